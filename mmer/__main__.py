@@ -1,0 +1,7 @@
+"""`python -m mmer`."""
+
+import sys
+
+from mmer.cli import main
+
+sys.exit(main())

@@ -1,0 +1,33 @@
+"""What can be wrong with what a person gave us. Messages are for that person: what was wrong, with the value, and what to do."""
+
+
+class MmerError(Exception):
+    """Base of every error that a person can mend. The app shows its text, the CLI prints it and exits with 2."""
+
+
+class AudioError(MmerError):
+    """A recording that can't be read, is empty, too long or holds no usable samples."""
+
+
+class TranscriptError(MmerError):
+    """A transcript that can't be used with this clip."""
+
+
+class AlignmentError(MmerError):
+    """Words and sound could not be brought together; the analysis goes on without the aligned units."""
+
+
+class WeightsError(MmerError):
+    """A weight file that is missing, altered or of another model."""
+
+
+class HeadError(MmerError):
+    """A head that is missing, damaged or made for another preset."""
+
+
+class DataError(MmerError):
+    """A data set, manifest or run folder that can't be read; names file, row and column."""
+
+
+class Cancelled(MmerError):
+    """The person stopped the work."""

@@ -1,0 +1,85 @@
+"""Other phone alphabets -> the 39 ARPAbet phones without stress that every aligner of this package speaks.
+
+ARPAbet with stress ("AH0") loses its digit. IPA covers the `_mfa` models of the Montreal Forced Aligner (dialect variants, palatalised
+and aspirated consonants, syllabic sonorants) and the output of g2p2; a phone that English lacks takes its nearest neighbour.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+VOWELS = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())
+CONSONANTS = frozenset("B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH".split())
+ARPABET = VOWELS | CONSONANTS
+
+# Longest first. One IPA symbol may be two ARPAbet phones ("ɪə" is IH R in a rhotic accent).
+IPA = {
+    # diphthongs and r-coloured vowels
+    "aɪ": "AY", "aj": "AY", "ɑɪ": "AY", "aʊ": "AW", "aw": "AW", "ɑʊ": "AW", "æʊ": "AW", "ɔɪ": "OY", "ɔj": "OY", "ɒɪ": "OY",
+    "eɪ": "EY", "ej": "EY", "ɛɪ": "EY", "əʊ": "OW", "əw": "OW", "oʊ": "OW", "ow": "OW", "ɔʊ": "OW",
+    "ɪə": "IH R", "iə": "IY AH", "ɛə": "EH R", "eə": "EH R", "ʊə": "UH R", "ɔə": "AO R",
+    "ɚ": "ER", "ɝ": "ER", "ɜ": "ER", "əɹ": "ER", "ɜɹ": "ER", "ɜr": "ER",
+    # vowels
+    "i": "IY", "ɪ": "IH", "ɨ": "IH", "e": "EY", "ɛ": "EH", "æ": "AE", "a": "AA", "ɐ": "AH", "ɑ": "AA", "ɒ": "AA", "ɔ": "AO", "o": "OW",
+    "ʊ": "UH", "u": "UW", "ʉ": "UW", "ʌ": "AH", "ə": "AH", "ᵊ": "AH", "ɵ": "UH", "y": "UW", "ø": "ER", "œ": "ER", "ɯ": "UW", "ɤ": "AH",
+    # affricates before their parts
+    "tʃ": "CH", "tɕ": "CH", "dʒ": "JH", "dʑ": "JH", "ts": "T S", "dz": "D Z",
+    # consonants
+    "p": "P", "b": "B", "t": "T", "d": "D", "k": "K", "g": "G", "ɡ": "G", "c": "K", "ɟ": "G", "q": "K", "ʔ": "T", "ʈ": "T", "ɖ": "D",
+    "ɾ": "T", "f": "F", "v": "V", "ʋ": "V", "θ": "TH", "ð": "DH", "s": "S", "z": "Z", "ʃ": "SH", "ɕ": "SH", "ʂ": "SH", "ʒ": "ZH", "ʑ": "ZH",
+    "ʐ": "ZH", "h": "HH", "ɦ": "HH", "ç": "HH", "x": "K", "χ": "K", "ɣ": "G", "ʁ": "R", "m": "M", "ɱ": "M", "n": "N", "ɲ": "N Y", "ŋ": "NG",
+    "l": "L", "ɫ": "L", "ʎ": "L Y", "ɬ": "L", "r": "R", "ɹ": "R", "ɻ": "R", "w": "W", "ʍ": "W", "j": "Y",
+}  # fmt: skip
+_SYLLABIC = {"m": "AH M", "n": "AH N", "ŋ": "AH NG", "l": "AH L", "ɫ": "AH L", "ɹ": "ER", "r": "ER"}  # with U+0329 below
+_LONGEST = max(map(len, IPA))
+_SYLLABIC_MARK = "\u0329"
+
+
+def strip_stress(phone: str) -> str:
+    """ "AH0" -> "AH"."""
+    return phone.rstrip("012")
+
+
+def split_arpabet(text: str) -> tuple[str, ...] | None:
+    """Phones of "Z AO1 R B" without stress, upper-cased; None when one of them isn't ARPAbet."""
+    phones = tuple(strip_stress(phone.upper()) for phone in text.split())
+    return phones if phones and all(phone in ARPABET for phone in phones) else None
+
+
+def map_ipa(text: str) -> tuple[str, ...]:
+    """ARPAbet phones of an IPA string or of one phone of an `_mfa` model ("tʲ", "ɑː", "n̩"). Unknown symbols are left out."""
+    # length, stress, ties and diacritics carry nothing that ARPAbet keeps, but the syllabic mark does
+    decomposed = unicodedata.normalize("NFD", text.replace("ç", "\ue000")).replace("\ue000", "ç")
+    symbols = re.sub(r"[ːˑˈˌ.ʰʲʷʼˠ˞]", "", decomposed)
+    symbols = "".join(c for c in symbols if c == _SYLLABIC_MARK or not unicodedata.combining(c))
+    phones: list[str] = []
+    at = 0
+    while at < len(symbols):
+        if symbols[at + 1 : at + 2] == _SYLLABIC_MARK and symbols[at] in _SYLLABIC:
+            phones += _SYLLABIC[symbols[at]].split()
+            at += 2
+            continue
+        for length in range(min(_LONGEST, len(symbols) - at), 0, -1):
+            if symbols[at : at + length] in IPA:
+                phones += IPA[symbols[at : at + length]].split()
+                at += length
+                break
+        else:
+            at += 1
+    return tuple(phones)
+
+
+def map_phone(label: str) -> tuple[str, ...]:
+    """ARPAbet phones of one label of either alphabet; () for a label of neither (silence, `spn`, noise)."""
+    bare = strip_stress(label)
+    if bare in ARPABET:  # case matters: "B" is ARPAbet, "b" may be IPA and means the same
+        return (bare,)
+    if label.lower() in {"sil", "sp", "spn", "<eps>", "<p:>", "", "nsn", "noise", "laughter", "breath"}:
+        return ()
+    return map_ipa(label) or ((bare.upper(),) if bare.upper() in ARPABET else ())
+
+
+def has_vowel(phones: Sequence[str]) -> bool:
+    return any(phone in VOWELS for phone in phones)

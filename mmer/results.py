@@ -36,6 +36,7 @@ class Clip:
     sha256: str  # of the samples' bytes: the clip's identity in caches and exports
     source: str = ""  # what the file was, e.g. "48000 Hz, 2 channels, aac"
     notices: tuple[Notice, ...] = ()
+    outline: bool = False  # True when the samples only trace the peaks (read from an export without sound): draw, don't play or analyse
 
     @property
     def duration(self) -> float:

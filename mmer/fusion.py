@@ -1,0 +1,438 @@
+"""The fusion models of Zhao, Wang and Wang, "Multi-level Fusion of Wav2vec 2.0 and BERT for Multimodal Emotion Recognition", on one page.
+
+Equations, figures and tables named below are that paper's. The Linear branch is its reference [5], Pepino et al. 2021, published as
+habla-liaa/ser-with-w2v2. Axes: batch, layers (of the encoder), segments (frames, phones, syllables, words or tokens), dim, classes.
+
+Every model is called with `states` {unit: (batch, layers, segments, dim)} and `masks` {unit: (batch, segments) bool, True = real}
+and returns a FusionOutput. What stands at padded positions (any finite value) never changes a result. An utterance whose mask row is
+all False lacks that unit: it is left out of late fusion's sum, without a gradient. No control flow depends on values, so torch.func can
+stack models.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+States = Mapping[str, Tensor]
+TEXT = "T"
+MIN_WEIGHT_SUM = 1e-3  # Equation 1 divides by the weights' sum: nearer to zero than this, it is taken as +-1e-3, keeping its sign
+MAX_MAP_VALUES = 8_000_000  # attention weights kept per unit (32 MB); longer inputs share cells
+
+
+@dataclass
+class CoattentionMaps:
+    """Attention weights of one speech unit and the text; rows over real keys sum to 1, rows of padding are zero."""
+
+    text_to_speech: Tensor  # (batch, blocks, heads, tokens, cells) text queries, speech keys
+    speech_to_text: Tensor  # (batch, blocks, heads, cells, tokens) speech queries, text keys
+    segments_per_cell: int  # 1, or how many neighbouring segments share a cell: keys summed, queries averaged
+
+
+@dataclass
+class FusionOutput:
+    """Everything a fusion model says. `contributions` and `coattention` only with explain=True."""
+
+    logits: Tensor  # (batch, classes)
+    branch_logits: dict[str, Tensor] | None  # unit -> (batch, classes), 0 where it is absent; None: coattention, or early unexplained
+    bias: dict[str, Tensor] | None  # unit -> (batch, classes), the bias's part of branch_logits; None as above
+    contributions: dict[str, Tensor] | None  # unit -> (batch, segments, classes); bias + their sum = branch_logits
+    layer_weights: dict[str, tuple[Tensor, Tensor]]  # unit -> raw w and w / sum w, (layers,) each
+    coattention: dict[str, CoattentionMaps] | None = None  # speech unit -> maps
+
+
+class LayerMix(nn.Module):
+    """Equation 1: u_k = LN(sum_l w_l u_k^l / sum_l w_l), raw weights that start at 1."""
+
+    def __init__(self, layers: int, dim: int):
+        super().__init__()
+        self.weights = nn.Parameter(torch.ones(layers))
+        self.norm = nn.LayerNorm(dim)
+
+    def normalise_weights(self) -> Tensor:
+        total = self.weights.sum()
+        guard = torch.copysign(total.new_tensor(MIN_WEIGHT_SUM), total)
+        return self.weights / torch.where(total.abs() < MIN_WEIGHT_SUM, guard, total)  # (layers,)
+
+    def forward(self, states: Tensor) -> Tensor:
+        batch, layers, segments, dim = states.shape
+        weights = self.normalise_weights().expand(batch, 1, layers)
+        mixed = torch.bmm(weights, states.float().flatten(2))  # (batch, 1, segments * dim); 10 to 30 x faster than einsum here
+        return self.norm(mixed.view(batch, segments, dim))
+
+
+def average_segments(values: Tensor, mask: Tensor) -> Tensor:
+    """Equation 2's global average over the real segments: (batch, segments, dim) -> (batch, dim); 0 where there are none."""
+    return values.masked_fill(~mask[..., None], 0).sum(1) / count_segments(mask)
+
+
+def count_segments(mask: Tensor) -> Tensor:
+    return mask.sum(1, keepdim=True).clamp(min=1)  # (batch, 1)
+
+
+class Branch(nn.Module):
+    """Two position-wise ReLU layers, the global average and the output layer: one branch of Figure 1, after Equation 1."""
+
+    def __init__(self, *, dim: int, classes: int, hidden: int, dropout: float):
+        super().__init__()
+        self.layer1, self.layer2 = nn.Linear(dim, hidden), nn.Linear(hidden, hidden)
+        self.output = nn.Linear(hidden, classes)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, mixed: Tensor, mask: Tensor, *, explain: bool) -> tuple[Tensor, Tensor | None]:
+        """Logits without the bias b3, (batch, classes), and (1/K) W3 l_k, (batch, segments, classes), whose sum they are."""
+        x = self.dropout(F.relu(self.layer1(mixed)))  # (batch, segments, hidden)
+        x = self.dropout(F.relu(self.layer2(x)))
+        logits = F.linear(average_segments(x, mask), self.output.weight)  # (batch, classes)
+        if not explain:
+            return logits, None
+        parts = F.linear(x, self.output.weight).masked_fill(~mask[..., None], 0) / count_segments(mask)[..., None]
+        return logits, parts
+
+
+class Attention(nn.Module):
+    """Multi-head attention as nn.MultiheadAttention computes it; the weights can be collected head by head in bounded memory."""
+
+    def __init__(self, dim: int, heads: int):
+        super().__init__()
+        if dim % heads:
+            raise ValueError(f"{heads} heads do not divide {dim} dimensions")
+        self.heads = heads
+        self.query, self.key, self.value, self.out = (nn.Linear(dim, dim) for _ in range(4))
+        for linear in (self.query, self.key, self.value):
+            nn.init.xavier_uniform_(linear.weight)
+        for linear in (self.query, self.key, self.value, self.out):
+            nn.init.zeros_(linear.bias)
+
+    def split_heads(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (batch, heads, positions, dim / heads)
+
+    def forward(self, x: Tensor, keys: Tensor, key_mask: Tensor, *, collect: MapCollector | None = None) -> Tensor:
+        """x (batch, queries, dim), keys (batch, keys, dim), key_mask (batch, keys) -> (batch, queries, dim)."""
+        q, k, v = self.split_heads(self.query(x)), self.split_heads(self.key(keys)), self.split_heads(self.value(keys))
+        present = key_mask.any(1)[:, None, None]  # (batch, 1, 1)
+        mask = (key_mask[:, None] | ~present)[:, None]  # (batch, 1, 1, keys); a row without keys would be NaN, so it is opened ...
+        if collect is None:
+            heard = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        else:
+            heard = torch.stack([collect(q[:, h], k[:, h], v[:, h], mask[:, 0]) for h in range(self.heads)], 1)
+        heard = heard.transpose(1, 2).flatten(2)  # (batch, queries, dim)
+        return self.out(heard.masked_fill(~present, 0))  # ... and what it heard is dropped
+
+
+class EncoderBlock(nn.Module):
+    """A standard post-norm transformer encoder block; with another modality's states as keys it is one branch of Figure 3."""
+
+    def __init__(self, *, dim: int, heads: int, feedforward: int, dropout: float):
+        super().__init__()
+        self.attention = Attention(dim, heads)
+        self.layer1, self.layer2 = nn.Linear(dim, feedforward), nn.Linear(feedforward, dim)
+        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.dropout = nn.Dropout(dropout)  # none on the attention weights: the fused CPU kernel has none
+
+    def forward(self, x: Tensor, keys: Tensor, key_mask: Tensor, *, collect: MapCollector | None = None) -> Tensor:
+        x = self.norm1(x + self.dropout(self.attention(x, keys, key_mask, collect=collect)))  # (batch, queries, dim)
+        inner = self.dropout(F.relu(self.layer1(x)))  # (batch, queries, feedforward)
+        return self.norm2(x + self.dropout(self.layer2(inner)))
+
+
+class MapCollector:
+    """Softmax attention written out for one head at a time; keeps the weights, with neighbouring speech segments sharing a cell."""
+
+    def __init__(self, query_mask: Tensor, *, query_bin: int = 1, key_bin: int = 1):
+        self.query_mask, self.query_bin, self.key_bin = query_mask, query_bin, key_bin
+        self.maps: list[Tensor] = []  # one (batch, queries, keys) per head, in order
+
+    def __call__(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+        scores = (q @ k.transpose(1, 2)).div_(math.sqrt(q.shape[-1])).masked_fill_(~mask, -math.inf)  # (batch, queries, keys)
+        weights = scores.softmax(-1)
+        kept = weights.masked_fill(~self.query_mask[..., None], 0)
+        if self.key_bin > 1:
+            kept = sum_neighbours(kept, self.key_bin, axis=2)
+        if self.query_bin > 1:
+            real = sum_neighbours(self.query_mask.to(kept.dtype), self.query_bin, axis=1)
+            kept = sum_neighbours(kept, self.query_bin, axis=1) / real.clamp(min=1)[..., None]
+        self.maps.append(kept)
+        return weights @ v
+
+
+def sum_neighbours(values: Tensor, size: int, *, axis: int) -> Tensor:
+    """Sums of `size` neighbours along an axis; the last cell holds what is left."""
+    return torch.stack([part.sum(axis) for part in values.split(size, dim=axis)], axis)
+
+
+def require_units(states: States, units: Sequence[str], model: str) -> None:
+    missing = [u for u in units if u not in states]
+    if missing:
+        raise ValueError(f"{model} needs the units {', '.join(units)}; missing: {', '.join(missing)}")
+
+
+def check_units(units: Sequence[str]) -> tuple[str, ...]:
+    if not units or len(set(units)) != len(units) or not set(units) <= set("TFPSW"):
+        raise ValueError(f"units must be different letters out of T, F, P, S, W, not {units!r}")
+    return tuple(units)
+
+
+def build_mixes(units: Sequence[str], *, text_layers: int, speech_layers: int, dim: int) -> nn.ModuleDict:
+    """One set of Equation 1's weights per unit; the text's set is shared by all who read the text."""
+    return nn.ModuleDict({u: LayerMix(text_layers if u == TEXT else speech_layers, dim) for u in units})
+
+
+def read_layer_weights(mixes: nn.ModuleDict) -> dict[str, tuple[Tensor, Tensor]]:
+    return {unit: (mix.weights, mix.normalise_weights()) for unit, mix in cast(Mapping[str, LayerMix], mixes).items()}
+
+
+def read_single(unit: str, mixed: Tensor, mask: Tensor, *, mixes: nn.ModuleDict, branch: Branch, explain: bool) -> FusionOutput:
+    """Output of a model of one unit; logits and bias are 0 for the utterances that lack it."""
+    logits, parts = branch(mixed, mask, explain=explain)  # (batch, classes)
+    present = mask.any(1, keepdim=True)  # (batch, 1)
+    bias = branch.output.bias * present
+    logits = (logits + bias).masked_fill(~present, 0)
+    contributions = None if parts is None else {unit: parts}
+    return FusionOutput(logits, {unit: logits}, {unit: bias}, contributions, read_layer_weights(mixes))
+
+
+class Linear(nn.Module):
+    """The Linear single-modality model of Table 1, [5]'s: layer mix, two feed-forward layers, average, output layer."""
+
+    def __init__(
+        self,
+        units: Sequence[str],
+        *,
+        text_layers: int,
+        speech_layers: int,
+        dim: int,
+        classes: int = 4,
+        hidden: int = 128,
+        dropout: float = 0.2,
+    ):
+        super().__init__()
+        (self.unit,) = check_units(units)
+        self.mixes = build_mixes(units, text_layers=text_layers, speech_layers=speech_layers, dim=dim)
+        self.branch = Branch(dim=dim, classes=classes, hidden=hidden, dropout=dropout)
+
+    def forward(self, states: States, masks: States, *, explain: bool = False) -> FusionOutput:
+        require_units(states, [self.unit], "Linear")
+        mixed = self.mixes[self.unit](states[self.unit])  # (batch, segments, dim)
+        return read_single(self.unit, mixed, masks[self.unit], mixes=self.mixes, branch=self.branch, explain=explain)
+
+
+class TransformerEncoder(nn.Module):
+    """The Transformer Encoder single-modality model of Table 1: three encoder blocks before the two feed-forward layers.
+
+    No position encoding: the states carry their position. The sum over segments holds here too, but each term has read the whole input.
+    """
+
+    def __init__(
+        self,
+        units: Sequence[str],
+        *,
+        text_layers: int,
+        speech_layers: int,
+        dim: int,
+        classes: int = 4,
+        hidden: int = 128,
+        dropout: float = 0.2,
+        heads: int = 8,
+        feedforward: int = 384,
+        blocks: int = 3,
+    ):
+        super().__init__()
+        (self.unit,) = check_units(units)
+        self.mixes = build_mixes(units, text_layers=text_layers, speech_layers=speech_layers, dim=dim)
+        block = partial(EncoderBlock, dim=dim, heads=heads, feedforward=feedforward, dropout=dropout)
+        self.blocks = nn.ModuleList(block() for _ in range(blocks))
+        self.branch = Branch(dim=dim, classes=classes, hidden=hidden, dropout=dropout)
+
+    def forward(self, states: States, masks: States, *, explain: bool = False) -> FusionOutput:
+        require_units(states, [self.unit], "TransformerEncoder")
+        x, mask = self.mixes[self.unit](states[self.unit]), masks[self.unit]  # (batch, segments, dim)
+        for block in self.blocks:
+            x = block(x, x, mask)
+        return read_single(self.unit, x, mask, mixes=self.mixes, branch=self.branch, explain=explain)
+
+
+class LateFusion(nn.Module):
+    """Figure 1, Equations 2 and 3: a Linear branch per unit, logits added. What a clip lacks is left out of the sum."""
+
+    def __init__(
+        self,
+        units: Sequence[str],
+        *,
+        text_layers: int,
+        speech_layers: int,
+        dim: int,
+        classes: int = 4,
+        hidden: int = 128,
+        dropout: float = 0.2,
+    ):
+        super().__init__()
+        self.units = check_units(units)
+        sizes = {"text_layers": text_layers, "speech_layers": speech_layers, "dim": dim, "classes": classes, "hidden": hidden}
+        self.branches = nn.ModuleDict({unit: Linear([unit], **sizes, dropout=dropout) for unit in self.units})
+
+    def forward(self, states: States, masks: States, *, explain: bool = False) -> FusionOutput:
+        units = [u for u in self.units if u in states]
+        if not units:
+            raise ValueError(f"LateFusion needs at least one of the units {', '.join(self.units)}")
+        outputs = {u: self.branches[u](states, masks, explain=explain) for u in units}
+        branch_logits = {u: o.logits for u, o in outputs.items()}
+        return FusionOutput(
+            logits=torch.stack(list(branch_logits.values())).sum(0),  # (batch, classes)
+            branch_logits=branch_logits,
+            bias={u: o.bias[u] for u, o in outputs.items()},
+            contributions={u: o.contributions[u] for u, o in outputs.items()} if explain else None,
+            layer_weights={u: o.layer_weights[u] for u, o in outputs.items()},
+        )
+
+
+PairCollectors = tuple[MapCollector, MapCollector]  # of speech queries (keys: text), of text queries (keys: speech)
+
+
+class CoattentionBlock(nn.Module):
+    """One coattention layer of Figure 3: speech queries the text while the text queries speech, each with weights of its own."""
+
+    def __init__(self, *, dim: int, heads: int, feedforward: int, dropout: float):
+        super().__init__()
+        self.speech = EncoderBlock(dim=dim, heads=heads, feedforward=feedforward, dropout=dropout)
+        self.text = EncoderBlock(dim=dim, heads=heads, feedforward=feedforward, dropout=dropout)
+
+    def forward(
+        self, speech: Tensor, text: Tensor, speech_mask: Tensor, text_mask: Tensor, maps: PairCollectors | None
+    ) -> tuple[Tensor, Tensor]:
+        from_text, from_speech = maps or (None, None)
+        return (
+            self.speech(speech, text, text_mask, collect=from_text),  # (batch, segments, dim)
+            self.text(text, speech, speech_mask, collect=from_speech),  # (batch, tokens, dim)
+        )
+
+
+class Coattention(nn.Module):
+    """Figures 2 and 3, Equation 4: per speech unit three coattention blocks of its own, averaged, concatenated, fused.
+
+    The mean over the two branches is taken after each one's global average, since their lengths differ. An utterance without text (or
+    without a unit) is represented by the branch it has. There are no additive branches: branch_logits, bias and contributions are None.
+    """
+
+    def __init__(
+        self,
+        units: Sequence[str],
+        *,
+        text_layers: int,
+        speech_layers: int,
+        dim: int,
+        classes: int = 4,
+        dropout: float = 0.2,
+        heads: int = 8,
+        feedforward: int = 384,
+        blocks: int = 3,
+    ):
+        super().__init__()
+        self.units = check_units(units)
+        self.speech_units = tuple(u for u in self.units if u != TEXT)
+        if TEXT not in self.units or not self.speech_units:
+            raise ValueError(f"coattention needs T and at least one speech unit, not {units!r}")
+        self.mixes = build_mixes(self.units, text_layers=text_layers, speech_layers=speech_layers, dim=dim)
+        block = partial(CoattentionBlock, dim=dim, heads=heads, feedforward=feedforward, dropout=dropout)
+        self.blocks = nn.ModuleDict({u: nn.ModuleList(block() for _ in range(blocks)) for u in self.speech_units})
+        width = dim * len(self.speech_units)
+        self.fuse, self.norm, self.output = nn.Linear(width, width), nn.LayerNorm(width), nn.Linear(width, classes)
+        self.dropout = nn.Dropout(dropout)
+        self.heads = heads
+
+    def forward(self, states: States, masks: States, *, explain: bool = False) -> FusionOutput:
+        require_units(states, self.units, "Coattention")
+        if explain and self.training:
+            raise ValueError("attention maps are collected in evaluation only: call eval() first")
+        text = self.mixes[TEXT](states[TEXT])  # (batch, tokens, dim)
+        read, maps = [], {}
+        for unit in self.speech_units:
+            speech = self.mixes[unit](states[unit])  # (batch, segments, dim)
+            averaged, found = self.attend(unit, speech, text, masks[unit], masks[TEXT], explain=explain)
+            read.append(averaged)
+            if found is not None:
+                maps[unit] = found
+        c = torch.cat(read, -1)  # (batch, units * dim)
+        g = self.norm(self.dropout(F.relu(self.fuse(c))) + c)  # Equation 4
+        return FusionOutput(self.output(g), None, None, None, read_layer_weights(self.mixes), maps if explain else None)
+
+    def attend(
+        self, unit: str, speech: Tensor, text: Tensor, speech_mask: Tensor, text_mask: Tensor, *, explain: bool
+    ) -> tuple[Tensor, CoattentionMaps | None]:
+        """c of one unit, (batch, dim), and its maps."""
+        blocks = cast(nn.ModuleList, self.blocks[unit])
+        size = segments_per_cell(speech.shape[1], 2 * speech.shape[0] * len(blocks) * self.heads * text.shape[1])
+        found: list[PairCollectors] = []  # per block
+        for block in blocks:
+            if explain:
+                found.append((MapCollector(speech_mask, query_bin=size), MapCollector(text_mask, key_bin=size)))
+            speech, text = block(speech, text, speech_mask, text_mask, found[-1] if explain else None)
+        present = torch.stack([speech_mask.any(1), text_mask.any(1)]).sum(0)[:, None]  # (batch, 1) 1 or 2; 0 where both are absent
+        averaged = (average_segments(speech, speech_mask) + average_segments(text, text_mask)) / present.clamp(min=1)  # (batch, dim)
+        if not explain:
+            return averaged, None
+        from_text, from_speech = (torch.stack([torch.stack(pair[i].maps, 1) for pair in found], 1) for i in (0, 1))
+        return averaged, CoattentionMaps(from_speech, from_text, size)
+
+
+def segments_per_cell(segments: int, values_per_segment: int) -> int:
+    """How many neighbouring segments must share a cell so that no more than MAX_MAP_VALUES attention weights are kept."""
+    return max(1, math.ceil(segments * values_per_segment / MAX_MAP_VALUES))
+
+
+class Concatenation(nn.Module):
+    """Concatenation-based early fusion: all units' segments in one sequence, text first, then [5]'s Linear branch.
+
+    The sum over positions holds. Each position carries the same share of the one bias, so a unit's branch logits are its positions' sum.
+    """
+
+    def __init__(
+        self,
+        units: Sequence[str],
+        *,
+        text_layers: int,
+        speech_layers: int,
+        dim: int,
+        classes: int = 4,
+        hidden: int = 128,
+        dropout: float = 0.2,
+    ):
+        super().__init__()
+        self.units = tuple(sorted(check_units(units), key="TFPSW".index))
+        self.mixes = build_mixes(self.units, text_layers=text_layers, speech_layers=speech_layers, dim=dim)
+        self.branch = Branch(dim=dim, classes=classes, hidden=hidden, dropout=dropout)
+
+    def forward(self, states: States, masks: States, *, explain: bool = False) -> FusionOutput:
+        require_units(states, self.units, "Concatenation")
+        mixed = torch.cat([self.mixes[u](states[u]) for u in self.units], 1)  # (batch, segments of all, dim)
+        mask = torch.cat([masks[u] for u in self.units], 1)
+        logits, parts = self.branch(mixed, mask, explain=explain)
+        logits = logits + self.branch.output.bias  # (batch, classes)
+        weights = read_layer_weights(self.mixes)
+        if parts is None:
+            return FusionOutput(logits, None, None, None, weights)
+        share = {u: masks[u].sum(1, keepdim=True) / count_segments(mask) for u in self.units}  # (batch, 1)
+        bias = {u: share[u] * self.branch.output.bias for u in self.units}
+        split = dict(zip(self.units, parts.split([masks[u].shape[1] for u in self.units], dim=1)))
+        return FusionOutput(logits, {u: bias[u] + split[u].sum(1) for u in self.units}, bias, split, weights)
+
+
+def combine(early_logits: Tensor, late_logits: Tensor) -> Tensor:
+    """Section 2.4: the mean of the logits of an early and a late fusion model."""
+    return (early_logits + late_logits) / 2
+
+
+FUSIONS = {
+    "linear": Linear,
+    "transformer": TransformerEncoder,
+    "late": LateFusion,
+    "coattention": Coattention,
+    "concatenation": Concatenation,
+}

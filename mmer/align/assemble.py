@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from mmer.align.syllables import syllabify
-from mmer.results import Alignment, Notice, Segment, Transcript
+from mmer.errors import AlignmentError
+from mmer.results import Alignment, Notice, Segment, Transcript, Word
 
 
 @dataclass(frozen=True)
@@ -55,3 +56,89 @@ def mean_score(segments: Sequence[Segment] | Sequence[SpokenWord]) -> float | No
     if not scored or len(scored) < len(segments):
         return None
     return sum(score * duration for score, duration in scored) / sum(duration for _, duration in scored)
+
+
+UNKNOWN = "<unk>"  # what the Montreal Forced Aligner calls a word that its dictionary lacks
+SILENCE_LABELS = frozenset(["", "<eps>", "sil", "sp", "spn", "<p:>", "pau", "<s>", "</s>", "<sil>", "#"])
+
+
+def is_silence(label: str) -> bool:
+    """Whether a label means that nothing is said: silences and noises of the formats read here."""
+    label = label.strip().lower()
+    return label in SILENCE_LABELS or (label.startswith(("++", "[")) and label.endswith(("++", "]")))
+
+
+def match_labels(labels: Sequence[str], transcript: Transcript) -> list[int]:
+    """Index of the written word for each word label of another aligner, silences left out before.
+
+    A written word takes the labels that spell it ("21", "there's", or "there" + "'s") or the spoken words it stands for ("twenty" + "one");
+    "<unk>" takes the place of one spoken word. Raises AlignmentError with the first pair that doesn't match.
+    """
+    found: list[int] = []
+    at = 0
+    for index, word in enumerate(transcript.words):
+        used = _count_labels(labels, at, word)
+        if used is None:
+            there = f"“{labels[at]}”" if at < len(labels) else "nothing more"
+            raise AlignmentError(
+                f"Word {index + 1} of the transcript is “{word.text}”, but the aligned words have {there} in its place. "
+                "Both must hold the same words in the same order."
+            )
+        found += [index] * used
+        at += used
+    if at < len(labels):
+        raise AlignmentError(f"The aligned words go on after the last word of the transcript, with “{labels[at]}”.")
+    return found
+
+
+def _count_labels(labels: Sequence[str], start: int, word: Word) -> int | None:
+    """How many labels from `start` on say `word`; None when they don't."""
+    if not word.spoken:
+        written = bare_letters(word.text)
+        return (written and _count_spelling(labels, start, written)) or 0
+    at = start
+    for spoken in word.spoken:
+        used = _count_spelling(labels, at, bare_letters(spoken))
+        if not used:
+            return _count_spelling(labels, start, bare_letters(word.text))
+        at += used
+    return at - start
+
+
+def _count_spelling(labels: Sequence[str], start: int, letters: str) -> int | None:
+    """How many labels from `start` on spell `letters` together; an unknown word counts as one."""
+    spelled = ""
+    for count, label in enumerate(labels[start:], 1):
+        if count == 1 and label == UNKNOWN:
+            return 1
+        spelled += bare_letters(label)
+        if spelled == letters and spelled:
+            return count
+        if not letters.startswith(spelled):
+            return None
+    return None
+
+
+def bare_letters(text: str) -> str:
+    """Lower-case letters and digits alone, so that "Don't," and "don't" are the same."""
+    return "".join(c for c in text.lower() if c.isalnum())
+
+
+def align_from_recogniser(transcript: Transcript) -> Alignment:
+    """Words at the recogniser's own, rough times (about 0.1 s late); no phones or syllables. Used when no aligner succeeds.
+
+    Raises AlignmentError when the transcript carries no times (a typed one).
+    """
+    words: list[Segment] = []
+    end = 0.0
+    for index, word in enumerate(transcript.words):
+        if word.start is None or word.end is None:
+            continue
+        start = max(word.start, end)  # neighbours may overlap by a rounding
+        if word.end > start:
+            words.append(Segment(word.text, start, word.end, index))
+            end = word.end
+    if not words:
+        raise AlignmentError("The transcript carries no word times: only a recognised transcript does.")
+    notice = Notice("alignment", "Word times are the recogniser's own and only approximate; phones and syllables are not available.")
+    return Alignment(tuple(words), (), (), transcript.source, approximate=True, notices=(notice,))

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
 
-VOWELS = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())
-CONSONANTS = frozenset("B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH".split())
+VOWELS = frozenset(["AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"])
+CONSONANTS = frozenset(
+    ["B", "CH", "D", "DH", "F", "G", "HH", "JH", "K", "L", "M", "N", "NG", "P", "R", "S", "SH", "T", "TH", "V", "W", "Y", "Z", "ZH"]
+)
 ARPABET = VOWELS | CONSONANTS
 
 # Longest first. One IPA symbol may be two ARPAbet phones ("ɪə" is IH R in a rhotic accent).
@@ -33,6 +34,7 @@ IPA = {
     "l": "L", "ɫ": "L", "ʎ": "L Y", "ɬ": "L", "r": "R", "ɹ": "R", "ɻ": "R", "w": "W", "ʍ": "W", "j": "Y",
 }  # fmt: skip
 _SYLLABIC = {"m": "AH M", "n": "AH N", "ŋ": "AH NG", "l": "AH L", "ɫ": "AH L", "ɹ": "ER", "r": "ER"}  # with U+0329 below
+NOT_PHONES = frozenset(["", "sil", "sp", "spn", "nsn", "<eps>", "<p:>", "pau", "noise", "laughter", "breath"])
 _LONGEST = max(map(len, IPA))
 _SYLLABIC_MARK = "\u0329"
 
@@ -76,10 +78,6 @@ def map_phone(label: str) -> tuple[str, ...]:
     bare = strip_stress(label)
     if bare in ARPABET:  # case matters: "B" is ARPAbet, "b" may be IPA and means the same
         return (bare,)
-    if label.lower() in {"sil", "sp", "spn", "<eps>", "<p:>", "", "nsn", "noise", "laughter", "breath"}:
+    if label.lower() in NOT_PHONES:
         return ()
     return map_ipa(label) or ((bare.upper(),) if bare.upper() in ARPABET else ())
-
-
-def has_vowel(phones: Sequence[str]) -> bool:
-    return any(phone in VOWELS for phone in phones)

@@ -1,4 +1,4 @@
-"""Words outside the dictionary -> ARPAbet phones: what the person typed first, then letters to sound (g2p2's English model, in its wheel)."""
+"""Words outside the dictionary -> ARPAbet phones: typed ones, or letters to sound by g2p2's English model, in its wheel."""
 
 from __future__ import annotations
 

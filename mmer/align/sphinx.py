@@ -1,4 +1,4 @@
-"""Forced alignment with pocketsphinx, the aligner that needs nothing but pip: its English acoustic model and dictionary are in the wheel."""
+"""Forced alignment with pocketsphinx, which needs nothing but pip: its English acoustic model and dictionary are in the wheel."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SphinxAligner:
         self._lock = threading.Lock()
         self.source = f"pocketsphinx {version('pocketsphinx')}"
 
-    def align(self, clip: Clip, transcript: Transcript, *, pronunciations: Mapping[str, tuple[str, ...]] = {}) -> Alignment:  # noqa: B006
+    def align(self, clip: Clip, transcript: Transcript, *, pronunciations: Mapping[str, tuple[str, ...]] = {}) -> Alignment:
         """Words, syllables and phones of `clip`; typed `pronunciations` (word -> ARPAbet phones) win over dictionary and letters to sound.
 
         Raises AlignmentError when no word is spoken, when the clip is too short for the words, or when no path through the sound fits them.

@@ -1,19 +1,21 @@
-"""Syllables by maximal onset over ARPAbet phones: consonants between two vowels go to the later one as long as English words can begin with them."""
+"""Syllables by maximal onset over ARPAbet phones.
+
+Consonants between two vowels go to the later one, as many as English words can begin with.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from mmer.align.phones import VOWELS
 
 # legal English word-initial clusters of two or three consonants (cmudict)
-ONSETS = frozenset(
-    tuple(onset.split())
-    for onset in (
-        "P R|P L|P Y|T R|T W|K R|K L|K W|K Y|B R|B L|B Y|D R|D W|G R|G L|G W|F R|F L|F Y|V Y|TH R|TH W|SH R|HH Y|M Y|N Y|"
-        "S P|S T|S K|S M|S N|S L|S W|S F|S P R|S P L|S P Y|S T R|S K R|S K W|S K Y|S K L"
-    ).split("|")
-)
+_CLUSTERS = """
+    P R|P L|P Y|T R|T W|K R|K L|K W|K Y|B R|B L|B Y|D R|D W|G R|G L|G W|F R|F L|F Y|V Y|TH R|TH W|SH R|HH Y|M Y|N Y|
+    S P|S T|S K|S M|S N|S L|S W|S F|S P R|S P L|S P Y|S T R|S K R|S K W|S K Y|S K L
+"""
+ONSETS = frozenset(tuple(cluster.split()) for cluster in _CLUSTERS.split("|"))
 
 
 def syllabify(phones: Sequence[str]) -> list[tuple[int, int]]:
@@ -21,8 +23,8 @@ def syllabify(phones: Sequence[str]) -> list[tuple[int, int]]:
     if not phones:
         return []
     vowels = [i for i, phone in enumerate(phones) if phone in VOWELS]
-    cuts = [0] + [_onset_start(phones, previous, vowel) for previous, vowel in zip(vowels, vowels[1:])] + [len(phones)]
-    return list(zip(cuts, cuts[1:]))
+    cuts = [0] + [_onset_start(phones, previous, vowel) for previous, vowel in pairwise(vowels)] + [len(phones)]
+    return list(pairwise(cuts))
 
 
 def _onset_start(phones: Sequence[str], previous: int, vowel: int) -> int:

@@ -1,0 +1,309 @@
+"""Praat's TextGrid <-> Alignment. Reads long, short and JSON files, writes long ones.
+
+Praat's own rule is followed (manual page "TextGrid file formats"): numbers, "strings" and <flags> that stand free are read, all else is comment.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmer.align.assemble import bare_letters, cut_syllables, is_silence, match_labels
+from mmer.align.phones import map_phone
+from mmer.errors import AlignmentError
+from mmer.results import Alignment, Notice, Segment, Transcript, Word
+
+TIER_NAMES = {
+    "words": ("words", "word", "ort", "orthography"),
+    "phones": ("phones", "phone", "phonemes", "segments"),
+    "syllables": ("syllables", "syllable"),
+}
+TOLERANCE = 0.05  # seconds that a tier may go on after the recording, for other programs' rounding
+_TOKEN = re.compile(r'"(?P<string>(?:[^"]|"")*)"|(?<!\S)<(?P<flag>\w+)>(?!\S)|(?<!\S)(?P<number>[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?!\S)')
+
+
+@dataclass(frozen=True)
+class Tier:
+    """One interval tier as it stands in the file."""
+
+    name: str
+    intervals: tuple[tuple[float, float, str], ...]  # start, end in seconds, label
+
+
+def read_textgrid(source: str | Path, transcript: Transcript | None = None, *, duration: float | None = None) -> Alignment:
+    """The alignment that a TextGrid holds; `source` is a path or the text of the file, `duration` (seconds) that of its recording.
+
+    Needs a tier "words"; "phones" (ARPAbet or IPA) gives phones, and "syllables" or else maximal onset gives syllables. Without
+    `transcript` the word tier is the transcript: `Segment.word` counts in `textgrid_transcript(source)`.
+
+    Raises AlignmentError when the file is broken, its tiers overlap or go on after the recording, or its words are not the transcript's.
+    """
+    tiers = read_tiers(source)
+    words = _find_labels(tiers, "words")
+    if words is None:
+        raise AlignmentError(
+            f"The TextGrid has no tier of words. Its tiers are: {', '.join(t.name for t in tiers) or 'none'}. Name one of them “words”."
+        )
+    if not words:
+        raise AlignmentError("The TextGrid's tier of words is empty.")
+    transcript = transcript or textgrid_transcript(source)
+    indices = match_labels([label for _, _, label in words], transcript)
+    merged = _merge_words(words, indices, transcript)
+    phones, parts = _read_phones(_find_labels(tiers, "phones"), words, indices)
+    syllables = _read_syllables(_find_labels(tiers, "syllables"), parts, merged)
+    for tier in (merged, syllables, phones):
+        _check_end(tier, duration)
+    if duration is not None:
+        merged, syllables, phones = (_clip_end(tier, duration) for tier in (merged, syllables, phones))
+    return Alignment(merged, syllables, phones, "TextGrid", notices=_absence_notices(phones, syllables))
+
+
+def textgrid_transcript(source: str | Path) -> Transcript:
+    """The transcript that a TextGrid's word tier holds. Raises AlignmentError when it has none."""
+    labels = _find_labels(read_tiers(source), "words")
+    if not labels:
+        raise AlignmentError("The TextGrid has no words.")
+    words, at = [], 0
+    for start, end, label in labels:
+        spoken = label.lower().strip('.,;:!?"“”()')
+        words.append(Word(label, at, at + len(label), (spoken,) if bare_letters(spoken) else (), start, end))
+        at += len(label) + 1
+    return Transcript(" ".join(word.text for word in words), tuple(words), "file")
+
+
+def write_textgrid(alignment: Alignment, duration: float) -> str:
+    """A long TextGrid with the tiers words, syllables and phones, each without gaps from 0 to `duration` (seconds). Save it as UTF-8.
+
+    A tier that the alignment doesn't have is left out.
+    """
+    tiers = [(n, getattr(alignment, n)) for n in ("words", "syllables", "phones") if n == "words" or getattr(alignment, n)]
+    lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {_number(duration)}"]
+    lines += ["tiers? <exists>", f"size = {len(tiers)}", "item []:"]
+    for number, (name, segments) in enumerate(tiers, 1):
+        intervals = _fill_gaps(segments, duration)
+        lines += [f"    item [{number}]:", '        class = "IntervalTier"', f'        name = "{name}"', "        xmin = 0"]
+        lines += [f"        xmax = {_number(duration)}", f"        intervals: size = {len(intervals)}"]
+        for count, (start, end, label) in enumerate(intervals, 1):
+            lines += [f"        intervals [{count}]:", f"            xmin = {_number(start)}", f"            xmax = {_number(end)}"]
+            lines += [f"            text = {_quote(label)}"]
+    return "\n".join(lines) + "\n"
+
+
+def read_tiers(source: str | Path) -> tuple[Tier, ...]:
+    """The interval tiers of a TextGrid, checked to run forward in time. Raises AlignmentError saying what is wrong where."""
+    text = _read_text(source)
+    tiers = _parse_json(text) if text.lstrip().startswith("{") else _parse_tokens(text)
+    for tier in tiers:
+        _check_order(tier)
+    return tiers
+
+
+def _read_text(source: str | Path) -> str:
+    if isinstance(source, str) and ("\n" in source or source.lstrip().startswith("{")):
+        return source.removeprefix("\ufeff")
+    path = Path(source)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise AlignmentError(f"The TextGrid “{path.name}” can't be read: {error.strerror}.") from error
+    if not data.strip():
+        raise AlignmentError(f"The TextGrid “{path.name}” is empty.")
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise AlignmentError(f"The TextGrid “{path.name}” is not text in UTF-8 or UTF-16. Save it in Praat as a text file.") from error
+
+
+def _parse_tokens(text: str) -> tuple[Tier, ...]:
+    reader = _Tokens(text)
+    if not reader.take("string", "the file type").startswith("ooTextFile") or reader.take("string", "the object class") != "TextGrid":
+        raise AlignmentError("This is not a TextGrid: it doesn't begin with the file type “ooTextFile” and the class “TextGrid”.")
+    reader.take("number", "the start time")
+    reader.take("number", "the end time")
+    if reader.take("flag", "<exists>") != "exists":
+        raise AlignmentError("The TextGrid says that it has no tiers.")
+    tiers = [reader.take_tier(number) for number in range(1, reader.take_count("the number of tiers") + 1)]
+    return tuple(tier for tier in tiers if tier is not None)
+
+
+class _Tokens:
+    """The free-standing values of a TextGrid, taken one by one; each call names what it expects for the message."""
+
+    def __init__(self, text: str):
+        self._matches = _TOKEN.finditer(_blank_comments(text))
+
+    def take(self, kind: str, what: str) -> str:
+        match = next(self._matches, None)
+        if match is None:
+            raise AlignmentError(f"The TextGrid is cut off: it ends where {what} should stand.")
+        if match.lastgroup != kind:
+            raise AlignmentError(f"The TextGrid is broken: instead of {what} it has {match.group()[:40]}.")
+        return match.group(kind).replace('""', '"')
+
+    def take_count(self, what: str) -> int:
+        value = self.take("number", what)
+        if not value.isdigit():
+            raise AlignmentError(f"The TextGrid is broken: {what} is {value}.")
+        return int(value)
+
+    def take_tier(self, number: int) -> Tier | None:
+        """The next tier; None for a tier of points, which holds no segments."""
+        kind = self.take("string", f"the class of tier {number}")
+        name = self.take("string", f"the name of tier {number}")
+        self.take("number", f"the start of tier “{name}”")
+        self.take("number", f"the end of tier “{name}”")
+        size = self.take_count(f"the size of tier “{name}”")
+        if kind not in ("IntervalTier", "TextTier"):
+            raise AlignmentError(f"The TextGrid is broken: tier “{name}” has the unknown class “{kind}”.")
+        numbers = 2 if kind == "IntervalTier" else 1
+        entries = []
+        for entry in range(1, size + 1):
+            times = [float(self.take("number", f"a time of entry {entry} in tier “{name}”")) for _ in range(numbers)]
+            entries.append((*times, self.take("string", f"the label of entry {entry} in tier “{name}”").strip()))
+        return Tier(name, tuple(entries)) if kind == "IntervalTier" else None  # type: ignore[arg-type]
+
+
+def _blank_comments(text: str) -> str:
+    """Praat ignores what follows an exclamation mark outside a string."""
+    return re.sub(r'("(?:[^"]|"")*")|![^\n]*', lambda m: m.group(1) or "", text)
+
+
+def _parse_json(text: str) -> tuple[Tier, ...]:
+    """praatio's two JSON layouts and the Montreal Forced Aligner's: tiers as a mapping by name, or as a list."""
+    try:
+        tiers = json.loads(text)["tiers"]
+        named = tiers.items() if isinstance(tiers, dict) else [(tier["name"], tier) for tier in tiers]
+        return tuple(
+            Tier(str(name), tuple((float(e[0]), float(e[1]), str(e[2]).strip()) for e in tier["entries"]))
+            for name, tier in named
+            if "interval" in str(tier.get("type", tier.get("class", "interval"))).lower()
+        )
+    except json.JSONDecodeError as error:
+        raise AlignmentError(f"The TextGrid is broken JSON in line {error.lineno}: {error.msg}.") from error
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise AlignmentError("The JSON file is not a TextGrid: it needs “tiers”, each with “entries” of [start, end, label].") from error
+
+
+def _check_order(tier: Tier) -> None:
+    end = 0.0
+    for number, (start, stop, label) in enumerate(tier.intervals, 1):
+        where = f"Interval {number} (“{label}”) of the tier “{tier.name}”"
+        if start < end - 1e-4:
+            raise AlignmentError(f"{where} begins at {start:.3f} s, before {end:.3f} s where the one before it ends.")
+        if stop < start or (stop - start < 1e-6 and not is_silence(label)):
+            raise AlignmentError(f"{where} has no length: it runs from {start:.3f} to {stop:.3f} s.")
+        end = stop
+
+
+def _find_labels(tiers: Sequence[Tier], kind: str) -> list[tuple[float, float, str]] | None:
+    """Intervals that hold something of the tier of this kind ("words", or "SPEAKER - words"), from 0 on; None when there is no such tier.
+
+    Raises AlignmentError when several tiers could be meant.
+    """
+    found = [tier for tier in tiers if tier.name.split(" - ")[-1].strip().lower() in TIER_NAMES[kind]]
+    if len(found) > 1:
+        raise AlignmentError(f"The TextGrid has {len(found)} tiers of {kind} ({', '.join(t.name for t in found)}). Keep one speaker's.")
+    if not found:
+        return None
+    silent = (lambda label: is_silence(label) and label.lower() != "spn") if kind == "phones" else is_silence
+    return [(max(start, 0.0), end, label) for start, end, label in found[0].intervals if not silent(label)]
+
+
+def _merge_words(words: Sequence[tuple[float, float, str]], indices: Sequence[int], transcript: Transcript) -> tuple[Segment, ...]:
+    spans: dict[int, tuple[float, float]] = {}
+    for (start, end, _), index in zip(words, indices):
+        spans[index] = (spans[index][0] if index in spans else start, end)
+    return tuple(Segment(transcript.words[index].text, start, end, index) for index, (start, end) in spans.items())
+
+
+def _read_phones(
+    phones: Sequence[tuple[float, float, str]] | None, words: Sequence[tuple[float, float, str]], indices: Sequence[int]
+) -> tuple[tuple[Segment, ...], list[list[Segment]]]:
+    """The phones, and the same grouped by the word label (spoken word) that holds their middle."""
+    parts: list[list[Segment]] = [[] for _ in words]
+    at = 0
+    for start, end, label in phones or ():
+        middle = (start + end) / 2
+        while at < len(words) and words[at][1] <= middle:
+            at += 1
+        mapped = map_phone(label)
+        if label.lower() == "spn" or (at < len(words) and not mapped and is_silence(label)):
+            continue  # the sound of an unknown word: its phones are not known
+        if not mapped:
+            raise AlignmentError(f"“{label}” at {start:.3f} s in the tier of phones is neither an ARPAbet nor an IPA sound of English.")
+        if at == len(words) or words[at][0] > middle:
+            raise AlignmentError(f"The phone “{label}” at {start:.3f} s lies outside every word of the TextGrid.")
+        parts[at] += split_interval(mapped, start, end, indices[at])
+    return tuple(phone for part in parts for phone in part), parts
+
+
+def split_interval(labels: Sequence[str], start: float, end: float, word: int) -> list[Segment]:
+    """Segments of equal length: one foreign phone may stand for two of ours."""
+    step = (end - start) / len(labels)
+    ends = [start + step * (i + 1) for i in range(len(labels) - 1)] + [end]
+    return [Segment(label, begin, stop, word) for label, begin, stop in zip(labels, [start, *ends[:-1]], ends)]
+
+
+def _read_syllables(
+    syllables: Sequence[tuple[float, float, str]] | None, parts: Sequence[Sequence[Segment]], words: Sequence[Segment]
+) -> tuple[Segment, ...]:
+    """The file's own syllables, labelled by their phones where there are any; without such a tier, maximal onset over the phones."""
+    if syllables is None:
+        return tuple(syllable for part in parts for syllable in cut_syllables(part))
+    phones = [phone for part in parts for phone in part]
+    found = []
+    for start, end, label in syllables:
+        inside = [p.label for p in phones if start <= (p.start + p.end) / 2 < end]
+        middle = (start + end) / 2
+        word = next((w.word for w in words if w.start <= middle < w.end), -1)
+        found.append(Segment(" ".join(inside) or label, start, end, word))
+    return tuple(found)
+
+
+def _check_end(segments: Sequence[Segment], duration: float | None) -> None:
+    if duration is not None and segments and segments[-1].end > duration + TOLERANCE:
+        last = segments[-1]
+        raise AlignmentError(
+            f"The TextGrid goes on to {last.end:.2f} s (“{last.label}”), but the recording ends at {duration:.2f} s. "
+            "Check that they belong together."
+        )
+
+
+def _clip_end(segments: Sequence[Segment], duration: float) -> tuple[Segment, ...]:
+    return tuple(Segment(s.label, s.start, min(s.end, duration), s.word, s.score) for s in segments if s.start < duration)
+
+
+def _absence_notices(phones: Sequence[Segment], syllables: Sequence[Segment]) -> tuple[Notice, ...]:
+    missing = [name for name, tier in (("phones", phones), ("syllables", syllables)) if not tier]
+    if not missing:
+        return ()
+    return (Notice("alignment", f"The TextGrid has no {' and no '.join(missing)}, so what needs them is left out."),)
+
+
+def _fill_gaps(segments: Sequence[Segment], duration: float) -> list[tuple[float, float, str]]:
+    """Intervals without gaps from 0 to `duration`, with empty labels between the segments."""
+    intervals: list[tuple[float, float, str]] = []
+    end = 0.0
+    for segment in _clip_end(segments, duration):
+        start = end if abs(segment.start - end) < 1e-6 else segment.start
+        if start > end:
+            intervals.append((end, start, ""))
+        intervals.append((start, segment.end, segment.label))
+        end = segment.end
+    if duration - end > 1e-6 or not intervals:
+        intervals.append((end, duration, ""))
+    elif end != duration:
+        intervals[-1] = (intervals[-1][0], duration, intervals[-1][2])
+    return intervals
+
+
+def _number(seconds: float) -> str:
+    return f"{seconds:.6f}".rstrip("0").rstrip(".")
+
+
+def _quote(label: str) -> str:
+    return '"' + " ".join(label.split()).replace('"', '""') + '"'

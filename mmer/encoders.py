@@ -5,6 +5,7 @@ Two presets go through the same classes. `paper` is wav2vec2-base and bert-base-
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -272,7 +273,7 @@ class SpeechEncoder:
         cuts = find_cuts(samples, window=self.window - 2 * OVERLAP, grid=round(self.model.step * SAMPLE_RATE))
         edges = [0, *cuts, len(samples)]
         hidden, times = [], []
-        for start, end in zip(edges, edges[1:]):
+        for start, end in itertools.pairwise(edges):
             first = max(0, start - round(OVERLAP * SAMPLE_RATE))
             piece = self._select(self.model.states([samples[first : end + round(OVERLAP * SAMPLE_RATE)]])[0])
             centres = first / SAMPLE_RATE + self.model.times(piece.shape[1])

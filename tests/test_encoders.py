@@ -1,5 +1,6 @@
 """The compact preset at its real weights, the paper preset's classes at small random ones."""
 
+import itertools
 from pathlib import Path
 
 import ctranslate2
@@ -125,7 +126,7 @@ def test_cuts_are_none_for_a_clip_that_fits_and_bounded_for_one_that_does_not():
     assert find_cuts(noise[: 16000 * 20], window=20, grid=320) == []
     cuts = find_cuts(noise, window=20, grid=320)
     edges = [0, *cuts, len(noise)]
-    assert all(0 < b - a <= 20 * 16000 for a, b in zip(edges, edges[1:])) and all(c % 320 == 0 for c in cuts)
+    assert all(0 < b - a <= 20 * 16000 for a, b in itertools.pairwise(edges)) and all(c % 320 == 0 for c in cuts)
 
 
 def test_wav2vec2_states_equal_transformers_and_leave_the_input_layer_out(tiny_wav2vec2, sound):

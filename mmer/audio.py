@@ -33,7 +33,7 @@ OVER_FULL_SCALE = 2.0  # a float file that goes beyond this is turned down; belo
 CLIPPED_SHARE = 1e-4  # share of samples at full scale from which a notice is given
 DC_OFFSET = 0.003  # of full scale; a mean beyond this is removed
 LOST_IN_MIX = 0.25  # of the loudest channel's level; a mix below this gives way to that channel
-BLOCK = 1 << 16  # samples per channel decoded at once
+BLOCK = 1 << 12  # samples per channel decoded at once; a damaged file loses at most so much before the damage
 
 # FFmpeg's demuxers that hold sound in the file itself. Playlists (hls, concat, dash) are left out on purpose: they can name
 # other files and addresses, which a visitor's upload must never make us open.
@@ -150,7 +150,9 @@ def _open_soundfile(path: Path, name: str, resources: ExitStack) -> _Stream | No
         except soundfile.LibsndfileError:
             return  # damaged from here on: what came before may do
 
-    return _Stream(file.samplerate, file.channels, f"{file.format} {file.subtype}".lower(), blocks(), _promised_by_wav(path))
+    # libsndfile mends the length of a cut WAV file on its own, and estimates that of an MP3
+    promised = file.frames / file.samplerate if file.format == "FLAC" and file.frames < 2**40 else _promised_by_wav(path)
+    return _Stream(file.samplerate, file.channels, f"{file.format} {file.subtype}".lower(), blocks(), promised)
 
 
 def _open_av(path: Path, name: str, resources: ExitStack) -> _Stream:
@@ -160,7 +162,7 @@ def _open_av(path: Path, name: str, resources: ExitStack) -> _Stream:
     file = resources.enter_context(path.open("rb"))
     options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "none"}
     try:
-        container = resources.enter_context(av.open(file, options=options, metadata_errors="ignore"))
+        container = resources.enter_context(av.open(file, "r", options=options, metadata_errors="ignore"))
     except (av.FFmpegError, ValueError) as error:
         raise AudioError(_not_sound(path, name)) from error
     track = container.streams.best("audio")
@@ -278,7 +280,7 @@ def _collect(stream: _Stream, name: str) -> _Sound:
     totals = np.zeros(stream.channels)
     lowest, highest = np.full(stream.channels, np.inf), np.full(stream.channels, -np.inf)
     for block in stream.blocks:
-        _check_finite(block, count / stream.rate, name)
+        _check_finite(block, count, stream.rate, name)
         count += len(block)
         if count > MAX_SECONDS * stream.rate:
             raise AudioError(
@@ -313,12 +315,11 @@ def _check_stream(stream: _Stream, name: str) -> None:
         raise AudioError(f"{name} has a sampling rate of {stream.rate} Hz; speech needs at least {MIN_RATE} Hz (at most {MAX_RATE}).")
 
 
-def _check_finite(block: np.ndarray, start: float, name: str) -> None:
-    wrong = int(np.count_nonzero(~np.isfinite(block)))
-    if wrong:
-        raise AudioError(
-            f"{name} holds samples that are not numbers (NaN or infinite; {wrong} of them after {start:.1f} s); export it again."
-        )
+def _check_finite(block: np.ndarray, start: int, rate: int, name: str) -> None:
+    wrong = np.flatnonzero(~np.isfinite(block).all(axis=1))
+    if len(wrong):
+        first = (start + wrong[0]) / rate
+        raise AudioError(f"{name} holds samples that are not numbers (NaN or infinite; the first at {first:.2f} s); export it again.")
 
 
 # ---- finishing: channels -> one clip ----

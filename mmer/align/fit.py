@@ -1,0 +1,34 @@
+"""Do the words fit the sound? What an aligner's result says about it, for every aligner the same."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mmer.results import Alignment, Clip, Notice
+
+HOP = 160  # samples, 10 ms
+LOUD_DB = 25.0  # a frame is loud when it lies less than this below the clip's loudest frames
+UNCOVERED_WARNING = 0.5  # share of the loud frames outside every word
+
+
+def check_fit(clip: Clip, alignment: Alignment) -> tuple[Notice, ...]:
+    """A warning when most of the loud sound lies outside the words: a transcript that is too short or of another recording."""
+    share = uncovered_share(clip.samples, alignment)
+    if share <= UNCOVERED_WARNING:
+        return ()
+    text = f"{share:.0%} of the loud sound lies outside the words, so the words may be incomplete or belong to another recording."
+    return (Notice("alignment", text),)
+
+
+def uncovered_share(samples: np.ndarray, alignment: Alignment) -> float:
+    """Share of the loud 10 ms frames that lie in no word; 0 for a clip without any."""
+    frames = samples[: len(samples) // HOP * HOP].reshape(-1, HOP).astype(np.float64)
+    level = 10 * np.log10(np.mean(frames**2, axis=1) + 1e-10)
+    loud = level > np.percentile(level, 99) - LOUD_DB
+    if not len(level) or level.max() < -90 or not loud.any():
+        return 0.0
+    centres = (np.arange(len(level)) + 0.5) * HOP / 16000
+    inside = np.zeros(len(level), dtype=bool)
+    for word in alignment.words:
+        inside |= (centres >= word.start) & (centres < word.end)
+    return float(np.mean(~inside[loud]))

@@ -1,0 +1,137 @@
+"""IEMOCAP's own forced alignments (sphinx3's `.wdseg`, `.phseg`, `.syseg`) -> Alignment.
+
+Each line is `start frame, end frame, score, label`: 10 ms frames with INCLUSIVE ends, so a segment ends where frame end + 1 begins.
+A phone comes with its neighbours and its place in the word (`W SIL AH b`); only the phone itself is kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmer.align.assemble import cut_syllables, match_labels, mean_score
+from mmer.align.phones import ARPABET, strip_stress
+from mmer.errors import AlignmentError
+from mmer.results import Alignment, Segment, Transcript, Word
+
+FRAME = 0.01  # seconds
+_VARIANT = re.compile(r"\(\d+\)$")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One labelled line, fillers and silences left out."""
+
+    label: str  # for a phone or syllable all that stands in the last columns
+    start: float  # seconds
+    end: float
+    score: float  # per frame
+
+
+def read_iemocap(wdseg: str | Path, phseg: str | Path, syseg: str | Path | None = None, transcript: Transcript | None = None) -> Alignment:
+    """The alignment of one utterance. Without `syseg` the syllables are cut from the phones; without `transcript` the word file is it.
+
+    Raises AlignmentError naming the file and line when one is missing, empty or broken, or when its words are not the transcript's.
+    """
+    lines = read_segments(wdseg)
+    if not lines:
+        raise AlignmentError(f"{Path(wdseg).name} holds no words, only silence.")
+    transcript = transcript or iemocap_transcript(wdseg)
+    indices = match_labels([read_word(line.label) for line in lines], transcript)
+    words = tuple(
+        _merge_word(index, [line for line, i in zip(lines, indices) if i == index], transcript) for index in dict.fromkeys(indices)
+    )
+    parts = _read_phones(phseg, lines, indices)
+    phones = tuple(phone for part in parts for phone in part)
+    if syseg is None:
+        syllables = tuple(syllable for part in parts for syllable in cut_syllables(part))
+    else:
+        syllables = tuple(_read_syllable(line, phones, words) for line in read_segments(syseg))
+    return Alignment(words, syllables, phones, "IEMOCAP", mean_score(words))
+
+
+def iemocap_transcript(wdseg: str | Path) -> Transcript:
+    """The transcript that a `.wdseg` file holds, lower-case and without punctuation."""
+    words, at = [], 0
+    for line in read_segments(wdseg):
+        text = read_word(line.label)
+        words.append(Word(text, at, at + len(text), (text,), line.start, line.end))
+        at += len(text) + 1
+    return Transcript(" ".join(word.text for word in words), tuple(words), "file")
+
+
+def read_segments(path: str | Path) -> list[Line]:
+    """The labelled lines of one file in time order. Raises AlignmentError naming file and line."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise AlignmentError(f"{path.name} can't be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise AlignmentError(f"{path.name} is not a text file.") from error
+    rows = [(number, row.split()) for number, row in enumerate(text.splitlines(), 1) if row.strip()]
+    if not rows or rows[0][1][:2] != ["SFrm", "EFrm"]:
+        raise AlignmentError(f"{path.name} is not an IEMOCAP alignment: its first line must begin with “SFrm EFrm”.")
+    lines: list[Line] = []
+    for number, columns in rows[1:]:
+        if columns[0] == "Total":
+            break
+        line = _read_line(columns, path.name, number)
+        if lines and line.start < lines[-1].end - 1e-6:
+            raise AlignmentError(f"{path.name}, line {number}: frame {columns[0]} lies before the end of the line above.")
+        lines.append(line)
+    return [line for line in lines if not is_filler(line.label)]
+
+
+def _read_line(columns: Sequence[str], name: str, number: int) -> Line:
+    try:
+        first, last, score = int(columns[0]), int(columns[1]), float(columns[2])
+        label = " ".join(columns[3:])
+    except (ValueError, IndexError) as error:
+        raise AlignmentError(f"{name}, line {number}: expected two frames, a score and a label, found “{' '.join(columns)}”.") from error
+    if not label or last < first or first < 0:
+        raise AlignmentError(f"{name}, line {number}: “{' '.join(columns)}” has no label or ends before it begins.")
+    frames = last - first + 1
+    return Line(label, round(first * FRAME, 2), round((last + 1) * FRAME, 2), score / frames)
+
+
+def is_filler(label: str) -> bool:
+    """Sentence marks, silence and noises: <s> </s> <sil> ++LAUGHTER++ SIL +BREATH+."""
+    first = label.split()[0]
+    return first.startswith(("<", "+")) or first == "SIL"
+
+
+def read_word(label: str) -> str:
+    """ "THERE'S(2)" -> "there's"."""
+    return _VARIANT.sub("", label).lower()
+
+
+def _merge_word(index: int, lines: Sequence[Line], transcript: Transcript) -> Segment:
+    segments = [Segment(line.label, line.start, line.end, index, line.score) for line in lines]
+    return Segment(transcript.words[index].text, lines[0].start, lines[-1].end, index, mean_score(segments))
+
+
+def _read_phones(path: str | Path, words: Sequence[Line], indices: Sequence[int]) -> list[list[Segment]]:
+    """Phones grouped by the line of `words` that holds them."""
+    parts: list[list[Segment]] = [[] for _ in words]
+    for line in read_segments(path):
+        phone = strip_stress(line.label.split()[0].upper())
+        if phone not in ARPABET:
+            raise AlignmentError(f"{Path(path).name}: “{line.label}” at {line.start:.2f} s is not an ARPAbet sound.")
+        middle = (line.start + line.end) / 2
+        at = next((i for i, word in enumerate(words) if word.start <= middle < word.end), None)
+        if at is None:
+            raise AlignmentError(f"{Path(path).name}: the phone {phone} at {line.start:.2f} s lies outside every word.")
+        parts[at].append(Segment(phone, line.start, line.end, indices[at], line.score))
+    return parts
+
+
+def _read_syllable(line: Line, phones: Sequence[Segment], words: Sequence[Segment]) -> Segment:
+    """One syllable, labelled by the phones in it: the file's own label may be joined by blanks or underscores, with or without stress."""
+    inside = [p.label for p in phones if line.start <= (p.start + p.end) / 2 < line.end]
+    own = [strip_stress(part) for part in re.split(r"[\s_\-.]+", line.label.upper()) if strip_stress(part) in ARPABET]
+    middle = (line.start + line.end) / 2
+    word = next((w.word for w in words if w.start <= middle < w.end), -1)
+    return Segment(" ".join(inside or own) or line.label, line.start, line.end, word, line.score)

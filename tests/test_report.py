@@ -1,0 +1,153 @@
+"""The HTML report: complete, escaped, and drawn by a browser that has no network."""
+
+import base64
+import io
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import soundfile
+from sample_analysis import make_analysis
+
+from mmer.report import describe_verdict, report_html, suggest_command
+
+HOSTILE = '</script><img src=x onerror="window.broken=1"><b>'
+
+
+class Page(HTMLParser):
+    """Tags, tables and sources of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.sources, self.captions, self.rows = [], [], [], 0
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.sources += [value for name, value in attributes if name in ("src", "href") and value]
+        self.rows += tag == "tr"
+
+    def handle_data(self, data):
+        if self.lasttag == "summary" and data.strip():
+            self.captions.append(data)
+
+
+def test_page_is_self_contained():
+    page = Page(report_html(make_analysis()))
+    assert page.sources and all(source.startswith("data:") for source in page.sources)
+    assert not {"link", "iframe", "object", "base"} & set(page.tags)
+
+
+def test_plotly_is_there_once_and_every_figure_has_a_table():
+    text = report_html(make_analysis())
+    assert len(re.findall(r"plotly\.js v\d", text)) == 1
+    figures = re.findall(r'<div id="([\w-]+)" class="plotly-graph-div"', text)
+    assert figures == ["probabilities", "sum", "timeline", "coattention-F", "coattention-P", "layers-late", "layers-early"]
+    captions = Page(text).captions
+    for start in (
+        "Probabilities",
+        "Logits",
+        "Words in time",
+        "What each of the 7 text",
+        "What each of the 100 frames",
+        "Attention weights, phones",
+    ):
+        assert any(caption.startswith(start) for caption in captions), start
+
+
+def test_sound_comes_back_from_the_page():
+    analysis = make_analysis()
+    sound = re.search(r'src="data:audio/flac;base64,([^"]+)"', report_html(analysis)).group(1)
+    samples, rate = soundfile.read(io.BytesIO(base64.b64decode(sound)), dtype="float32")
+    assert rate == 16000
+    np.testing.assert_allclose(samples, analysis.clip.samples, atol=1.01 / 32768)
+
+
+def test_outline_is_not_played():
+    analysis = make_analysis()
+    assert "<audio" not in report_html(replace(analysis, clip=replace(analysis.clip, outline=True)))
+
+
+def test_person_s_text_is_escaped_everywhere():
+    analysis = make_analysis()
+    transcript = replace(analysis.transcript, text=HOSTILE)
+    labels = dict(analysis.labels) | {"T": (HOSTILE,) * 7}
+    analysis = replace(analysis, transcript=transcript, labels=labels, clip=replace(analysis.clip, name=HOSTILE))
+    text = report_html(analysis, command=HOSTILE)
+    assert HOSTILE not in text and "<img" not in text
+    assert "&lt;/script&gt;" in text
+
+
+def test_provenance_names_all_that_is_needed_to_trace_it():
+    analysis = make_analysis()
+    text = report_html(analysis)
+    for info in analysis.heads:
+        assert info.sha256 in text and info.name in text
+    for fact in (analysis.clip.sha256, analysis.created, analysis.version, *analysis.encoders.values()):
+        assert fact in text
+
+
+def test_notices_and_reasons_are_told_once():
+    analysis = make_analysis()
+    text = report_html(replace(analysis, notices=(*analysis.notices, *analysis.clip.notices)))
+    assert text.count(analysis.clip.notices[0].text) == 1
+    assert "Not there: words. the head has no word branch" in text
+
+
+def test_analysis_without_words_has_a_report():
+    text = report_html(make_analysis(words=False))
+    assert "no words were heard" in text and "Coattention</h2>" not in text
+
+
+def test_command_says_how_to_get_the_same():
+    analysis = make_analysis()
+    command = suggest_command(analysis)
+    assert command.startswith("python -m mmer analyze '<voice>.wav' --text 'I won <10> & more'")
+    assert "--aligner none" in suggest_command(replace(analysis, alignment=None))
+    mfa = replace(analysis, alignment=replace(analysis.alignment, source="mfa 3.4.3 english_us_arpa"))
+    assert "--aligner mfa" in suggest_command(mfa)
+    heard = replace(analysis, transcript=replace(analysis.transcript, source="whisper-tiny.en"))
+    assert "--text" not in suggest_command(heard)
+
+
+def test_verdict_says_when_it_is_not_sure():
+    late = make_analysis().predictions["late"]
+    sure = replace(late, probabilities=np.array([0.7, 0.1, 0.1, 0.1]))
+    assert describe_verdict(sure) == "Anger (70 %)."
+    close = replace(late, probabilities=np.array([0.41, 0.39, 0.1, 0.1]))
+    assert describe_verdict(close) == "Not sure: anger (41 %), closely followed by happiness."
+    far = replace(sure, novelty=9.0)
+    assert describe_verdict(far).startswith("Unlike anything it was trained on.")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_browser_without_network_draws_every_figure(tmp_path, scheme):
+    from playwright.sync_api import sync_playwright
+
+    analysis = make_analysis()
+    analysis = replace(analysis, labels=dict(analysis.labels) | {"T": (HOSTILE,) * 7}, clip=replace(analysis.clip, name=HOSTILE))
+    path = tmp_path / "report.html"
+    path.write_text(report_html(analysis), encoding="utf-8")
+    problems, requests = [], []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 390, "height": 800}, color_scheme=scheme)
+        page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(path.as_uri())
+        page.wait_for_function("document.querySelectorAll('.plotly-graph-div .main-svg').length >= 7")
+        drawn = page.eval_on_selector_all(".plotly-graph-div", "all => all.filter(d => d.querySelector('.main-svg')).length")
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        seconds = page.evaluate("document.querySelector('audio').duration")
+        broken = page.evaluate("window.broken")
+        browser.close()
+    assert drawn == 7 and problems == [] and broken is None
+    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert wide <= 390, "the page must not scroll sideways on a phone"
+    assert ground == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(15, 19, 24)")
+    assert seconds == pytest.approx(2.0, abs=0.01)

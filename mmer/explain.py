@@ -1,0 +1,154 @@
+"""Where a decision comes from: exact sums over what a Prediction holds, in numpy. Sections 2.2 to 2.4 of the paper, read backwards.
+
+Softmax ignores what all classes share, so everything is shown centred over the classes unless the raw values are asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmer.errors import HeadError
+from mmer.results import UNIT_NAMES, UNITS, Analysis, Branch, Prediction
+
+CAPTION_SUM = "Where the sum comes from, not what the sound caused: each state has already seen its surroundings. The parts add up exactly."
+CAPTION_CENTRED = "Centred over the emotions, since softmax ignores what they all share: above 0 speaks for the emotion, below 0 against."
+CAPTION_EARLY = "Early fusion mixes words and sound before it decides: its logit is no sum over units, so it is one part here."
+CAPTION_ATTENTION = "Attention shows what was read together, not how much it counted in the decision."
+CAPTION_FLIP = "What the model would say without this part, everything else kept; it was never trained to be asked this."
+NO_BRANCH = "{unit}: no branch in this sum. {reason}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step on the way from nothing to a probability; `total` is the one before plus `value`, but for kind "probability"."""
+
+    kind: str  # bias | branch | segment | member | absent | total | temperature | probability
+    label: str
+    value: float  # what this step adds; 0 for absent and total; the probability itself for the last
+    total: float  # logit after it
+    unit: str = ""  # of a branch or segment
+
+
+@dataclass(frozen=True)
+class Flip:
+    """A part without which the decision would be another."""
+
+    part: str  # a unit ("T", "F", ...), or the role "early" or "late"
+    label: str  # what would be said instead
+
+
+def centre(values: np.ndarray) -> np.ndarray:
+    """Values (..., classes) minus their mean over the classes, float64."""
+    values = values.astype(np.float64)
+    return values - values.mean(-1, keepdims=True)
+
+
+def pick_class(prediction: Prediction, emotion: str) -> int:
+    if emotion not in prediction.classes:
+        raise HeadError(f"The head {prediction.head} does not know the emotion {emotion!r}; it knows {', '.join(prediction.classes)}.")
+    return prediction.classes.index(emotion)
+
+
+def read_values(prediction: Prediction, values: np.ndarray, emotion: str, *, centred: bool) -> np.ndarray:
+    """The emotion's column of (..., classes), centred over the classes if asked."""
+    return (centre(values) if centred else values.astype(np.float64))[..., pick_class(prediction, emotion)]
+
+
+def find_branch(prediction: Prediction, unit: str) -> Branch:
+    """The branch of a unit. Raises HeadError when the model is no sum of branches, or the clip lacks this one."""
+    if prediction.branches is None:
+        raise HeadError(f"The {prediction.role} model ({prediction.fusion}) is no sum of branches.")
+    for branch in prediction.branches:
+        if branch.unit == unit:
+            return branch
+    name, present = UNIT_NAMES.get(unit, unit), ", ".join(UNIT_NAMES[b.unit] for b in prediction.branches)
+    raise HeadError(f"The {prediction.role} model has no branch for {name} here; it has {present}.")
+
+
+def segment_contributions(prediction: Prediction, unit: str, emotion: str, *, centred: bool = True) -> np.ndarray:
+    """(segments,) what each segment of a unit adds to the emotion's logit; with the branch's bias they sum to its logit."""
+    return read_values(prediction, find_branch(prediction, unit).contributions, emotion, centred=centred)
+
+
+def decision_steps(
+    analysis: Analysis, emotion: str, *, role: str | None = None, centred: bool = True, unit_detail: str | None = None
+) -> list[Step]:
+    """The way from nothing to the emotion's probability, each step with its running total.
+
+    Late: all biases as one part, then each branch without its bias; with `unit_detail`, that branch segment by segment. Early: one part.
+    Combined: half of every late part, half of early. Then the temperature, as what dividing by it takes away, and the probability.
+    `role` is that of the best prediction unless given. Raises HeadError for a role, emotion or unit that is not there.
+    """
+    prediction = analysis.best if role is None else find_prediction(analysis, role)
+    steps: list[Step] = []
+    members = prediction.members or (prediction.role,)
+    share = 1 / len(members)
+    for member in sorted(members, reverse=True):  # late before early
+        part = find_prediction(analysis, member) if prediction.members else prediction
+        steps += member_steps(analysis, part, emotion, share=share, centred=centred, unit_detail=unit_detail)
+    logit = float(sum(step.value for step in steps))
+    steps.append(Step("total", f"{prediction.role} logit", 0.0, 0.0))
+    scaled = logit / prediction.temperature
+    steps.append(Step("temperature", f"divided by the temperature {prediction.temperature:.2f}", scaled - logit, 0.0))
+    steps = add_up(steps)
+    probability = float(prediction.probabilities[pick_class(prediction, emotion)])
+    return [*steps, Step("probability", f"probability of {emotion}", probability, steps[-1].total)]
+
+
+def member_steps(
+    analysis: Analysis, prediction: Prediction, emotion: str, *, share: float, centred: bool, unit_detail: str | None
+) -> list[Step]:
+    """Steps of one model, each value times share; totals are filled in later."""
+    half = "" if share == 1 else f" / {round(1 / share)}"
+
+    def read(values: np.ndarray) -> np.ndarray:
+        return share * read_values(prediction, values, emotion, centred=centred)
+
+    if prediction.branches is None:
+        return [Step("member", f"{prediction.role} model, one part{half}", float(read(prediction.logits)), 0.0)]
+    biases = read(np.stack([b.bias for b in prediction.branches]))
+    steps = [Step("bias", f"bias{half}", float(biases.sum()), 0.0)]
+    for branch in prediction.branches:
+        values, name = read(branch.contributions), UNIT_NAMES[branch.unit]
+        if branch.unit == unit_detail:
+            labels = analysis.labels[branch.unit]
+            steps += [Step("segment", f"{label}{half}", float(v), 0.0, branch.unit) for label, v in zip(labels, values)]
+        else:
+            steps.append(Step("branch", f"{name}{half}", float(values.sum()), 0.0, branch.unit))
+    for unit in UNITS:
+        if unit in analysis.unavailable and unit not in prediction.units:
+            label = NO_BRANCH.format(unit=UNIT_NAMES[unit], reason=analysis.unavailable[unit])
+            steps.append(Step("absent", label, 0.0, 0.0, unit))
+    return steps
+
+
+def add_up(steps: list[Step]) -> list[Step]:
+    """The steps with their running totals."""
+    totals = np.cumsum([s.value for s in steps])
+    return [Step(s.kind, s.label, s.value, float(total), s.unit) for s, total in zip(steps, totals)]
+
+
+def find_prediction(analysis: Analysis, role: str) -> Prediction:
+    if role not in analysis.predictions:
+        reason = analysis.unavailable.get(role, f"there are {', '.join(analysis.predictions)}.")
+        raise HeadError(f"This analysis has no {role} prediction: {reason}")
+    return analysis.predictions[role]
+
+
+def flipping_part(analysis: Analysis, *, role: str | None = None) -> tuple[Flip, ...]:
+    """The parts whose removal from the sum changes the decision: single branches, and for the combination each whole model."""
+    prediction = analysis.best if role is None else find_prediction(analysis, role)
+    logits = prediction.logits.astype(np.float64)
+    parts: list[tuple[str, np.ndarray]] = []  # name, logits without it
+    share = 1 / len(prediction.members or (prediction.role,))
+    for member in prediction.members or (prediction.role,):
+        model = find_prediction(analysis, member) if prediction.members else prediction
+        if prediction.members:
+            parts.append((member, logits - share * model.logits))
+        branches = model.branches or ()
+        if len(branches) > 1 or prediction.members:  # without its only branch a model says nothing
+            parts += [(b.unit, logits - share * b.logits) for b in branches]
+    labels = [(name, prediction.classes[int(np.argmax(rest))]) for name, rest in parts]
+    return tuple(Flip(name, label) for name, label in labels if label != prediction.label)

@@ -1,0 +1,335 @@
+"""Heads: what is saved comes back, what was altered is refused, and the numbers behind "sure" are checked another way."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from mmer import heads
+from mmer.errors import HeadError
+from mmer.heads import (
+    Head,
+    HeadConfig,
+    build_model,
+    ece,
+    fit_margin,
+    fit_normalisation,
+    fit_novelty,
+    fit_temperature,
+    list_heads,
+    load_combination,
+    load_head,
+    novelty_distance,
+    novelty_vector,
+    save_combination,
+    save_head,
+    softmax,
+)
+from mmer.results import Features, UnitStates
+
+DIM = 16
+SIZES = {"T": (3, 5), "F": (2, 11), "P": (2, 6), "S": (2, 3)}  # layers, segments
+
+
+def make_features(units="TFPS", *, preset="compact", absent=None, seed=0, dim=DIM):
+    random = np.random.default_rng(seed)
+    found = {}
+    for unit in units:
+        layers, segments = SIZES[unit]
+        states = random.normal(size=(layers, segments, dim)).astype(np.float32)
+        times = None if unit == "T" else np.arange(segments, dtype=float)
+        ends = None if times is None else times + 1
+        found[unit] = UnitStates(unit, states, tuple(f"{unit}{k}" for k in range(segments)), times, ends, np.zeros(segments, int))
+    return Features(preset, found, absent or {})
+
+
+def make_config(name="late-fs", fusion="late", units=("T", "F", "S"), **changes):
+    config = HeadConfig(name, f"Title of {name}", fusion, units, "compact", ("1", "2", "3"), ("1", "2"), DIM, heads=4, feedforward=24)
+    return replace(config, **changes)
+
+
+def make_normalisation(seed=5):
+    random = np.random.default_rng(seed)
+    return fit_normalisation([random.normal(2, 3, size=(2, 20, DIM)).astype(np.float32) for _ in range(4)])
+
+
+def save_small(root, name="late-fs", fusion="late", units=("T", "F", "S"), *, half=True, seed=0, **changes):
+    torch.manual_seed(seed)
+    config = make_config(name, fusion, units, **changes)
+    model = build_model(config).eval()
+    random = np.random.default_rng(seed)
+    novelty = fit_novelty(random.normal(size=(30, 2 * DIM)).astype(np.float32), components=4)
+    save_head(root / name, config, model, normalisation=make_normalisation(), novelty=novelty, half=half)
+    return model
+
+
+def save_pair(root):
+    save_small(root, seed=1, temperature=2.0)
+    save_small(root, "coattention-fp", "coattention", ("T", "F", "P"), seed=2)
+    early, late = Head.load(root / "coattention-fp"), Head.load(root / "late-fs")
+    config = make_config("combined", "combination", ("T", "F", "P", "S"), temperature=1.5, margin=0.1)
+    save_combination(root / "combined", config, early=early, late=late)
+    return early, late
+
+
+def test_head_survives_saving_and_loading(tmp_path):
+    model = save_small(tmp_path, half=False, temperature=1.7, margin=0.2, novelty_threshold=1.5, training={"seed": 3, "clips": {"a": 5}})
+    head = load_head(tmp_path / "late-fs")
+    assert head.config.temperature == 1.7 and head.config.training == {"seed": 3, "clips": {"a": 5}} and head.config.normalised
+    features = make_features()
+    prediction = head.predict(features)
+    norm = make_normalisation()
+    states = {u: torch.from_numpy(features.units[u].states if u == "T" else norm.apply(features.units[u].states))[None] for u in "TFS"}
+    expected = model(states, {u: torch.ones(1, s.shape[2], dtype=torch.bool) for u, s in states.items()}).logits[0].detach().numpy()
+    assert np.allclose(prediction.logits, expected, atol=1e-6)
+    assert np.allclose(prediction.probabilities, np.exp(expected / 1.7) / np.exp(expected / 1.7).sum(), atol=1e-6)
+    assert prediction.head_sha256 == head.sha256 == load_head(tmp_path / "late-fs").sha256
+    assert (prediction.role, prediction.units, prediction.margin, prediction.novelty_threshold) == ("late", ("T", "F", "S"), 0.2, 1.5)
+
+
+def test_half_precision_on_disk_changes_little_and_is_read_as_float32(tmp_path):
+    model = save_small(tmp_path)
+    head = load_head(tmp_path / "late-fs")
+    assert all(p.dtype == torch.float32 for p in head.model.parameters())
+    for name, value in model.state_dict().items():
+        assert torch.equal(head.model.state_dict()[name], value.half().float())
+    full = Head(head.config, model, normalisation=head.normalisation).predict(make_features())
+    assert np.allclose(head.predict(make_features()).logits, full.logits, atol=2e-3)
+
+
+def test_branches_add_up_to_the_logits(tmp_path):
+    save_small(tmp_path)
+    prediction = load_head(tmp_path / "late-fs").predict(make_features())
+    assert [b.unit for b in prediction.branches] == ["T", "F", "S"]
+    for branch in prediction.branches:
+        assert np.allclose(branch.bias + branch.contributions.sum(0), branch.logits, atol=1e-5)
+    assert np.allclose(sum(b.logits for b in prediction.branches), prediction.logits, atol=1e-5)
+    weights = prediction.layer_weights["F"]
+    assert weights.layer_names == ("1", "2") and np.allclose(weights.normalised, 0.5) and np.allclose(weights.raw, 1)
+
+
+def test_large_heads_are_sharded_below_the_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(heads, "MAX_SHARD_BYTES", 4000)
+    save_small(tmp_path, half=False)
+    files = sorted(p.name for p in (tmp_path / "late-fs").glob("*.safetensors"))
+    assert len(files) > 1 and files[0] == f"model-00001-of-{len(files):05d}.safetensors"
+    sharded = load_head(tmp_path / "late-fs").predict(make_features()).logits
+    monkeypatch.undo()
+    save_small(tmp_path, half=False)
+    assert [p.name for p in (tmp_path / "late-fs").glob("*.safetensors")] == ["model.safetensors"]
+    assert np.array_equal(load_head(tmp_path / "late-fs").predict(make_features()).logits, sharded)
+
+
+def test_late_head_leaves_out_what_is_absent(tmp_path):
+    save_small(tmp_path)
+    head = load_head(tmp_path / "late-fs")
+    full, less = head.predict(make_features()), head.predict(make_features("TF"))
+    assert less.units == ("T", "F") and set(less.layer_weights) == {"T", "F"}
+    alone = {b.unit: b.logits for b in full.branches}
+    assert np.allclose(less.logits, alone["T"] + head.predict(make_features("TF")).branches[1].logits, atol=1e-5)
+    empty = make_features("TF")
+    nothing = UnitStates("S", np.zeros((2, 0, DIM), np.float32), (), np.zeros(0), np.zeros(0), np.zeros(0, int))
+    assert np.array_equal(head.predict(replace(empty, units={**empty.units, "S": nothing})).logits, less.logits)
+
+
+def test_head_without_any_of_its_units_says_why(tmp_path):
+    save_small(tmp_path)
+    with pytest.raises(HeadError, match=r"Title of late-fs needs text and frames and syllables. No words."):
+        load_head(tmp_path / "late-fs").predict(make_features("P", absent=dict.fromkeys("TFS", "No words.")))
+
+
+def test_early_head_names_the_missing_unit_and_the_reason(tmp_path):
+    save_small(tmp_path, "coattention-fp", "coattention", ("T", "F", "P"))
+    head = load_head(tmp_path / "coattention-fp")
+    features = make_features("TF", absent={"P": "The words don't match the sound."})
+    assert head.unavailable(features) == {"early": "Title of coattention-fp needs phones. The words don't match the sound."}
+    assert head.predict_all(features) == {}
+    with pytest.raises(HeadError, match="needs phones"):
+        head.predict(features)
+
+
+def test_early_head_returns_maps_and_no_branches(tmp_path):
+    save_small(tmp_path, "coattention-fp", "coattention", ("T", "F", "P"))
+    prediction = load_head(tmp_path / "coattention-fp").predict(make_features())
+    assert prediction.role == "early" and prediction.branches is None
+    maps = prediction.coattention["P"]
+    assert maps.text_to_speech.shape == (3, 4, 5, 6) and maps.speech_to_text.shape == (3, 4, 6, 5)
+    assert np.allclose(maps.text_to_speech.sum(-1), 1, atol=1e-5) and np.allclose(maps.speech_to_text.sum(-1), 1, atol=1e-5)
+
+
+def test_combination_is_the_mean_of_its_members_before_their_temperature(tmp_path):
+    save_pair(tmp_path)
+    head = load_head(tmp_path / "combined")
+    predictions = head.predict_all(make_features())
+    assert list(predictions) == ["late", "early", "combined"]
+    combined, early, late = predictions["combined"], predictions["early"], predictions["late"]
+    assert np.allclose(combined.logits, (early.logits + late.logits) / 2, atol=1e-6)
+    assert np.allclose(combined.probabilities, softmax(combined.logits / 1.5))
+    assert combined.members == ("early", "late") and combined.units == ("T", "F", "P", "S") and combined.margin == 0.1
+    assert combined.novelty == late.novelty is not None
+    assert [i.name for i in head.infos] == ["late-fs", "coattention-fp", "combined"]
+    assert np.array_equal(head.predict(make_features()).logits, combined.logits)
+
+
+def test_combination_without_phones_keeps_the_late_model(tmp_path):
+    save_pair(tmp_path)
+    head = load_combination(tmp_path / "combined")
+    features = make_features("TF", absent={"P": "No alignment.", "S": "No alignment."})
+    assert list(head.predict_all(features)) == ["late"]
+    assert set(head.unavailable(features)) == {"early", "combined"}
+    with pytest.raises(HeadError, match="needs both its models"):
+        head.predict(features)
+
+
+def test_heads_are_listed_with_their_configs(tmp_path):
+    save_pair(tmp_path)
+    (tmp_path / "notes").mkdir()
+    found = list_heads(tmp_path)
+    assert list(found) == ["coattention-fp", "combined", "late-fs"]
+    assert found["combined"].members["late"]["sha256"] == load_head(tmp_path / "late-fs").sha256
+
+
+def test_hash_changes_with_the_weights_and_with_the_config(tmp_path):
+    save_small(tmp_path / "a", seed=1)
+    save_small(tmp_path / "b", seed=2)
+    save_small(tmp_path / "c", seed=1, temperature=1.1)
+    assert len({load_head(tmp_path / x / "late-fs").sha256 for x in "abc"}) == 3
+
+
+def test_altered_weights_are_refused(tmp_path):
+    save_small(tmp_path)
+    path = tmp_path / "late-fs" / "model.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(HeadError, match=r"model.safetensors was altered: its sha256 is"):
+        load_head(tmp_path / "late-fs")
+
+
+def test_missing_files_are_named(tmp_path):
+    with pytest.raises(HeadError, match=r"There is no head in .*: config.json is missing"):
+        load_head(tmp_path / "nothing")
+    save_small(tmp_path)
+    (tmp_path / "late-fs" / "model.safetensors").unlink()
+    with pytest.raises(HeadError, match=r"Head late-fs is incomplete: .*model.safetensors is missing"):
+        load_head(tmp_path / "late-fs")
+
+
+def edit_config(folder, **changes):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": 2}, "has format 2; this version of mmer reads format 1"),
+        ({"extra": 1}, "missing or unknown fields: extra"),
+        ({"fusion": "magic"}, "unknown fusion 'magic'"),
+        ({"temperature": 0}, "temperature 0; it must be above 0"),
+        ({"hidden": 64}, "do not fit its config.json"),
+        ({"weights": {}}, "names no weight file"),
+        ({"weights": {"../model.safetensors": "0"}}, "is incomplete"),
+    ],
+)
+def test_broken_config_is_refused(tmp_path, changes, message):
+    save_small(tmp_path)
+    edit_config(tmp_path / "late-fs", **changes)
+    with pytest.raises(HeadError, match=message):
+        load_head(tmp_path / "late-fs")
+
+
+def test_unreadable_config_is_refused(tmp_path):
+    save_small(tmp_path)
+    (tmp_path / "late-fs" / "config.json").write_text("{")
+    with pytest.raises(HeadError, match="not readable as JSON"):
+        load_head(tmp_path / "late-fs")
+
+
+def test_other_preset_is_refused(tmp_path):
+    save_small(tmp_path)
+    with pytest.raises(HeadError, match="Head late-fs was made for the preset compact, not paper"):
+        load_head(tmp_path / "late-fs").predict(make_features(preset="paper"))
+
+
+def test_other_sizes_are_refused(tmp_path):
+    save_small(tmp_path)
+    with pytest.raises(HeadError, match="reads 3 layers of 16 dimensions for text, not 3 of 8"):
+        load_head(tmp_path / "late-fs").predict(make_features(dim=8))
+
+
+def test_replaced_member_is_refused(tmp_path):
+    save_pair(tmp_path)
+    save_small(tmp_path, seed=9)
+    with pytest.raises(HeadError, match="Head combined was made of another version of late-fs"):
+        load_head(tmp_path / "combined")
+
+
+def test_member_outside_the_folder_is_refused(tmp_path):
+    save_pair(tmp_path)
+    members = json.loads((tmp_path / "combined" / "config.json").read_text())["members"]
+    edit_config(tmp_path / "combined", members=members | {"late": {"name": "../late-fs", "sha256": ""}})
+    with pytest.raises(HeadError, match="must be a folder beside its own"):
+        load_head(tmp_path / "combined")
+
+
+def test_normalisation_is_the_mean_and_deviation_of_all_frames():
+    random = np.random.default_rng(0)
+    clips = [random.normal(3, 2, size=(2, n, DIM)).astype(np.float32) for n in (5, 9)]
+    clips[0][0, :, 0] = clips[1][0, :, 0] = 7  # a constant
+    normalisation, frames = fit_normalisation(clips), np.concatenate(clips, 1)
+    assert np.allclose(normalisation.mean, frames.mean(1), atol=1e-5)
+    assert np.allclose(normalisation.deviation[1], frames.std(1)[1], atol=1e-5)
+    after = normalisation.apply(frames)
+    assert np.isfinite(after).all() and np.allclose(after.mean(1), 0, atol=1e-4)
+    pooled = frames[:, 2:6].mean(1, keepdims=True)
+    assert np.allclose(normalisation.apply(pooled), after[:, 2:6].mean(1, keepdims=True), atol=1e-4)
+
+
+def test_novelty_of_training_clips_is_one_on_average_and_grows_outside():
+    random = np.random.default_rng(0)
+    mix = random.normal(size=(3, 40))
+    vectors = (random.normal(size=(500, 3)) @ mix + 0.1 * random.normal(size=(500, 40))).astype(np.float32)
+    novelty = fit_novelty(vectors, components=3)
+    distances = np.array([novelty_distance(novelty, v) for v in vectors])
+    assert np.isclose(np.sqrt(np.mean(distances**2)), 1, atol=1e-3)
+    aside = vectors[0] + random.normal(size=40)  # off the plane, though no farther from the mean than others
+    assert novelty_distance(novelty, aside) > distances.max()
+    assert novelty_distance(novelty, 5 * vectors[0]) > distances[0]
+
+
+def test_novelty_vector_is_the_mean_over_frames():
+    states = np.arange(24, dtype=np.float32).reshape(2, 4, 3)
+    assert np.allclose(novelty_vector(states), [4.5, 5.5, 6.5, 16.5, 17.5, 18.5])
+
+
+def test_temperature_equals_a_grid_search():
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 4, 400)
+    logits = 3 * (np.eye(4)[labels] + random.normal(size=(400, 4)))
+    grid = np.exp(np.linspace(np.log(0.2), np.log(10), 4000))
+    losses = [-np.log(softmax(logits / t)[np.arange(400), labels]).mean() for t in grid]
+    assert np.isclose(fit_temperature(logits, labels), grid[np.argmin(losses)], rtol=2e-3)
+    assert np.isclose(fit_temperature(2 * logits, labels), 2 * fit_temperature(logits, labels), rtol=1e-4)
+
+
+def test_calibration_error_by_hand():
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.45, 0.55], [0.4, 0.6]])
+    labels = np.array([0, 1, 1, 0])
+    # 2 bins, (0, 0.5] and (0.5, 1]: all four in the second, confidence 0.7125, accuracy 0.5
+    assert np.isclose(ece(probabilities, labels, bins=2), 0.2125)
+    # 10 bins: 0.9, 0.8, 0.55 and 0.6 -> (0.8, 0.9], (0.7, 0.8], (0.5, 0.6] twice
+    assert np.isclose(ece(probabilities, labels, bins=10), 0.25 * 0.1 + 0.25 * 0.8 + 0.5 * abs(0.5 - 0.575))
+
+
+def test_margin_is_the_gap_below_which_too_few_are_right():
+    gaps = np.linspace(0.01, 0.99, 99)
+    probabilities = np.stack([(1 + gaps) / 2, (1 - gaps) / 2], 1)
+    labels = np.where(gaps < 0.295, 1, 0)  # wrong below 0.3, right above: at 0.58 half of those below are right
+    margin = fit_margin(probabilities, labels, accuracy=0.5, minimum=5)
+    assert np.isclose(margin, 0.58, atol=0.011)
+    below = gaps < margin - 1e-9
+    assert (labels[below] == 0).mean() < 0.5
+    assert fit_margin(probabilities, np.zeros(99, int), accuracy=0.5) == 0.0

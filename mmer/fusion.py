@@ -194,7 +194,7 @@ def read_single(unit: str, mixed: Tensor, mask: Tensor, *, mixes: nn.ModuleDict,
     logits, parts = branch(mixed, mask, explain=explain)  # (batch, classes)
     present = mask.any(1, keepdim=True)  # (batch, 1)
     bias = branch.output.bias * present
-    logits = (logits + bias).masked_fill(~present, 0)
+    logits = logits + bias  # 0 where the unit is absent: so is the average of no segments
     contributions = None if parts is None else {unit: parts}
     return FusionOutput(logits, {unit: logits}, {unit: bias}, contributions, read_layer_weights(mixes))
 

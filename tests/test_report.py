@@ -11,7 +11,8 @@ import pytest
 import soundfile
 from sample_analysis import make_analysis
 
-from mmer.report import describe_verdict, report_html, suggest_command
+from mmer.report import report_html, suggest_command
+from mmer.summary import describe_verdict
 
 HOSTILE = '</script><img src=x onerror="window.broken=1"><b>'
 
@@ -93,7 +94,7 @@ def test_notices_and_reasons_are_told_once():
     analysis = make_analysis()
     text = report_html(replace(analysis, notices=(*analysis.notices, *analysis.clip.notices)))
     assert text.count(analysis.clip.notices[0].text) == 1
-    assert "Not there: words. the head has no word branch" in text
+    assert "Not there: words (W). the head has no word branch" in text
 
 
 def test_analysis_without_words_has_a_report():

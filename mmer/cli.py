@@ -1,0 +1,65 @@
+"""`python -m mmer COMMAND ...`: finds the command's module, runs it, and turns what a person can mend into one sentence and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from mmer import __version__
+from mmer.errors import MmerError
+
+COMMANDS = {
+    "analyze": "what the fusion models say about a clip, and why",
+    "align": "where each word, syllable and phone is in a clip",
+    "train": "train a head",
+    "doctor": "what is installed and ready, and what to do about what is not",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit code: 0, 2 for input that can't be used, 1 when `doctor` finds something essential missing, 130 when interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    chosen = build_parser().parse_args(arguments[:1])
+    try:
+        code = run_command(chosen.command, arguments[1:])
+        sys.stdout.flush()
+        return code
+    except MmerError as error:
+        print(f"mmer: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("mmer: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output went away: `mmer doctor | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    listing = "\n".join(f"  {name:<9}{what}" for name, what in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="mmer",
+        description="See why a machine hears an emotion in speech.",
+        epilog=f"commands:\n{listing}\n\n`mmer COMMAND --help` lists what a command takes.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"mmer {__version__}")
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND")
+    return parser
+
+
+def build_command_parser(name: str) -> argparse.ArgumentParser:
+    """The parser of one command; only its own module is imported."""
+    parser = argparse.ArgumentParser(prog=f"mmer {name}", description=COMMANDS[name].capitalize() + ".")
+    import_module(f"mmer.commands.{name}").add_arguments(parser)
+    return parser
+
+
+def run_command(name: str, arguments: Sequence[str]) -> int:
+    args = build_command_parser(name).parse_args(arguments)
+    return import_module(f"mmer.commands.{name}").run(args) or 0

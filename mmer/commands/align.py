@@ -1,0 +1,72 @@
+"""`mmer align CLIP`: the words in time on standard output, a TextGrid if one is asked for."""
+
+from __future__ import annotations
+
+import argparse
+
+from mmer.commands.clip import (
+    add_clip_arguments,
+    check_outputs,
+    parse_pronunciations,
+    read_text,
+    read_textgrid_text,
+    tell,
+)
+from mmer.errors import AlignmentError
+from mmer.results import Alignment, Clip, Transcript
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_clip_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    check_outputs(args.clip, (args.textgrid,))
+    clip, alignment = align(args)
+    print("\n".join(list_tiers(alignment)))
+    if args.textgrid:
+        from mmer.align.textgrid import write_textgrid
+        from mmer.export import write_file
+
+        tell(f"wrote {write_file(args.textgrid, write_textgrid(alignment, clip.duration))}", quiet=args.quiet)
+
+
+def align(args: argparse.Namespace) -> tuple[Clip, Alignment]:
+    """The clip and its alignment. Raises MmerError when they can't be had."""
+    from mmer.align import ALIGNERS
+    from mmer.align.textgrid import read_textgrid
+    from mmer.audio import load_audio
+
+    if args.aligner == "none" and not args.textgrid_in:
+        raise AlignmentError("There is nothing to do with --aligner none; choose sphinx or mfa.")
+    pronunciations = parse_pronunciations(args.pronounce)
+    text, textgrid = read_text(args), read_textgrid_text(args.textgrid_in)
+    clip = load_audio(args.clip)
+    if textgrid is not None and args.text is None and args.text_file is None:
+        return clip, read_textgrid(textgrid, duration=clip.duration)
+    transcript = find_words(clip, text, quiet=args.quiet)
+    if textgrid is not None:
+        return clip, read_textgrid(textgrid, transcript, duration=clip.duration)
+    return clip, ALIGNERS[args.aligner]().align(clip, transcript, pronunciations=pronunciations)
+
+
+def find_words(clip: Clip, text: str | None, *, quiet: bool) -> Transcript:
+    from mmer.transcribe import Recogniser, read_transcript
+
+    if text is not None:
+        return read_transcript(text, duration=clip.duration)
+    tell("Recognising the words", quiet=quiet)
+    return Recogniser.load().transcribe(clip)
+
+
+def list_tiers(alignment: Alignment) -> list[str]:
+    """One line per word: its time, its score and its syllables; then what the person should know."""
+    score = "" if alignment.score is None else f", score {alignment.score:.1f} per 10 ms"
+    lines = [
+        f"{len(alignment.words)} words, {len(alignment.syllables)} syllables, {len(alignment.phones)} phones by {alignment.source}{score}"
+    ]
+    for word in alignment.words:
+        inside = [s.label for s in alignment.syllables if s.word == word.word and word.start <= (s.start + s.end) / 2 < word.end]
+        score = "" if word.score is None else f"{word.score:>8.1f}"
+        lines.append(f"{word.start:>8.2f} {word.end:>8.2f} {score}  {word.label:<16} {' . '.join(inside)}".rstrip())
+    return lines + [f"{'Note' if n.level == 'info' else 'Warning'}: {n.text}" for n in alignment.notices]

@@ -1,0 +1,91 @@
+"""`mmer analyze CLIP`: a summary on standard output, and JSON, TextGrid and HTML files if they are asked for."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mmer.commands.clip import (
+    add_clip_arguments,
+    check_outputs,
+    parse_pronunciations,
+    read_text,
+    read_textgrid_text,
+    tell,
+)
+from mmer.errors import AlignmentError
+from mmer.export import analysis_to_json, dump_json, write_file
+from mmer.results import UNIT_NAMES, Analysis
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_clip_arguments(parser)
+    parser.add_argument("--head", default="combined", help="a head's name, or a folder that holds one (%(default)s)")
+    parser.add_argument("--heads", metavar="FOLDER", type=Path, default=find_heads_folder(), help="the folder of heads (pretrained)")
+    parser.add_argument("--preset", default="compact", choices=("compact", "paper"), help="the pair of encoders (%(default)s)")
+    parser.add_argument("--json", metavar="OUT", type=Path, help="write everything as JSON (docs/analysis-json.md)")
+    parser.add_argument("--samples", action="store_true", help="put the sound into the JSON as well")
+    parser.add_argument("--html", metavar="OUT", type=Path, help="write a report that needs no network, sound included")
+
+
+def find_heads_folder() -> Path:
+    """`pretrained` beside the package, where the heads of this project are."""
+    return Path(__file__).parents[2] / "pretrained"
+
+
+def run(args: argparse.Namespace) -> None:
+    from mmer.summary import summarise
+
+    check_outputs(args.clip, (args.json, args.textgrid, args.html))
+    analysis = analyze(args)
+    print(summarise(analysis), end="")
+    write_outputs(analysis, args)
+
+
+def analyze(args: argparse.Namespace) -> Analysis:
+    """The analysis that the arguments ask for. What can be wrong with them is found before anything is loaded."""
+    from mmer.audio import load_audio
+
+    pronunciations = parse_pronunciations(args.pronounce)
+    text, textgrid = read_text(args), read_textgrid_text(args.textgrid_in)
+    clip = load_audio(args.clip)
+    tell("  0 % Loading the models", quiet=args.quiet)
+    from mmer.pipeline import Analyzer  # torch and transformers take seconds to import
+
+    folder, head = locate_head(args.head, args.heads)
+    analyzer = Analyzer.load(preset=args.preset, heads_folder=folder)
+    return analyzer.analyze(
+        clip,
+        text=text,
+        aligner=args.aligner,
+        textgrid=textgrid,
+        pronunciations=pronunciations,
+        head=head,
+        progress=lambda share, stage: tell(f"{100 * share:3.0f} % {stage}", quiet=args.quiet),
+    )
+
+
+def locate_head(name: str, folder: Path) -> tuple[Path, str]:
+    """(folder of heads, head's name): `name` may be a path to a head's own folder."""
+    path = Path(name)
+    return (path.resolve().parent, path.resolve().name) if len(path.parts) > 1 or path.joinpath("config.json").is_file() else (folder, name)
+
+
+def write_outputs(analysis: Analysis, args: argparse.Namespace) -> None:
+    """The files, whole or not at all. Raises AlignmentError after the others when a TextGrid is wanted and there is no alignment."""
+    written = []
+    if args.json:
+        written.append(write_file(args.json, dump_json(analysis_to_json(analysis, include_samples=args.samples))))
+    if args.html:
+        from mmer.report import report_html
+
+        written.append(write_file(args.html, report_html(analysis)))
+    if args.textgrid and analysis.alignment:
+        from mmer.align.textgrid import write_textgrid
+
+        written.append(write_file(args.textgrid, write_textgrid(analysis.alignment, analysis.clip.duration)))
+    for path in written:
+        tell(f"wrote {path}", quiet=args.quiet)
+    if args.textgrid and not analysis.alignment:
+        reason = next((analysis.unavailable[u] for u in ("W", "P", "T") if u in analysis.unavailable), f"There are no {UNIT_NAMES['W']}.")
+        raise AlignmentError(f"No TextGrid was written: {reason}")

@@ -1,0 +1,89 @@
+"""What `analyze` and `align` share: a clip, its words, how they are aligned, and files that are written."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from mmer.errors import AlignmentError, DataError, TranscriptError
+
+
+def add_clip_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("clip", metavar="CLIP", type=Path, help="a recording: wav, flac, ogg, opus, mp3, m4a, webm, mp4")
+    words = parser.add_mutually_exclusive_group()
+    words.add_argument("--text", help="the words that are said; without them they are recognised (English)")
+    words.add_argument("--text-file", metavar="FILE", type=Path, help="the same from a UTF-8 file")
+    parser.add_argument("--aligner", default="sphinx", choices=("sphinx", "mfa", "none"), help="finds the words in the sound (%(default)s)")
+    parser.add_argument("--textgrid-in", metavar="FILE", type=Path, help="use the tiers of a Praat TextGrid in place of an aligner")
+    parser.add_argument(
+        "--pronounce", metavar='WORD="PHONES"', action="append", default=[], help='how a word is said, in ARPAbet: Zhao="JH AW"; repeatable'
+    )
+    parser.add_argument("--textgrid", metavar="OUT", type=Path, help="write word, syllable and phone tiers for Praat")
+    parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
+
+
+def read_text(args: argparse.Namespace) -> str | None:
+    """The words as typed or read from a file or the TextGrid's own; None: recognise them. Raises TranscriptError, AlignmentError."""
+    if args.text is not None:
+        return args.text
+    if args.text_file is not None:
+        return read_text_file(args.text_file)
+    if args.textgrid_in is not None:
+        from mmer.align.textgrid import textgrid_transcript
+
+        return textgrid_transcript(args.textgrid_in).text
+    return None
+
+
+def read_text_file(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise TranscriptError(f"Can't read the words from {path}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise TranscriptError(f"{path} is not text in UTF-8 (byte {error.start}); save it as UTF-8.") from error
+
+
+def read_textgrid_text(path: Path | None) -> str | None:
+    """The text of a TextGrid file, whatever encoding Praat gave it; None without one. Raises AlignmentError."""
+    if path is None:
+        return None
+    try:
+        content = path.read_bytes()
+        return content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except OSError as error:
+        raise AlignmentError(f"Can't read the TextGrid {path}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise AlignmentError(f"The TextGrid {path} is neither UTF-8 nor UTF-16 text; save it in Praat as a text file.") from error
+
+
+def parse_pronunciations(given: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """`Zhao=JH AW` -> {"zhao": ("JH", "AW")}. Raises AlignmentError for what has another form; the phones are checked by the aligner."""
+    pronunciations = {}
+    for entry in given:
+        word, sign, phones = entry.partition("=")
+        if not (word.strip() and sign and phones.split()):
+            raise AlignmentError(f'--pronounce {entry!r} has not the form WORD="PHONES", for example Zhao="JH AW".')
+        pronunciations[word.strip().lower()] = tuple(phones.upper().split())
+    return pronunciations
+
+
+def check_outputs(clip: Path, outputs: Iterable[Path | None]) -> None:
+    """Before any work: each output must have a folder and must not be the recording. Raises DataError."""
+    for out in outputs:
+        if out is None:
+            continue
+        if not out.parent.is_dir():
+            raise DataError(f"Can't write {out}: there is no folder {out.parent}. Create it first.")
+        if out.is_dir():
+            raise DataError(f"Can't write {out}: it is a folder. Name a file in it.")
+        if out.exists() and clip.exists() and out.samefile(clip):
+            raise DataError(f"{out} is the recording itself; choose another name for the output.")
+
+
+def tell(text: str, *, quiet: bool) -> None:
+    """One line of progress on standard error."""
+    if not quiet:
+        print(text, file=sys.stderr, flush=True)

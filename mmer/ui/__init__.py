@@ -1,0 +1,33 @@
+"""The web app: tabs in order, and what the whole page needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+
+from ..pipeline import Analyzer
+from . import about, cards, explore
+from .examples import list_examples
+from .session import KEPT_SECONDS
+from .style import launch_options
+
+__all__ = ["build_app", "launch_options"]
+
+CACHE_CHECK_SECONDS = 5 * 60
+QUEUE_LENGTH = {False: None, True: 24}  # is_public -> how many may wait
+
+
+def build_app(analyzer: Analyzer, *, examples: Path, is_public: bool = False) -> gr.Blocks:
+    """The page for one analyzer that all visitors share; launch it with `launch_options()`."""
+    with gr.Blocks(
+        title="mmer: why a machine hears an emotion", analytics_enabled=False, fill_width=True, delete_cache=(CACHE_CHECK_SECONDS, KEPT_SECONDS)
+    ) as app:
+        gr.HTML(cards.HEADER)
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Explore", id="explore"):
+                explore.build(analyzer, examples=list_examples(examples), is_public=is_public)
+            with gr.Tab("About", id="about"):
+                about.build(analyzer)
+    app.queue(default_concurrency_limit=4, max_size=QUEUE_LENGTH[is_public])
+    return app

@@ -1,0 +1,238 @@
+"""HTML fragments of the page: pure functions of the result. Every word that a visitor or a file can choose is escaped here."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from html import escape
+
+import numpy as np
+import soundfile
+
+from ..figures import style
+from ..figures.choices import choose_values, find_branch, find_class
+from ..figures.sums import list_logits
+from ..results import UNIT_NAMES, Analysis, Clip, Notice, Prediction
+from .examples import Example
+from .session import Stage
+
+PLAIN_WAV_SECONDS = 60  # longer clips go to the page's player as MP3, a tenth of the size
+ROLE_NAMES = {"late": "late fusion", "early": "early fusion", "combined": "combined"}
+
+HEADER = """
+<header class="mm-header">
+  <div><h1>mmer</h1><p>See and hear why a machine finds an emotion in speech.</p></div>
+  <p class="mm-ethics">For learning about such models, not for judging people.</p>
+</header>"""
+
+EMPTY = """
+<section class="mm-empty" aria-label="What you will see">
+  <ol>
+    <li><b>A verdict.</b> Anger, happiness, sadness or neutral, from three ways to fuse voice and words.</li>
+    <li><b>Where it comes from.</b> Every word, syllable and frame with what it adds, on one time axis that you can play.</li>
+    <li><b>Room for doubt.</b> How sure the models are, what they were trained on, and what they can't know.</li>
+  </ol>
+  <p>Record or upload a few seconds of English speech, or open an example.</p>
+</section>"""
+
+
+def write_verdict(analysis: Analysis, example: Example | None) -> str:
+    """The card at the top: what the best model says, how sure, who speaks, and all models side by side."""
+    best = analysis.best
+    percent = 100 * float(best.probabilities.max())
+    return f"""
+<section class="mm-verdict" aria-label="Verdict">
+  <div class="mm-said">
+    <p class="mm-emotion" data-emotion="{escape(best.label)}">{escape(best.label)} <span>{percent:.0f} %</span></p>
+    <p class="mm-state mm-{best.verdict.replace(" ", "-")}">{escape(word_verdict(best))}</p>
+    {write_truth(analysis, example) if example else ""}
+    {write_speakers(analysis)}
+  </div>
+  <div class="mm-roles">{"".join(write_role(role, p, best) for role, p in analysis.predictions.items())}{write_silent(analysis)}</div>
+</section>"""
+
+
+def word_verdict(prediction: Prediction) -> str:
+    """The verdict state as a sentence."""
+    order = np.argsort(prediction.probabilities)[::-1]
+    second = prediction.classes[int(order[1])]
+    gap = 100 * float(prediction.probabilities[order[0]] - prediction.probabilities[order[1]])
+    if prediction.verdict == "unfamiliar":
+        return "Unlike anything it was trained on: take the numbers for a guess."
+    if prediction.verdict == "not sure":
+        return f"Not sure: {second} is only {gap:.0f} points behind, less than the {100 * prediction.margin:.0f} this model needs."
+    return f"Sure, as this model goes: {second} comes next, {gap:.0f} points behind."
+
+
+def write_truth(analysis: Analysis, example: Example) -> str:
+    """Whether the verdict about an example is right."""
+    label = analysis.best.label
+    meant = f"The clip is meant as <b>{escape(example.emotion)}</b>"
+    if example.words != example.voice:
+        meant = f"The words alone are {escape(example.words)}, the voice is meant as <b>{escape(example.voice)}</b>"
+        if label in (example.words, example.voice):
+            side = "the words" if label == example.words else "the voice"
+            return f'<p class="mm-truth mm-{"right" if label == example.emotion else "wrong"}">{meant}: the model goes with {side}.</p>'
+    right = label == example.emotion
+    judged = "the verdict is right" if right else "the verdict is wrong"
+    return f'<p class="mm-truth mm-{"right" if right else "wrong"}">{"✓" if right else "✗"} {meant}: {judged}.</p>'
+
+
+def write_speakers(analysis: Analysis) -> str:
+    """Which heads and preset speak, and what they were trained on."""
+    names = " and ".join(escape(head.title or head.name) for head in analysis.heads)
+    facts = dict.fromkeys(f"{escape(head.trained_on)} {escape(head.caveat)}".strip() for head in analysis.heads)
+    return f'<p class="mm-speakers">Speaking: {names}, preset {escape(analysis.preset)}. {" ".join(facts)}</p>'
+
+
+def write_role(role: str, prediction: Prediction, best: Prediction) -> str:
+    """One model's probabilities as small bars."""
+    rows = "".join(
+        f'<tr{" class=mm-top" if name == prediction.label else ""}><th scope="row">{escape(name)}</th>'
+        f'<td><span class="mm-bar" style="width:{100 * p:.1f}%"></span></td><td>{100 * p:.0f} %</td></tr>'
+        for name, p in zip(prediction.classes, prediction.probabilities)
+    )
+    kind = "mm-role mm-best" if prediction is best else "mm-role"
+    return f'<table class="{kind}" data-role="{escape(role)}"><caption>{ROLE_NAMES.get(role, role)}</caption>{rows}</table>'
+
+
+def write_silent(analysis: Analysis) -> str:
+    """A line for each model that could not speak."""
+    silent = [(r, analysis.unavailable[r]) for r in ROLE_NAMES if r in analysis.unavailable]
+    return "".join(f'<p class="mm-silent"><b>{ROLE_NAMES[r]}</b> is not available: {escape(reason)}</p>' for r, reason in silent)
+
+
+def write_text_strip(analysis: Analysis, *, emotion: str | None, centred: bool) -> str:
+    """The transcript with each word piece on the colour of its contribution; words know their times, for the player."""
+    text, branch = analysis.transcript.text, find_branch(analysis, "T")
+    if not text.strip():
+        return ""
+    if branch is None:
+        return f'<p class="mm-strip">{escape(text)}</p>'
+    chosen = find_class(analysis, emotion)
+    values = choose_values(branch.contributions, chosen, centred=centred)
+    limit = float(np.abs(values).max()) if len(values) else 0.0
+    times = {s.word: (s.start, s.end) for s in analysis.alignment.words} if analysis.alignment else {}
+    parts, at = [], 0
+    for i, ((start, end), colour) in enumerate(zip(analysis.token_offsets.tolist(), style.colour_values(values, limit))):
+        span = times.get(int(analysis.words["T"][i]))
+        timing = f' data-start="{span[0]:.3f}" data-end="{span[1]:.3f}"' if span else ""
+        note = f"{values[i]:+.3f} logits for {analysis.best.classes[chosen]}"
+        ink = style.text_colour(colour)
+        parts.append(
+            f'{escape(text[at:start])}<span style="background:{colour};color:{ink}" title="{note}"{timing}>{escape(text[start:end])}</span>'
+        )
+        at = max(at, end)
+    legend = f"Words coloured by what the text branch reads in them: orange for {escape(analysis.best.classes[chosen])}, blue against; "
+    return f'<p class="mm-strip">{"".join(parts)}{escape(text[at:])}</p><p class="mm-note">{legend}full colour is {limit:.3f} logits.</p>'
+
+
+def write_ledger(analysis: Analysis, *, centred: bool) -> str:
+    """The sum for every emotion as a table of numbers."""
+    rows = list_logits(analysis, centred=centred)
+    limit = max((float(np.abs(values).max()) for _, values, total in rows if not total), default=1.0)
+    head = "".join(f'<th scope="col">{escape(c)}</th>' for c in analysis.best.classes)
+    body = "".join(write_ledger_row(label, values, total, limit) for label, values, total in rows)
+    shares = "".join(f"<td>{100 * p:.1f} %</td>" for p in analysis.best.probabilities)
+    last = f'<tr class="mm-total"><th scope="row">softmax = probability</th>{shares}</tr>'
+    table = f"<thead><tr><th>logits</th>{head}</tr></thead><tbody>{body}{last}</tbody>"
+    return f'<div class="mm-scroll"><table class="mm-ledger">{table}</table></div>'
+
+
+def write_ledger_row(label: str, values: np.ndarray, total: bool, limit: float) -> str:
+    if total:
+        cells = "".join(f"<td>{v:+.3f}</td>" for v in values)
+        return f'<tr class="mm-total"><th scope="row">{escape(label)}</th>{cells}</tr>'
+    tiles = zip(values, style.colour_values(values, limit))
+    cells = "".join(f'<td style="background:{c};color:{style.text_colour(c)}">{v:+.3f}</td>' for v, c in tiles)
+    return f'<tr><th scope="row">{escape(label)}</th>{cells}</tr>'
+
+
+def write_notices(analysis: Analysis) -> str:
+    """What the person should know beside the result, and what could not be had and why."""
+    items = [f'<li class="mm-{escape(n.level)}">{escape(n.text)}</li>' for n in sort_notices(analysis.notices)]
+    said = {n.text for n in analysis.notices}
+    missing: dict[str, list[str]] = {}
+    for name, reason in analysis.unavailable.items():
+        missing.setdefault(reason, []).append(UNIT_NAMES.get(name, ROLE_NAMES.get(name, name)))
+    for reason, names in missing.items():
+        why = "" if reason in said else f": {escape(reason)}"
+        items.append(f'<li class="mm-info">Not available: {escape(", ".join(names))}{why}</li>')
+    return f'<ul class="mm-notices" aria-label="Notices">{"".join(items)}</ul>' if items else ""
+
+
+def sort_notices(notices: Sequence[Notice]) -> list[Notice]:
+    """Warnings first."""
+    return sorted(notices, key=lambda notice: notice.level != "warning")
+
+
+def write_trace(analysis: Analysis) -> str:
+    """What it was computed with, for whoever wants to do it again."""
+    facts = {
+        "clip": f"{analysis.clip.name}, {analysis.clip.duration:.2f} s ({analysis.clip.source})",
+        "transcript": f"{analysis.transcript.source}{word_confidence(analysis.transcript.confidence)}",
+        "alignment": word_alignment(analysis),
+        **{f"{name} encoder": value for name, value in analysis.encoders.items()},
+        **{f"head {h.name}": f"sha256 {h.sha256[:12]}…, {h.licence}" for h in analysis.heads},
+        "computed": f"{analysis.created} by mmer {analysis.version}",
+    }
+    rows = "".join(f'<tr><th scope="row">{escape(k)}</th><td>{escape(str(v))}</td></tr>' for k, v in facts.items())
+    return f'<table class="mm-trace">{rows}</table>'
+
+
+def word_confidence(confidence: float | None) -> str:
+    return f", mean word probability {confidence:.2f}" if confidence is not None else ""
+
+
+def word_alignment(analysis: Analysis) -> str:
+    if analysis.alignment is None:
+        return "none"
+    score = analysis.alignment.score
+    approximate = ", approximate" if analysis.alignment.approximate else ""
+    return analysis.alignment.source + (f", score {score:.1f} per 10 ms" if score is not None else "") + approximate
+
+
+def write_stages(stages: Sequence[Stage]) -> str:
+    """The list that grows while the work runs."""
+    items = "".join(
+        f'<li class="{"mm-done" if s.done else "mm-running"}">{escape(s.name)} <span>{s.seconds:.1f} s</span></li>' for s in stages
+    )
+    return f'<ol class="mm-stages" aria-live="polite" aria-label="Progress">{items or "<li class=mm-running>Starting</li>"}</ol>'
+
+
+def write_timings(timings: Mapping[str, float], *, stored: bool = False) -> str:
+    """What each stage took, once it is done."""
+    if stored:
+        return '<p class="mm-timings">Opened from a stored result.</p>'
+    parts = [f"{escape(stage)} <b>{seconds:.2f} s</b>" if seconds else f"{escape(stage)} <b>kept</b>" for stage, seconds in timings.items()]
+    return f'<p class="mm-timings">{" · ".join(parts)} · together <b>{sum(timings.values()):.2f} s</b></p>'
+
+
+def write_problem(sentence: str, *, kept: bool) -> str:
+    """The sentence that stays on the page when something can't be used."""
+    after = " The earlier result is still shown." if kept else ""
+    return f'<p class="mm-problem" role="alert">{escape(sentence)}{after}</p>'
+
+
+def write_player(clip: Clip) -> str:
+    """An audio element that carries the clip itself: the page asks the server for no file."""
+    data = io.BytesIO()
+    if clip.duration <= PLAIN_WAV_SECONDS:
+        soundfile.write(data, clip.samples, 16000, format="WAV", subtype="PCM_16")
+        kind = "audio/wav"
+    else:
+        soundfile.write(data, clip.samples, 16000, format="MP3")
+        kind = "audio/mpeg"
+    source = base64.b64encode(data.getvalue()).decode()
+    return f'<audio class="mm-audio" controls preload="auto" aria-label="The clip" src="data:{kind};base64,{source}"></audio>'
+
+
+def write_attention_note(analysis: Analysis, *, has_maps: bool) -> str:
+    """The heads' caveat beside the map, or why there is no map."""
+    if not has_maps:
+        reason = analysis.unavailable.get("early", "The chosen head has no coattention: choose one that has in the settings.")
+        return f'<p class="mm-silent">{escape(reason)}</p>'
+    early = next((p.head for p in analysis.predictions.values() if p.coattention), "")
+    caveat = next((h.caveat for h in analysis.heads if h.name == early and h.caveat), "")
+    return f'<p class="mm-note">{escape(caveat)}</p>' if caveat else ""

@@ -1,0 +1,84 @@
+"""Example clips that open instantly: a folder per example with clip, stored analysis and what it is.
+
+`python -m mmer.ui.examples assets/examples pretrained` computes the stored analyses again, which a new head makes necessary.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..audio import load_audio
+from ..errors import DataError
+from ..export import analysis_to_json, dump_json, read_analysis, write_file
+from ..pipeline import Analyzer
+from ..results import Analysis
+
+STORED = "analysis.json"
+
+
+@dataclass(frozen=True)
+class Example:
+    """What assets/examples/<name>/about.json says."""
+
+    folder: Path
+    title: str  # on the button, e.g. "A real voice reads"
+    kind: str  # "recorded" | "synthesised"
+    text: str  # what is said
+    emotion: str  # what the clip is meant to be: the voice's emotion where words and voice differ
+    words: str  # the emotion of the words alone
+    voice: str  # the emotion of the voice alone
+    look: str  # one sentence: what to look at
+    source: str  # where the clip comes from
+    licence: str
+
+    @property
+    def clip(self) -> Path:
+        """The recording: clip.wav or clip.ogg. Raises: DataError when there is none."""
+        for name in ("clip.wav", "clip.ogg"):
+            if (self.folder / name).is_file():
+                return self.folder / name
+        raise DataError(f"{self.folder} holds no clip.wav or clip.ogg.")
+
+
+def list_examples(folder: Path) -> list[Example]:
+    """The examples below a folder in the order of their names; none when there is no folder. Raises: DataError for a broken one."""
+    return [read_example(path.parent) for path in sorted(Path(folder).glob("*/about.json"))]
+
+
+def read_example(folder: Path) -> Example:
+    path = folder / "about.json"
+    try:
+        return Example(folder=folder, **json.loads(path.read_text(encoding="utf-8")))
+    except (json.JSONDecodeError, TypeError) as error:
+        raise DataError(f"{path} is no description of an example ({error}). Compare it with another example's.") from error
+
+
+def open_example(example: Example) -> Analysis:
+    """The stored analysis, with the clip's real samples. Raises: DataError, AudioError."""
+    return read_analysis(example.folder / STORED, clip_samples=load_audio(example.clip, name=example.clip.name).samples)
+
+
+def store_example(example: Example, analyzer: Analyzer) -> Analysis:
+    """Analyses the example's clip with its known words and stores the result beside it."""
+    analysis = analyzer.analyze(load_audio(example.clip, name=example.clip.name), text=example.text)
+    write_file(example.folder / STORED, dump_json(analysis_to_json(analysis)))
+    return analysis
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Compute the stored analyses of the examples again.")
+    parser.add_argument("examples", type=Path, help="folder of the examples, e.g. assets/examples")
+    parser.add_argument("heads", type=Path, help="folder of the heads, e.g. pretrained")
+    parser.add_argument("--preset", default="compact", help="encoders to use (default: compact)")
+    options = parser.parse_args()
+    analyzer = Analyzer.load(preset=options.preset, heads_folder=options.heads)
+    for example in list_examples(options.examples):
+        best = store_example(example, analyzer).best
+        print(f"{example.folder.name}: {best.label} {best.probabilities.max():.2f} ({best.verdict}), meant as {example.emotion}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,369 @@
+"""The Explore tab: a clip in, an explained emotion out. This file lays out the page and says what triggers what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import gradio as gr
+
+from ..explain import CAPTION_ATTENTION, CAPTION_CENTRED, CAPTION_EARLY, CAPTION_SUM
+from ..figures.attention import DIRECTIONS
+from ..pipeline import Analyzer
+from ..results import EMOTIONS
+from . import cards
+from .examples import Example
+from .handlers import Handlers
+from .session import KEPT_SECONDS
+
+ALIGNER_NAMES = {"sphinx": "PocketSphinx (built in)", "mfa": "Montreal Forced Aligner", "none": "No alignment"}
+MODEL_QUEUE = {"concurrency_id": "model", "concurrency_limit": 1}  # two visitors wait for each other and see their place
+HIDDEN = {"api_visibility": "undocumented"}  # callable, but not part of the described API
+AUDIO_TYPES = ["audio/*", ".mp4", ".m4a", ".webm", ".opus", ".ogg"]
+
+
+@dataclass
+class Inputs:
+    """What the person gives."""
+
+    audio: gr.Audio
+    transcript: gr.Textbox
+    transcribe: gr.Button
+    analyse: gr.Button
+    cancel: gr.Button
+    aligner: gr.Radio
+    head: gr.Dropdown
+    pronunciations: gr.Textbox
+    textgrid: gr.File
+    examples: list[tuple[gr.Button, Example]]
+
+    @property
+    def asked(self) -> list[gr.components.Component]:
+        """The inputs of one analysis, in the order that the handlers take them."""
+        return [self.audio, self.transcript, self.aligner, self.head, self.pronunciations, self.textgrid]
+
+
+@dataclass
+class Results:
+    """What the person sees."""
+
+    empty: gr.HTML
+    stages: gr.HTML
+    body: gr.Column
+    verdict: gr.HTML
+    notices: gr.HTML
+    emotion: gr.Radio
+    centring: gr.Radio
+    player: gr.HTML
+    timeline: gr.Plot
+    strip: gr.HTML
+    sums: gr.Plot
+    ledger: gr.HTML
+    late_layers: gr.Plot
+    early_layers: gr.Plot
+    coattention: gr.Group
+    coattention_plot: gr.Plot
+    coattention_note: gr.HTML
+    unit: gr.Dropdown
+    direction: gr.Dropdown
+    layer: gr.Dropdown
+    attention_head: gr.Dropdown
+    trace: gr.HTML
+    exports: dict[str, gr.Button]
+    download: gr.DownloadButton
+
+    @property
+    def shown(self) -> list[gr.components.Component]:
+        """Everything that a new analysis changes, in the order of Handlers.show."""
+        return [
+            self.empty, self.body, self.stages, self.verdict, self.notices, self.emotion, self.player, self.timeline, self.strip,
+            self.sums, self.ledger, self.late_layers, self.early_layers, self.coattention, self.coattention_note,
+            *self.attention_choices, self.coattention_plot, self.trace,
+        ]  # fmt: skip
+
+    @property
+    def coloured(self) -> list[gr.components.Component]:
+        """What the emotion and the centring change, in the order of Handlers.recolour."""
+        return [self.timeline, self.strip, self.sums, self.ledger]
+
+    @property
+    def attention_choices(self) -> list[gr.components.Component]:
+        return [self.unit, self.direction, self.layer, self.attention_head]
+
+
+def build(analyzer: Analyzer, *, examples: Sequence[Example], is_public: bool) -> None:
+    """The tab's content, inside the gr.Blocks that is open."""
+    session = gr.State(None, time_to_live=KEPT_SECONDS)
+    with gr.Row(elem_classes="mm-page", equal_height=False):
+        with gr.Column(scale=4, min_width=300, elem_classes="mm-inputs"):
+            inputs = build_inputs(analyzer, is_public=is_public)
+        with gr.Column(scale=9, min_width=320, elem_classes="mm-results"):
+            inputs.examples += build_examples(examples)
+            results = build_results()
+    handlers = Handlers(analyzer)
+    wire_analysis(handlers, inputs, results, session)
+    wire_choices(handlers, results, session)
+    wire_exports(handlers, results, session)
+    build_api(handlers, analyzer)
+
+
+def build_inputs(analyzer: Analyzer, *, is_public: bool) -> Inputs:
+    audio = gr.Audio(
+        sources=["upload", "microphone"], type="filepath", label="Your clip, English, a few seconds", elem_id="clip", buttons=[]
+    )
+    if is_public:
+        gr.HTML('<p class="mm-note">Recordings are used for your result alone and deleted within the hour.</p>')
+    transcript = gr.Textbox(
+        label="What is said",
+        lines=3,
+        max_lines=6,
+        placeholder="Leave empty to have it recognised, or type it yourself.",
+        elem_id="transcript",
+        max_length=20_000,
+    )
+    transcribe = gr.Button("Transcribe", size="sm", elem_id="transcribe")
+    with gr.Row(elem_classes="mm-go"):
+        analyse = gr.Button("Analyse", variant="primary", elem_id="analyse", scale=3, min_width=120)
+        cancel = gr.Button("Cancel", elem_id="cancel", scale=1, min_width=80, interactive=False)
+    gr.HTML('<p class="mm-note mm-keys"><kbd>Ctrl</kbd> + <kbd>Enter</kbd> analyses.</p>')
+    with gr.Accordion("Settings", open=False, elem_id="settings"):
+        head = gr.Dropdown(name_heads(analyzer), value=choose_head(analyzer), label="Models that speak", elem_id="head")
+        ready = [name for name, reason in analyzer.aligners.items() if reason is None]
+        choices = [(ALIGNER_NAMES.get(name, name), name) for name in [*ready, "none"]]
+        missing = " ".join(f"{ALIGNER_NAMES.get(n, n)} is not ready: {reason}" for n, reason in analyzer.aligners.items() if reason)
+        aligner = gr.Radio(choices, value=(ready or ["none"])[0], label="Aligner", info=missing or None, elem_id="aligner")
+        textgrid = gr.File(
+            label="TextGrid in the aligner's place", file_types=[".TextGrid", ".textgrid", ".txt"], type="filepath", height=110
+        )
+        pronunciations = gr.Textbox(
+            label="Pronunciations", lines=2, placeholder="zorb  Z AO R B", info="One word per line, then its ARPAbet phones."
+        )
+    return Inputs(audio, transcript, transcribe, analyse, cancel, aligner, head, pronunciations, textgrid, [])
+
+
+def name_heads(analyzer: Analyzer) -> list[tuple[str, str]]:
+    return [(head.config.title or name, name) for name, head in analyzer.heads.items()]
+
+
+def choose_head(analyzer: Analyzer) -> str | None:
+    """The combination if it is there, else the first head."""
+    return "combined" if "combined" in analyzer.heads else next(iter(analyzer.heads), None)
+
+
+def build_examples(examples: Sequence[Example]) -> list[tuple[gr.Button, Example]]:
+    if not examples:
+        return []
+    with gr.Row(elem_classes="mm-examples"):
+        gr.HTML('<span class="mm-try">Try an example</span>', elem_classes="mm-try-block")
+        return [(gr.Button(example.title, size="sm", min_width=60, elem_classes="mm-chip"), example) for example in examples]
+
+
+def build_results() -> Results:
+    parts: dict = {"stages": gr.HTML("", elem_id="stages", elem_classes="mm-stages-block"), "empty": gr.HTML(cards.EMPTY, elem_id="empty")}
+    with gr.Column(visible=False, elem_id="results") as parts["body"]:
+        parts["verdict"] = gr.HTML(elem_id="verdict")
+        parts["notices"] = gr.HTML(elem_id="notices")
+        with gr.Row(elem_classes="mm-choices"):
+            parts["emotion"] = gr.Radio(
+                list(EMOTIONS), value=EMOTIONS[0], label="Explain the logit of", elem_id="emotion", scale=3, min_width=260
+            )
+            parts["centring"] = gr.Radio(["centred", "raw"], value="centred", label="Logits", elem_id="centring", scale=1, min_width=170)
+        parts |= build_timeline() | build_sums() | build_layers() | build_coattention() | build_exports()
+    return Results(**parts)
+
+
+def head_section(title: str, caption: str) -> None:
+    gr.HTML(f'<div class="mm-section"><h2>{title}</h2><p>{caption}</p></div>')
+
+
+def build_timeline() -> dict:
+    with gr.Column(elem_classes="mm-panel"):
+        head_section(
+            "Where in the clip",
+            "Each tile is a segment, coloured by what it adds to the chosen emotion. Click to hear it, drag to zoom, double-click to undo.",
+        )
+        player = gr.HTML(elem_id="player")
+        timeline = gr.Plot(show_label=False, elem_id="timeline", container=False)
+        strip = gr.HTML(elem_id="strip")
+    return {"player": player, "timeline": timeline, "strip": strip}
+
+
+def build_sums() -> dict:
+    with gr.Column(elem_classes="mm-panel"):
+        head_section("How the models add up", SUM_CAPTION)
+        sums = gr.Plot(show_label=False, elem_id="sums", container=False)
+        with gr.Accordion("The same sum in numbers, for every emotion", open=False):
+            ledger = gr.HTML(elem_id="ledger")
+    return {"sums": sums, "ledger": ledger}
+
+
+SUM_CAPTION = f"{CAPTION_SUM} {CAPTION_EARLY} Combined is the mean of both. {CAPTION_CENTRED}"
+
+
+def build_layers() -> dict:
+    with gr.Column(elem_classes="mm-panel"):
+        head_section(
+            "Which encoder layers each branch reads",
+            "Learned weights w / Σw of Equation 1; negative ones subtract. The dotted line is 1/L, equal weights, where training starts.",
+        )
+        with gr.Row():
+            late = gr.Plot(label="Late fusion", elem_id="late-layers", container=False, min_width=300)
+            early = gr.Plot(label="Early fusion", elem_id="early-layers", container=False, min_width=300)
+    return {"late_layers": late, "early_layers": early}
+
+
+def build_coattention() -> dict:
+    with gr.Column(elem_classes="mm-panel"):
+        head_section("What words and speech attend to", f"Coattention of the early model. {CAPTION_ATTENTION}")
+        note = gr.HTML(elem_id="coattention-note")
+        with gr.Group(elem_id="coattention", elem_classes="mm-plain") as group:
+            with gr.Row():
+                unit = gr.Dropdown([], label="Speech as", elem_id="unit", min_width=130, filterable=False)
+                direction = gr.Dropdown(
+                    [(name, key) for key, name in DIRECTIONS.items()],
+                    value="text_to_speech",
+                    label="Direction",
+                    min_width=190,
+                    filterable=False,
+                )
+                layer = gr.Dropdown([], label="Layer", min_width=110, filterable=False)
+                head = gr.Dropdown([], label="Head", min_width=110, filterable=False)
+            plot = gr.Plot(show_label=False, elem_id="coattention-plot", container=False)
+    return {
+        "coattention": group, "coattention_plot": plot, "coattention_note": note, "unit": unit, "direction": direction, "layer": layer,
+        "attention_head": head,
+    }  # fmt: skip
+
+
+def build_exports() -> dict:
+    with gr.Column(elem_classes="mm-panel"):
+        head_section(
+            "Take it with you",
+            "JSON holds every number above; the TextGrid opens in Praat; the report is one HTML file that needs no network.",
+        )
+        with gr.Row():
+            exports = {kind: gr.Button(name, size="sm", elem_id=f"export-{kind}") for kind, name in EXPORTS.items()}
+        download = gr.DownloadButton("Download", visible="hidden", elem_id="download")
+        with gr.Accordion("How this was computed", open=False):
+            trace = gr.HTML(elem_id="trace")
+    return {"exports": exports, "download": download, "trace": trace}
+
+
+EXPORTS: Mapping[str, str] = {"json": "JSON", "textgrid": "TextGrid", "html": "HTML report"}
+
+
+def wire_analysis(handlers: Handlers, inputs: Inputs, results: Results, session: gr.State) -> None:
+    """Analyse, Cancel, Transcribe, examples: everything that brings a new result."""
+    buttons = [inputs.analyse, inputs.cancel]
+    running = []
+    for trigger in (inputs.analyse.click, inputs.head.input, inputs.aligner.input):
+        name = "run" if trigger is inputs.analyse.click else f"rerun_{len(running)}"
+        run = trigger(
+            handlers.run if name == "run" else handlers.rerun,
+            [session, *inputs.asked],
+            [session, results.stages, *buttons],
+            show_progress="full",
+            show_progress_on=[results.stages],
+            api_name=name,
+            trigger_mode="once",
+            **HIDDEN,
+            **MODEL_QUEUE,
+        )
+        running.append(run)
+        show = run.success(handlers.show, session, results.shown, show_progress="hidden", api_name=f"show_{name}", **HIDDEN)
+        show.success(
+            handlers.fill_transcript, session, [session, inputs.transcript], show_progress="hidden", api_name=f"fill_{name}", **HIDDEN
+        )
+        show.success(fn=None, js="() => window.mmer && window.mmer.reveal()", api_visibility="private")
+        run.failure(
+            handlers.show_problem, session, [results.stages, *buttons], show_progress="hidden", api_name=f"problem_{name}", **HIDDEN
+        )
+    words = inputs.transcribe.click(
+        handlers.transcribe,
+        [session, inputs.audio],
+        [session, inputs.transcript],
+        show_progress_on=[inputs.transcript],
+        api_name="fill_in_words",
+        **HIDDEN,
+        **MODEL_QUEUE,
+    )
+    inputs.cancel.click(
+        handlers.cancel,
+        session,
+        [results.stages, *buttons],
+        queue=False,
+        cancels=[*running, words],
+        show_progress="hidden",
+        api_name="cancel",
+        **HIDDEN,
+    )
+    for event in (inputs.audio.upload, inputs.audio.stop_recording, inputs.audio.clear):
+        event(
+            handlers.forget_words,
+            [session, inputs.transcript],
+            [session, inputs.transcript],
+            show_progress="hidden",
+            api_visibility="private",
+        )
+    for button, example in inputs.examples:
+        opened = button.click(
+            handlers.opener(example),
+            session,
+            [session, inputs.audio, inputs.transcript],
+            show_progress="hidden",
+            api_name=f"open_{example.folder.name}",
+            **HIDDEN,
+        )
+        shown = opened.success(
+            handlers.show, session, results.shown, show_progress="hidden", api_name=f"show_{example.folder.name}", **HIDDEN
+        )
+        shown.success(fn=None, js="() => window.mmer && window.mmer.reveal()", api_visibility="private")
+
+
+def wire_choices(handlers: Handlers, results: Results, session: gr.State) -> None:
+    """Emotion, centring and the heat map's dropdowns redraw what they touch, on `input`: only when a person chose."""
+    for control in (results.emotion, results.centring):
+        control.input(
+            handlers.recolour,
+            [session, results.emotion, results.centring],
+            results.coloured,
+            show_progress="hidden",
+            api_name=f"recolour_{control.elem_id}",
+            **HIDDEN,
+        )
+    for i, control in enumerate(results.attention_choices):
+        control.input(
+            handlers.redraw_attention,
+            [session, *results.attention_choices],
+            results.coattention_plot,
+            show_progress="hidden",
+            api_name=f"redraw_attention_{i}",
+            **HIDDEN,
+        )
+
+
+def wire_exports(handlers: Handlers, results: Results, session: gr.State) -> None:
+    """A click writes the file, hands it to a hidden download button and presses that."""
+    for kind, button in results.exports.items():
+        written = button.click(
+            handlers.exporter(kind),
+            session,
+            results.download,
+            show_progress="minimal",
+            show_progress_on=[button],
+            api_name=f"export_{kind}",
+            **HIDDEN,
+        )
+        written.success(fn=None, js="() => window.mmer.download()", api_visibility="private")
+
+
+def build_api(handlers: Handlers, analyzer: Analyzer) -> None:
+    """The two endpoints that are meant for programs: /analyze and /transcribe, on components that nobody sees."""
+    with gr.Column(visible=False):
+        audio = gr.File(label="audio", type="filepath")
+        text = gr.Textbox(value="", label="text", info="What is said; empty: recognise it.")
+        aligner = gr.Textbox(value="sphinx", label="aligner")
+        head = gr.Textbox(value=choose_head(analyzer) or "", label="head")
+        result, words, button = gr.JSON(label="analysis"), gr.Textbox(label="transcript"), gr.Button()
+        button.click(handlers.api_analyze, [audio, text, aligner, head], result, api_name="analyze", **MODEL_QUEUE)
+        button.click(handlers.api_transcribe, audio, words, api_name="transcribe", **MODEL_QUEUE)

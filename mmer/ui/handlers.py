@@ -1,0 +1,264 @@
+"""What happens behind the Explore tab's controls: read the widgets, call the pipeline or a figure, return values."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import plotly.graph_objects as go
+from gradio.components.plot import PlotData
+from gradio.utils import get_upload_folder
+
+from .. import figures
+from ..align.textgrid import write_textgrid
+from ..audio import load_audio
+from ..errors import MmerError, TranscriptError
+from ..export import analysis_to_json, dump_json
+from ..figures.attention import find_maps
+from ..pipeline import Analyzer
+from ..results import UNIT_NAMES, Analysis
+from . import cards
+from .examples import Example, open_example
+from .failures import for_people
+from .forms import read_pronunciations, read_text_file
+from .session import Session, watch_stages
+
+NO_CLIP = "There is no clip yet: record one, upload one or open an example."
+MEAN = -1  # the dropdowns' value for "mean over all"
+IDLE = (gr.Button(interactive=True), gr.Button(interactive=False))  # Analyse, Cancel
+BUSY = (gr.Button(interactive=False), gr.Button(interactive=True))
+PLOT_CONFIG = {"displaylogo": False, "displayModeBar": False, "responsive": True, "doubleClick": "reset", "showTips": False}
+
+
+def to_plot(figure: go.Figure | None) -> PlotData | None:
+    """The figure with our plotly settings, which gr.Plot has no option for."""
+    if figure is None:
+        return None
+    return PlotData(type="plotly", plot=figure.to_json()[:-1] + ',"config":' + gr.processing_utils.orjson.dumps(PLOT_CONFIG).decode() + "}")
+
+
+@dataclass(frozen=True, eq=False)
+class Handlers:
+    """The handlers of one page; the analyzer is shared by all visitors and only read."""
+
+    analyzer: Analyzer
+
+    @for_people
+    def run(
+        self, session: Session | None, audio: str | None, text: str, aligner: str, head: str, said: str, textgrid: str | None
+    ) -> Iterator[tuple]:
+        """Analyse the clip, reporting stages; the result waits in the session for `show`."""
+        session = session or Session()
+        stop = session.begin()
+        session.problem = ""
+        yield session, cards.write_stages([]), *BUSY
+        try:
+            work = self.plan_analysis(session, audio, text, aligner, head, said, textgrid, stop)
+            for stages, analysis in watch_stages(work, stop):
+                if analysis is not None:
+                    session.analysis, session.example = analysis, None
+                yield session, cards.write_stages(stages), *(BUSY if analysis is None else IDLE)
+        except MmerError as error:
+            session.problem = str(error)
+            raise
+
+    def plan_analysis(
+        self, session, audio, text, aligner, head, said, textgrid, stop
+    ) -> Callable[[Callable[[float, str], None]], Analysis]:
+        """The analysis of what the widgets hold, as a function of the progress callback."""
+        if audio is None:
+            raise MmerError(NO_CLIP)
+        options = {
+            "text": text if text.strip() else None,
+            "aligner": aligner,
+            "head": head,
+            "pronunciations": read_pronunciations(said),
+            "textgrid": read_text_file(textgrid) if textgrid else None,
+            "memo": session.memo,
+            "cancelled": stop.is_set,
+        }
+
+        def work(progress: Callable[[float, str], None]) -> Analysis:
+            progress(0.0, "Reading the clip")
+            return self.analyzer.analyze(load_audio(audio, name=Path(audio).name), progress=progress, **options)
+
+        return work
+
+    @for_people
+    def rerun(self, session: Session | None, *asked: Any) -> Iterator[tuple]:
+        """The same clip with another head or aligner; nothing before there is a first result."""
+        if session is not None and session.analysis is not None:
+            yield from self.run(session, *asked)
+        else:
+            yield gr.skip(), gr.skip(), *IDLE
+
+    @for_people
+    def transcribe(self, session: Session | None, audio: str | None) -> tuple[Session, str]:
+        """The recognised words, which a later analysis does not recognise again."""
+        session = session or Session()
+        if audio is None:
+            raise MmerError(NO_CLIP)
+        transcript = self.analyzer.transcribe(load_audio(audio, name=Path(audio).name), memo=session.memo)
+        if not transcript.words:
+            raise TranscriptError("No words were recognised. Type what is said, or analyse without words.")
+        session.filled_in = transcript.text
+        return session, transcript.text
+
+    def cancel(self, session: Session | None) -> tuple:
+        if session is not None:
+            session.stop.set()
+        return cards.write_problem("Cancelled.", kept=bool(session and session.analysis)), *IDLE
+
+    def show_problem(self, session: Session | None) -> tuple:
+        sentence = session.problem if session else ""
+        return cards.write_problem(sentence, kept=session.analysis is not None) if sentence else "", *IDLE
+
+    def forget_words(self, session: Session | None, text: str) -> tuple:
+        """A new clip empties the transcript box, unless the person typed what stands there."""
+        session = session or Session()
+        return session, "" if text == session.filled_in else gr.skip()
+
+    def fill_transcript(self, session: Session) -> tuple:
+        """Recognised words go into the box, to be read and edited."""
+        transcript = session.analysis.transcript
+        if transcript.source == "typed":
+            return session, gr.skip()
+        session.filled_in = transcript.text
+        return session, transcript.text
+
+    def opener(self, example: Example) -> Callable:
+        """The handler of one example's button."""
+
+        @for_people
+        def open_stored(session: Session | None) -> tuple:
+            session = session or Session()
+            session.begin()
+            session.analysis, session.example, session.filled_in = open_example(example), example, example.text
+            return session, str(example.clip), example.text
+
+        return open_stored
+
+    def show(self, session: Session) -> tuple:
+        """Every part of the page that a new analysis changes, in the order of Results.shown."""
+        analysis, example = session.analysis, session.example
+        emotion, maps = analysis.best.label, find_maps(analysis)
+        return (
+            gr.HTML(visible=False),
+            gr.Column(visible=True),
+            cards.write_timings(analysis.timings, stored=example is not None),
+            cards.write_verdict(analysis, example),
+            cards.write_notices(analysis),
+            gr.Radio(list(analysis.best.classes), value=emotion),
+            cards.write_player(analysis.clip),
+            *self.recolour(session, emotion, "centred"),
+            *(draw_layers(analysis, role) for role in ("late", "early")),
+            gr.Group(visible=bool(maps)),
+            cards.write_attention_note(analysis, has_maps=bool(maps)),
+            *describe_attention(analysis),
+            draw_attention(analysis) if maps else None,
+            cards.write_trace(analysis),
+        )
+
+    def recolour(self, session: Session | None, emotion: str, centring: str) -> tuple:
+        """Timeline, text, sum and its numbers for one emotion."""
+        if session is None or session.analysis is None:
+            return tuple(gr.skip() for _ in range(4))
+        analysis, centred = session.analysis, centring == "centred"
+        return (
+            to_plot(figures.draw_timeline(analysis, emotion=emotion, centred=centred)),
+            cards.write_text_strip(analysis, emotion=emotion, centred=centred),
+            to_plot(figures.draw_sum(analysis, emotion=emotion, centred=centred)),
+            cards.write_ledger(analysis, centred=centred),
+        )
+
+    def redraw_attention(self, session: Session | None, unit: str, direction: str, layer: int, head: int) -> Any:
+        if session is None or session.analysis is None or not find_maps(session.analysis):
+            return gr.skip()
+        return draw_attention(session.analysis, unit=unit, direction=direction, layer=layer, head=head)
+
+    def exporter(self, kind: str) -> Callable:
+        """The handler of one export button: writes the file where Gradio deletes it with the rest."""
+
+        @for_people
+        def write_export(session: Session | None) -> str:
+            if session is None or session.analysis is None:
+                raise MmerError("There is no result to export yet.")
+            name, text = WRITERS[kind](session.analysis)
+            folder = Path(get_upload_folder()) / secrets.token_hex(16)
+            folder.mkdir(parents=True)
+            path = folder / name
+            path.write_text(text, encoding="utf-8")
+            return str(path)
+
+        return write_export
+
+    @for_people
+    def api_analyze(self, audio: str, text: str, aligner: str, head: str) -> dict:
+        """The complete analysis of a clip as JSON. text: what is said, empty to have it recognised; aligner: sphinx, mfa or none."""
+        if audio is None:
+            raise MmerError("No audio file was sent.")
+        clip = load_audio(audio, name=Path(audio).name)
+        return analysis_to_json(self.analyzer.analyze(clip, text=text if text.strip() else None, aligner=aligner, head=head))
+
+    @for_people
+    def api_transcribe(self, audio: str) -> str:
+        """The words that the recogniser hears in a clip."""
+        if audio is None:
+            raise MmerError("No audio file was sent.")
+        return self.analyzer.transcribe(load_audio(audio, name=Path(audio).name)).text
+
+
+def draw_layers(analysis: Analysis, role: str) -> PlotData | None:
+    prediction = analysis.predictions.get(role)
+    return to_plot(figures.draw_layer_weights(prediction)) if prediction and prediction.layer_weights else None
+
+
+def draw_attention(
+    analysis: Analysis, *, unit: str | None = None, direction: str = "text_to_speech", layer: int = MEAN, head: int = MEAN
+) -> PlotData | None:
+    chosen = {"layer": None if layer in (MEAN, None) else layer, "head": None if head in (MEAN, None) else head}
+    return to_plot(figures.draw_coattention(analysis, unit=unit, direction=direction, **chosen))
+
+
+def describe_attention(analysis: Analysis) -> tuple:
+    """The heat map's dropdowns, set to what is drawn first: unit, direction, layer, head."""
+    maps = find_maps(analysis)
+    if not maps:
+        return tuple(gr.skip() for _ in range(4))
+    units = [(f"{UNIT_NAMES[unit]} ({unit})", unit) for unit in maps]
+    layers, heads = next(iter(maps.values())).text_to_speech.shape[:2]
+    return (
+        gr.Dropdown(units, value=units[0][1]),
+        gr.Dropdown(value="text_to_speech"),
+        gr.Dropdown([("mean", MEAN), *((str(i + 1), i) for i in range(layers))], value=MEAN),
+        gr.Dropdown([("mean", MEAN), *((str(i + 1), i) for i in range(heads))], value=MEAN),
+    )
+
+
+def export_json(analysis: Analysis) -> tuple[str, str]:
+    return name_export(analysis, "json"), dump_json(analysis_to_json(analysis))
+
+
+def export_textgrid(analysis: Analysis) -> tuple[str, str]:
+    if analysis.alignment is None:
+        raise MmerError("There is no alignment to write as a TextGrid.")
+    return name_export(analysis, "TextGrid"), write_textgrid(analysis.alignment, analysis.clip.duration)
+
+
+def export_html(analysis: Analysis) -> tuple[str, str]:
+    from ..report import report_html  # here because it brings plotly's JavaScript, 4 MB that few visitors ask for
+
+    return name_export(analysis, "html"), report_html(analysis)
+
+
+def name_export(analysis: Analysis, suffix: str) -> str:
+    """The clip's name with letters that every file system takes."""
+    stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in Path(analysis.clip.name).stem)[:60] or "clip"
+    return f"{stem}.{suffix}"
+
+
+WRITERS = {"json": export_json, "textgrid": export_textgrid, "html": export_html}

@@ -1,0 +1,95 @@
+"""What one visitor's page remembers, and how long work reports its stages while it runs."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import Cancelled, MmerError
+from ..pipeline import Memo
+from ..results import Analysis
+from .examples import Example
+
+KEPT_SECONDS = 30 * 60  # how long a visitor's recording and results are kept without being used
+
+
+@dataclass(eq=False)
+class Session:
+    """One visitor's memory; lives in gr.State, is never shared. Compared by identity, as gr.State needs."""
+
+    memo: Memo = field(default_factory=Memo)
+    stop: threading.Event = field(default_factory=threading.Event)  # of the run in progress; set by Cancel, looked at between stages
+    analysis: Analysis | None = None  # what the page shows; None before the first
+    example: Example | None = None  # the example that the page shows; None for a visitor's own clip
+    filled_in: str = ""  # what the page itself last wrote into the transcript box
+    problem: str = ""  # the last error's sentence, until the next success
+
+    def begin(self) -> threading.Event:
+        """A stop flag for a new run; an older run that is still in a stage keeps its own."""
+        self.stop.set()
+        self.stop = threading.Event()
+        return self.stop
+
+
+@dataclass
+class Stage:
+    """One named step of running work."""
+
+    name: str
+    seconds: float
+    done: bool = False
+
+
+def watch_stages(
+    work: Callable[[Callable[[float, str], None]], Any], stop: threading.Event, *, tick: float = 0.25
+) -> Iterator[tuple[list[Stage], Any | None]]:
+    """Runs `work(progress)` in a thread; yields the stages so far and, at last, the result.
+
+    Raises: whatever `work` raises; Cancelled soon after `stop` is set. When the caller closes the iterator, `stop` is set.
+    """
+    news: queue.Queue = queue.Queue()
+    worker = threading.Thread(target=run_reporting, args=(work, news), daemon=True)
+    worker.start()
+    stages: list[Stage] = []
+    begun = time.perf_counter()
+    try:
+        while True:
+            try:
+                kind, value = news.get(timeout=tick)
+            except queue.Empty:
+                kind, value = "tick", None
+            now = time.perf_counter()
+            if stages and not stages[-1].done:
+                stages[-1].seconds = now - begun
+            if stop.is_set():
+                raise Cancelled("The analysis was cancelled. What was there before is still shown.")
+            if kind == "error":
+                raise value
+            if kind == "stage":
+                if stages:
+                    stages[-1].done = True
+                stages.append(Stage(value, 0.0))
+                begun = now
+            if kind == "result":
+                for stage in stages:
+                    stage.done = True
+                yield stages, value
+                return
+            yield stages, None
+    finally:
+        stop.set()
+
+
+def run_reporting(work: Callable[[Callable[[float, str], None]], Any], news: queue.Queue) -> None:
+    """Runs the work and puts ("stage", name), then ("result", value) or ("error", exception)."""
+    try:
+        news.put(("result", work(lambda share, text: news.put(("stage", text)))))
+    except MmerError as error:
+        news.put(("error", error))
+    except BaseException as error:  # a bug: handed to the waiting page, where it stays loud
+        news.put(("error", error))
+        raise

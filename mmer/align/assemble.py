@@ -99,8 +99,10 @@ def _count_labels(labels: Sequence[str], start: int, word: Word) -> int | None:
     at = start
     for spoken in word.spoken:
         used = _count_spelling(labels, at, bare_letters(spoken))
-        if not used:
-            return _count_spelling(labels, start, bare_letters(word.text))
+        if not used:  # "21" itself, or "twenty-one" as one label
+            return _count_spelling(labels, start, bare_letters(word.text)) or _count_spelling(
+                labels, start, bare_letters("".join(word.spoken))
+            )
         at += used
     return at - start
 

@@ -71,9 +71,7 @@ class MfaAligner:
 
     name = "mfa"
 
-    def __init__(
-        self, *, program: str | Path | None = None, acoustic: str = MODEL, dictionary: str = MODEL, root: str | Path | None = None
-    ):
+    def __init__(self, *, program: str | Path | None = None, acoustic: str = MODEL, dictionary: str = MODEL, root: Path | None = None):
         self.program = find_program(program)
         root = root or Path(os.environ.get("MFA_ROOT_DIR") or Path.home() / "Documents" / "MFA")
         self.acoustic = find_model(acoustic, root / "pretrained_models" / "acoustic", ".zip", "acoustic")
@@ -83,7 +81,11 @@ class MfaAligner:
         self._lock = threading.Lock()
         self._worker = self._start_worker()
         self.version = (self._worker.hello.get("version") if self._worker else None) or read_version(self.program)
-        check_version(self.version)
+        try:
+            check_version(self.version)
+        except AlignmentError:
+            self.close()
+            raise
         self.source = f"mfa {self.version} {self.acoustic.stem}"
 
     def align(self, clip: Clip, transcript: Transcript, *, pronunciations: Mapping[str, tuple[str, ...]] = {}) -> Alignment:

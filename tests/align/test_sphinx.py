@@ -1,0 +1,149 @@
+import threading
+
+import numpy as np
+import pytest
+from align_cases import load_speech, make_clip, make_transcript, read_transcriptions
+
+from mmer.align import ALIGNERS
+from mmer.align.phones import ARPABET
+from mmer.align.sphinx import SphinxAligner
+from mmer.errors import AlignmentError
+
+BOOK = read_transcriptions("librivox", "transcription")
+YOUNG_MAN = "librivox/sense_and_sensibility_01_austen_64kb-0880.wav"
+COLD = "librivox/sense_and_sensibility_01_austen_64kb-0890.wav"
+
+
+@pytest.fixture(scope="module")
+def aligner():
+    return ALIGNERS["sphinx"]()
+
+
+def spans(alignment):
+    return [(s.label, s.start, s.end, s.word) for tier in (alignment.words, alignment.syllables, alignment.phones) for s in tier]
+
+
+@pytest.mark.parametrize("path", BOOK)
+def test_read_speech_is_aligned_with_its_words(aligner, path):
+    clip, transcript = load_speech(path), make_transcript(BOOK[path])
+    alignment = aligner.align(clip, transcript)
+    assert [(w.label, w.word) for w in alignment.words] == [(word.text, i) for i, word in enumerate(transcript.words)]
+    assert {p.label for p in alignment.phones} <= ARPABET
+    assert alignment.words[-1].end <= clip.duration
+    assert alignment.words[-1].end - alignment.words[0].start > 0.7 * clip.duration
+    for word in alignment.words:  # the tiers nest
+        for tier in (alignment.phones, alignment.syllables):
+            inside = [s for s in tier if s.word == word.word]
+            assert (inside[0].start, inside[-1].end) == (word.start, word.end)
+    assert alignment.score == pytest.approx(
+        np.average([w.score for w in alignment.words], weights=[w.end - w.start for w in alignment.words])
+    )
+    assert not [n for n in alignment.notices if n.level == "warning"]
+
+
+@pytest.mark.parametrize("path", BOOK)
+def test_words_lie_where_the_sound_is(aligner, path):
+    clip = load_speech(path)
+    alignment = aligner.align(clip, make_transcript(BOOK[path]))
+    times = np.arange(len(clip.samples)) / 16000
+    inside = np.any([(times >= w.start) & (times < w.end) for w in alignment.words], axis=0)
+    assert np.mean(clip.samples[inside] ** 2) > 10 * np.mean(clip.samples[~inside] ** 2)
+
+
+def test_shifted_sound_shifts_the_words(aligner):
+    """0.5 s of room noise before the clip moves every word by that much."""
+    clip, transcript = load_speech(YOUNG_MAN), make_transcript(BOOK[YOUNG_MAN])
+    later = make_clip(np.concatenate([np.random.default_rng(0).normal(0, 1e-3, 8000), clip.samples]))
+    shifts = [b.start - a.start for a, b in zip(aligner.align(clip, transcript).words, aligner.align(later, transcript).words)]
+    assert np.median(shifts) == pytest.approx(0.5, abs=0.02)
+
+
+def test_result_does_not_depend_on_what_came_before(aligner):
+    clip, transcript = load_speech(YOUNG_MAN), make_transcript(BOOK[YOUNG_MAN])
+    first = aligner.align(clip, transcript)
+    aligner.align(load_speech(COLD), make_transcript(BOOK[COLD]))
+    with pytest.raises(AlignmentError):
+        aligner.align(make_clip(np.zeros(8000)), transcript)
+    assert aligner.align(clip, transcript) == first == SphinxAligner().align(clip, transcript)
+
+
+def test_threads_share_one_aligner(aligner):
+    jobs = [(load_speech(path), make_transcript(text)) for path, text in BOOK.items()]
+    alone = [aligner.align(*job) for job in jobs]
+    together = [None] * len(jobs)
+
+    def align(i):
+        together[i] = aligner.align(*jobs[i])
+
+    threads = [threading.Thread(target=align, args=(i,)) for i in range(len(jobs))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert together == alone
+
+
+def test_loudness_and_digital_silence_do_not_matter(aligner):
+    clip, transcript = load_speech(YOUNG_MAN), make_transcript(BOOK[YOUNG_MAN])
+    silence = np.zeros(4800)
+    plain = aligner.align(make_clip(np.concatenate([silence, clip.samples])), transcript)
+    quiet = aligner.align(make_clip(np.concatenate([silence, clip.samples * 0.01])), transcript)
+    assert np.median([abs(a.start - b.start) for a, b in zip(plain.words, quiet.words)]) <= 0.02
+
+
+def test_numbers_and_unsaid_words(aligner):
+    transcript = make_transcript("10 of clubs 🙂", {"10": ("ten",), "🙂": ()})
+    alignment = aligner.align(load_speech("cards/001.wav"), transcript)
+    assert [(w.label, w.word) for w in alignment.words] == [("10", 0), ("of", 1), ("clubs", 2)]
+    assert [p.label for p in alignment.phones[:3]] == ["T", "EH", "N"]
+
+
+def test_unknown_words_are_guessed_and_said_so(aligner):
+    text = BOOK[YOUNG_MAN].replace("disposed", "dispozd")
+    alignment = aligner.align(load_speech(YOUNG_MAN), make_transcript(text))
+    known = aligner.align(load_speech(YOUNG_MAN), make_transcript(BOOK[YOUNG_MAN]))
+    assert alignment.words[5].start == pytest.approx(known.words[5].start, abs=0.05)
+    assert any("“dispozd” as D IH S P" in n.text and n.level == "info" for n in alignment.notices)
+
+
+def test_typed_pronunciation_wins_and_stays_with_its_caller(aligner):
+    clip = load_speech(YOUNG_MAN)
+    transcript = make_transcript(BOOK[YOUNG_MAN])
+    typed = aligner.align(clip, transcript, pronunciations={"Disposed": ("D", "IH0", "S", "P", "OW1", "Z", "T")})
+    assert [p.label for p in typed.phones if p.word == 5][-1] == "T"
+    assert [p.label for p in aligner.align(clip, transcript).phones if p.word == 5][-1] == "D"
+
+
+def test_words_of_another_script_are_left_out(aligner):
+    text = BOOK[YOUNG_MAN] + " пока"
+    alignment = aligner.align(load_speech(YOUNG_MAN), make_transcript(text))
+    assert len(alignment.words) == 8
+    assert any("no English pronunciation: пока" in n.text for n in alignment.notices)
+
+
+@pytest.mark.parametrize(
+    ("transcript", "message"),
+    [
+        (make_transcript("🙂", {"🙂": ()}), "no spoken words"),
+        (make_transcript("пока"), r"can be pronounced in English \(пока\)"),
+        (make_transcript("word " * 2000), r"2000 words don't fit into 3.0 s: saying their \d+ sounds takes at least \d+"),
+        (make_transcript("he", {"he": ("he",)}), None),
+    ],
+)
+def test_words_that_can_not_be_aligned(aligner, transcript, message):
+    clip = load_speech(YOUNG_MAN)
+    if message is None:
+        assert aligner.align(clip, transcript).words
+        return
+    with pytest.raises(AlignmentError, match=message):
+        aligner.align(clip, transcript)
+
+
+def test_wrong_phone_is_refused(aligner):
+    with pytest.raises(AlignmentError, match="“QQ”"):
+        aligner.align(load_speech(YOUNG_MAN), make_transcript("he"), pronunciations={"he": ("QQ",)})
+
+
+def test_silence_has_no_path(aligner):
+    with pytest.raises(AlignmentError, match="could not be matched"):
+        aligner.align(make_clip(np.zeros(32000)), make_transcript(BOOK[YOUNG_MAN]))

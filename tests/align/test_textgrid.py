@@ -1,0 +1,139 @@
+import json
+from itertools import pairwise
+
+import pytest
+from align_cases import SAMPLES, make_alignment, make_transcript
+from praatio import textgrid as praatio_textgrid
+
+from mmer.align.textgrid import read_textgrid, read_tiers, textgrid_transcript, write_textgrid
+from mmer.errors import AlignmentError
+from mmer.results import Alignment, Segment
+
+SENTENCE = "He was not an ill disposed young man."
+PHONES = "HH IY W AA Z|N AA T|AH N|IH L|D IH S P OW Z D|Y AH NG|M AE N".replace("|", " ").split()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["align.long.TextGrid", "align.short.TextGrid", "align.json", "align_one.long.TextGrid", "align_one.short.TextGrid", "align_one.json"],
+)
+def test_real_files_of_every_format(name):
+    alignment = read_textgrid(SAMPLES / name, make_transcript(SENTENCE), duration=2.99)
+    assert [w.label for w in alignment.words] == SENTENCE.rstrip(".").split()
+    assert [p.label for p in alignment.phones] == PHONES
+    assert alignment.words[0].start == pytest.approx(0.29) and alignment.words[0].end == pytest.approx(0.34)
+    assert [s.label for s in alignment.syllables if s.word == 5] == ["D IH", "S P OW Z D"]
+    assert not alignment.notices
+
+
+def test_word_tier_gives_the_transcript():
+    transcript = textgrid_transcript(SAMPLES / "align.long.TextGrid")
+    assert transcript.text == "he was not an ill disposed young man"
+    assert transcript.text[transcript.words[5].start_char : transcript.words[5].end_char] == "disposed"
+    alignment = read_textgrid(SAMPLES / "align.long.TextGrid")
+    assert [w.word for w in alignment.words] == list(range(8))
+
+
+def test_unknown_word_takes_its_name_from_the_transcript_and_has_no_phones():
+    alignment = read_textgrid(SAMPLES / "align_one.oov.TextGrid", make_transcript("He was not an ill zorblatted young man"))
+    assert alignment.words[5].label == "zorblatted"
+    assert all(phone.word != 5 for phone in alignment.phones)
+
+
+def test_round_trip_and_an_independent_reader(tmp_path):
+    alignment = make_alignment()
+    path = tmp_path / "clip.TextGrid"
+    path.write_text(write_textgrid(alignment, 1.0), encoding="utf-8")
+    back = read_textgrid(path, make_transcript("Say hello"), duration=1.0)
+    for tier in ("words", "syllables", "phones"):
+        ours, theirs = getattr(alignment, tier), getattr(back, tier)
+        assert [(s.label, s.word) for s in ours] == [(s.label, s.word) for s in theirs]
+        assert [t for s in ours for t in (s.start, s.end)] == pytest.approx([t for s in theirs for t in (s.start, s.end)])
+    grid = praatio_textgrid.openTextgrid(str(path), includeEmptyIntervals=True, reportingMode="error")
+    assert grid.tierNames == ("words", "syllables", "phones")
+    for name in grid.tierNames:
+        entries = grid.getTier(name).entries
+        assert entries[0].start == 0 and entries[-1].end == 1.0
+        assert all(a.end == b.start for a, b in pairwise(entries))
+
+
+def test_quotes_and_other_scripts_survive():
+    label = 'say "пока" 🙂'
+    alignment = Alignment((Segment(label, 0.1, 0.5, 0),), (), (), "by hand")
+    text = write_textgrid(alignment, 1.0)
+    assert '"say ""пока"" 🙂"' in text and "phones" not in text
+    assert read_tiers(text)[0].intervals[1] == (0.1, 0.5, label)
+
+
+def test_speaker_prefix_case_and_utf16(tmp_path):
+    text = (SAMPLES / "align.long.TextGrid").read_text().replace('"words"', '"Anna - Words"').replace('"phones"', '"Anna - PHONES"')
+    path = tmp_path / "praat.TextGrid"
+    path.write_bytes(text.encode("utf-16"))
+    assert len(read_textgrid(path).phones) == len(PHONES)
+
+
+def test_words_alone_are_taken_with_a_notice():
+    alignment = Alignment((Segment("hello", 0.1, 0.5, 0),), (), (), "by hand")
+    back = read_textgrid(write_textgrid(alignment, 1.0))
+    assert not back.phones and not back.syllables
+    assert "no phones and no syllables" in back.notices[0].text
+
+
+def test_own_syllable_tier_wins():
+    text = write_textgrid(make_alignment(), 1.0).replace('xmax = 0.6\n            text = "HH AH"', 'xmax = 0.6\n            text = "first"')
+    back = read_textgrid(text)
+    assert [s.label for s in back.syllables] == ["S EY", "HH AH", "L OW"]
+
+
+def make_grid(words=((0.0, 0.5, "say"), (0.5, 1.0, "hello")), phones=((0.0, 0.5, "S"), (0.5, 1.0, "OW")), names=("words", "phones")):
+    tiers = [{"class": "IntervalTier", "name": n, "xmin": 0, "xmax": 1, "entries": e} for n, e in zip(names, (words, phones))]
+    return json.dumps({"xmin": 0, "xmax": 1, "tiers": tiers})
+
+
+LONG = (SAMPLES / "align.long.TextGrid").read_text()
+SHORT = (SAMPLES / "align.short.TextGrid").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (LONG[: len(LONG) // 2], "cut off: it ends where"),
+        (SHORT[: len(SHORT) // 2], "cut off: it ends where"),
+        (LONG.replace('"TextGrid"', '"Pitch 1"'), "not a TextGrid"),
+        ("hello\nworld\n", "cut off: it ends where the file type"),
+        (LONG.replace("xmin = 0.29", "xmin = here", 1), "instead of a time of entry 2 in tier “words”"),
+        (LONG.replace("size = 15", "size = 1.5"), "the size of tier “words” is 1.5"),
+        (LONG.replace("IntervalTier", "StrangeTier", 1), "unknown class “StrangeTier”"),
+        ('{"tiers": ', "broken JSON in line 1"),
+        ('{"tiers": [1]}', "not a TextGrid: it needs “tiers”"),
+        ('{"start": 0}', "not a TextGrid: it needs “tiers”"),
+        (make_grid(names=("Mary", "phones")), "no tier of words. Its tiers are: Mary, phones"),
+        (make_grid(names=("words", "A - words")), "2 tiers of words"),
+        (make_grid(words=((0.0, 0.6, "say"), (0.5, 1.0, "hello"))), "Interval 2 (“hello”) of the tier “words” begins at 0.500 s"),
+        (make_grid(words=((0.5, 0.5, "say"),)), "Interval 1 (“say”) of the tier “words” has no length"),
+        (make_grid(words=((0.0, 0.5, ""),)), "tier of words is empty"),
+        (make_grid(words=((0.0, 0.5, "say"),)), "The phone “OW” at 0.500 s lies outside every word"),
+        (make_grid(phones=((0.0, 0.5, "§"),)), "“§” at 0.000 s in the tier of phones is neither"),
+        (make_grid(words=((0.0, 0.5, "say"), (0.5, 3.0, "hello"))), "goes on to 3.00 s (“hello”), but the recording ends at 1.00 s"),
+    ],
+)  # fmt: skip
+def test_broken_files_are_refused_with_a_reason(text, message):
+    with pytest.raises(AlignmentError) as error:
+        read_textgrid(text, duration=1.0 if "3.0" in text else None)
+    assert message in str(error.value)
+
+
+def test_files_that_are_no_text(tmp_path):
+    with pytest.raises(AlignmentError, match=r"“none\.TextGrid” can't be read: No such file"):
+        read_textgrid(tmp_path / "none.TextGrid")
+    (tmp_path / "empty.TextGrid").write_bytes(b"")
+    with pytest.raises(AlignmentError, match=r"“empty\.TextGrid” is empty"):
+        read_textgrid(tmp_path / "empty.TextGrid")
+    (tmp_path / "binary.TextGrid").write_bytes(b"ooBinaryFile\x08TextGrid\xff\xfe\x00\x80")
+    with pytest.raises(AlignmentError, match=r"“binary\.TextGrid” is not text"):
+        read_textgrid(tmp_path / "binary.TextGrid")
+
+
+def test_other_words_than_the_transcript_are_refused():
+    with pytest.raises(AlignmentError, match="Word 1 of the transcript is “Kids”"):
+        read_textgrid(SAMPLES / "align.long.TextGrid", make_transcript("Kids are talking"))

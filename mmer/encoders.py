@@ -393,13 +393,12 @@ class TextEncoder:
 
 def find_words(transcript: Transcript, offsets: np.ndarray) -> np.ndarray:
     """offsets (tokens, 2) -> (tokens,) index of the written word each token lies in, -1 for none (punctuation)."""
-    found = np.full(len(offsets), -1)
-    for k, (start, end) in enumerate(offsets):
-        for i, word in enumerate(transcript.words):
-            if word.start_char < end and start < word.end_char:
-                found[k] = i
-                break
-    return found
+    starts = np.array([word.start_char for word in transcript.words])
+    ends = np.array([word.end_char for word in transcript.words])
+    if not len(starts) or not len(offsets):
+        return np.full(len(offsets), -1)
+    last = np.searchsorted(starts, offsets[:, 1]) - 1  # the last word that begins before the token ends
+    return np.where((last >= 0) & (offsets[:, 0] < ends[last]), last, -1)
 
 
 def _load_state(module: nn.Module, state: Mapping[str, torch.Tensor], *, prefix: str) -> None:

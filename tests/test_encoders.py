@@ -1,12 +1,10 @@
 """The compact preset at its real weights, the paper preset's classes at small random ones."""
 
 import itertools
-from pathlib import Path
 
 import ctranslate2
 import numpy as np
 import pytest
-import soundfile
 import torch
 from tokenizers import Tokenizer
 from transformers import (
@@ -33,22 +31,10 @@ from mmer.encoders import (
 from mmer.errors import WeightsError
 from mmer.results import Transcript, Word
 
-LIBRIVOX = Path("/usr/share/pocketsphinx/test/data/librivox/sense_and_sensibility_01_austen_64kb-0880.wav")
-
 
 @pytest.fixture(scope="module")
-def speech_encoder():
-    return SpeechEncoder.load(PRESETS["compact"])
-
-
-@pytest.fixture(scope="module")
-def text_encoder():
-    return TextEncoder.load(PRESETS["compact"])
-
-
-@pytest.fixture(scope="module")
-def sound():
-    return soundfile.read(LIBRIVOX, dtype="float32")[0]
+def sound(librivox_clip):
+    return librivox_clip.samples
 
 
 def _transcript(text):

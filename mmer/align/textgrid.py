@@ -35,7 +35,7 @@ class Tier:
 
 
 def read_textgrid(source: str | Path, transcript: Transcript | None = None, *, duration: float | None = None) -> Alignment:
-    """The alignment that a TextGrid holds; `source` is a path or the text of the file, `duration` (seconds) that of its recording.
+    """The alignment that a TextGrid holds; `source` is a Path or the text of the file (str), `duration` (seconds) that of its recording.
 
     Needs a tier "words"; "phones" (ARPAbet or IPA) gives phones, and "syllables" or else maximal onset gives syllables. Without
     `transcript` the word tier is the transcript: `Segment.word` counts in `textgrid_transcript(source)`.
@@ -103,9 +103,9 @@ def read_tiers(source: str | Path) -> tuple[Tier, ...]:
 
 
 def _read_text(source: str | Path) -> str:
-    if isinstance(source, str) and ("\n" in source or source.lstrip().startswith("{")):
+    if isinstance(source, str):  # always the text itself: a visitor's words are never taken for a path
         return source.removeprefix("\ufeff")
-    path = Path(source)
+    path = source
     try:
         data = path.read_bytes()
     except OSError as error:

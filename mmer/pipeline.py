@@ -1,0 +1,308 @@
+"""Clip -> Analysis, stage by stage: words, alignment, states, pooling, fusion. The app, the CLI and the API call this and nothing else."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Hashable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmer import __version__
+from mmer.align import ALIGNERS, Aligner
+from mmer.align.assemble import align_from_recogniser
+from mmer.align.textgrid import read_textgrid, textgrid_transcript
+from mmer.encoders import PRESETS, SpeechEncoder, TextEncoder
+from mmer.errors import AlignmentError, Cancelled, HeadError, MmerError
+from mmer.features import extract_features
+from mmer.heads import CombinedHead, Head, list_heads, load_head
+from mmer.results import (
+    ALIGNED_UNITS,
+    Alignment,
+    Analysis,
+    Clip,
+    Features,
+    Notice,
+    Prediction,
+    Transcript,
+)
+from mmer.transcribe import Recogniser, read_transcript
+
+AnyHead = Head | CombinedHead
+Progress = Callable[[float, str], None]  # (share done in [0, 1], what is being done)
+NO_WORDS = "No words were heard or typed, so nothing can be read or aligned."
+# stage -> (what the person reads, rough share of the work before it ends)
+STAGES = {
+    "transcribe": ("Recognising the words", 0.45),
+    "align": ("Aligning words and sound", 0.60),
+    "encode speech": ("Encoding the speech", 0.85),
+    "encode text": ("Encoding the words", 0.92),
+    "pool": ("Pooling frames into phones, syllables and words", 0.95),
+    "fuse": ("Running the fusion models", 1.0),
+}
+
+
+class Memo:
+    """One visitor's last result of every stage, with what it was computed from: what has not changed is not computed again."""
+
+    def __init__(self) -> None:
+        self._stages: dict[str, tuple[Hashable, Any]] = {}
+
+    def recall(self, stage: str, key: Hashable) -> Any | None:
+        known, value = self._stages.get(stage, (None, None))
+        return value if known == key else None
+
+    def keep(self, stage: str, key: Hashable, value: Any) -> None:
+        self._stages[stage] = (key, value)
+
+
+class _Stages:
+    """Runs the stages of one analysis: reuse, timing, progress, cancel."""
+
+    def __init__(self, memo: Memo | None, progress: Progress | None, cancelled: Callable[[], bool] | None):
+        self.memo = memo or Memo()
+        self.progress = progress or (lambda share, text: None)
+        self.cancelled = cancelled or (lambda: False)
+        self.timings: dict[str, float] = {}
+        self._done = 0.0
+
+    def run(self, stage: str, key: Hashable, compute: Callable[[], Any]) -> Any:
+        """Raises: Cancelled before a stage that the person no longer wants."""
+        if self.cancelled():
+            raise Cancelled("The analysis was cancelled. Nothing was changed.")
+        text, end = STAGES[stage]
+        known = self.memo.recall(stage, key)
+        if known is not None:
+            self.timings[stage] = 0.0
+        else:
+            self.progress(self._done, text)
+            start = time.perf_counter()
+            known = compute()
+            self.timings[stage] = time.perf_counter() - start
+            self.memo.keep(stage, key, known)
+        self._done = end
+        return known
+
+
+class Analyzer:
+    """Holds what is loaded once and shared by everyone; read only, so that visitors can't see each other."""
+
+    def __init__(
+        self,
+        *,
+        preset: str,
+        recogniser: Recogniser,
+        speech: SpeechEncoder,
+        text: TextEncoder,
+        aligners: Mapping[str, Aligner],
+        heads: Mapping[str, AnyHead],
+        unavailable_aligners: Mapping[str, str] | None = None,
+    ):
+        self.preset = preset
+        self.recogniser = recogniser
+        self.speech = speech
+        self.text = text
+        self._heads = dict(heads)
+        self.heads = {name: head.infos[-1] for name, head in heads.items()}  # what the interface may offer
+        self._aligners = dict(aligners)
+        self.aligners: dict[str, str | None] = {**dict.fromkeys(aligners), **(unavailable_aligners or {})}  # name -> why not, None: ready
+
+    @classmethod
+    def load(cls, *, preset: str = "compact", heads_folder: Path = Path("pretrained"), device: str = "cpu") -> Analyzer:
+        """Loads the preset's encoders, the recogniser, every aligner that is installed and every head made for the preset.
+
+        Raises: WeightsError, HeadError with what is missing or altered.
+        """
+        if preset not in PRESETS:
+            raise MmerError(f"There is no preset {preset!r}. Choose one of: {', '.join(PRESETS)}.")
+        aligners: dict[str, Aligner] = {}
+        missing: dict[str, str] = {}
+        for name, load in ALIGNERS.items():
+            try:
+                aligners[name] = load()
+            except AlignmentError as error:
+                missing[name] = str(error)
+        return cls(
+            preset=preset,
+            recogniser=Recogniser.load(),
+            speech=SpeechEncoder.load(PRESETS[preset], device=device),
+            text=TextEncoder.load(PRESETS[preset], device=device),
+            aligners=aligners,
+            unavailable_aligners=missing,
+            heads=load_heads(heads_folder, preset=preset),
+        )
+
+    def transcribe(self, clip: Clip, *, memo: Memo | None = None, progress: Progress | None = None) -> Transcript:
+        """The recognised words of a clip; an analysis with the same memo does not recognise them again."""
+        stages = _Stages(memo, progress, None)
+        return stages.run("transcribe", (clip.sha256,), lambda: self.recogniser.transcribe(clip))
+
+    def align(
+        self,
+        clip: Clip,
+        transcript: Transcript,
+        *,
+        aligner: str = "sphinx",
+        textgrid: str | None = None,
+        pronunciations: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> Alignment:
+        """Words, syllables and phones in time, from a TextGrid's text if one is given. Raises: AlignmentError with the reason."""
+        if textgrid is not None:
+            return read_textgrid(textgrid, transcript, duration=clip.duration)
+        if aligner == "none":
+            raise AlignmentError("Alignment was switched off.")
+        if aligner not in self._aligners:
+            known = self.aligners.get(aligner) or f"there is no aligner of that name; choose one of: {', '.join(self._aligners)}, none"
+            raise AlignmentError(f"The aligner {aligner!r} can't be used: {known}")
+        return self._aligners[aligner].align(clip, transcript, pronunciations=pronunciations or {})
+
+    def analyze(
+        self,
+        clip: Clip,
+        *,
+        text: str | None = None,
+        aligner: str = "sphinx",
+        textgrid: str | None = None,
+        pronunciations: Mapping[str, tuple[str, ...]] | None = None,
+        head: str = "combined",
+        memo: Memo | None = None,
+        progress: Progress | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Analysis:
+        """Everything the models say about a clip, and why.
+
+        `text`: what is said, as typed ("" for no words); None: take the TextGrid's words or recognise them. `textgrid`: the text of a
+        TextGrid, which then takes the aligner's place. `pronunciations`: word -> ARPAbet phones. `head`: a name in `self.heads`. With a `memo` only the stages
+        run whose input changed. What can't be had is named in `Analysis.unavailable` and left out.
+
+        Raises: MmerError when the input can't be used at all or no model can speak; Cancelled.
+        """
+        chosen = self._find_head(head)
+        stages = _Stages(memo, progress, cancelled)
+        transcript = self._words(clip, text, textgrid, stages)
+        alignment, reasons, notices = self._aligned(clip, transcript, aligner, textgrid, pronunciations, stages)
+        speech = stages.run("encode speech", (clip.sha256, self.speech.identity), lambda: self.speech.encode(clip.samples))
+        states = None
+        if transcript.words:
+            states = stages.run("encode text", (transcript, self.text.identity), lambda: self.text.encode(transcript))
+        pooled_from = (clip.sha256, self.speech.identity, transcript, self.text.identity, alignment, tuple(sorted(reasons.items())))
+        features = stages.run("pool", pooled_from, lambda: extract_features(self.preset, speech, states, alignment, absent=reasons))
+        predictions, silent, more = stages.run("fuse", (pooled_from, head), lambda: predict(chosen, features, self._heads))
+        stages.progress(1.0, "Done")
+        notices = (*clip.notices, *transcript.notices, *notices, *more, *_join_notices(clip, speech.joins))
+        speech_units = {name: unit for name, unit in features.units.items() if unit.starts is not None}
+        return Analysis(
+            clip=clip,
+            transcript=transcript,
+            alignment=alignment,
+            labels={name: unit.labels for name, unit in features.units.items()},
+            starts={name: unit.starts for name, unit in speech_units.items()},
+            ends={name: unit.ends for name, unit in speech_units.items()},
+            words={name: unit.words for name, unit in features.units.items()},
+            token_offsets=states.offsets if states is not None else np.zeros((0, 2), np.int64),
+            predictions=predictions,
+            unavailable={**features.absent, **silent},
+            preset=self.preset,
+            heads=tuple(self.heads[prediction.head] for prediction in predictions.values()),
+            encoders={"speech": self.speech.identity, "text": self.text.identity},
+            joins=speech.joins,
+            timings=stages.timings,
+            notices=tuple(dict.fromkeys(notices)),
+            version=__version__,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    def _find_head(self, name: str) -> AnyHead:
+        if name not in self.heads:
+            raise HeadError(
+                f"There is no head {name!r} for the preset {self.preset!r}. Choose one of: {', '.join(self.heads) or 'none is installed'}."
+            )
+        return self._heads[name]
+
+    def _words(self, clip: Clip, text: str | None, textgrid: str | None, stages: _Stages) -> Transcript:
+        """A typed text always wins; left as the recogniser wrote it, it keeps the recogniser's confidence and times."""
+        if text is None and textgrid is not None:
+            return textgrid_transcript(textgrid)
+        heard = stages.memo.recall("transcribe", (clip.sha256,))
+        if text is None or (heard is not None and text.strip() == heard.text.strip()):
+            return stages.run("transcribe", (clip.sha256,), lambda: self.recogniser.transcribe(clip))
+        return read_transcript(text, duration=clip.duration)
+
+    def _aligned(
+        self,
+        clip: Clip,
+        transcript: Transcript,
+        aligner: str,
+        textgrid: str | None,
+        pronunciations: Mapping[str, tuple[str, ...]] | None,
+        stages: _Stages,
+    ) -> tuple[Alignment | None, dict[str, str], tuple[Notice, ...]]:
+        """The alignment, or the reason why phones, syllables and words are missing; then the recogniser's word times if it gave some."""
+        if not transcript.words:
+            return None, dict.fromkeys(("T", *ALIGNED_UNITS), NO_WORDS), ()
+        key = (clip.sha256, transcript, aligner, textgrid, json.dumps(pronunciations, sort_keys=True))
+        try:
+            alignment = stages.run(
+                "align", key, lambda: self.align(clip, transcript, aligner=aligner, textgrid=textgrid, pronunciations=pronunciations)
+            )
+            return alignment, {}, alignment.notices
+        except AlignmentError as error:
+            if textgrid is not None:
+                raise
+            reason, level = str(error), "info" if aligner == "none" else "warning"
+        failed = Notice("alignment", reason, level)
+        if all(word.start is None for word in transcript.words):
+            return None, dict.fromkeys(ALIGNED_UNITS, reason), (failed,)
+        rough = align_from_recogniser(transcript)
+        return rough, dict.fromkeys(("P", "S"), reason), (failed, *rough.notices)
+
+
+def predict(
+    head: AnyHead, features: Features, heads: Mapping[str, AnyHead]
+) -> tuple[dict[str, Prediction], dict[str, str], tuple[Notice, ...]]:
+    """Predictions by role (late, early, combined), the roles that can't speak with the reason, and what to tell the person.
+
+    Late fusion leaves out what a clip lacks. Early fusion needs all its units: without them the head among `heads` speaks that
+    makes do with what there is (frames and text); with no words no early fusion is possible.
+
+    Raises: HeadError when no model can speak.
+    """
+    spoken, silent = dict(head.predict_all(features)), head.unavailable(features)
+    notices: tuple[Notice, ...] = ()
+    stand_in = find_stand_in(features, heads) if "early" in silent else None
+    if stand_in is not None:
+        spoken["early"] = stand_in.predict(features)
+        notices = (Notice("fusion", f"{silent.pop('early')} {stand_in.config.title} speaks for early fusion instead."),)
+        if isinstance(head, CombinedHead) and "late" in spoken:
+            spoken["combined"] = head.combine(spoken["early"], spoken["late"])
+            del silent["combined"]
+    if not spoken:
+        raise HeadError(f"No model can speak about this clip. {' '.join(silent.values())}")
+    return {role: spoken[role] for role in ("late", "early", "combined") if role in spoken}, silent, notices
+
+
+def find_stand_in(features: Features, heads: Mapping[str, AnyHead]) -> Head | None:
+    """The early-fusion head that reads the most of the units there are."""
+    able = [head for head in heads.values() if isinstance(head, Head) and head.role == "early" and not head.unavailable(features)]
+    return max(able, key=lambda head: len(head.config.units), default=None)
+
+
+def load_heads(folder: Path, *, preset: str) -> dict[str, AnyHead]:
+    """Every head below `folder` that was made for the preset, by name. Raises: HeadError for a damaged one."""
+    return {name: load_head(folder / name) for name, config in list_heads(folder).items() if config.preset == preset}
+
+
+def _join_notices(clip: Clip, joins: tuple[float, ...]) -> tuple[Notice, ...]:
+    if not joins:
+        return ()
+    times = ", ".join(f"{join:.1f} s" for join in joins[:12])
+    return (
+        Notice(
+            "encoders",
+            f"The clip of {clip.duration:.0f} s was encoded in {len(joins) + 1} windows, joined at pauses ({times}). "
+            "The heads were trained on single sentences: one verdict for so long a clip is an average over everything in it.",
+        ),
+    )

@@ -1,0 +1,88 @@
+"""What many tests share: the compact preset at its real weights, and real speech of Debian's `pocketsphinx-testdata`."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from mmer.transcribe import Recogniser
+
+from mmer.align.sphinx import SphinxAligner
+from mmer.audio import load_audio
+from mmer.encoders import PRESETS, SpeechEncoder, TextEncoder
+from mmer.heads import CombinedHead, Head, HeadConfig, build_model
+from mmer.pipeline import Analyzer
+
+SPEECH = Path("/usr/share/pocketsphinx/test/data")
+LIBRIVOX = SPEECH / "librivox"
+
+
+def pytest_configure():
+    torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def librivox_clip():
+    """A woman reading "he was not an ill disposed young man", 2.99 s."""
+    return load_audio(LIBRIVOX / "sense_and_sensibility_01_austen_64kb-0880.wav")
+
+
+@pytest.fixture(scope="session")
+def speech_encoder():
+    return SpeechEncoder.load(PRESETS["compact"])
+
+
+@pytest.fixture(scope="session")
+def text_encoder():
+    return TextEncoder.load(PRESETS["compact"])
+
+
+@pytest.fixture(scope="session")
+def recogniser():
+    return Recogniser.load()
+
+
+@pytest.fixture(scope="session")
+def sphinx():
+    return SphinxAligner()
+
+
+def make_head(name, fusion, units, *, seed=0):
+    """A head of the compact preset's size with random weights: it knows nothing, but its arithmetic is real."""
+    torch.manual_seed(seed)
+    config = HeadConfig(
+        name,
+        name.title(),
+        fusion,
+        tuple(units),
+        "compact",
+        text_layers=tuple("123456"),
+        speech_layers=tuple("1234"),
+        dim=384,
+        heads=4,
+        feedforward=64,
+        trained_on="nothing: random weights",
+    )
+    return Head(config, build_model(config), sha256=name)
+
+
+@pytest.fixture(scope="session")
+def random_heads():
+    late, early = make_head("late-fs", "late", "TFS"), make_head("coattention-fp", "coattention", "TFP", seed=1)
+    config = dataclasses.replace(late.config, name="combined", title="Combined", fusion="combination", units=tuple("TFPS"))
+    heads = [late, early, make_head("coattention-f", "coattention", "TF", seed=2), CombinedHead(config, early=early, late=late, sha256="c")]
+    return {head.config.name: head for head in heads}
+
+
+@pytest.fixture(scope="session")
+def analyzer(recogniser, speech_encoder, text_encoder, sphinx, random_heads):
+    """An analyzer whose encoders, recogniser and aligner are real and whose heads are random."""
+    return Analyzer(
+        preset="compact",
+        recogniser=recogniser,
+        speech=speech_encoder,
+        text=text_encoder,
+        aligners={"sphinx": sphinx},
+        unavailable_aligners={"mfa": "It is not installed."},
+        heads=random_heads,
+    )

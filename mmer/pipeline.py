@@ -174,9 +174,9 @@ class Analyzer:
     ) -> Analysis:
         """Everything the models say about a clip, and why.
 
-        `text`: what is said, as typed ("" for no words); None: take the TextGrid's words or recognise them. `textgrid`: the text of a
-        TextGrid, which then takes the aligner's place. `pronunciations`: word -> ARPAbet phones. `head`: a name in `self.heads`. With a `memo` only the stages
-        run whose input changed. What can't be had is named in `Analysis.unavailable` and left out.
+        `text`: what is said, as typed ("" for no words); None: take the TextGrid's words or recognise them. `textgrid`: the text of
+        a TextGrid, which then takes the aligner's place. `pronunciations`: word -> ARPAbet phones. `head`: a name in `self.heads`.
+        With a `memo` only the stages run whose input changed. What can't be had is named in `Analysis.unavailable` and left out.
 
         Raises: MmerError when the input can't be used at all or no model can speak; Cancelled.
         """

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmer.transcribe import Recogniser
 
 from mmer.align.sphinx import SphinxAligner
 from mmer.audio import load_audio
 from mmer.encoders import PRESETS, SpeechEncoder, TextEncoder
 from mmer.heads import CombinedHead, Head, HeadConfig, build_model
 from mmer.pipeline import Analyzer
+from mmer.transcribe import Recogniser
 
 SPEECH = Path("/usr/share/pocketsphinx/test/data")
 LIBRIVOX = SPEECH / "librivox"

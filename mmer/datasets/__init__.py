@@ -1,0 +1,1 @@
+"""Files that people have -> utterances and texts with labels."""

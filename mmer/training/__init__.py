@@ -1,0 +1,1 @@
+"""Data sets -> features on disk -> trained, calibrated and described heads."""

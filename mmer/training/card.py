@@ -1,0 +1,139 @@
+"""A head's config and figures -> its model card, README.md in its folder. Nothing in it is typed by hand twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmer.heads import HeadConfig
+from mmer.results import UNIT_NAMES
+
+LICENCE = "CC BY-NC-SA 4.0"
+CAVEAT = (
+    "Its voices and words were never recorded together: acted speech was paired with texts from elsewhere, so what it says about "
+    "their interplay is a demonstration."
+)
+CAVEAT_SPEECH = "It was trained on acted emotion; everyday speech is another world."
+SOURCES = {
+    "ravdess": ("RAVDESS speech", "24 actors, two English sentences", "CC BY-NC-SA 4.0"),
+    "nemo": ("nEMO", "9 actors, Polish; frames only", "CC BY-NC-SA 4.0"),
+    "tess": ("TESS", "2 actresses, English", "CC BY-NC-ND 4.0"),
+    "meld": ("MELD", "dialogue of a TV series", "GPL-3.0"),
+    "emorynlp": ("EmoryNLP", "dialogue of a TV series", "Apache-2.0"),
+    "goemotions_ekman": ("GoEmotions, grouped to four classes", "comments from the web", "Apache-2.0"),
+}
+MISUSE = (
+    "judging, ranking, hiring, grading, policing or diagnosing people, or telling what somebody feels: it compares sound and words "
+    "with acted examples",
+    "any decision about a person, and any use where the law forbids emotion recognition (in the EU: workplaces and schools)",
+    "commercial use (the licence)",
+    "languages other than English where words are concerned",
+)
+
+
+def write_card(folder: str | Path, config: HeadConfig) -> None:
+    """README.md beside config.json."""
+    (Path(folder) / "README.md").write_text(describe_head(config), "utf-8")
+
+
+def describe_head(config: HeadConfig) -> str:
+    parts = [
+        _front_matter(),
+        f"# {config.name}: {config.title}\n\n{config.caveat}\n",
+        _describe_model(config),
+        _describe_data(config.training),
+        _describe_figures(config.metrics),
+        _describe_calibration(config),
+        "## What it must not be used for\n\n" + "".join(f"- {line}\n" for line in MISUSE),
+        f"## Licence\n\nThe weights are {LICENCE}, since RAVDESS and nEMO are; the code that made them is Apache-2.0.\n",
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _front_matter() -> str:
+    return "---\nlicense: cc-by-nc-sa-4.0\nlibrary_name: mmer-explorer\npipeline_tag: audio-classification\n---\n"
+
+
+def _describe_model(config: HeadConfig) -> str:
+    rows = {
+        "fusion": config.fusion,
+        "reads": ", ".join(f"{u} ({UNIT_NAMES[u]})" for u in config.units),
+        "encoders": f"preset {config.preset}, frozen",
+        "classes": ", ".join(config.classes),
+        "written by": f"`python -m mmer train`, mmer {config.version}, {config.training.get('date', '')}",
+    }
+    if config.fusion == "coattention":
+        rows["attention"] = f"{config.blocks} blocks, {config.heads} heads, feed-forward {config.feedforward}"
+    if config.members:
+        rows["members"] = ", ".join(f"{role}: {m['name']} `{m['sha256'][:12]}`" for role, m in config.members.items())
+    return "## Model\n\n" + _table(("", ""), list(rows.items()))
+
+
+def _describe_data(training: Mapping[str, Any]) -> str:
+    if not training.get("data"):
+        return ""
+    text = "## Data\n\nSpeakers and sentences are disjoint between training, validation and test.\n\n"
+    rows = [(*SOURCES.get(name, (name, "", "")), *counts) for name, counts in training["data"].items()]
+    text += _table(("source", "what", "its licence", "training", "validation", "test"), rows)
+    text += f"\nSpeakers held out: validation {', '.join(training['validation speakers'])}; test {', '.join(training['test speakers'])}.\n"
+    if training.get("dropped texts"):
+        dropped = ", ".join(f"{n} of {name}" for name, n in training["dropped texts"].items())
+        text += f"\nSentences dropped because a validation or test part of some corpus holds the same one: {dropped}.\n"
+    mix = training["config"]["mix"]
+    text += (
+        f"\n**The pairing of voices and words is artificial.** Of the clips of an epoch {mix['same_label']:.0%} come with a random text of "
+        f"the same label (a), {mix['own_words']:.0%} with their own words, which say nothing of the emotion, if these are English (b), the "
+        f"rest without text (c); {mix['text_alone']:.0%} as many texts come without speech (c).\n"
+    )
+    copies = training.get("copies", 0)
+    if copies:
+        text += (
+            f"\nEvery clip has {copies} further copies (level, noise, speed with pitch, room, microphone, telephone); "
+            f"{training['config']['augmented']:.0%} of the clips of an epoch are such copies. "
+        )
+    if training["config"]["voice_shift"]:
+        text += "A random share of the difference between two training voices is added to each clip's states.\n"
+    return text
+
+
+def _describe_figures(metrics: Mapping[str, Any]) -> str:
+    rows, speakers = [], []
+    for name, found in metrics.items():
+        if not isinstance(found, Mapping) or "ua" not in found:
+            continue
+        rows.append((name, found.get("clips", found.get("texts")), f"{found['ua']:.3f}", _join(found, "corpora"), _join(found, "genders")))
+        if found.get("speakers"):
+            values = sorted(found["speakers"].values())
+            speakers.append((name, len(values), f"{values[0]:.3f} to {values[-1]:.3f}"))
+    if not rows:
+        return ""
+    text = "## Figures\n\nUA (mean recall of the four classes, chance 0.25) on the test part, on voices and texts it has never met.\n\n"
+    text += _table(("what it is given", "examples", "UA", "per corpus", "per gender (RAVDESS)"), rows)
+    text += "\n" + _table(("what it is given", "speakers", "UA of the speakers"), speakers)
+    text += "\n" + "".join(f"- {line}\n" for line in metrics.get("remarks", ()))
+    return text
+
+
+def _describe_calibration(config: HeadConfig) -> str:
+    found = config.metrics.get("calibration")
+    if not found:
+        return ""
+    text = "## Calibration\n\n"
+    rows = [(k, v) for k, v in found.items() if k != "reliability" and v is not None]
+    if config.novelty_threshold is not None:
+        rows.append(("novelty threshold (99 % of the validation clips and their copies lie below)", round(config.novelty_threshold, 3)))
+    text += _table(("", ""), rows) + "\nReliability on test pairs (highest probability against accuracy):\n\n"
+    bins = [
+        (f"{b['low']:.1f} to {b['high']:.1f}", b["clips"], f"{b['confidence']:.3f}", f"{b['accuracy']:.3f}") for b in found["reliability"]
+    ]
+    return text + _table(("confidence", "clips", "mean confidence", "accuracy"), bins)
+
+
+def _join(found: Mapping[str, Any], name: str) -> str:
+    return ", ".join(f"{k} {v:.3f}" for k, v in found.get(name, {}).items())
+
+
+def _table(head: tuple, rows: list[tuple]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "".join("| " + " | ".join(str(cell) for cell in line) + " |\n" for line in lines)

@@ -1,0 +1,154 @@
+"""A trained run -> a calibrated head with its figures: temperature, margin, novelty, and UA wherever the held-out data tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from mmer.cache import FeatureCache
+from mmer.heads import Normalisation, Novelty, ece, fit_margin, fit_novelty, fit_temperature, novelty_distance, novelty_vector, softmax
+from mmer.training.engine import Outputs, TrainedRun, predict_examples
+from mmer.training.metrics import count_confusions, measure_reliability, measure_ua, measure_wa
+from mmer.training.pairing import Example, SpeechItem, TextItem, show_alone
+
+NOVELTY_SHARE = 0.99  # of the validation clips, augmented ones included, that are "familiar"
+UNSURE_ACCURACY = 0.6  # below the margin fewer verdicts than this are right on validation
+
+
+@dataclass(frozen=True)
+class TestData:
+    speech: tuple[SpeechItem, ...]
+    texts: Mapping[str, tuple[TextItem, ...]]  # corpus -> its test split
+
+    __test__ = False  # not a test case
+
+
+@dataclass(frozen=True)
+class Calibration:
+    temperature: float
+    margin: float
+    ece: float  # on validation, after the temperature
+    ece_before: float  # with a temperature of 1
+
+
+def calibrate(outputs: Outputs) -> Calibration:
+    """Temperature and margin fitted on validation outputs."""
+    temperature = fit_temperature(outputs.logits, outputs.labels)
+    probabilities = softmax(outputs.logits / temperature)
+    margin = fit_margin(probabilities, outputs.labels, accuracy=UNSURE_ACCURACY)
+    return Calibration(
+        temperature, margin, ece(probabilities, outputs.labels), ece(softmax(outputs.logits.astype(np.float64)), outputs.labels)
+    )
+
+
+def fit_familiarity(
+    cache: FeatureCache, training: Sequence[SpeechItem], validation: Sequence[SpeechItem], normalisation: Normalisation
+) -> tuple[Novelty, float]:
+    """The reference of the training clips (all copies), and the distance below which NOVELTY_SHARE of the validation clips lie."""
+    novelty = fit_novelty(np.stack(list(_read_vectors(cache, training, normalisation))))
+    distances = [novelty_distance(novelty, vector) for vector in _read_vectors(cache, validation, normalisation)]
+    return novelty, float(np.quantile(distances, NOVELTY_SHARE))
+
+
+def _read_vectors(cache: FeatureCache, items: Sequence[SpeechItem], normalisation: Normalisation):
+    for item in items:
+        for key in item.keys:
+            yield novelty_vector(normalisation.apply(cache.read_states(key, "F")))
+
+
+def draw_pairs(speech: Sequence[SpeechItem], texts: Sequence[TextItem], units: Sequence[str], *, seed: int) -> list[Example]:
+    """Every clip as it is with a random text of its label: pairing (a)."""
+    rng = np.random.default_rng([seed, 4])
+    by_label: dict[int, list[TextItem]] = {}
+    for text in texts:
+        by_label.setdefault(text.label, []).append(text)
+    pairs = []
+    for example in show_alone([s for s in speech if s.label in by_label], units):
+        choices = by_label[example.label]
+        pairs.append(replace(example, text=choices[rng.integers(len(choices))].key, kind="(a)"))
+    return pairs
+
+
+def measure_speech(trained: TrainedRun, speech: Sequence[SpeechItem], unit: str | None = None, *, copy: int = 0) -> dict[str, Any]:
+    """UA of clips alone, of the sum or of one branch: per corpus, gender (RAVDESS) and speaker."""
+    examples = show_alone(speech, trained.config.units, copy=copy)
+    outputs = predict_examples(trained.model, trained.reader, examples)
+    logits = outputs.logits if unit is None else outputs.branches[unit]
+    return slice_ua(outputs.labels, logits.argmax(1), speech)
+
+
+def slice_ua(labels: np.ndarray, predicted: np.ndarray, speech: Sequence[SpeechItem]) -> dict[str, Any]:
+    """{"clips", "ua", "wa", "corpora", "genders", "speakers"}: UA as shares, rounded to 4 places."""
+
+    def group(names: Sequence[str]) -> dict[str, float]:
+        keys = np.array(names)
+        return {str(k): round(measure_ua(labels[keys == k], predicted[keys == k]), 4) for k in sorted(set(names)) if k}
+
+    return {
+        "clips": len(labels),
+        "ua": round(measure_ua(labels, predicted), 4),
+        "wa": round(measure_wa(labels, predicted), 4),
+        "corpora": group([s.corpus for s in speech]),
+        "genders": group([read_gender(s) for s in speech]),
+        "speakers": group([s.speaker for s in speech]),
+        "confusion": count_confusions(labels, predicted).tolist(),
+    }
+
+
+def read_gender(item: SpeechItem) -> str:
+    """RAVDESS numbers its actors so that odd ones are male and even ones female; "" elsewhere."""
+    if item.corpus != "ravdess":
+        return ""
+    return "male" if int(item.speaker[-2:]) % 2 else "female"
+
+
+def measure_run(trained: TrainedRun, test: TestData, calibration: Calibration) -> dict[str, Any]:
+    """The figures of the model card, all on speakers and texts that neither trained nor stopped the run."""
+    config, found = trained.config, {}
+    late = config.fusion != "coattention"
+    speech_units = [u for u in config.units if u != "T"]
+    if late and speech_units:
+        found["speech alone"] = measure_speech(trained, test.speech)
+        for unit in speech_units:
+            items = [s for s in test.speech if unit in s.units]
+            found[f"branch {unit}"] = measure_speech(trained, items, unit)
+        if len(test.speech[0].keys) > 1:
+            found["branch F, augmented copies"] = measure_speech(trained, test.speech, "F", copy=1)
+    if "T" in config.units:
+        for corpus, texts in test.texts.items():
+            if late and texts:
+                outputs = predict_examples(trained.model, trained.reader, [Example(t.label, text=t.key) for t in texts])
+                found[f"text alone, {corpus} test"] = {"texts": len(texts), "ua": round(outputs.ua("T"), 4)}
+        own = [s for s in test.speech if s.own_text]
+        found["speech with its own words"] = measure_examples(trained, show_alone(own, config.units, with_own_text=True), own)
+        pairs = draw_pairs(test.speech, [t for texts in test.texts.values() for t in texts], config.units, seed=0)
+        found["speech with a text of the same label"] = measure_examples(trained, pairs, test.speech)
+        found["calibration"] = describe_calibration(calibration, predict_examples(trained.model, trained.reader, pairs))
+    return found
+
+
+def measure_examples(trained: TrainedRun, examples: Sequence[Example], speech: Sequence[SpeechItem]) -> dict[str, Any]:
+    outputs = predict_examples(trained.model, trained.reader, examples)
+    return slice_ua(outputs.labels, outputs.logits.argmax(1), speech)
+
+
+def describe_calibration(calibration: Calibration, outputs: Outputs) -> dict[str, Any]:
+    """Temperature, margin and the reliability table on test pairs."""
+    probabilities = softmax(outputs.logits / calibration.temperature)
+    ranked = np.sort(probabilities, 1)
+    sure = ranked[:, -1] - ranked[:, -2] >= calibration.margin
+    right = probabilities.argmax(1) == outputs.labels
+    return {
+        "temperature": round(calibration.temperature, 4),
+        "margin": round(calibration.margin, 4),
+        "ece validation, temperature 1": round(calibration.ece_before, 4),
+        "ece validation": round(calibration.ece, 4),
+        "ece test": round(ece(probabilities, outputs.labels), 4),
+        "sure share": round(float(sure.mean()), 4),
+        "accuracy when sure": round(float(right[sure].mean()), 4) if sure.any() else None,
+        "accuracy when not sure": round(float(right[~sure].mean()), 4) if not sure.all() else None,
+        "reliability": [asdict(b) for b in measure_reliability(outputs.labels, probabilities)],
+    }

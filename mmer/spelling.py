@@ -97,7 +97,9 @@ FOLDED = str.maketrans(LATIN | {key.upper(): value.upper() for key, value in LAT
 
 _APOSTROPHES = "'’‘ʼ‛´`"
 # combining marks, which `re` doesn't count as parts of a word: accents; Hebrew and Arabic points; Indic, Thai, Burmese and Khmer vowels
-_MARKS = r"\u0300-\u036f\u0591-\u05bd\u064b-\u065f\u0670\u0900-\u0963\u0966-\u0dff\u0e00-\u0e4e\u1000-\u1049\u1780-\u17d3"
+_MARKS = (
+    r"\u0300-\u036f\u0591-\u05bd\u05bf\u05c1-\u05c7\u064b-\u065f\u0670\u0900-\u0963\u0966-\u0dff\u0e00-\u0e4e\u1000-\u1049\u1780-\u17d3"
+)
 _LETTER = rf"(?:[^\W\d_]|[{_MARKS}])"
 _WORD = rf"[\w{_MARKS}]+"
 _AROUND = ',;.!?"“”«»'  # may stand around a symbol that is said: "rock & roll, me & you."; "=)" is a face

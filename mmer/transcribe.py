@@ -16,7 +16,9 @@ MAX_WORDS = 5000  # of one transcript
 MAX_CHARACTERS = 50_000
 WORDS_PER_SECOND = 10  # nobody speaks faster
 SPARE_WORDS = 5  # on top of that, for very short clips
-UNSURE = 0.60  # mean word probability below which the recogniser is called unsure; see benchmarks/recogniser_confidence.py
+UNSURE = 0.65  # mean word probability below which the recogniser is called unsure; see benchmarks/recogniser_confidence.py
+NO_SPEECH = 0.8  # the recogniser's own probability of no speech above which its words are dropped: it invents some for noise
+REPEATED = 2.4  # zlib's compression ratio above which a window is taken for a loop ("I'm going to I'm going to ..."); Whisper's own value
 
 REPO, REVISION = "Systran/faster-whisper-tiny.en", "0d3d19a32d3338f10357c0889762bd8d64bbdeba"
 FILES = {
@@ -62,7 +64,8 @@ class Recogniser:
         )
         heard: list[Any] = []
         for segment in segments:
-            heard += segment.words or []
+            if segment.no_speech_prob <= NO_SPEECH and segment.compression_ratio <= REPEATED:
+                heard += segment.words or []
             if progress is not None:
                 progress(min(float(segment.end) / clip.duration, 1.0), "transcribing")
         return _join_heard(heard, clip.duration, self.name)

@@ -42,7 +42,7 @@ def align(args: argparse.Namespace) -> tuple[Clip, Alignment]:
     pronunciations = parse_pronunciations(args.pronounce)
     text, textgrid = read_text(args), read_textgrid_text(args.textgrid_in)
     clip = load_audio(args.clip)
-    if textgrid is not None and args.text is None and args.text_file is None:
+    if textgrid is not None and text is None:
         return clip, read_textgrid(textgrid, duration=clip.duration)
     transcript = find_words(clip, text, quiet=args.quiet)
     if textgrid is not None:

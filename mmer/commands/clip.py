@@ -25,16 +25,8 @@ def add_clip_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def read_text(args: argparse.Namespace) -> str | None:
-    """The words as typed or read from a file or the TextGrid's own; None: recognise them. Raises TranscriptError, AlignmentError."""
-    if args.text is not None:
-        return args.text
-    if args.text_file is not None:
-        return read_text_file(args.text_file)
-    if args.textgrid_in is not None:
-        from mmer.align.textgrid import textgrid_transcript
-
-        return textgrid_transcript(args.textgrid_in).text
-    return None
+    """The words as typed or read from a file; None: a TextGrid's own, or recognise them. Raises TranscriptError."""
+    return read_text_file(args.text_file) if args.text_file is not None else args.text
 
 
 def read_text_file(path: Path) -> str:
@@ -47,16 +39,14 @@ def read_text_file(path: Path) -> str:
 
 
 def read_textgrid_text(path: Path | None) -> str | None:
-    """The text of a TextGrid file, whatever encoding Praat gave it; None without one. Raises AlignmentError."""
+    """The text of a TextGrid file that was read through once, whatever encoding Praat gave it; None without one. Raises AlignmentError."""
     if path is None:
         return None
-    try:
-        content = path.read_bytes()
-        return content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-    except OSError as error:
-        raise AlignmentError(f"Can't read the TextGrid {path}: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise AlignmentError(f"The TextGrid {path} is neither UTF-8 nor UTF-16 text; save it in Praat as a text file.") from error
+    from mmer.align.textgrid import read_tiers
+
+    read_tiers(path)
+    content = path.read_bytes()
+    return content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig") + "\n"
 
 
 def parse_pronunciations(given: Iterable[str]) -> dict[str, tuple[str, ...]]:

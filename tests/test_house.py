@@ -1,0 +1,171 @@
+"""The house keeps its own rules: who imports whom, what the README promises, how large files are."""
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from mmer.cli import COMMANDS, build_command_parser
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "mmer"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = README + "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md")))
+# a part of the package (file or folder) imports only from lines above its own
+LAYERS = (
+    {"errors", "results"},
+    {"weights", "whisper_weights", "spelling"},
+    {"audio"},
+    {"transcribe", "align", "encoders", "pooling", "fusion", "datasets", "figures", "export"},
+    {"features", "heads", "cache", "explain"},
+    {"pipeline", "training", "summary", "doctor"},
+    {"report"},
+    {"cli", "commands", "ui"},
+    {"__main__"},
+)
+ONLY_IN = {"gradio": {"ui"}, "plotly": {"figures"}}
+NEVER_IN = {"torch": {"results", "align", "figures", "ui"}}
+IGNORED = {".git", ".venv", ".pytest_cache", ".mypy_cache", ".ruff_cache", "__pycache__", "runs", "cache", ".gradio", "build", "dist"}
+
+
+def part_of(path):
+    """The part of the package that a file belongs to: "align" for align/sphinx.py."""
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def imports_of(path):
+    """Absolute names of all modules that a file imports, at its top or inside functions."""
+    package = ["mmer", *path.relative_to(PACKAGE).parts[:-1]]
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            names |= {f"{module}.{alias.name}" for alias in node.names}
+    return names
+
+
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def layer_of(part):
+    return next(number for number, parts in enumerate(LAYERS) if part in parts)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_one_way(path):
+    part = part_of(path)
+    for name in imports_of(path):
+        top, *rest = name.split(".")
+        if top == "mmer" and rest and rest[0] != "__version__" and rest[0] != part:
+            assert layer_of(rest[0]) < layer_of(part), f"{path.relative_to(ROOT)} imports {name}"
+        assert part in ONLY_IN.get(top, {part}), f"{path.relative_to(ROOT)} imports {name}"
+        assert part not in NEVER_IN.get(top, set()), f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_every_module_says_what_it_is_for():
+    silent = [str(path) for path in MODULES if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))]
+    assert silent == []
+
+
+def test_help_loads_no_heavy_library():
+    heavy = {"torch", "gradio", "transformers", "plotly"}
+    code = f"import sys, mmer.cli; mmer.cli.build_command_parser('analyze'); print({heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "set()"
+
+
+# README
+
+
+def front_matter():
+    lines = README.split("---\n")[1].splitlines()
+    return {key: value.strip('"') for key, _, value in (line.partition(": ") for line in lines) if value}
+
+
+def requirements(name="requirements.txt"):
+    lines = (line.partition("#")[0].strip() for line in (ROOT / name).read_text(encoding="utf-8").splitlines())
+    return {r.name: r for r in (Requirement(line) for line in lines if line)}
+
+
+def test_space_runs_the_pinned_gradio():
+    matter = front_matter()
+    assert (matter["sdk"], matter["app_file"], matter["license"]) == ("gradio", "app.py", "apache-2.0")
+    assert str(requirements()["gradio"].specifier) == f"=={matter['sdk_version']}"
+    assert Version(matter["python_version"]) >= Version("3.11")
+    assert len(matter["short_description"]) <= 60
+
+
+def test_requirements_hold_the_versions_they_were_tested_with():
+    parsed = requirements()
+    for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines():
+        match = re.match(r"([\w-]+)\S+ +# (\d[\d.]*)", line)
+        if match:
+            assert match[2].rstrip(".") in parsed[match[1]].specifier, line
+    torch = parsed["torch"].specifier
+    assert "2.8.0" in torch and "2.13.0" in torch and "2.13.1" not in torch and "2.14.0" not in torch
+    zero = requirements("constraints-zerogpu.txt")["torch"].specifier
+    assert all(
+        (version in zero) == (Version("2.8.0") <= Version(version) <= Version("2.11.0"))
+        for version in ("2.7.1", "2.8.0", "2.11.0", "2.12.0")
+    )
+    assert all(version in torch for version in ("2.8.0", "2.11.0") if version in zero)
+
+
+def test_debian_packages_are_bare_names():
+    assert all(re.fullmatch(r"[a-z0-9][a-z0-9.+-]+", line) for line in (ROOT / "packages.txt").read_text().splitlines())
+
+
+def test_readme_paths_exist():
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    named = re.findall(r"`([\w./-]+\.(?:py|txt|md|toml))`", README)
+    paths = [path for path in (*links, *named) if "://" not in path]
+    assert len(paths) > 5
+    own = {"words.txt"}  # files of the reader
+    assert [path for path in paths if path not in own and not (ROOT / path).exists()] == []
+
+
+def test_readme_commands_are_understood(capsys):
+    commands = [line for line in re.findall(r"^\s*(python -m mmer .+)$", README, flags=re.MULTILINE) if "COMMAND" not in line]
+    assert len(commands) >= 4
+    for line in commands:
+        _, _, _, name, *arguments = shlex.split(line)
+        build_command_parser(name).parse_args(arguments)
+
+
+def test_ci_runs_the_readme_s_test_command():
+    block = re.search(r"<!-- test command -->\n```bash\n(.+?)```\n<!-- end -->", README, flags=re.DOTALL)
+    assert "pip install -e '.[test]'" in block[1] and block[1].rstrip().endswith("pytest")
+    runner = (ROOT / ".ci" / "run").read_text()
+    assert "README.md" in runner and "pytest" not in re.sub(r"#.*", "", runner)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_flag_is_documented(name):
+    flags = [option for action in build_command_parser(name)._actions for option in action.option_strings if option.startswith("--")]
+    missing = [flag for flag in flags if flag != "--help" and not re.search(rf"`(?:[^`]* )?{flag}[` =]", DOCUMENTS)]
+    assert missing == []
+
+
+# sizes
+
+
+def own_files():
+    return [path for path in ROOT.rglob("*") if path.is_file() and not IGNORED & set(path.relative_to(ROOT).parts)]
+
+
+def test_no_file_is_over_10_mib():
+    assert [str(path) for path in own_files() if path.stat().st_size > 10 * 2**20] == []
+
+
+def test_pretrained_heads_stay_under_60_mib():
+    assert sum(path.stat().st_size for path in (ROOT / "pretrained").rglob("*") if path.is_file()) < 60 * 2**20

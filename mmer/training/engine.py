@@ -225,7 +225,7 @@ def make_head_config(config: TrainConfig, **further) -> HeadConfig:
 
 
 def draw_epoch(config: TrainConfig, data: TrainingData, rng: np.random.Generator) -> list[Example]:
-    if not data.speech:
+    if not data.speech or set(config.units) == {"T"}:
         return [Example(t.label, text=t.key, kind="(c)") for t in balance_texts(data.texts, rng)]
     return pair_epoch(
         data.speech,
@@ -255,7 +255,7 @@ def draw_validation(config: TrainConfig, data: TrainingData) -> list[Example]:
     """Every validation clip as it is and alone, and pairs in the training's mix with augmented copies; the same all through the run."""
     part = TrainingData(data.validation_speech, data.validation_texts)
     rng = np.random.default_rng([config.seed, 3])
-    if not part.speech:
+    if not part.speech or set(config.units) == {"T"}:
         return [Example(t.label, text=t.key, kind="(c)") for t in part.texts]
     pairs = [example for _ in range(VALIDATION_DRAWS) for example in draw_epoch(config, part, rng)]
     return show_alone(part.speech, config.units) + pairs

@@ -142,7 +142,16 @@ def _join_heard(heard: list[Any], duration: float, name: str) -> Transcript:
         position += len(w.word)
     words = tuple(_time_word(w, [h for start, end, h in spans if start < w.end and end > w.start], duration) for w in split_words(text))
     if not words:
-        return Transcript("", (), name, notices=(Notice("transcript", "The recogniser heard no words in this clip."),))
+        return Transcript(
+            "",
+            (),
+            name,
+            notices=(
+                Notice(
+                    "transcript", "The recogniser, which knows English only, made out no words in this clip; type them if there are any."
+                ),
+            ),
+        )
     confidence = sum(w.probability or 0.0 for w in words) / len(words)
     notices = tuple(_describe_unspoken(words))
     if confidence < UNSURE:

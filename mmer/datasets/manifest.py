@@ -1,12 +1,15 @@
 """A manifest (CSV, TSV or JSON lines: `path, text, label, speaker`) -> a data set of utterances.
 
-Further columns are kept as metadata, as they are. A bad row is refused with its file, row and column; nothing is left out silently.
+Optional columns are `session`, `dialogue`, `alignment` (a .TextGrid or .wdseg file) and `start`, `end` (seconds into the file). Further
+columns are kept as metadata, as they are. A bad row is refused with its file, row and column; nothing is left out silently.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +18,8 @@ from mmer.errors import DataError
 from mmer.results import EMOTIONS
 
 COLUMNS = ("path", "text", "label", "speaker")
+OPTIONAL_COLUMNS = ("session", "dialogue", "alignment", "start", "end")
+ALIGNMENT_SUFFIXES = (".TextGrid", ".wdseg")
 
 
 @dataclass(frozen=True)
@@ -27,24 +32,46 @@ class Utterance:
     speaker: str  # unique within its data set
     session: str = ""  # "" when the manifest has none
     extra: Mapping[str, str] = field(default_factory=dict)  # the manifest's other columns
+    name: str = ""  # unique within its data set
+    dialogue: str = ""  # the conversation it is part of; "" when it is of none
+    alignment: Path | None = None  # of this utterance, its times counted from the utterance's begin; None when there is no file
+    start: float | None = None  # seconds into the file at which the utterance begins; None: the file is the utterance
+    end: float | None = None
+    has_audio: bool = True  # False when the file is not there, so that only the words can be used
 
 
 @dataclass(frozen=True)
 class Dataset:
     name: str
     utterances: tuple[Utterance, ...]
-    left_out: tuple[str, ...] = ()  # one sentence for each row that the label mapping left out
+    left_out: tuple[str, ...] = ()  # "name: reason" for everything that is not in utterances
+    notes: tuple[str, ...] = ()  # "name: what is missing or odd" for utterances that are in
 
     @property
     def speakers(self) -> tuple[str, ...]:
         return tuple(sorted({u.speaker for u in self.utterances}))
 
+    @property
+    def sessions(self) -> tuple[str, ...]:
+        return tuple(sorted({u.session for u in self.utterances} - {""}))
 
-def read_manifest(path: str | Path, *, name: str = "", labels: Mapping[str, str] | None = None) -> Dataset:
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of what a run depends on, in order: names, labels, speakers, sessions, words and metadata, but not where the files lie."""
+        rows = [
+            [u.name or u.path.name, u.label, u.speaker, u.session, u.dialogue, u.text, u.start, u.end, sorted(u.extra.items())]
+            for u in self.utterances
+        ]
+        return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
+
+
+def read_manifest(path: str | Path, *, name: str = "", labels: Mapping[str, str] | None = None, audio: bool = True) -> Dataset:
     """The data set of a manifest; `path` is the file, or a folder with a manifest.csv. Audio paths are relative to the file.
 
     `labels` maps the file's labels to EMOTIONS; a label mapped to "" leaves its row out, and the data set says so.
-    Raises DataError for an unknown suffix or encoding, a missing column, an empty cell, an unknown label, a missing audio file, or no rows.
+    With `audio` false the sound files may be missing: for models of the words alone.
+    Raises DataError for an unknown suffix or encoding, a missing column, an empty cell, an unknown label, a missing audio or alignment
+    file, times that are none, the same recording twice, or no rows.
     """
     path = Path(path)
     if path.is_dir():
@@ -56,10 +83,14 @@ def read_manifest(path: str | Path, *, name: str = "", labels: Mapping[str, str]
         if column not in rows[0][1]:
             raise DataError(f"{path}: column {column!r} is missing; it has {', '.join(map(repr, rows[0][1]))}.")
     utterances, left_out = [], []
+    seen: dict[str, int] = {}
     for number, row in rows:
         label = _map_label(row, labels, where=f"{path}, row {number}")
         if label:
-            utterances.append(_read_utterance(path, number, row, label))
+            utterance = _read_utterance(path, number, row, label, audio=audio)
+            if seen.setdefault(utterance.name, number) != number:
+                raise DataError(f"{path}, row {number}, column 'path': {utterance.name!r} stands already in row {seen[utterance.name]}.")
+            utterances.append(utterance)
         else:
             left_out.append(f"row {number}: label {row['label']!r}")
     return Dataset(name or path.parent.name, tuple(utterances), tuple(left_out))
@@ -106,7 +137,7 @@ def _read_json_lines(path: Path, lines) -> list[tuple[int, dict[str, str]]]:
         for column in COLUMNS:
             if column not in row:
                 raise DataError(f"{path}, row {number}, column {column!r}: missing.")
-        rows.append((number, {k: str(v) for k, v in row.items()}))
+        rows.append((number, {k: "" if v is None else v if isinstance(v, str) else json.dumps(v) for k, v in row.items()}))
     return rows
 
 
@@ -123,12 +154,52 @@ def _map_label(row: Mapping[str, str], labels: Mapping[str, str] | None, *, wher
     return label
 
 
-def _read_utterance(path: Path, number: int, row: Mapping[str, str], label: str) -> Utterance:
+def _read_utterance(path: Path, number: int, row: Mapping[str, str], label: str, *, audio: bool) -> Utterance:
     for column in ("path", "speaker"):
         if not row[column].strip():
             raise DataError(f"{path}, row {number}, column {column!r}: empty.")
-    audio = path.parent / row["path"]
-    if not audio.is_file():
+    sound = path.parent / row["path"]
+    if audio and not sound.is_file():
         raise DataError(f"{path}, row {number}, column 'path': no file {row['path']!r} beside the manifest.")
-    extra = {k: v for k, v in row.items() if k not in (*COLUMNS, "session")}
-    return Utterance(audio, row["text"], label, row["speaker"], row.get("session", ""), extra)
+    start, end = _read_times(row, where=f"{path}, row {number}")
+    return Utterance(
+        path=sound,
+        text=row["text"],
+        label=label,
+        speaker=row["speaker"],
+        session=row.get("session", ""),
+        extra={k: v for k, v in row.items() if k not in COLUMNS + OPTIONAL_COLUMNS},
+        name=row["path"] if start is None and end is None else f"{row['path']} {row.get('start') or 0}-{row.get('end') or 'end'}",
+        dialogue=row.get("dialogue", ""),
+        alignment=_read_alignment(path, number, row),
+        start=start,
+        end=end,
+        has_audio=audio or sound.is_file(),
+    )
+
+
+def _read_times(row: Mapping[str, str], *, where: str) -> tuple[float | None, float | None]:
+    times: list[float | None] = []
+    for column in ("start", "end"):
+        cell = row.get(column, "").strip()
+        try:
+            times.append(float(cell) if cell else None)
+        except ValueError as error:
+            raise DataError(f"{where}, column {column!r}: {cell!r} is not a number of seconds.") from error
+        if cell and not (math.isfinite(float(cell)) and float(cell) >= 0):
+            raise DataError(f"{where}, column {column!r}: {cell!r} is not a time within the file.")
+    start, end = times
+    if end is not None and end <= (start or 0):
+        raise DataError(f"{where}, column 'end': {end:g} s is not after the start, {start or 0:g} s.")
+    return start, end
+
+
+def _read_alignment(path: Path, number: int, row: Mapping[str, str]) -> Path | None:
+    cell = row.get("alignment", "").strip()
+    if not cell:
+        return None
+    if not cell.endswith(ALIGNMENT_SUFFIXES):
+        raise DataError(f"{path}, row {number}, column 'alignment': {cell!r} is neither a .TextGrid nor a .wdseg file.")
+    if not (path.parent / cell).is_file():
+        raise DataError(f"{path}, row {number}, column 'alignment': no file {cell!r} beside the manifest.")
+    return path.parent / cell

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 import numpy as np
 
 from mmer.align.assemble import SpokenWord, assemble_alignment
+from mmer.align.fit import check_fit
 from mmer.align.pronounce import check_pronunciations, guess_pronunciation
 from mmer.errors import AlignmentError
 from mmer.results import Alignment, Clip, Notice, Segment, Transcript
@@ -17,6 +19,31 @@ FRAME = 0.01  # seconds; pocketsphinx counts in these
 FRAMES_PER_PHONE = 3  # a phone is three states of at least one frame each
 QUIET_PEAK = 0.1  # below it a clip is scaled up, so that 16 bit samples keep its detail
 NOISE = 2.0  # of 32768: digital silence has no logarithm
+BYTES_PER_SECOND = 32000
+PIECE_MIN, PIECE_MAX = 10.0, 25.0  # seconds; a longer clip is cut at its widest pause in this range
+NO_PATH = (
+    "The words and the sound could not be matched: no way of saying these words fits the recording. "
+    "Check that the words are what is said, all of it and in this order."
+)
+
+WARNING_SCORE = -30.0
+"""Mean acoustic score per frame below which the words are said not to fit. Set on all 672 RAVDESS clips by
+`python benchmarks/alignment_threshold.py --data DATA`: true sentences against RAVDESS's other sentence and unrelated lines of like length.
+
+False alarms, and swapped transcripts caught (no path, or below the threshold):
+
+    threshold   all    anger  happiness  sadness  neutral   other sentence  unrelated
+      -25       8.7 %  11.1 %   11.7 %     7.8 %    0 %         90 %         100 %
+      -28       4.2 %   5.8 %    5.3 %     3.6 %    0 %         73 %          99.8 %
+      -30       2.9 %   3.7 %    3.7 %     2.6 %    0 %         54 %          99.5 %
+      -35       1.2 %   1.6 %    2.1 %     0.5 %    0 %         25 %          96.6 %
+
+7 of 672 true clips have no path (3 anger, 4 happiness). Scores relative to a free phone loop on the same clip separate no better from
+unrelated lines (area .992 against .996) at nearly twice the cost, and alarm more on sadness than on anger instead.
+"""
+
+REFUSED_SCORE = -50.0
+"""Below it the path is nonsense and refused: none of the true alignments above lies there (the lowest is -46.3)."""
 
 
 class SphinxAligner:
@@ -34,7 +61,8 @@ class SphinxAligner:
     def align(self, clip: Clip, transcript: Transcript, *, pronunciations: Mapping[str, tuple[str, ...]] = {}) -> Alignment:
         """Words, syllables and phones of `clip`; typed `pronunciations` (word -> ARPAbet phones) win over dictionary and letters to sound.
 
-        Raises AlignmentError when no word is spoken, when the clip is too short for the words, or when no path through the sound fits them.
+        Raises AlignmentError when no word is spoken, when the clip is too short for the words, or when no path through the sound fits them
+        or only a nonsensical one. A wrong word in minutes of speech may leave no path at all; aligning around it is not done.
         """
         typed = check_pronunciations(pronunciations)
         if not transcript.spoken:
@@ -42,8 +70,10 @@ class SphinxAligner:
         with self._lock:
             entries, notices = self._look_up(transcript, typed)
             self._check_length(clip, [name for _, name in entries])
-            words = self._decode_path(to_pcm(clip.samples), entries)
-        return assemble_alignment(words, transcript, source=self.source, notices=notices)
+            words, lost = self._decode_clip(to_pcm(clip.samples), entries)
+        alignment = assemble_alignment(words, transcript, source=self.source)
+        notices += [*lost, *check_score(alignment.score), *check_fit(clip, alignment)]
+        return replace(alignment, notices=tuple(notices))
 
     def _look_up(self, transcript: Transcript, typed: Mapping[str, tuple[str, ...]]) -> tuple[list[tuple[int, str]], list[Notice]]:
         """(written word, name in the decoder's dictionary) of every spoken word that can be pronounced, and what the person should know."""
@@ -83,21 +113,47 @@ class SphinxAligner:
                 "Check that the words belong to this recording."
             )
 
+    def _decode_clip(self, pcm: bytes, entries: Sequence[tuple[int, str]]) -> tuple[list[SpokenWord], list[Notice]]:
+        """The words in time. A long clip is cut between words first: the second pass needs memory for every frame times every phone."""
+        if len(pcm) <= PIECE_MAX * BYTES_PER_SECOND:
+            return self._decode_path(pcm, entries), []
+        words: list[SpokenWord] = []
+        lost: list[Notice] = []
+        for piece in cut_pieces(self._find_spans(pcm, entries), len(pcm) / BYTES_PER_SECOND):
+            part = pcm[_byte(piece.start) : _byte(piece.end)]
+            try:
+                found = self._decode_path(part, entries[piece.first : piece.last])
+            except AlignmentError:
+                lost.append(
+                    Notice("alignment", f"The words from {piece.start:.0f} to {piece.end:.0f} s could not be aligned and are left out.")
+                )
+                continue
+            words += [_shift_word(word, piece.start) for word in found]
+        if not words:
+            raise AlignmentError(NO_PATH)
+        return words, lost
+
+    def _find_spans(self, pcm: bytes, entries: Sequence[tuple[int, str]]) -> list[tuple[float, float]]:
+        """Start and end in seconds of every word, by the first pass alone."""
+        self._search_path(pcm, entries)
+        segments = [s for s in self._decoder.seg() if not _is_filler(s.word)]
+        return [(_seconds(s.start_frame), _seconds(s.end_frame + 1)) for s in segments]
+
     def _decode_path(self, pcm: bytes, entries: Sequence[tuple[int, str]]) -> list[SpokenWord]:
         """The words in time, silences left out: a first pass finds the words, a second one their phones."""
-        self._decoder.reinit_feat()  # else the result depends on the call before
-        self._decoder.set_align_text(" ".join(name for _, name in entries))
-        self._process(pcm)
-        if not self._decoder.hyp():
-            raise AlignmentError(
-                "The words and the sound could not be matched: no way of saying these words fits the recording. "
-                "Check that the words are what is said, all of it and in this order."
-            )
+        self._search_path(pcm, entries)
         self._decoder.set_alignment()
         self._process(pcm)
         alignment = self._decoder.get_alignment()  # its entries point into it: keep it while they are read
         indices = iter(index for index, _ in entries)
         return [_read_word(word, next(indices)) for word in alignment if not _is_filler(word.name)]
+
+    def _search_path(self, pcm: bytes, entries: Sequence[tuple[int, str]]) -> None:
+        self._decoder.reinit_feat()  # else the result depends on the call before
+        self._decoder.set_align_text(" ".join(name for _, name in entries))
+        self._process(pcm)
+        if not self._decoder.hyp():
+            raise AlignmentError(NO_PATH)
 
     def _process(self, pcm: bytes) -> None:
         self._decoder.start_utt()
@@ -105,6 +161,45 @@ class SphinxAligner:
             self._decoder.process_raw(pcm, full_utt=True)
         finally:
             self._decoder.end_utt()  # else the decoder is stuck and every later alignment fails
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a long clip and the words in it."""
+
+    start: float  # seconds
+    end: float
+    first: int  # half open range of words
+    last: int
+
+
+def cut_pieces(spans: Sequence[tuple[float, float]], duration: float) -> list[Piece]:
+    """Cuts a clip between words (start, end) so that a piece lasts at most PIECE_MAX, each time at the widest pause after PIECE_MIN.
+
+    A pause or word that is longer than PIECE_MAX makes a longer piece.
+    """
+    pieces: list[Piece] = []
+    start, first = 0.0, 0
+    while duration - start > PIECE_MAX:
+        after = [i for i in range(first + 1, len(spans)) if spans[i - 1][1] - start >= PIECE_MIN]
+        near = [i for i in after if spans[i][0] - start <= PIECE_MAX] or after[:1]
+        if not near:
+            break
+        cut = max(near, key=lambda i: spans[i][0] - spans[i - 1][1])
+        end = round((spans[cut - 1][1] + spans[cut][0]) / 2, 2)
+        pieces.append(Piece(start, end, first, cut))
+        start, first = end, cut
+    return [*pieces, Piece(start, duration, first, len(spans))]
+
+
+def check_score(score: float | None) -> list[Notice]:
+    """A warning when the words seem not to be those of the sound. Raises AlignmentError when they can't be."""
+    if score is None or score >= WARNING_SCORE:
+        return []
+    fit = f"(fit {score:.0f}; right words seldom fall below {WARNING_SCORE:.0f})"
+    if score < REFUSED_SCORE:
+        raise AlignmentError(f"The words don't match the sound {fit}. Check that they are what is said, all of it and in this order.")
+    return [Notice("alignment", f"The words don't seem to match the sound {fit}, so word, syllable and phone times may be wrong.")]
 
 
 def to_pcm(samples: np.ndarray) -> bytes:
@@ -122,6 +217,15 @@ def _read_word(word, index: int) -> SpokenWord:
 
 def _read_phone(phone, index: int) -> Segment:
     return Segment(phone.name, _seconds(phone.start), _seconds(phone.start + phone.duration), index, float(phone.score) / phone.duration)
+
+
+def _shift_word(word: SpokenWord, seconds: float) -> SpokenWord:
+    phones = tuple(replace(p, start=round(p.start + seconds, 2), end=round(p.end + seconds, 2)) for p in word.phones)
+    return replace(word, start=round(word.start + seconds, 2), end=round(word.end + seconds, 2), phones=phones)
+
+
+def _byte(seconds: float) -> int:
+    return round(seconds * 16000) * 2
 
 
 def _seconds(frames: int) -> float:

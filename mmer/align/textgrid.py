@@ -104,6 +104,8 @@ def read_tiers(source: str | Path) -> tuple[Tier, ...]:
 
 def _read_text(source: str | Path) -> str:
     if isinstance(source, str):  # always the text itself: a visitor's words are never taken for a path
+        if not source.strip():
+            raise AlignmentError("The TextGrid is empty.")
         return source.removeprefix("\ufeff")
     path = source
     try:

@@ -6,7 +6,7 @@ from align_cases import load_speech, make_clip, make_transcript, read_transcript
 
 from mmer.align import ALIGNERS
 from mmer.align.phones import ARPABET
-from mmer.align.sphinx import SphinxAligner
+from mmer.align.sphinx import PIECE_MAX, REFUSED_SCORE, WARNING_SCORE, SphinxAligner, check_score, cut_pieces
 from mmer.errors import AlignmentError
 
 BOOK = read_transcriptions("librivox", "transcription")
@@ -147,3 +147,48 @@ def test_wrong_phone_is_refused(aligner):
 def test_silence_has_no_path(aligner):
     with pytest.raises(AlignmentError, match="could not be matched"):
         aligner.align(make_clip(np.zeros(32000)), make_transcript(BOOK[YOUNG_MAN]))
+
+
+def test_words_of_another_recording_are_refused_or_warned_of(aligner):
+    """Every clip against every other one's words: none of the 20 passes without a word."""
+    for path in BOOK:
+        for other in BOOK:
+            if other == path:
+                continue
+            try:
+                alignment = aligner.align(load_speech(path), make_transcript(BOOK[other]))
+            except AlignmentError:
+                continue
+            assert [n for n in alignment.notices if n.level == "warning"], (path, other, alignment.score)
+
+
+def test_low_scores_are_warned_of_and_lower_ones_refused():
+    assert check_score(WARNING_SCORE + 0.1) == [] == check_score(None)
+    assert "don't seem to match the sound (fit -31; right words seldom fall below -30)" in check_score(-31.0)[0].text
+    with pytest.raises(AlignmentError, match=r"don't match the sound \(fit -60"):
+        check_score(REFUSED_SCORE - 10)
+
+
+def test_pieces_cover_a_long_clip_and_are_cut_in_its_widest_pauses():
+    spans = [(i + 0.1, i + 1.0 - (0.3 if i % 7 == 0 else 0)) for i in range(100)]
+    pieces = cut_pieces(spans, 100.5)
+    assert pieces[0].start == 0 and pieces[-1].end == 100.5 and pieces[-1].last == 100
+    for piece, following in zip(pieces, [*pieces[1:], None]):
+        assert piece.end - piece.start <= PIECE_MAX
+        assert all(piece.start <= start and end <= piece.end for start, end in spans[piece.first : piece.last])
+        if following:
+            assert (piece.end, piece.last) == (following.start, following.first)
+            assert piece.end % 7 == pytest.approx(0.9, abs=0.01)  # the middle of the pause behind every seventh word
+    assert len(cut_pieces([(0.0, 90.0)], 100.0)) == 1  # nowhere to cut
+
+
+def test_a_long_clip_is_aligned_in_pieces_like_its_parts(aligner):
+    clips = [load_speech(path) for path in BOOK] * 2
+    texts = list(BOOK.values()) * 2
+    together = aligner.align(make_clip(np.concatenate([c.samples for c in clips])), make_transcript(" ".join(texts)))
+    expected, offset = [], 0.0
+    for clip, text in zip(clips, texts):
+        expected += [word.start + offset for word in aligner.align(clip, make_transcript(text)).words]
+        offset += clip.duration
+    assert len(together.words) == len(expected) > 140
+    assert np.max(np.abs(np.array([w.start for w in together.words]) - expected)) < 0.1

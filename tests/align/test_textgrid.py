@@ -81,6 +81,7 @@ def test_words_alone_are_taken_with_a_notice():
 
 def test_own_syllable_tier_wins():
     text = write_textgrid(make_alignment(), 1.0).replace('xmax = 0.6\n            text = "HH AH"', 'xmax = 0.6\n            text = "first"')
+    assert "first" in text
     back = read_textgrid(text)
     assert [s.label for s in back.syllables] == ["S EY", "HH AH", "L OW"]
 
@@ -104,6 +105,8 @@ SHORT = (SAMPLES / "align.short.TextGrid").read_text()
         (LONG.replace("xmin = 0.29", "xmin = here", 1), "instead of a time of entry 2 in tier “words”"),
         (LONG.replace("size = 15", "size = 1.5"), "the size of tier “words” is 1.5"),
         (LONG.replace("IntervalTier", "StrangeTier", 1), "unknown class “StrangeTier”"),
+        ("", "The TextGrid is empty"),
+        ("/etc/hostname", "cut off: it ends where the file type"),  # text is never taken for a path
         ('{"tiers": ', "broken JSON in line 1"),
         ('{"tiers": [1]}', "not a TextGrid: it needs “tiers”"),
         ('{"start": 0}', "not a TextGrid: it needs “tiers”"),

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import wave
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -97,9 +97,9 @@ class MfaAligner:
         typed = check_pronunciations(pronunciations)
         if self._worker is not None:
             found, likelihood = self._ask_worker(self._worker, clip, transcript, typed)
-        else:
-            found, likelihood = self._run_align_one(clip, transcript), None
-        return build_alignment(found, clip, transcript, source=self.source, score=likelihood)
+            return build_alignment(found, clip, transcript, source=self.source, score=likelihood)
+        alignment = build_alignment(self._run_align_one(clip, transcript), clip, transcript, source=self.source)
+        return replace(alignment, notices=(*alignment.notices, *self._slow_notices(typed)))
 
     def align_corpus(self, items: Sequence[CorpusItem]) -> CorpusAlignment:
         """Every utterance that `mfa align` aligned, and why the others are missing: it leaves out without a word what it can't align."""
@@ -117,6 +117,12 @@ class MfaAligner:
         """Ends the worker's process."""
         if self._worker is not None:
             self._worker.close()
+
+    def _slow_notices(self, typed: Mapping[str, tuple[str, ...]]) -> list[Notice]:
+        notices = [Notice("alignment", f"The Montreal Forced Aligner ran by its slow command. {self.why_slow}", "info")]
+        if typed:
+            notices.append(Notice("alignment", "The typed pronunciations were not used: the slow command of the aligner takes none."))
+        return notices
 
     def _start_worker(self) -> WorkerProcess | None:
         interpreter = find_interpreter(self.program)

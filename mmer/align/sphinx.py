@@ -83,23 +83,23 @@ class SphinxAligner:
         for index, word in transcript.spoken:
             written = transcript.words[index]
             phones = typed.get(word) or (typed.get(written.text.lower()) if len(written.spoken) == 1 else None)
-            if phones is None and self._decoder.lookup_word(word) is not None:
+            if phones is None and not _is_filler(word) and self._decoder.lookup_word(word) is not None:
                 entries.append((index, word))
                 continue
             if phones is None:
                 phones = guess_pronunciation(word)
                 guessed[word] = " ".join(phones)
             if phones:
-                entries.append((index, self._add_word(word, phones)))
+                entries.append((index, self._add_word(phones)))
             else:
                 silent.append(word)
         if not entries:
             raise AlignmentError(f"None of the words can be pronounced in English ({', '.join(silent[:5])}), so they can't be aligned.")
         return entries, _dictionary_notices({w: p for w, p in guessed.items() if p}, silent)
 
-    def _add_word(self, word: str, phones: Sequence[str]) -> str:
-        """A name that holds its own pronunciation, so that one visitor's pronunciation never reaches another's word."""
-        name = f"{word}|{'-'.join(phones)}"
+    def _add_word(self, phones: Sequence[str]) -> str:
+        """A name that is its own pronunciation, so that what one visitor typed for a word never reaches another's."""
+        name = "|" + "-".join(phones)
         if self._decoder.lookup_word(name) is None:
             self._decoder.add_word(name, " ".join(phones), False)
         return name

@@ -111,6 +111,9 @@ def test_without_kalpy_align_one_is_used(install):
     alignment = aligner.align(load_speech(YOUNG_MAN), make_transcript(SENTENCE))
     assert [w.label for w in alignment.words] == SENTENCE.rstrip(".").split()
     assert alignment.source == "mfa 3.4.3 english_us_arpa"
+    assert any("slow command" in n.text and n.level == "info" for n in alignment.notices)
+    typed = aligner.align(load_speech(YOUNG_MAN), make_transcript(SENTENCE), pronunciations={"ill": ("IH", "L")})
+    assert any("pronunciations were not used" in n.text for n in typed.notices)
     with pytest.raises(AlignmentError, match="Montreal Forced Aligner says: Could not align the file with the current beam size"):
         aligner.align(load_speech(YOUNG_MAN), make_transcript("mismatch"))
     with pytest.raises(AlignmentError, match="dictionary has none of these words"):

@@ -192,3 +192,15 @@ def test_a_long_clip_is_aligned_in_pieces_like_its_parts(aligner):
         offset += clip.duration
     assert len(together.words) == len(expected) > 140
     assert np.max(np.abs(np.array([w.start for w in together.words]) - expected)) < 0.1
+
+
+@pytest.mark.parametrize("odd", ["<sil>", "[noise]", "++um++", "a b", "to(2)", "</s>", '"', "\\", "|", "x" * 300, "\x00"])
+def test_odd_words_do_no_harm(aligner, odd):
+    transcript = make_transcript(BOOK[YOUNG_MAN] + " end", {"end": (odd,)})
+    try:
+        alignment = aligner.align(load_speech(YOUNG_MAN), transcript)
+    except AlignmentError:
+        pass
+    else:
+        assert {w.word for w in alignment.words} in ({0, 1, 2, 3, 4, 5, 6, 7}, {0, 1, 2, 3, 4, 5, 6, 7, 8})
+    assert len(aligner.align(load_speech(YOUNG_MAN), make_transcript(BOOK[YOUNG_MAN])).words) == 8

@@ -38,18 +38,20 @@ class BatchReader:
         dim: int,
         normalisation: Normalisation | None = None,
         max_frames: int = 1500,
+        stride: int = 1,
     ):
         self.cache, self.units, self.layers, self.dim, self.max_frames = cache, tuple(units), layers, dim, max_frames
+        self.stride = stride  # of the frames: models without positions read every n-th as they read all, in an n-th of the time
         self.mean = self.scale = None
         if normalisation is not None:
             self.mean = torch.from_numpy(normalisation.mean)[:, None]  # (layers, 1, dim)
             self.scale = 1 / torch.from_numpy(normalisation.deviation)[:, None]
 
-    def read(self, examples: Sequence[Example], *, shifts: Tensor | None = None) -> Batch:
-        """`shifts` (batch, layers, dim) is added to the normalised states of all speech units."""
+    def read(self, examples: Sequence[Example], *, shifts: Tensor | None = None, rng: np.random.Generator | None = None) -> Batch:
+        """`shifts` (batch, layers, dim) is added to the normalised states of all speech units; `rng` draws each clip's first frame."""
         states, masks = {}, {}
         for unit in self.units:
-            arrays = [self._find(example, unit) for example in examples]
+            arrays = [self._find(example, unit, rng) for example in examples]
             states[unit], masks[unit] = self._pad(arrays, self.layers[unit])
             if unit != TEXT and self.mean is not None:
                 states[unit].sub_(self.mean).mul_(self.scale)
@@ -57,9 +59,15 @@ class BatchReader:
                 states[unit].add_(shifts[:, :, None])
         return Batch(states, masks, torch.tensor([e.label for e in examples]))
 
-    def _find(self, example: Example, unit: str) -> np.ndarray | None:
+    def _find(self, example: Example, unit: str, rng: np.random.Generator | None) -> np.ndarray | None:
         key = example.text if unit == TEXT else example.speech if unit in example.units else None
-        return None if key is None else self.cache.read_states(key, unit)[:, : self.max_frames]
+        if key is None:
+            return None
+        states = self.cache.read_states(key, unit)[:, : self.max_frames]
+        if unit != "F" or self.stride == 1:
+            return states
+        first = self.stride // 2 if rng is None else int(rng.integers(self.stride))
+        return states[:, min(first, states.shape[1] - 1) :: self.stride]
 
     def _pad(self, arrays: Sequence[np.ndarray | None], layers: int) -> tuple[Tensor, Tensor]:
         longest = max([1, *(a.shape[1] for a in arrays if a is not None)])

@@ -86,10 +86,10 @@ def _describe_data(training: Mapping[str, Any]) -> str:
         f"the same label (a), {mix['own_words']:.0%} with their own words, which say nothing of the emotion, if these are English (b), the "
         f"rest without text (c); {mix['text_alone']:.0%} as many texts come without speech (c).\n"
     )
-    copies = training.get("copies", 0)
+    copies = ", ".join(f"{n} of {name}" for name, n in training.get("copies", {}).items())
     if copies:
         text += (
-            f"\nEvery clip has {copies} further copies (level, noise, speed with pitch, room, microphone, telephone); "
+            f"\nAugmented copies of every clip: {copies} (level, noise, speed with pitch, room, microphone, telephone); "
             f"{training['config']['augmented']:.0%} of the clips of an epoch are such copies. "
         )
     if training["config"]["voice_shift"]:

@@ -22,7 +22,7 @@ from mmer.results import UNIT_NAMES
 from mmer.training.batches import BatchReader
 from mmer.training.card import CAVEAT, CAVEAT_SPEECH, LICENCE, write_card
 from mmer.training.config import TrainConfig
-from mmer.training.demo import DEMO_CONFIGS, DEMO_TITLES, ENGLISH, read_demo_texts, split_speech
+from mmer.training.demo import COPIES, DEMO_CONFIGS, DEMO_TITLES, ENGLISH, read_demo_texts, split_speech
 from mmer.training.engine import Outputs, TrainedRun, TrainingData, make_head_config, predict_examples, train_model
 from mmer.training.evaluate import (
     TestData,
@@ -47,7 +47,6 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--features", type=Path, required=True, metavar="FOLDER", help="where extracted features are kept")
     parser.add_argument("--run", type=Path, required=True, metavar="FOLDER", help="checkpoints and metrics; an interrupted run goes on")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the head's folder is written, e.g. pretrained")
-    parser.add_argument("--copies", type=int, default=4, metavar="N", help="augmented copies of every clip (default: %(default)s)")
     for name in OWN_SETTINGS:
         default = getattr(TrainConfig(), name)
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=None, help="default: the head's own setting")
@@ -55,7 +54,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_train(args: argparse.Namespace, *, say: Callable[[str], None] = print) -> int:
     """Extracts what is missing, trains or goes on, calibrates, measures and writes the head. Returns the exit code."""
-    corpora = DemoCorpora.load(args.speech, args.text, args.features, copies=args.copies)
+    corpora = DemoCorpora.load(args.speech, args.text, args.features)
     if args.head == "combined":
         head = write_combination(args.out, corpora, run=args.run)
     else:
@@ -77,9 +76,8 @@ class DemoCorpora:
         texts: dict[str, tuple[TextItem, ...]],
         *,
         dropped: dict[str, int],
-        copies: int,
     ):
-        self.cache, self.dropped, self.copies = cache, dropped, copies
+        self.cache, self.dropped = cache, dropped
         self.speech = split_speech(speech)
         self.texts = texts
         self.training = TrainingData(self.speech["train"], texts["train"], self.speech["validation"], texts["validation"])
@@ -87,29 +85,13 @@ class DemoCorpora:
         self.test = TestData(self.speech["test"], tests)
 
     @classmethod
-    def load(cls, manifests: Sequence[Path], texts: Path, features: Path, *, copies: int, preset: str = "compact") -> DemoCorpora:
+    def load(cls, manifests: Sequence[Path], texts: Path, features: Path, *, preset: str = "compact") -> DemoCorpora:
         """Reads manifests and texts and extracts what the cache lacks. Raises DataError."""
         cache = FeatureCache(features)
         speech_encoder, text_encoder = SpeechEncoder.load(PRESETS[preset]), TextEncoder.load(PRESETS[preset])
-        items: list[SpeechItem] = []
-        for manifest in manifests:
-            dataset = read_manifest(manifest)
-            english = dataset.name in ENGLISH
-            found = extract_speech(
-                dataset,
-                cache,
-                speech_encoder,
-                preset=preset,
-                copies=copies,
-                aligner=ALIGNERS["sphinx"]() if english else None,
-                text_encoder=text_encoder if english else None,
-                progress=make_progress(f"speech of {dataset.name}"),
-            )
-            if found.left_out:
-                raise DataError(f"{len(found.left_out)} clips of {dataset.name} can't be read, the first: {found.left_out[0]}")
-            items += found.items
+        items = [item for path in manifests for item in load_speech(path, cache, speech_encoder, text_encoder, preset=preset)]
         parts, dropped = read_demo_texts(texts)
-        return cls(cache, items, extract_parts(parts, cache, text_encoder, preset=preset), dropped=dropped, copies=copies)
+        return cls(cache, items, extract_parts(parts, cache, text_encoder, preset=preset), dropped=dropped)
 
     def count_data(self) -> dict[str, list[int]]:
         """Corpus -> examples in training, validation and test."""
@@ -127,12 +109,33 @@ class DemoCorpora:
         return {
             "date": datetime.now(UTC).date().isoformat(),
             "config": asdict(config),
-            "copies": self.copies,
+            "copies": {s.corpus: len(s.keys) - 1 for s in self.training.speech},
             "data": self.count_data(),
             "dropped texts": self.dropped,
             "validation speakers": sorted({s.speaker for s in self.training.validation_speech}),
             "test speakers": sorted({s.speaker for s in self.test.speech}),
         }
+
+
+def load_speech(
+    manifest: Path, cache: FeatureCache, encoder: SpeechEncoder, text_encoder: TextEncoder | None, *, preset: str = "compact"
+) -> tuple[SpeechItem, ...]:
+    """A corpus with its copies in the cache; English ones aligned. Raises DataError when a clip can't be read."""
+    dataset = read_manifest(manifest)
+    english = dataset.name in ENGLISH
+    found = extract_speech(
+        dataset,
+        cache,
+        encoder,
+        preset=preset,
+        copies=COPIES.get(dataset.name, 0),
+        aligner=ALIGNERS["sphinx"]() if english else None,
+        text_encoder=text_encoder if english else None,
+        progress=make_progress(f"speech of {dataset.name}"),
+    )
+    if found.left_out:
+        raise DataError(f"{len(found.left_out)} clips of {dataset.name} can't be read, the first: {found.left_out[0]}")
+    return found.items
 
 
 def extract_parts(

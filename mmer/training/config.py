@@ -37,6 +37,7 @@ class TrainConfig:
     augmented: float = 0.7  # share of the clips taken from an augmented copy
     voice_shift: float = 0.0  # greatest share of the difference between two training voices that is added to a clip's states
     balance_corpora: float = 0.5  # 1: as many clips of each corpus in an epoch, 0: as many as there are; between: powers of the counts
+    frame_stride: int = 1  # while training only every n-th frame is read, from a random first one; measured on all of them
     max_seconds: float = 15.0  # longer clips lose their end in training; reference [5]'s value
     bfloat16: bool = False  # matrix products in bfloat16 while training; checked against float32 afterwards
     threads: int = 1

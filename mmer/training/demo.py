@@ -12,6 +12,7 @@ from mmer.results import EMOTIONS
 from mmer.training.config import PairingMix, TrainConfig
 from mmer.training.pairing import SpeechItem
 
+COPIES: Mapping[str, int] = {"ravdess": 4, "nemo": 2, "tess": 1}  # augmented copies of every clip
 ENGLISH = ("ravdess", "tess")  # corpora whose words the aligner and the text encoder know
 TEXT_CORPORA = ("meld", "emorynlp", "goemotions_ekman")  # spoken dialogue first
 TRAINING_TEXTS = 6000  # at most so many of each label, spoken dialogue first
@@ -34,6 +35,8 @@ COATTENTION = TrainConfig(
     warmup_steps=200,
     voice_shift=1.0,
     model={"heads": 4, "feedforward": 384},
+    frame_stride=3,
+    bfloat16=True,
     mix=PairingMix(same_label=0.5, own_words=0.2, text_alone=0.25, drop_aligned=0.0, drop_frames=0.0),
 )
 DEMO_CONFIGS: Mapping[str, TrainConfig] = {

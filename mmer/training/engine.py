@@ -69,7 +69,7 @@ class TrainedRun:
     config: TrainConfig
     model: nn.Module  # with the weights of the epoch whose validation loss was lowest, in eval()
     normalisation: Normalisation | None  # None when the model reads no speech
-    reader: BatchReader
+    reader: BatchReader  # of every frame
     validation: tuple[Example, ...]
     history: tuple[dict, ...]  # one row per epoch
 
@@ -120,14 +120,10 @@ class _Run:
         sizes = PRESETS[config.preset]
         self.normalisation, self.voices = self._measure_speech(cache)
         layers = {u: sizes.text_layers if u == "T" else sizes.speech_layers for u in config.units}
-        self.reader = BatchReader(
-            cache,
-            config.units,
-            layers=layers,
-            dim=sizes.dim,
-            normalisation=self.normalisation,
-            max_frames=round(config.max_seconds * 50),
-        )
+        told = {"layers": layers, "dim": sizes.dim, "normalisation": self.normalisation}
+        self.reader = BatchReader(cache, config.units, **told)
+        frames = round(config.max_seconds * 50)
+        self.training_reader = BatchReader(cache, config.units, **told, max_frames=frames, stride=config.frame_stride)
         self.validation = draw_validation(config, data)
         torch.manual_seed(config.seed)
         self.model = build_model(make_head_config(config))
@@ -149,9 +145,9 @@ class _Run:
         examples = draw_epoch(config, self.data, rng)
         self.model.train()
         losses = []
-        for batch in cut_batches(examples, self.reader, size=config.batch_size, rng=rng):
+        for batch in cut_batches(examples, self.training_reader, size=config.batch_size, rng=rng):
             losses.append(self._step(batch, state, rng))
-        outputs = predict_examples(self.model, self.reader, self.validation, autocast=_autocast(config))
+        outputs = predict_examples(self.model, self.training_reader, self.validation, autocast=_autocast(config))
         loss = measure_loss(outputs)
         state.epoch += 1
         if loss < state.best_loss:
@@ -167,7 +163,7 @@ class _Run:
         shifts = None
         if self.voices is not None:
             shifts = draw_shifts(self.voices, len(examples), greatest=config.voice_shift, rng=rng)
-        batch = self.reader.read(examples, shifts=shifts)
+        batch = self.training_reader.read(examples, shifts=shifts, rng=rng)
         state.step += 1
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate * min(1.0, state.step / max(1, config.warmup_steps))

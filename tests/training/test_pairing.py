@@ -139,3 +139,14 @@ def test_shifts_lie_between_no_change_and_the_way_to_another_voice():
     shares = (shifts * way).sum((1, 2)) / (way * way).sum()
     torch.testing.assert_close(shifts, shares[:, None, None] * way)
     assert shares.abs().max() <= 0.5 and shares.min() < 0 < shares.max() and (shares == 0).any()
+
+
+def test_a_stride_takes_every_third_frame_and_all_segments(cache):
+    speech, _ = plant_corpus(cache, clips=4, texts=0)
+    reader = make_reader(cache, ("F", "S"), stride=3)
+    example = Example(1, speech[1].keys[0], None, ("F", "S"))
+    raw = np.array(cache.read_states(example.speech, "F"), np.float32)
+    np.testing.assert_array_equal(reader.read([example]).states["F"][0].numpy(), raw[:, 1::3])
+    assert reader.read([example]).masks["S"].sum() == cache.count_segments(example.speech, "S")
+    firsts = {float(reader.read([example], rng=np.random.default_rng(k)).states["F"][0, 0, 0, 0]) for k in range(20)}
+    assert firsts == set(raw[0, :3, 0].tolist())

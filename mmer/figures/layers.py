@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from ..results import UNIT_NAMES, Prediction
 from . import style
 
-PANEL_PIXELS = 92
+PANEL_PIXELS = 112
 
 
 def draw_layer_weights(prediction: Prediction) -> go.Figure:
@@ -60,7 +60,7 @@ def add_panel(figure: go.Figure, prediction: Prediction, unit: str, *, row: int,
             ),
             f"yaxis{number}": style.axis(
                 f"{UNIT_NAMES[unit]}<br>w / Σw",
-                domain=[top - 0.72 / rows, top],
+                domain=[top - 0.62 / rows, top],
                 anchor=f"x{number}",
                 range=list(span),
                 nticks=3,

@@ -15,9 +15,9 @@ INK = "#6f7885"  # mid contrast: 4.4:1 on white, 4.0:1 on #0f1318
 GRID = "rgba(128,134,144,0.22)"
 EMPTY = "rgba(128,134,144,0.12)"  # a segment without a number
 FOR = "#b4540a"  # speaks for the chosen emotion
-AGAINST = "#1f5fa8"  # speaks against it
+AGAINST = "#2a6ebb"  # speaks against it
 TOTAL = "#808691"
-DIVERGING = ((0.0, "#1f5fa8"), (0.25, "#8fb6dc"), (0.5, "#f2f0ec"), (0.75, "#eca868"), (1.0, "#b4540a"))
+DIVERGING = ((0.0, "#2a6ebb"), (0.25, "#8fb6dc"), (0.5, "#f2f0ec"), (0.75, "#eca868"), (1.0, "#b4540a"))
 SEQUENTIAL = ((0.0, "#f2f0ec"), (0.25, "#b9cfe4"), (0.5, "#6f9fcb"), (0.75, "#2c6aa8"), (1.0, "#0b2f5c"))
 DARK_TEXT = "#000000"  # with white the pair that reaches 4.5:1 on every colour
 LIGHT_TEXT = "#ffffff"
@@ -81,6 +81,7 @@ def axis(title: str = "", **options) -> dict:
     return {
         "title": {"text": title, "standoff": 8, "font": {"size": 12}},
         "gridcolor": GRID,
+        "zeroline": False,
         "zerolinecolor": TOTAL,
         "linecolor": GRID,
         "automargin": True,

@@ -16,6 +16,7 @@ ENVELOPE_BINS = 1600
 FRAME_BINS = 240
 FIRST_VIEW = 15.0  # seconds shown before anybody zooms
 WAVE_PIXELS, FRAME_PIXELS, TIER_PIXELS, GAP_PIXELS = 110, 84, 40, 14
+LEGEND_PIXELS = 54  # from the lowest row down to the legend
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,14 +38,14 @@ def draw_timeline(analysis: Analysis, *, emotion: str | None = None, centred: bo
     frames = find_branch(analysis, "F")
     heights = [WAVE_PIXELS] + [FRAME_PIXELS] * bool(frames) + [TIER_PIXELS * len(tiers)] * bool(tiers)
     domains = stack_rows(heights)
-    figure = style.new_figure(height=sum(heights) + GAP_PIXELS * (len(heights) - 1) + 96, left=84, top=12, bottom=84)
+    figure = style.new_figure(height=sum_heights(heights) + 12 + 108, left=84, top=12, bottom=108)
     add_waveform(figure, analysis)
     figure.update_layout(yaxis=style.axis("amplitude", domain=domains[0], nticks=3, fixedrange=True, zeroline=True))
     if frames:
         add_frames(figure, analysis, choose_values(frames.contributions, chosen, centred=centred), name)
         figure.update_layout(yaxis2=style.axis("frames<br>(logits)", domain=domains[1], anchor="x", nticks=4, fixedrange=True))
     if tiers:
-        add_tiers(figure, tiers, name)
+        add_tiers(figure, tiers, name, below=LEGEND_PIXELS / sum_heights(heights))
         rows = {"tickvals": list(range(len(tiers))), "ticktext": [t.title for t in tiers], "range": [len(tiers) - 0.5, -0.5]}
         figure.update_layout(yaxis3=style.axis(domain=domains[-1], anchor="x", fixedrange=True, showgrid=False, zeroline=False, **rows))
     add_joins(figure, analysis.joins)
@@ -55,9 +56,14 @@ def draw_timeline(analysis: Analysis, *, emotion: str | None = None, centred: bo
     return figure
 
 
+def sum_heights(heights: Sequence[int]) -> int:
+    """Pixels of all rows with the gaps between them."""
+    return sum(heights) + GAP_PIXELS * (len(heights) - 1)
+
+
 def stack_rows(heights: Sequence[int]) -> list[list[float]]:
     """[bottom, top] of each row in [0, 1], first row at the top."""
-    total = sum(heights) + GAP_PIXELS * (len(heights) - 1)
+    total = sum_heights(heights)
     domains, top = [], float(total)
     for height in heights:
         domains.append([max(0.0, (top - height) / total), top / total])
@@ -142,7 +148,7 @@ def add_frames(figure: go.Figure, analysis: Analysis, values: np.ndarray, emotio
     )
 
 
-def add_tiers(figure: go.Figure, tiers: Sequence[Tier], emotion: str) -> None:
+def add_tiers(figure: go.Figure, tiers: Sequence[Tier], emotion: str, *, below: float) -> None:
     """One bar per segment and the legend in logits, the same scale for all tiers."""
     valued = [t.values for t in tiers if t.values is not None and len(t.values)]
     limit = float(max((np.abs(v).max() for v in valued), default=0.0))
@@ -167,7 +173,7 @@ def add_tiers(figure: go.Figure, tiers: Sequence[Tier], emotion: str) -> None:
             hovertemplate="%{hovertext}<extra></extra>",
         )
     if limit:
-        add_legend(figure, limit, emotion)
+        add_legend(figure, limit, emotion, below=below)
 
 
 def describe_segments(tier: Tier, emotion: str) -> list[str]:
@@ -179,16 +185,15 @@ def describe_segments(tier: Tier, emotion: str) -> list[str]:
     ]
 
 
-def add_legend(figure: go.Figure, limit: float, emotion: str) -> None:
-    """A horizontal colour bar below the time axis."""
+def add_legend(figure: go.Figure, limit: float, emotion: str, *, below: float) -> None:
+    """A horizontal colour bar below the time axis; `below` is in heights of the plot."""
     bar = {
         "orientation": "h",
         "thickness": 10,
         "len": 0.7,
         "x": 0.5,
-        "y": 0,
-        "yref": "container",
-        "yanchor": "bottom",
+        "y": -below,
+        "yanchor": "top",
         "nticks": 5,
         "outlinewidth": 0,
         "title": {"text": f"logits of a segment: blue against, orange for {emotion}", "side": "top", "font": {"size": 12}},

@@ -21,7 +21,10 @@ QUEUE_LENGTH = {False: None, True: 24}  # is_public -> how many may wait
 def build_app(analyzer: Analyzer, *, examples: Path, is_public: bool = False) -> gr.Blocks:
     """The page for one analyzer that all visitors share; launch it with `launch_options()`."""
     with gr.Blocks(
-        title="mmer: why a machine hears an emotion", analytics_enabled=False, fill_width=True, delete_cache=(CACHE_CHECK_SECONDS, KEPT_SECONDS)
+        title="mmer: why a machine hears an emotion",
+        analytics_enabled=False,
+        fill_width=True,
+        delete_cache=(CACHE_CHECK_SECONDS, KEPT_SECONDS),
     ) as app:
         gr.HTML(cards.HEADER)
         with gr.Tabs(elem_id="tabs"):

@@ -43,13 +43,13 @@ def write_verdict(analysis: Analysis, example: Example | None) -> str:
     percent = 100 * float(best.probabilities.max())
     return f"""
 <section class="mm-verdict" aria-label="Verdict">
+  <p class="mm-emotion" data-emotion="{escape(best.label)}">{escape(best.label)} <span>{percent:.0f} %</span></p>
   <div class="mm-said">
-    <p class="mm-emotion" data-emotion="{escape(best.label)}">{escape(best.label)} <span>{percent:.0f} %</span></p>
     <p class="mm-state mm-{best.verdict.replace(" ", "-")}">{escape(word_verdict(best))}</p>
     {write_truth(analysis, example) if example else ""}
-    {write_speakers(analysis)}
   </div>
   <div class="mm-roles">{"".join(write_role(role, p, best) for role, p in analysis.predictions.items())}{write_silent(analysis)}</div>
+  {write_speakers(analysis)}
 </section>"""
 
 

@@ -14,7 +14,7 @@ from ..results import EMOTIONS
 from . import cards
 from .examples import Example
 from .handlers import Handlers
-from .session import KEPT_SECONDS
+from .session import KEPT_SECONDS, Session
 
 ALIGNER_NAMES = {"sphinx": "PocketSphinx (built in)", "mfa": "Montreal Forced Aligner", "none": "No alignment"}
 MODEL_QUEUE = {"concurrency_id": "model", "concurrency_limit": 1}  # two visitors wait for each other and see their place
@@ -93,7 +93,7 @@ class Results:
 
 def build(analyzer: Analyzer, *, examples: Sequence[Example], is_public: bool) -> None:
     """The tab's content, inside the gr.Blocks that is open."""
-    session = gr.State(None, time_to_live=KEPT_SECONDS)
+    session = gr.State(lambda: Session(), time_to_live=KEPT_SECONDS)  # called once per visitor
     with gr.Row(elem_classes="mm-page", equal_height=False):
         with gr.Column(scale=4, min_width=300, elem_classes="mm-inputs"):
             inputs = build_inputs(analyzer, is_public=is_public)
@@ -256,12 +256,16 @@ def wire_analysis(handlers: Handlers, inputs: Inputs, results: Results, session:
     """Analyse, Cancel, Transcribe, examples: everything that brings a new result."""
     buttons = [inputs.analyse, inputs.cancel]
     running = []
-    for trigger in (inputs.analyse.click, inputs.head.input, inputs.aligner.input):
-        name = "run" if trigger is inputs.analyse.click else f"rerun_{len(running)}"
+    asking = {
+        "run": (inputs.analyse.click, handlers.run),
+        "rerun_head": (inputs.head.input, handlers.rerun),
+        "rerun_aligner": (inputs.aligner.input, handlers.rerun),
+    }
+    for name, (trigger, handler) in asking.items():
         run = trigger(
-            handlers.run if name == "run" else handlers.rerun,
+            handler,
             [session, *inputs.asked],
-            [session, results.stages, *buttons],
+            [results.stages, *buttons],
             show_progress="full",
             show_progress_on=[results.stages],
             api_name=name,
@@ -271,9 +275,7 @@ def wire_analysis(handlers: Handlers, inputs: Inputs, results: Results, session:
         )
         running.append(run)
         show = run.success(handlers.show, session, results.shown, show_progress="hidden", api_name=f"show_{name}", **HIDDEN)
-        show.success(
-            handlers.fill_transcript, session, [session, inputs.transcript], show_progress="hidden", api_name=f"fill_{name}", **HIDDEN
-        )
+        show.success(handlers.fill_transcript, session, inputs.transcript, show_progress="hidden", api_name=f"fill_{name}", **HIDDEN)
         show.success(fn=None, js="() => window.mmer && window.mmer.reveal()", api_visibility="private")
         run.failure(
             handlers.show_problem, session, [results.stages, *buttons], show_progress="hidden", api_name=f"problem_{name}", **HIDDEN
@@ -281,7 +283,7 @@ def wire_analysis(handlers: Handlers, inputs: Inputs, results: Results, session:
     words = inputs.transcribe.click(
         handlers.transcribe,
         [session, inputs.audio],
-        [session, inputs.transcript],
+        inputs.transcript,
         show_progress_on=[inputs.transcript],
         api_name="fill_in_words",
         **HIDDEN,
@@ -301,7 +303,7 @@ def wire_analysis(handlers: Handlers, inputs: Inputs, results: Results, session:
         event(
             handlers.forget_words,
             [session, inputs.transcript],
-            [session, inputs.transcript],
+            inputs.transcript,
             show_progress="hidden",
             api_visibility="private",
         )
@@ -309,7 +311,7 @@ def wire_analysis(handlers: Handlers, inputs: Inputs, results: Results, session:
         opened = button.click(
             handlers.opener(example),
             session,
-            [session, inputs.audio, inputs.transcript],
+            [inputs.audio, inputs.transcript],
             show_progress="hidden",
             api_name=f"open_{example.folder.name}",
             **HIDDEN,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from .session import Session, watch_stages
 
 NO_CLIP = "There is no clip yet: record one, upload one or open an example."
 MEAN = -1  # the dropdowns' value for "mean over all"
+SHOWN = 21  # how many components a new analysis changes
 IDLE = (gr.Button(interactive=True), gr.Button(interactive=False))  # Analyse, Cancel
 BUSY = (gr.Button(interactive=False), gr.Button(interactive=True))
 PLOT_CONFIG = {"displaylogo": False, "displayModeBar": False, "responsive": True, "doubleClick": "reset", "showTips": False}
@@ -38,7 +40,7 @@ def to_plot(figure: go.Figure | None) -> PlotData | None:
     """The figure with our plotly settings, which gr.Plot has no option for."""
     if figure is None:
         return None
-    return PlotData(type="plotly", plot=figure.to_json()[:-1] + ',"config":' + gr.processing_utils.orjson.dumps(PLOT_CONFIG).decode() + "}")
+    return PlotData(type="plotly", plot=figure.to_json()[:-1] + ',"config":' + json.dumps(PLOT_CONFIG) + "}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,19 +51,18 @@ class Handlers:
 
     @for_people
     def run(
-        self, session: Session | None, audio: str | None, text: str, aligner: str, head: str, said: str, textgrid: str | None
+        self, session: Session, audio: str | None, text: str, aligner: str, head: str, said: str, textgrid: str | None
     ) -> Iterator[tuple]:
         """Analyse the clip, reporting stages; the result waits in the session for `show`."""
-        session = session or Session()
         stop = session.begin()
         session.problem = ""
-        yield session, cards.write_stages([]), *BUSY
+        yield cards.write_stages([]), *BUSY
         try:
             work = self.plan_analysis(session, audio, text, aligner, head, said, textgrid, stop)
             for stages, analysis in watch_stages(work, stop):
                 if analysis is not None:
                     session.analysis, session.example = analysis, None
-                yield session, cards.write_stages(stages), *(BUSY if analysis is None else IDLE)
+                yield cards.write_stages(stages), *(BUSY if analysis is None else IDLE)
         except MmerError as error:
             session.problem = str(error)
             raise
@@ -89,61 +90,58 @@ class Handlers:
         return work
 
     @for_people
-    def rerun(self, session: Session | None, *asked: Any) -> Iterator[tuple]:
+    def rerun(self, session: Session, *asked: Any) -> Iterator[tuple]:
         """The same clip with another head or aligner; nothing before there is a first result."""
-        if session is not None and session.analysis is not None:
+        if session.analysis is not None:
             yield from self.run(session, *asked)
         else:
-            yield gr.skip(), gr.skip(), *IDLE
+            yield gr.skip(), *IDLE
 
     @for_people
-    def transcribe(self, session: Session | None, audio: str | None) -> tuple[Session, str]:
+    def transcribe(self, session: Session, audio: str | None) -> str:
         """The recognised words, which a later analysis does not recognise again."""
-        session = session or Session()
         if audio is None:
             raise MmerError(NO_CLIP)
         transcript = self.analyzer.transcribe(load_audio(audio, name=Path(audio).name), memo=session.memo)
         if not transcript.words:
             raise TranscriptError("No words were recognised. Type what is said, or analyse without words.")
         session.filled_in = transcript.text
-        return session, transcript.text
+        return transcript.text
 
-    def cancel(self, session: Session | None) -> tuple:
-        if session is not None:
-            session.stop.set()
-        return cards.write_problem("Cancelled.", kept=bool(session and session.analysis)), *IDLE
+    def cancel(self, session: Session) -> tuple:
+        session.stop.set()
+        return cards.write_problem("Cancelled.", kept=session.analysis is not None), *IDLE
 
-    def show_problem(self, session: Session | None) -> tuple:
-        sentence = session.problem if session else ""
-        return cards.write_problem(sentence, kept=session.analysis is not None) if sentence else "", *IDLE
+    def show_problem(self, session: Session) -> tuple:
+        return cards.write_problem(session.problem or "Something went wrong.", kept=session.analysis is not None), *IDLE
 
-    def forget_words(self, session: Session | None, text: str) -> tuple:
+    def forget_words(self, session: Session, text: str) -> Any:
         """A new clip empties the transcript box, unless the person typed what stands there."""
-        session = session or Session()
-        return session, "" if text == session.filled_in else gr.skip()
+        return "" if text == session.filled_in else gr.skip()
 
-    def fill_transcript(self, session: Session) -> tuple:
+    def fill_transcript(self, session: Session) -> Any:
         """Recognised words go into the box, to be read and edited."""
-        transcript = session.analysis.transcript
-        if transcript.source == "typed":
-            return session, gr.skip()
+        transcript = session.analysis.transcript if session.analysis else None
+        if transcript is None or transcript.source == "typed":
+            return gr.skip()
         session.filled_in = transcript.text
-        return session, transcript.text
+        return transcript.text
 
     def opener(self, example: Example) -> Callable:
         """The handler of one example's button."""
 
         @for_people
-        def open_stored(session: Session | None) -> tuple:
-            session = session or Session()
+        def open_stored(session: Session) -> tuple:
             session.begin()
             session.analysis, session.example, session.filled_in = open_example(example), example, example.text
-            return session, str(example.clip), example.text
+            return str(example.clip), example.text
 
         return open_stored
 
     def show(self, session: Session) -> tuple:
         """Every part of the page that a new analysis changes, in the order of Results.shown."""
+        if session.analysis is None:
+            return tuple(gr.skip() for _ in range(SHOWN))
         analysis, example = session.analysis, session.example
         emotion, maps = analysis.best.label, find_maps(analysis)
         return (
@@ -163,9 +161,9 @@ class Handlers:
             cards.write_trace(analysis),
         )
 
-    def recolour(self, session: Session | None, emotion: str, centring: str) -> tuple:
+    def recolour(self, session: Session, emotion: str, centring: str) -> tuple:
         """Timeline, text, sum and its numbers for one emotion."""
-        if session is None or session.analysis is None:
+        if session.analysis is None:
             return tuple(gr.skip() for _ in range(4))
         analysis, centred = session.analysis, centring == "centred"
         return (
@@ -175,8 +173,8 @@ class Handlers:
             cards.write_ledger(analysis, centred=centred),
         )
 
-    def redraw_attention(self, session: Session | None, unit: str, direction: str, layer: int, head: int) -> Any:
-        if session is None or session.analysis is None or not find_maps(session.analysis):
+    def redraw_attention(self, session: Session, unit: str, direction: str, layer: int, head: int) -> Any:
+        if session.analysis is None or not find_maps(session.analysis):
             return gr.skip()
         return draw_attention(session.analysis, unit=unit, direction=direction, layer=layer, head=head)
 
@@ -184,8 +182,8 @@ class Handlers:
         """The handler of one export button: writes the file where Gradio deletes it with the rest."""
 
         @for_people
-        def write_export(session: Session | None) -> str:
-            if session is None or session.analysis is None:
+        def write_export(session: Session) -> str:
+            if session.analysis is None:
                 raise MmerError("There is no result to export yet.")
             name, text = WRITERS[kind](session.analysis)
             folder = Path(get_upload_folder()) / secrets.token_hex(16)

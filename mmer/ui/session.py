@@ -17,21 +17,34 @@ from .examples import Example
 KEPT_SECONDS = 30 * 60  # how long a visitor's recording and results are kept without being used
 
 
+class StopFlag:
+    """Set by Cancel, read between stages. A plain attribute: gr.State copies what it holds, which a threading.Event does not allow."""
+
+    def __init__(self) -> None:
+        self._raised = False
+
+    def set(self) -> None:
+        self._raised = True
+
+    def is_set(self) -> bool:
+        return self._raised
+
+
 @dataclass(eq=False)
 class Session:
     """One visitor's memory; lives in gr.State, is never shared. Compared by identity, as gr.State needs."""
 
     memo: Memo = field(default_factory=Memo)
-    stop: threading.Event = field(default_factory=threading.Event)  # of the run in progress; set by Cancel, looked at between stages
+    stop: StopFlag = field(default_factory=StopFlag)  # of the run in progress
     analysis: Analysis | None = None  # what the page shows; None before the first
     example: Example | None = None  # the example that the page shows; None for a visitor's own clip
     filled_in: str = ""  # what the page itself last wrote into the transcript box
     problem: str = ""  # the last error's sentence, until the next success
 
-    def begin(self) -> threading.Event:
+    def begin(self) -> StopFlag:
         """A stop flag for a new run; an older run that is still in a stage keeps its own."""
         self.stop.set()
-        self.stop = threading.Event()
+        self.stop = StopFlag()
         return self.stop
 
 
@@ -45,7 +58,7 @@ class Stage:
 
 
 def watch_stages(
-    work: Callable[[Callable[[float, str], None]], Any], stop: threading.Event, *, tick: float = 0.25
+    work: Callable[[Callable[[float, str], None]], Any], stop: StopFlag, *, tick: float = 0.25
 ) -> Iterator[tuple[list[Stage], Any | None]]:
     """Runs `work(progress)` in a thread; yields the stages so far and, at last, the result.
 

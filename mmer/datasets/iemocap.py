@@ -1,0 +1,316 @@
+"""IEMOCAP's release as it is unpacked -> a data set of utterances.
+
+Read are `SessionN/dialog/EmoEvaluation/*.txt` (labels and ratings), `SessionN/dialog/transcriptions/*.txt` (words),
+`SessionN/sentences/wav/<dialogue>/<utterance>.wav` and `SessionN/sentences/ForcedAlignment/<dialogue>/<utterance>.wdseg`.
+The paper's four classes, excitement counted as happiness, are 5,531 of its 10,039 rated utterances (Section 3.1).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmer.datasets.manifest import Dataset, Utterance
+from mmer.errors import DataError
+from mmer.results import EMOTIONS
+
+LABELS = {"ang": "anger", "hap": "happiness", "exc": "happiness", "sad": "sadness", "neu": "neutral"}
+OTHER_LABELS = {
+    "fru": "frustration",
+    "sur": "surprise",
+    "fea": "fear",
+    "dis": "disgust",
+    "oth": "another emotion",
+    "xxx": "no majority among the raters",
+}
+CATEGORIES = {
+    "anger": "ang", "happiness": "hap", "excited": "exc", "sadness": "sad", "neutral": "neu", "neutral state": "neu", "frustration": "fru",
+    "surprise": "sur", "fear": "fea", "disgust": "dis", "other": "oth",
+}  # fmt: skip
+COUNTS = {"anger": 1103, "happiness": 1636, "sadness": 1084, "neutral": 1708}  # of the full release
+SESSION_COUNTS = {"1": 1085, "2": 1023, "3": 1151, "4": 1031, "5": 1241}
+GENDERS = {"F": "female", "M": "male"}
+KINDS = {"impro": "improvised", "script": "scripted"}
+
+_NUMBER = r"-?\d+(?:\.\d+)?"
+_HEAD = re.compile(rf"\[\s*({_NUMBER})\s*-\s*({_NUMBER})\s*\]\s+(\S+)\s+(\S+)\s+\[\s*({_NUMBER}),\s*({_NUMBER}),\s*({_NUMBER})\s*\]")
+_TURN = re.compile(r"(?P<dialogue>Ses0*(?P<session>\d+)[FM]_(?P<kind>impro|script)\w*)_(?P<speaker>[FM])(?P<turn>(?:XX)?\d+\w?)")
+_VOTE = re.compile(r"(?P<kind>[CA])-(?P<rater>[EFM]\d+)\s*:\s*(?P<rest>.*)")
+_DIMENSION = re.compile(rf"\b(val|act|dom)\s+({_NUMBER})")
+_SPOKEN = re.compile(r"(?P<name>Ses\S+)\s*\[[^\]]*\]\s*:\s*(?P<text>.*)")
+_MARK = re.compile(r"\[[^\]]*\]|\+\+[^+]*\+\+")  # [LAUGHTER]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What the name of an utterance says: `Ses05M_script01_1b_F003`."""
+
+    dialogue: str  # "Ses05M_script01_1b"
+    session: str  # "5"
+    speaker: str  # "Ses05F": the session and the letter before the turn number, not the file's prefix, which says who wore the markers
+    gender: str  # female | male
+    kind: str  # improvised | scripted
+
+
+@dataclass(frozen=True)
+class Rated:
+    """One utterance of an EmoEvaluation file."""
+
+    name: str
+    code: str  # the majority's label: ang, hap, exc, sad, neu, fru, sur, fea, dis, oth, xxx
+    start: float  # seconds into the dialogue
+    end: float
+    dimensions: tuple[float, float, float]  # mean valence, activation, dominance, 1 to 5
+    votes: dict[str, list[str]] = field(default_factory=dict)  # rater ("E2"; "F1", "M1" rate themselves) -> categories
+    ratings: dict[str, dict[str, float]] = field(default_factory=dict)  # rater -> val, act, dom, those that were given
+
+
+@dataclass
+class _Findings:
+    """What was read so far."""
+
+    utterances: list[Utterance] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_iemocap(root: str | Path, *, audio: bool = True) -> Dataset:
+    """The data set below `root`, the folder with Session1 to Session5 (or the one that holds IEMOCAP_full_release).
+
+    `left_out` names every rated utterance of another label, every transcribed turn that nobody rated, every line without a turn's name and,
+    with `audio`, every utterance whose sound is missing. `notes` names what is missing or odd in those that stay: without a
+    `.wdseg` there are no phones, syllables and words. With `audio` false labels and transcripts are enough, for models of the words alone.
+    Metadata in `extra`: kind (improvised, scripted), gender, emotion (happiness and excitement apart), valence, activation, dominance,
+    agreement ("2 of 3"), votes and ratings (JSON, by rater), dialogue_start and dialogue_end, and transcript where it has
+    marks such as [LAUGHTER], which are not in `text`.
+
+    Raises DataError when there is no session, a file is missing or broken (with file and line), or no sound at all is found.
+    """
+    root = _find_root(Path(root))
+    found = _Findings()
+    for number in range(1, 6):
+        session = root / f"Session{number}"
+        if session.is_dir():
+            _read_session(session, str(number), found, audio=audio)
+        else:
+            found.notes.append(f"{session.name}: not in {root.name}")
+    if not found.utterances:
+        why = f"{len(found.left_out)} were left out: {_list_reasons(found.left_out)}"
+        raise DataError(f"{root}: no usable utterance; {why}." + " Pass audio=False to use the words alone." * audio)
+    return Dataset("iemocap", tuple(found.utterances), tuple(found.left_out), tuple(found.notes))
+
+
+def _find_root(root: Path) -> Path:
+    for folder in (root, root / "IEMOCAP_full_release"):
+        if any((folder / f"Session{number}").is_dir() for number in range(1, 6)):
+            return folder
+    raise DataError(f"{root}: no folder Session1 to Session5. Pass the folder into which IEMOCAP_full_release was unpacked.")
+
+
+def _read_session(session: Path, number: str, found: _Findings, *, audio: bool) -> None:
+    for file in list_texts(session / "dialog" / "EmoEvaluation"):
+        rated = read_evaluation(file, found.notes)
+        spoken, unnamed = read_transcription(session / "dialog" / "transcriptions" / file.name, found.notes)
+        found.left_out += unnamed
+        found.left_out += [f"{name}: a transcribed turn that nobody rated" for name in spoken if name not in rated]
+        for name, rating in rated.items():
+            turn = read_turn(name, file)
+            if turn.session != number:
+                raise DataError(f"{file}: {name} is of session {turn.session}, but its file lies in {session.name}.")
+            if rating.code not in LABELS:
+                found.left_out.append(f"{name}: labelled {rating.code} ({OTHER_LABELS.get(rating.code, 'unknown')})")
+                continue
+            utterance = _make_utterance(session, turn, rating, spoken.get(name))
+            if audio and not utterance.has_audio:
+                found.left_out.append(f"{name}: no sound file {utterance.path.relative_to(session.parent)}")
+                continue
+            found.utterances.append(utterance)
+            found.notes += _note_gaps(utterance, spoken.get(name))
+
+
+def _note_gaps(utterance: Utterance, spoken: str | None) -> Iterator[str]:
+    if spoken is None:
+        yield f"{utterance.name}: not in the transcription, so no words"
+    elif not utterance.text:
+        yield f"{utterance.name}: no words, only {spoken or 'an empty line'}"
+    if utterance.has_audio and utterance.alignment is None:
+        yield f"{utterance.name}: no .wdseg, so no phones, syllables and words from the release"
+
+
+def list_texts(folder: Path) -> list[Path]:
+    """The .txt files of a folder by name, without the `._*.txt` that macOS left in the release."""
+    files = sorted(f for f in folder.glob("*.txt") if not f.name.startswith("."))
+    if not files:
+        raise DataError(f"{folder}: no .txt files. They hold the labels of {folder.parent.parent.name}.")
+    return files
+
+
+def read_turn(name: str, file: Path) -> Turn:
+    """What an utterance's name says. Raises DataError naming `file` when it is no utterance's name."""
+    match = _TURN.fullmatch(name)
+    if match is None:
+        raise DataError(f"{file}: {name!r} is not an utterance's name such as Ses03M_impro05a_F002.")
+    session, letter = match["session"], match["speaker"]
+    return Turn(match["dialogue"], session, f"Ses{int(session):02d}{letter}", GENDERS[letter], KINDS[match["kind"]])
+
+
+def read_evaluation(file: Path, notes: list[str]) -> dict[str, Rated]:
+    """Name -> rating, in the file's order; lines that can't be understood are added to `notes`.
+
+    Raises DataError with file and line for a broken head line or the same utterance twice.
+    """
+    found: dict[str, Rated] = {}
+    current: Rated | None = None
+    for number, line in _read_lines(file):
+        if not line.strip() or line.startswith("%"):
+            continue
+        if line.startswith("["):
+            current = _read_head(line, f"{file}, line {number}")
+            if current.name in found:
+                raise DataError(f"{file}, line {number}: {current.name} stands twice in it.")
+            found[current.name] = current
+        elif current is None or not _read_vote(line, current):
+            notes.append(f"{file.name}, line {number}: a rating that can't be understood, left out")
+    return found
+
+
+def _read_head(line: str, where: str) -> Rated:
+    match = _HEAD.match(line)
+    if match is None:
+        raise DataError(
+            f"{where}: expected [start - end], a turn's name, its label and [valence, activation, dominance], found {line[:80]!r}."
+        )
+    start, end, name, code, *dimensions = match.groups()
+    valence, activation, dominance = map(float, dimensions)
+    return Rated(name, code, float(start), float(end), (valence, activation, dominance))
+
+
+def _read_vote(line: str, rated: Rated) -> bool:
+    """Adds one rater's line to `rated`: `C-E2:<tab>Neutral; Anger;<tab>(comment)` or `A-E3:<tab>val 3; act 2; dom  2;<tab>(comment)`."""
+    match = _VOTE.match(line)
+    if match is None:
+        return False
+    given = match["rest"].split("(")[0]
+    if match["kind"] == "A":
+        rated.ratings[match["rater"]] = {dimension: float(value) for dimension, value in _DIMENSION.findall(given)}
+    else:
+        rated.votes.setdefault(match["rater"], []).extend(vote.strip() for vote in given.split(";") if vote.strip())
+    return True
+
+
+def read_transcription(file: Path, notes: list[str]) -> tuple[dict[str, str], list[str]]:
+    """(name -> words, one sentence for each line without a turn's name). A name's second line is noted and left out."""
+    spoken: dict[str, str] = {}
+    unnamed: list[str] = []
+    for number, line in _read_lines(file):
+        match = _SPOKEN.match(line.strip())
+        if match is None:
+            if line.strip():
+                unnamed.append(f"{file.name}, line {number}: a transcribed line without a turn's name")
+        elif match["name"] in spoken:
+            notes.append(f"{match['name']}: transcribed twice; line {number} of {file.name} is not used")
+        else:
+            spoken[match["name"]] = match["text"].strip()
+    return spoken, unnamed
+
+
+def _read_lines(file: Path) -> Iterator[tuple[int, str]]:
+    """(line number, line); UTF-8, else Windows' Western encoding, in which some editors saved the release's texts."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise DataError(f"{file}: can't be read ({error.strerror}).") from error
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("cp1252", errors="replace")
+    yield from enumerate(re.split(r"\r\n|\r|\n", text), start=1)
+
+
+def _make_utterance(session: Path, turn: Turn, rated: Rated, spoken: str | None) -> Utterance:
+    path = session / "sentences" / "wav" / turn.dialogue / f"{rated.name}.wav"
+    words = session / "sentences" / "ForcedAlignment" / turn.dialogue / f"{rated.name}.wdseg"
+    text = remove_marks(spoken or "")
+    valence, activation, dominance = rated.dimensions
+    extra = {
+        "kind": turn.kind,
+        "gender": turn.gender,
+        "emotion": rated.code,
+        "valence": f"{valence:g}",
+        "activation": f"{activation:g}",
+        "dominance": f"{dominance:g}",
+        "agreement": describe_agreement(rated),
+        "votes": json.dumps(rated.votes),
+        "ratings": json.dumps(rated.ratings),
+        "dialogue_start": f"{rated.start:g}",
+        "dialogue_end": f"{rated.end:g}",
+    }
+    if spoken and spoken != text:
+        extra["transcript"] = spoken
+    return Utterance(
+        path=path,
+        text=text,
+        label=LABELS[rated.code],
+        speaker=turn.speaker,
+        session=turn.session,
+        extra=extra,
+        name=rated.name,
+        dialogue=turn.dialogue,
+        alignment=words if words.is_file() else None,
+        has_audio=path.is_file(),
+    )
+
+
+def remove_marks(text: str) -> str:
+    """ "[LAUGHTER] That's what they say." -> "That's what they say.": marks name sounds, and a recogniser would not write them."""
+    return " ".join(_MARK.sub(" ", text).split()).lstrip(",; ").replace(" ,", ",")
+
+
+def describe_agreement(rated: Rated) -> str:
+    """ "2 of 3": how many outside raters named the label. "" when none rated it."""
+    outside = [votes for rater, votes in rated.votes.items() if rater.startswith("E")]
+    agreeing = sum(rated.code in {CATEGORIES.get(vote.lower(), "") for vote in votes} for votes in outside)
+    return f"{agreeing} of {len(outside)}" if outside else ""
+
+
+def read_votes(utterance: Utterance) -> dict[str, tuple[str, ...]]:
+    """Rater -> the categories named: {"E2": ("Neutral",), "F1": ("Neutral", "Anger")}; F and M rated themselves."""
+    return {rater: tuple(votes) for rater, votes in json.loads(utterance.extra["votes"]).items()}
+
+
+def read_ratings(utterance: Utterance) -> dict[str, dict[str, float]]:
+    """Rater -> {"val": 3.0, "act": 2.0, "dom": 2.0}, 1 to 5; a dimension that was not given is not in it."""
+    return json.loads(utterance.extra["ratings"])
+
+
+def count_reasons(left_out: Sequence[str]) -> dict[str, int]:
+    """Reason -> how many, most frequent first: what stands behind the name in Dataset.left_out, without file names."""
+    reasons = (re.sub(r"^no sound file .*", "no sound file", line.split(": ", 1)[1]) for line in left_out)
+    return dict(Counter(reasons).most_common())
+
+
+def _list_reasons(left_out: Sequence[str]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in count_reasons(left_out).items()) or "nothing"
+
+
+def describe_dataset(dataset: Dataset, *, full: Mapping[str, int] = COUNTS) -> str:
+    """What was found and what was left out and why, with a warning where the counts are not the full release's. For people to read."""
+    labels = Counter(u.label for u in dataset.utterances)
+    sessions = Counter(u.session for u in dataset.utterances)
+    found = ", ".join(f"{label} {labels[label]}" for label in EMOTIONS)
+    lines = [f"{len(dataset.utterances)} utterances of {len(dataset.speakers)} speakers: {found}"]
+    lines.append("sessions: " + ", ".join(f"{session} {count}" for session, count in sorted(sessions.items())))
+    if dict(labels) != dict(full):
+        lines.append(f"not the full release, which has {sum(full.values())}: " + ", ".join(f"{k} {n}" for k, n in full.items()))
+    if dataset.left_out:
+        lines.append(f"left out: {len(dataset.left_out)}")
+        lines += [f"  {count:5d}  {reason}" for reason, count in count_reasons(dataset.left_out).items()]
+    if dataset.notes:
+        lines.append(f"noted: {len(dataset.notes)}")
+        lines += [f"  {note}" for note in dataset.notes[:20]]
+        lines += [f"  ... and {len(dataset.notes) - 20} more"] * (len(dataset.notes) > 20)
+    return "\n".join(lines)

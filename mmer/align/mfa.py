@@ -80,8 +80,8 @@ class MfaAligner:
         self._phones: frozenset[str] = frozenset()
         self._lock = threading.Lock()
         self._worker = self._start_worker()
-        self.version = (self._worker.hello.get("version") if self._worker else None) or read_version(self.program)
         try:
+            self.version = (self._worker.hello.get("version") if self._worker else None) or read_version(self.program)
             check_version(self.version)
         except AlignmentError:
             self.close()

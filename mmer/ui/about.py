@@ -43,9 +43,9 @@ def build(analyzer: Analyzer) -> None:
 
 def write_heads(analyzer: Analyzer) -> str:
     rows = [
-        f'<tr><th scope="row">{escape(name)}</th><td>{escape(head.config.title)}. {escape(head.config.trained_on)} '
-        f"{escape(head.config.caveat)} "
-        f"Licence: {escape(head.config.licence)}</td></tr>"
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(head.title)}. {escape(head.trained_on)} '
+        f"{escape(head.caveat)} "
+        f"Licence: {escape(head.licence)}</td></tr>"
         for name, head in analyzer.heads.items()
     ]
     return "".join(rows)

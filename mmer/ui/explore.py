@@ -142,7 +142,7 @@ def build_inputs(analyzer: Analyzer, *, is_public: bool) -> Inputs:
 
 
 def name_heads(analyzer: Analyzer) -> list[tuple[str, str]]:
-    return [(head.config.title or name, name) for name, head in analyzer.heads.items()]
+    return [(head.title or name, name) for name, head in analyzer.heads.items()]
 
 
 def choose_head(analyzer: Analyzer) -> str | None:

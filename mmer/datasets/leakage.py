@@ -55,7 +55,12 @@ class LeakageReport:
 
 
 def measure_leakage(dataset: Dataset, split: Split, *, audio: Sequence[str | None] | None = None) -> LeakageReport:
-    """What the parts of `split` share. `audio` is identify_audio(dataset), one for all splits; without it sound is not compared."""
+    """What the parts of `split` share. `audio` is identify_audio(dataset); without it sound is not compared."""
+    return measure_leakages(dataset, [split], audio=audio)[0]
+
+
+def measure_leakages(dataset: Dataset, splits: Sequence[Split], *, audio: Sequence[str | None] | None = None) -> tuple[LeakageReport, ...]:
+    """measure_leakage for each of an experiment's splits."""
     if audio is not None and len(audio) != len(dataset.utterances):
         raise DataError(f"{dataset.name}: {len(audio)} identities of sound for {len(dataset.utterances)} utterances.")
     keys: dict[str, list[Key]] = {
@@ -65,6 +70,10 @@ def measure_leakage(dataset: Dataset, split: Split, *, audio: Sequence[str | Non
         "audio": list(audio or [None] * len(dataset.utterances)),
     }
     names = [u.name or u.path.name for u in dataset.utterances]
+    return tuple(_measure(keys, names, split) for split in splits)
+
+
+def _measure(keys: Mapping[str, Sequence[Key]], names: Sequence[str], split: Split) -> LeakageReport:
     used = np.concatenate([split.part(part) for part in PARTS])
     overlaps = tuple(_compare(kind, keys[kind], names, split, first, second) for kind in KINDS for first, second in PAIRS)
     unknown = {kind: sum(keys[kind][i] is None for i in used) for kind in KINDS}

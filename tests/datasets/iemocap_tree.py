@@ -7,6 +7,7 @@ turns, and sound made by espeak-ng on demand.
 from __future__ import annotations
 
 import itertools
+import random
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,11 @@ WORDS = {
     "sad": "gone miss tears alone lost funeral sorry empty grey quiet",
     "neu": "table number form office paper street window monday record desk",
 }
-COMMON = ("the", "you", "it", "we", "then", "so", "maybe", "a", "this", "here", "now", "they")
+COMMON = """
+the you it we then so maybe a this here now they go come know think want look little thing people time year day night house road car tree water
+morning evening always sometimes before after under over with without because until about around some any every other old new long short left
+right first last why when where who how much many is was were be been has had do did can could will would should
+"""
 NO_WDSEG = ("Ses03F_impro07_M030", "Ses03M_impro03_M001")  # of the release
 
 
@@ -48,7 +53,7 @@ class Said:
 
 
 def write_full_tree(root: Path, *, alignments: bool = False) -> Path:
-    """The release's 10,039 rated turns without sound, made from nothing but counters; each class has words of its own."""
+    """The release's 10,039 rated turns without sound, the same each time; each class has words of its own."""
     happy = itertools.cycle(["hap"] * HAPPY + ["exc"] * (1636 - HAPPY))
     others = [code for code, count in OTHERS.items() for _ in range(count)]
     counter = itertools.count()
@@ -62,7 +67,9 @@ def write_full_tree(root: Path, *, alignments: bool = False) -> Path:
             held = turns.setdefault(dialogue, [])
             letter = "FM"[n // 5 % 2]
             held.append(
-                Said(f"{dialogue}_{letter}{len(held):03d}", code, _say(code, next(counter)), len(held) * 3.0, len(held) * 3.0 + 2.5)
+                Said(
+                    f"{dialogue}_{letter}{len(held):03d}", code, _say(code, dialogue, next(counter)), len(held) * 3.0, len(held) * 3.0 + 2.5
+                )
             )
         for dialogue, said in turns.items():
             write_dialogue(root, session, dialogue, said)
@@ -71,13 +78,12 @@ def write_full_tree(root: Path, *, alignments: bool = False) -> Path:
     return root
 
 
-def _say(code: str, n: int) -> str:
-    """A sentence of four to nine words, one or two of them the class's own."""
-    own = WORDS.get(code, WORDS["neu"]).split()
-    words = [COMMON[(n * 7 + k * 5) % len(COMMON)] for k in range(3 + n % 5)]
-    words.insert(n % 3, own[n % len(own)])
-    if n % 4 == 0:
-        words.append(own[n // 4 % len(own)])
+def _say(code: str, dialogue: str, n: int) -> str:
+    """3 to 20 words, mostly with one of the class's own, sometimes with another's; scripts repeat sentences, as the release's do."""
+    rng = random.Random(f"{code} {n % 97 if 'script' in dialogue else n}")
+    words = rng.choices(COMMON.split(), k=rng.randint(2, 19))
+    source = code if code in WORDS and rng.random() < 0.8 else rng.choice(list(WORDS))
+    words.insert(rng.randrange(len(words)), rng.choice(WORDS[source].split()))
     return " ".join(words).capitalize() + "."
 
 

@@ -10,7 +10,15 @@ from iemocap_tree import write_full_tree, write_small_tree
 from mmer.audio import load_audio
 from mmer.datasets.folds import PARTS, Plan, Split, make_splits
 from mmer.datasets.iemocap import read_iemocap
-from mmer.datasets.leakage import PAIRS, format_leakage, identify_audio, measure_leakage, normalise_words, summarise_leakage
+from mmer.datasets.leakage import (
+    PAIRS,
+    format_leakage,
+    identify_audio,
+    measure_leakage,
+    measure_leakages,
+    normalise_words,
+    summarise_leakage,
+)
 from mmer.datasets.manifest import Dataset, Utterance
 from mmer.datasets.texts import normalise_sentence
 from mmer.errors import DataError
@@ -79,7 +87,7 @@ def test_report_prints_and_is_json():
 
 def test_summary_over_splits():
     empty = split_of([2], [5], [3])
-    rows = summarise_leakage([measure_leakage(PLANTED, s) for s in (SPLIT, empty)])
+    rows = summarise_leakage(measure_leakages(PLANTED, (SPLIT, empty)))
     row = next(r for r in rows if (r["kind"], r["first"], r["second"]) == ("sentences", "train", "test"))
     assert (row["shared_most"], row["shared_mean"], row["share_most"], row["share_mean"]) == (1, 0.5, 0.5, 0.25)
     json.dumps(rows)

@@ -33,9 +33,10 @@ WORDS = {
     "neu": "table number form office paper street window monday record desk",
 }
 COMMON = """
-the you it we then so maybe a this here now they go come know think want look little thing people time year day night house road car tree water
-morning evening always sometimes before after under over with without because until about around some any every other old new long short left
-right first last why when where who how much many is was were be been has had do did can could will would should
+the you it we then so maybe a this here now they go come know think want look little thing people time year day night house road
+car tree water morning evening always sometimes before after under over with without because until about around some any every
+other old new long short left right first last why when where who how much many is was were be been has had do did can could will
+would should
 """
 NO_WDSEG = ("Ses03F_impro07_M030", "Ses03M_impro03_M001")  # of the release
 

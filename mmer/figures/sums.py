@@ -46,11 +46,11 @@ def draw_sum(analysis: Analysis, *, emotion: str | None = None, centred: bool = 
         hovertemplate="%{hovertext}<extra></extra>",
     )
     low, high = min(min(s.start, s.end) for s in steps), max(max(s.start, s.end) for s in steps)
-    room = 0.14 * ((high - low) or 1.0)
-    kind = "centred over the emotions" if centred else "raw"
+    room = 0.2 * ((high - low) or 1.0)
+    kind = "centred" if centred else "raw"
     name = analysis.best.classes[chosen]
     figure.update_layout(
-        xaxis=style.axis(f"logit of {name}, {kind}", range=[low - room, high + room], zeroline=True, fixedrange=True),
+        xaxis=style.axis(f"logit for {name} ({kind})", range=[low - room, high + room], zeroline=True, fixedrange=True),
         yaxis=style.axis(
             tickvals=list(range(len(steps))),
             ticktext=[s.label for s in steps],

@@ -8,7 +8,7 @@ import gradio as gr
 
 from ..pipeline import Analyzer
 from . import about, cards, explore
-from .examples import list_examples
+from .examples import list_stored
 from .session import KEPT_SECONDS
 from .style import launch_options
 
@@ -29,7 +29,7 @@ def build_app(analyzer: Analyzer, *, examples: Path, is_public: bool = False) ->
         gr.HTML(cards.HEADER)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Explore", id="explore"):
-                explore.build(analyzer, examples=list_examples(examples), is_public=is_public)
+                explore.build(analyzer, examples=list_stored(examples), is_public=is_public)
             with gr.Tab("About", id="about"):
                 about.build(analyzer)
     app.queue(default_concurrency_limit=4, max_size=QUEUE_LENGTH[is_public])

@@ -48,6 +48,7 @@ def write_verdict(analysis: Analysis, example: Example | None) -> str:
     <p class="mm-state mm-{best.verdict.replace(" ", "-")}">{escape(word_verdict(best))}</p>
     {write_truth(analysis, example) if example else ""}
   </div>
+  {write_origin(example) if example else ""}
   <div class="mm-roles">{"".join(write_role(role, p, best) for role, p in analysis.predictions.items())}{write_silent(analysis)}</div>
   {write_speakers(analysis)}
 </section>"""
@@ -79,11 +80,23 @@ def write_truth(analysis: Analysis, example: Example) -> str:
     return f'<p class="mm-truth mm-{"right" if right else "wrong"}">{"✓" if right else "✗"} {meant}: {judged}.</p>'
 
 
+def write_origin(example: Example) -> str:
+    """What an example is, where it comes from and what to look at."""
+    kind = {"recorded": "A real recording", "synthesised": "Synthesised speech, no human voice"}.get(example.kind, example.kind)
+    source = f"{escape(example.source)}, {escape(example.licence)}"
+    return f'<p class="mm-look">{escape(example.look)} <small>{escape(kind)} ({source}).</small></p>'
+
+
 def write_speakers(analysis: Analysis) -> str:
     """Which heads and preset speak, and what they were trained on."""
-    names = " and ".join(escape(head.title or head.name) for head in analysis.heads)
+    names = join_words([escape(head.title or head.name) for head in analysis.heads])
     facts = dict.fromkeys(f"{escape(head.trained_on)} {escape(head.caveat)}".strip() for head in analysis.heads)
-    return f'<p class="mm-speakers">Speaking: {names}, preset {escape(analysis.preset)}. {" ".join(facts)}</p>'
+    return f'<p class="mm-speakers">Speaking: {names}; preset {escape(analysis.preset)}. {" ".join(facts)}</p>'
+
+
+def join_words(words: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def write_role(role: str, prediction: Prediction, best: Prediction) -> str:
@@ -205,8 +218,10 @@ def write_timings(timings: Mapping[str, float], *, stored: bool = False) -> str:
     """What each stage took, once it is done."""
     if stored:
         return '<p class="mm-timings">Opened from a stored result.</p>'
-    parts = [f"{escape(stage)} <b>{seconds:.2f} s</b>" if seconds else f"{escape(stage)} <b>kept</b>" for stage, seconds in timings.items()]
-    return f'<p class="mm-timings">{" · ".join(parts)} · together <b>{sum(timings.values()):.2f} s</b></p>'
+    parts = [
+        f"{escape(stage)} <b>{seconds:.2f}&nbsp;s</b>" if seconds else f"{escape(stage)} <b>kept</b>" for stage, seconds in timings.items()
+    ]
+    return f'<p class="mm-timings">{" · ".join(parts)} · together <b>{sum(timings.values()):.2f}&nbsp;s</b></p>'
 
 
 def write_problem(sentence: str, *, kept: bool) -> str:

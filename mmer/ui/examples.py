@@ -48,6 +48,11 @@ def list_examples(folder: Path) -> list[Example]:
     return [read_example(path.parent) for path in sorted(Path(folder).glob("*/about.json"))]
 
 
+def list_stored(folder: Path) -> list[Example]:
+    """The examples that open instantly: those with a stored analysis."""
+    return [example for example in list_examples(folder) if (example.folder / STORED).is_file()]
+
+
 def read_example(folder: Path) -> Example:
     path = folder / "about.json"
     try:

@@ -207,8 +207,12 @@ def build_layers() -> dict:
             "Learned weights w / Σw of Equation 1; negative ones subtract. The dotted line is 1/L, equal weights, where training starts.",
         )
         with gr.Row():
-            late = gr.Plot(label="Late fusion", elem_id="late-layers", container=False, min_width=300)
-            early = gr.Plot(label="Early fusion", elem_id="early-layers", container=False, min_width=300)
+            with gr.Column(min_width=300):
+                gr.HTML('<p class="mm-half">Late fusion</p>')
+                late = gr.Plot(show_label=False, elem_id="late-layers", container=False)
+            with gr.Column(min_width=300):
+                gr.HTML('<p class="mm-half">Early fusion</p>')
+                early = gr.Plot(show_label=False, elem_id="early-layers", container=False)
     return {"late_layers": late, "early_layers": early}
 
 
@@ -218,16 +222,17 @@ def build_coattention() -> dict:
         note = gr.HTML(elem_id="coattention-note")
         with gr.Group(elem_id="coattention", elem_classes="mm-plain") as group:
             with gr.Row():
-                unit = gr.Dropdown([], label="Speech as", elem_id="unit", min_width=130, filterable=False)
+                unit = gr.Dropdown([], label="Speech as", elem_id="unit", min_width=120, filterable=False)
                 direction = gr.Dropdown(
                     [(name, key) for key, name in DIRECTIONS.items()],
                     value="text_to_speech",
                     label="Direction",
-                    min_width=190,
+                    min_width=230,
+                    scale=2,
                     filterable=False,
                 )
-                layer = gr.Dropdown([], label="Layer", min_width=110, filterable=False)
-                head = gr.Dropdown([], label="Head", min_width=110, filterable=False)
+                layer = gr.Dropdown([], label="Layer", elem_id="layer", min_width=90, filterable=False)
+                head = gr.Dropdown([], label="Head", elem_id="attention-head", min_width=90, filterable=False)
             plot = gr.Plot(show_label=False, elem_id="coattention-plot", container=False)
     return {
         "coattention": group, "coattention_plot": plot, "coattention_note": note, "unit": unit, "direction": direction, "layer": layer,

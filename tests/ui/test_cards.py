@@ -1,0 +1,122 @@
+"""What the page says in words and tables, against the analysis it says it about."""
+
+import base64
+import io
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from mmer.results import Clip, Notice
+from mmer.ui import cards
+from mmer.ui.examples import Example
+from mmer.ui.session import Stage
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def make_example(**changes):
+    facts = {"title": "t", "kind": "recorded", "text": "", "emotion": "neutral", "words": "neutral", "voice": "neutral", "look": "Look."}
+    facts |= {"source": "s", "licence": "l"}
+    return Example(folder=Path("x"), **(facts | changes))
+
+
+def shift(prediction, probabilities, **changes):
+    return replace(prediction, probabilities=np.array(probabilities), **changes)
+
+
+def test_verdict_names_the_best_models_emotion_and_all_models(analysis):
+    card = cards.write_verdict(analysis, None)
+    assert f'data-emotion="{analysis.best.label}"' in card
+    assert re.findall(r'data-role="(\w+)"', card) == ["late", "early", "combined"]
+    for prediction in analysis.predictions.values():
+        assert f"{100 * prediction.probabilities.max():.0f} %" in card
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "changes", "words"),
+    [
+        ([0.7, 0.1, 0.1, 0.1], {"margin": 0.2}, "Sure"),
+        ([0.4, 0.35, 0.15, 0.1], {"margin": 0.2}, "Not sure: happiness is only 5 points behind, less than the 20"),
+        ([0.7, 0.1, 0.1, 0.1], {"novelty": 3.0, "novelty_threshold": 2.0}, "Unlike anything it was trained on"),
+    ],
+)
+def test_verdict_states_read_as_sentences(analysis, probabilities, changes, words):
+    assert words in cards.word_verdict(shift(analysis.best, probabilities, **changes))
+
+
+def test_examples_say_whether_the_verdict_is_right(analysis):
+    label = analysis.best.label
+    other = next(c for c in analysis.best.classes if c != label)
+    assert "the verdict is right" in cards.write_truth(analysis, make_example(emotion=label, words=label, voice=label))
+    assert "the verdict is wrong" in cards.write_truth(analysis, make_example(emotion=other, words=other, voice=other))
+    assert "goes with the words" in cards.write_truth(analysis, make_example(emotion=other, words=label, voice=other))
+
+
+def test_whatever_people_type_or_name_is_escaped(analysis):
+    word = replace(analysis.transcript.words[0], text=HOSTILE)
+    transcript = replace(analysis.transcript, text=HOSTILE + analysis.transcript.text[2:], words=(word, *analysis.transcript.words[1:]))
+    hostile = replace(
+        analysis,
+        clip=replace(analysis.clip, name=HOSTILE),
+        transcript=transcript,
+        token_offsets=np.array([[0, len(HOSTILE)]] + [[len(HOSTILE)] * 2] * (len(analysis.token_offsets) - 1)),
+        notices=(Notice("audio", HOSTILE),),
+        unavailable={"W": HOSTILE},
+    )
+    page = "".join(
+        [
+            cards.write_verdict(hostile, make_example(look=HOSTILE, source=HOSTILE)),
+            cards.write_text_strip(hostile, emotion="anger", centred=True),
+            cards.write_notices(hostile),
+            cards.write_trace(hostile),
+            cards.write_problem(HOSTILE, kept=True),
+            cards.write_stages([Stage(HOSTILE, 1.0)]),
+        ]
+    )
+    assert "<img" not in page
+    assert page.count("&lt;img") >= 6
+
+
+def test_text_strip_keeps_the_text_and_knows_the_times(analysis):
+    strip = cards.write_text_strip(analysis, emotion="anger", centred=True).split("</p>")[0]
+    assert re.sub(r"<[^>]+>", "", strip) == analysis.transcript.text
+    first = analysis.alignment.words[0]
+    assert f'data-start="{first.start:.3f}" data-end="{first.end:.3f}"' in strip
+
+
+def test_ledger_prints_the_models_logits(analysis):
+    ledger = cards.write_ledger(analysis, centred=False)
+    for prediction in analysis.predictions.values():
+        for value in prediction.logits:
+            assert f"{value:+.3f}" in ledger
+
+
+def test_each_missing_unit_is_named_with_its_reason_once(analysis):
+    lacking = replace(analysis, unavailable={"P": "No alignment.", "S": "No alignment.", "early": "It needs phones."}, notices=())
+    notices = cards.write_notices(lacking)
+    assert "phones, syllables: No alignment." in notices
+    assert "early fusion: It needs phones." in notices
+
+
+def test_reused_stages_say_so():
+    line = cards.write_timings({"align": 0.0, "fuse": 0.25})
+    assert "align <b>kept</b>" in line
+    assert line.count("0.25") == 2
+
+
+def test_player_carries_the_clip_itself(analysis):
+    data = re.search(r"data:audio/wav;base64,([^\"]+)", cards.write_player(analysis.clip)).group(1)
+    samples, rate = soundfile.read(io.BytesIO(base64.b64decode(data)))
+    assert rate == 16000
+    np.testing.assert_allclose(samples, analysis.clip.samples, atol=1 / 32768)
+
+
+def test_long_clips_travel_as_mp3():
+    clip = Clip("long.wav", np.zeros(16000 * 61, np.float32), "0")
+    player = cards.write_player(clip)
+    assert "data:audio/mpeg" in player
+    assert len(player) < 1_000_000

@@ -1,0 +1,62 @@
+"""The examples that ship, and the way they are stored and opened."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmer.audio import load_audio
+from mmer.errors import DataError
+from mmer.heads import load_head
+from mmer.results import EMOTIONS
+from mmer.ui.examples import list_examples, list_stored, open_example, read_example
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = list_examples(ROOT / "assets" / "examples")
+
+
+def test_real_and_synthesised_voices_ship():
+    kinds = [example.kind for example in SHIPPED]
+    assert kinds.count("recorded") >= 2
+    assert set(kinds) == {"recorded", "synthesised"}
+    made = [e for e in SHIPPED if e.kind == "synthesised"]
+    assert {e.words == e.voice for e in made} == {True, False}  # tone and words agree in some, contradict in others
+
+
+@pytest.mark.parametrize("example", SHIPPED, ids=lambda e: e.folder.name)
+def test_every_example_says_what_it_is(example):
+    assert {example.emotion, example.words, example.voice} <= set(EMOTIONS)
+    assert ("synthetic" in example.title.lower()) == (example.kind == "synthesised")
+    assert all([example.title, example.text, example.look, example.source, example.licence])
+    assert 0.5 < load_audio(example.clip).duration < 15
+
+
+@pytest.mark.parametrize("example", SHIPPED, ids=lambda e: e.folder.name)
+def test_stored_results_are_of_the_heads_that_ship(example):
+    analysis = open_example(example)
+    assert analysis.clip.sha256 == load_audio(example.clip).sha256
+    assert analysis.predictions
+    for prediction in analysis.predictions.values():
+        now = load_head(ROOT / "pretrained" / prediction.head)
+        stale = f"Run: python -m mmer.ui.examples assets/examples pretrained ({prediction.head} has changed)"
+        assert prediction.head_sha256 == now.sha256, stale
+
+
+def test_a_stored_example_opens_as_it_was_computed(examples_folder, analyzer):
+    (example,) = list_stored(examples_folder)
+    opened = open_example(example)
+    fresh = analyzer.analyze(load_audio(example.clip), text=example.text)
+    assert opened.transcript == fresh.transcript
+    np.testing.assert_array_equal(opened.clip.samples, fresh.clip.samples)
+    for role, prediction in fresh.predictions.items():
+        np.testing.assert_allclose(opened.predictions[role].probabilities, prediction.probabilities, atol=1e-5)
+
+
+def test_a_broken_description_is_named(tmp_path):
+    (tmp_path / "about.json").write_text('{"title": "only"}')
+    with pytest.raises(DataError, match=r"about\.json"):
+        read_example(tmp_path)
+
+
+def test_no_folder_means_no_examples(tmp_path):
+    assert list_examples(tmp_path / "none") == []

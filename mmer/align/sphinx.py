@@ -33,10 +33,10 @@ WARNING_SCORE = -30.0
 False alarms, and swapped transcripts caught (no path, or below the threshold):
 
     threshold   all    anger  happiness  sadness  neutral   other sentence  unrelated
-      -25       8.7 %  11.1 %   11.7 %     7.8 %    0 %         90 %         100 %
-      -28       4.2 %   5.8 %    5.3 %     3.6 %    0 %         73 %          99.8 %
-      -30       2.9 %   3.7 %    3.7 %     2.6 %    0 %         54 %          99.5 %
-      -35       1.2 %   1.6 %    2.1 %     0.5 %    0 %         25 %          96.6 %
+      -25       8.7 %  11.1 %   11.7 %     7.8 %    0 %         89.4 %       99.9 %
+      -28       4.2 %   5.8 %    5.3 %     3.6 %    0 %         73.2 %       99.7 %
+      -30       2.9 %   3.7 %    3.7 %     2.6 %    0 %         54.3 %       99.4 %
+      -35       1.2 %   1.6 %    2.1 %     0.5 %    0 %         25.1 %       95.7 %
 
 7 of 672 true clips have no path (3 anger, 4 happiness). Scores relative to a free phone loop on the same clip separate no better from
 unrelated lines (area .992 against .996) at nearly twice the cost, and alarm more on sadness than on anger instead.

@@ -15,7 +15,7 @@ from mmer.training.metrics import count_confusions, measure_reliability, measure
 from mmer.training.pairing import Example, SpeechItem, TextItem, show_alone
 
 NOVELTY_SHARE = 0.99  # of the validation clips, augmented ones included, that are "familiar"
-UNSURE_ACCURACY = 0.6  # below the margin fewer verdicts than this are right on validation
+UNSURE_ACCURACY = 0.5  # below the margin fewer verdicts than this are right on validation
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 from torch import nn
 from torch.nn.functional import gelu
 from transformers import BertConfig, BertModel, Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model, WhisperFeatureExtractor
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from mmer.audio import SAMPLE_RATE
 from mmer.errors import WeightsError
@@ -152,7 +153,7 @@ class WhisperModel:
 
     step = 320 / SAMPLE_RATE
 
-    def __init__(self, encoder: nn.Module, *, silence: float = 0.5):
+    def __init__(self, encoder: WhisperEncoder, *, silence: float = 0.5):
         self.encoder = encoder
         self.silence = silence
         self.extractor = WhisperFeatureExtractor(feature_size=encoder.config.num_mel_bins)
@@ -238,13 +239,15 @@ class SpeechEncoder:
         Raises: WeightsError when the files can't be had, are altered, or half precision changes the states too much.
         """
         folder = preset.speech.find(local_only=local_only)
+        module: nn.Module
+        model: SpeechModel
         if "model.bin" in preset.speech.files:
-            module: nn.Module = load_whisper_encoder(folder / "model.bin")
-            model: SpeechModel = WhisperModel(module, silence=preset.silence)
+            whisper = load_whisper_encoder(folder / "model.bin")
+            module, model = whisper, WhisperModel(whisper, silence=preset.silence)
         else:
-            module = Wav2Vec2Model(Wav2Vec2Config.from_pretrained(folder))
-            _load_state(module, torch.load(folder / "pytorch_model.bin", weights_only=True), prefix="wav2vec2.")
-            model = Wav2Vec2(module, Wav2Vec2FeatureExtractor.from_pretrained(folder))
+            wav2vec2 = Wav2Vec2Model(Wav2Vec2Config.from_pretrained(folder))
+            _load_state(wav2vec2, torch.load(folder / "pytorch_model.bin", weights_only=True), prefix="wav2vec2.")
+            module, model = wav2vec2, Wav2Vec2(wav2vec2, Wav2Vec2FeatureExtractor.from_pretrained(folder))
         module.eval().requires_grad_(False).to(device)
         encoder = cls(model, identity=preset.speech.identity, include_input=preset.include_input)
         if dtype != "float32":
@@ -316,6 +319,7 @@ class TextEncoder:
         self.tokenizer.no_padding()
         self.include_input = include_input
         self.window = model.config.max_position_embeddings - 2
+        self.first, self.last = tokenizer.encode("").ids  # [CLS] and [SEP]
         self.identity = f"{identity} input={include_input}"
 
     @classmethod
@@ -347,9 +351,8 @@ class TextEncoder:
         encodings = [self.tokenizer.encode(t.text, add_special_tokens=False) for t in transcripts]
         cuts = [self._cuts(e.tokens) for e in encodings]
         spans = [(i, a, b) for i, cut in enumerate(cuts) for a, b in zip(cut, [*cut[1:], len(encodings[i].ids)])]
-        first, last = self.tokenizer.token_to_id("[CLS]"), self.tokenizer.token_to_id("[SEP]")
         windows = [self._widen(cuts[i], a, b, len(encodings[i].ids)) for i, a, b in spans]
-        layers = self._hidden([[first, *encodings[i].ids[lo:hi], last] for (i, _, _), (lo, hi) in zip(spans, windows)])
+        layers = self._hidden([[self.first, *encodings[i].ids[lo:hi], self.last] for (i, _, _), (lo, hi) in zip(spans, windows)])
         pieces: list[list[np.ndarray]] = [[] for _ in transcripts]
         for row, ((i, a, b), (lo, _)) in enumerate(zip(spans, windows)):
             pieces[i].append(_numpy(torch.stack([h[row, 1 + a - lo : 1 + b - lo] for h in layers])))

@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
+from mmer.errors import MmerError
 from mmer.pipeline import Analyzer
 from mmer.ui import build_app, launch_options
 
@@ -25,9 +26,11 @@ def main() -> None:
     )
     options = parser.parse_args()
     is_public = options.public or "SPACE_ID" in os.environ
-    app = build_app(
-        Analyzer.load(preset=options.preset, heads_folder=options.heads), examples=HERE / "assets" / "examples", is_public=is_public
-    )
+    try:
+        analyzer = Analyzer.load(preset=options.preset, heads_folder=options.heads)
+    except MmerError as error:
+        parser.exit(2, f"{error}\n")
+    app = build_app(analyzer, examples=HERE / "assets" / "examples", is_public=is_public)
     app.launch(server_name=options.host or ("0.0.0.0" if is_public else None), server_port=options.port, **launch_options())
 
 

@@ -93,7 +93,7 @@ class Results:
 
 def build(analyzer: Analyzer, *, examples: Sequence[Example], is_public: bool) -> None:
     """The tab's content, inside the gr.Blocks that is open."""
-    session = gr.State(lambda: Session(), time_to_live=KEPT_SECONDS)  # called once per visitor
+    session = gr.State(Session(), time_to_live=KEPT_SECONDS)  # copied for every visitor
     with gr.Row(elem_classes="mm-page", equal_height=False):
         with gr.Column(scale=4, min_width=300, elem_classes="mm-inputs"):
             inputs = build_inputs(analyzer, is_public=is_public)

@@ -1,0 +1,183 @@
+"""A visitor in a real browser: a real clip, an edited word, another head; nothing leaves the machine."""
+
+import os
+import re
+from urllib.parse import urlparse
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+CHROMIUM = os.environ.get("MMER_CHROMIUM", "/usr/bin/chromium")
+PATIENCE = 60_000  # ms; a busy machine recognises speech slowly
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def requests():
+    """Hosts that the page asked for anything."""
+    return set()
+
+
+@pytest.fixture
+def open_page(browser, address, requests):
+    """Opens the app in a window of a given size and colour scheme; every page is closed at the end."""
+    pages = []
+
+    def open_one(width=1280, height=900, scheme="light"):
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme, accept_downloads=True)
+        page.set_default_timeout(PATIENCE)
+        page.on("request", lambda request: requests.add(urlparse(request.url).hostname))
+        page.on("pageerror", lambda error: pytest.fail(f"a script failed: {error}"))
+        page.goto(address)
+        page.wait_for_selector("#analyse")
+        pages.append(page)
+        return page
+
+    yield open_one
+    for page in pages:
+        page.close()
+
+
+def upload(page, path):
+    page.set_input_files("#clip input[type=file]", str(path))
+    expect(page.locator("#clip")).to_contain_text("0:03")
+
+
+def read_probabilities(page):
+    return page.locator(".mm-role").all_inner_texts()
+
+
+def wait_for_drawing(page):
+    for name in ("timeline", "sums", "late-layers", "early-layers", "coattention-plot"):
+        page.wait_for_selector(f"#{name} .js-plotly-plot .main-svg")
+
+
+def test_a_clip_is_analysed_edited_and_heard_by_another_head(open_page, speech_file, requests):
+    page = open_page()
+    expect(page.locator("#empty")).to_be_visible()
+    expect(page.locator(".mm-ethics")).to_have_text("For learning about such models, not for judging people.")
+    upload(page, speech_file)
+    page.click("#analyse")
+    expect(page.locator("#stages")).to_contain_text("Recognising the words")
+    expect(page.locator(".mm-verdict")).to_be_visible(timeout=PATIENCE)
+    wait_for_drawing(page)
+    expect(page.locator("#empty")).not_to_be_visible()
+    expect(page.locator("#transcript textarea")).to_have_value(re.compile("young man"))
+    assert [t.split("\n")[0] for t in read_probabilities(page)] == ["late fusion", "early fusion", "combined"]
+    expect(page.locator("#timeline")).to_contain_text("syllables")
+    first = read_probabilities(page)
+
+    page.fill("#transcript textarea", "He was not an angry young man.")
+    page.locator("#transcript textarea").press("Control+Enter")
+    expect(page.locator("#strip")).to_contain_text("angry", timeout=PATIENCE)
+    expect(page.locator("#stages")).to_contain_text("encode speech kept")
+    assert read_probabilities(page) != first
+
+    page.click("#settings button")
+    page.click("#head input")
+    page.get_by_role("option", name="Late-Fs").click()
+    expect(page.locator(".mm-role")).to_have_count(1, timeout=PATIENCE)
+    expect(page.locator(".mm-role caption")).to_contain_text("late fusion")
+    expect(page.locator("#coattention-note")).to_contain_text("has no coattention")
+    assert requests <= {"127.0.0.1", "localhost", None, ""}
+
+
+def test_emotion_centring_and_heat_map_choices_redraw(open_page, speech_file):
+    page = open_page()
+    upload(page, speech_file)
+    page.click("#analyse")
+    wait_for_drawing(page)
+    page.get_by_role("radio", name="sadness").check()
+    expect(page.locator("#sums")).to_contain_text("logit for sadness (centred)")
+    page.get_by_role("radio", name="raw").check()
+    expect(page.locator("#sums")).to_contain_text("logit for sadness (raw)")
+    page.click("#unit input")
+    page.get_by_role("option", name="phones (P)").click()
+    expect(page.locator("#coattention-plot")).to_contain_text("phones, in order of time")
+
+
+def test_a_click_on_a_segment_plays_it_and_stops_at_its_end(open_page, speech_file):
+    page = open_page()
+    upload(page, speech_file)
+    page.click("#analyse")
+    wait_for_drawing(page)
+    word = page.locator("#strip [data-start]").nth(2)
+    end = float(word.get_attribute("data-end"))
+    word.click()
+    page.wait_for_function("() => document.querySelector('#player audio').currentTime > 0")
+    page.wait_for_function("() => document.querySelector('#player audio').paused")
+    assert page.evaluate("document.querySelector('#player audio').currentTime") == pytest.approx(end, abs=0.25)
+    bar = page.locator("#timeline .barlayer .point path").first
+    before = page.evaluate("document.querySelector('#player audio').currentTime")
+    page.wait_for_timeout(300)
+    box = bar.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_function(f"() => document.querySelector('#player audio').currentTime !== {before}")
+
+
+def test_exports_are_downloaded(open_page, speech_file):
+    page = open_page()
+    upload(page, speech_file)
+    page.click("#analyse")
+    wait_for_drawing(page)
+    for kind, ending in (("json", ".json"), ("textgrid", ".TextGrid"), ("html", ".html")):
+        with page.expect_download() as download:
+            page.click(f"#export-{kind}")
+        assert download.value.suggested_filename == f"young_man{ending}"
+
+
+def test_an_example_opens_at_once_and_says_whether_it_is_right(open_page):
+    page = open_page()
+    page.get_by_role("button", name="A real voice").click()
+    expect(page.locator(".mm-truth")).to_contain_text(re.compile("the verdict is (right|wrong)"))
+    expect(page.locator("#stages")).to_contain_text("stored result")
+    wait_for_drawing(page)
+
+
+def test_a_clip_that_cant_be_used_gives_a_sentence_and_the_app_goes_on(open_page, speech_file, tmp_path):
+    page = open_page()
+    page.click("#analyse")
+    expect(page.locator(".mm-problem")).to_contain_text("There is no clip yet")
+    upload(page, speech_file)
+    page.click("#analyse")
+    expect(page.locator(".mm-verdict")).to_be_visible(timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_scrolls_in_one_direction(open_page, speech_file, scheme):
+    page = open_page(390, 844, scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    upload(page, speech_file)
+    page.click("#analyse")
+    wait_for_drawing(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_ink_of_figures_follows_the_theme(open_page, speech_file):
+    colours = []
+    for scheme in ("light", "dark"):
+        page = open_page(scheme=scheme)
+        upload(page, speech_file)
+        page.click("#analyse")
+        wait_for_drawing(page)
+        colours.append(page.evaluate("getComputedStyle(document.querySelector('#timeline .xtick text')).fill"))
+    light, dark = (sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in colours)
+    assert light < 250 < 500 < dark
+
+
+def test_markup_in_the_transcript_is_text(open_page, speech_file):
+    page = open_page()
+    upload(page, speech_file)
+    page.fill("#transcript textarea", "he was not an <img src=x onerror=alert(1)> ill disposed young man")
+    page.click("#analyse")
+    expect(page.locator("#strip")).to_contain_text("<img src=x", timeout=PATIENCE)
+    assert page.locator("#results img").count() == 0

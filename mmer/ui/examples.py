@@ -66,9 +66,14 @@ def open_example(example: Example) -> Analysis:
     return read_analysis(example.folder / STORED, clip_samples=load_audio(example.clip, name=example.clip.name).samples)
 
 
+def choose_head(analyzer: Analyzer) -> str:
+    """The combination if it is there, else the first head."""
+    return "combined" if "combined" in analyzer.heads else next(iter(analyzer.heads))
+
+
 def store_example(example: Example, analyzer: Analyzer) -> Analysis:
     """Analyses the example's clip with its known words and stores the result beside it."""
-    analysis = analyzer.analyze(load_audio(example.clip, name=example.clip.name), text=example.text)
+    analysis = analyzer.analyze(load_audio(example.clip, name=example.clip.name), text=example.text, head=choose_head(analyzer))
     write_file(example.folder / STORED, dump_json(analysis_to_json(analysis)))
     return analysis
 

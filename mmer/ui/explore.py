@@ -12,14 +12,15 @@ from ..figures.attention import DIRECTIONS
 from ..pipeline import Analyzer
 from ..results import EMOTIONS
 from . import cards
-from .examples import Example
+from .examples import Example, choose_head
 from .handlers import Handlers
 from .session import KEPT_SECONDS, Session
 
 ALIGNER_NAMES = {"sphinx": "PocketSphinx (built in)", "mfa": "Montreal Forced Aligner", "none": "No alignment"}
 MODEL_QUEUE = {"concurrency_id": "model", "concurrency_limit": 1}  # two visitors wait for each other and see their place
 HIDDEN = {"api_visibility": "undocumented"}  # callable, but not part of the described API
-AUDIO_TYPES = ["audio/*", ".mp4", ".m4a", ".webm", ".opus", ".ogg"]
+OTHER_FILES = [".mp4", ".webm", ".mkv", ".mov", ".m4a", ".aac", ".opus"]  # what gr.Audio does not take
+WAITING = '() => \'<ol class="mm-stages"><li class="mm-running">Waiting for a free model</li></ol>\''
 
 
 @dataclass
@@ -27,6 +28,7 @@ class Inputs:
     """What the person gives."""
 
     audio: gr.Audio
+    other: gr.UploadButton
     transcript: gr.Textbox
     transcribe: gr.Button
     analyse: gr.Button
@@ -121,10 +123,12 @@ def build_inputs(analyzer: Analyzer, *, is_public: bool) -> Inputs:
         elem_id="transcript",
         max_length=20_000,
     )
-    transcribe = gr.Button("Transcribe", size="sm", elem_id="transcribe")
+    with gr.Row(elem_classes="mm-small-buttons"):
+        other = gr.UploadButton("Video or other file", size="sm", file_types=["audio", "video", *OTHER_FILES], elem_id="other-file")
+        transcribe = gr.Button("Transcribe", size="sm", elem_id="transcribe")
     with gr.Row(elem_classes="mm-go"):
         analyse = gr.Button("Analyse", variant="primary", elem_id="analyse", scale=3, min_width=120)
-        cancel = gr.Button("Cancel", elem_id="cancel", scale=1, min_width=80, interactive=False)
+        cancel = gr.Button("Cancel", elem_id="cancel", scale=1, min_width=80)
     gr.HTML('<p class="mm-note mm-keys"><kbd>Ctrl</kbd> + <kbd>Enter</kbd> analyses.</p>')
     with gr.Accordion("Settings", open=False, elem_id="settings"):
         head = gr.Dropdown(name_heads(analyzer), value=choose_head(analyzer), label="Models that speak", elem_id="head")
@@ -138,16 +142,11 @@ def build_inputs(analyzer: Analyzer, *, is_public: bool) -> Inputs:
         pronunciations = gr.Textbox(
             label="Pronunciations", lines=2, placeholder="zorb  Z AO R B", info="One word per line, then its ARPAbet phones."
         )
-    return Inputs(audio, transcript, transcribe, analyse, cancel, aligner, head, pronunciations, textgrid, [])
+    return Inputs(audio, other, transcript, transcribe, analyse, cancel, aligner, head, pronunciations, textgrid, [])
 
 
 def name_heads(analyzer: Analyzer) -> list[tuple[str, str]]:
     return [(head.title or name, name) for name, head in analyzer.heads.items()]
-
-
-def choose_head(analyzer: Analyzer) -> str | None:
-    """The combination if it is there, else the first head."""
-    return "combined" if "combined" in analyzer.heads else next(iter(analyzer.heads), None)
 
 
 def build_examples(examples: Sequence[Example]) -> list[tuple[gr.Button, Example]]:
@@ -259,7 +258,8 @@ EXPORTS: Mapping[str, str] = {"json": "JSON", "textgrid": "TextGrid", "html": "H
 
 def wire_analysis(handlers: Handlers, inputs: Inputs, results: Results, session: gr.State) -> None:
     """Analyse, Cancel, Transcribe, examples: everything that brings a new result."""
-    buttons = [inputs.analyse, inputs.cancel]
+    progress = [results.stages, inputs.analyse]
+    inputs.analyse.click(fn=None, js=WAITING, outputs=results.stages, api_visibility="private")
     running = []
     asking = {
         "run": (inputs.analyse.click, handlers.run),
@@ -270,7 +270,7 @@ def wire_analysis(handlers: Handlers, inputs: Inputs, results: Results, session:
         run = trigger(
             handler,
             [session, *inputs.asked],
-            [results.stages, *buttons],
+            progress,
             show_progress="full",
             show_progress_on=[results.stages],
             api_name=name,
@@ -282,9 +282,7 @@ def wire_analysis(handlers: Handlers, inputs: Inputs, results: Results, session:
         show = run.success(handlers.show, session, results.shown, show_progress="hidden", api_name=f"show_{name}", **HIDDEN)
         show.success(handlers.fill_transcript, session, inputs.transcript, show_progress="hidden", api_name=f"fill_{name}", **HIDDEN)
         show.success(fn=None, js="() => window.mmer && window.mmer.reveal()", api_visibility="private")
-        run.failure(
-            handlers.show_problem, session, [results.stages, *buttons], show_progress="hidden", api_name=f"problem_{name}", **HIDDEN
-        )
+        run.failure(handlers.show_problem, session, progress, show_progress="hidden", api_name=f"problem_{name}", **HIDDEN)
     words = inputs.transcribe.click(
         handlers.transcribe,
         [session, inputs.audio],
@@ -297,14 +295,15 @@ def wire_analysis(handlers: Handlers, inputs: Inputs, results: Results, session:
     inputs.cancel.click(
         handlers.cancel,
         session,
-        [results.stages, *buttons],
+        progress,
         queue=False,
         cancels=[*running, words],
         show_progress="hidden",
         api_name="cancel",
         **HIDDEN,
     )
-    for event in (inputs.audio.upload, inputs.audio.stop_recording, inputs.audio.clear):
+    inputs.other.upload(handlers.take_file, inputs.other, inputs.audio, show_progress_on=[inputs.audio], api_name="take_file", **HIDDEN)
+    for event in (inputs.other.upload, inputs.audio.upload, inputs.audio.stop_recording, inputs.audio.clear):
         event(
             handlers.forget_words,
             [session, inputs.transcript],
@@ -370,7 +369,7 @@ def build_api(handlers: Handlers, analyzer: Analyzer) -> None:
         audio = gr.File(label="audio", type="filepath")
         text = gr.Textbox(value="", label="text", info="What is said; empty: recognise it.")
         aligner = gr.Textbox(value="sphinx", label="aligner")
-        head = gr.Textbox(value=choose_head(analyzer) or "", label="head")
+        head = gr.Textbox(value=choose_head(analyzer), label="head")
         result, words, button = gr.JSON(label="analysis"), gr.Textbox(label="transcript"), gr.Button()
         button.click(handlers.api_analyze, [audio, text, aligner, head], result, api_name="analyze", **MODEL_QUEUE)
         button.click(handlers.api_transcribe, audio, words, api_name="transcribe", **MODEL_QUEUE)

@@ -36,6 +36,11 @@ def for_people(handler: Callable) -> Callable:
 
 
 def show_error(error: MmerError) -> gr.Error:
-    """The toast for an error; its text is escaped because Gradio renders it as HTML."""
-    title = "Cancelled" if isinstance(error, Cancelled) else "This can't be used"
-    return gr.Error(html.escape(str(error), quote=False), title=title, duration=12, print_exception=False)
+    """The toast for an error, escaped because Gradio renders it as HTML; none for what the person stopped."""
+    return gr.Error(
+        html.escape(str(error), quote=False),
+        title="This can't be used",
+        duration=12,
+        visible=not isinstance(error, Cancelled),
+        print_exception=False,
+    )

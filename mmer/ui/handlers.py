@@ -11,12 +11,13 @@ from typing import Any
 
 import gradio as gr
 import plotly.graph_objects as go
+import soundfile
 from gradio.components.plot import PlotData
 from gradio.utils import get_upload_folder
 
 from .. import figures
 from ..align.textgrid import write_textgrid
-from ..audio import load_audio
+from ..audio import SAMPLE_RATE, load_audio
 from ..errors import MmerError, TranscriptError
 from ..export import analysis_to_json, dump_json
 from ..figures.attention import find_maps
@@ -31,8 +32,7 @@ from .session import Session, watch_stages
 NO_CLIP = "There is no clip yet: record one, upload one or open an example."
 MEAN = -1  # the dropdowns' value for "mean over all"
 SHOWN = 21  # how many components a new analysis changes
-IDLE = (gr.Button(interactive=True), gr.Button(interactive=False))  # Analyse, Cancel
-BUSY = (gr.Button(interactive=False), gr.Button(interactive=True))
+IDLE, BUSY = gr.Button(interactive=True), gr.Button(interactive=False)  # Analyse
 PLOT_CONFIG = {"displaylogo": False, "displayModeBar": False, "responsive": True, "doubleClick": "reset", "showTips": False}
 
 
@@ -56,13 +56,13 @@ class Handlers:
         """Analyse the clip, reporting stages; the result waits in the session for `show`."""
         stop = session.begin()
         session.problem = ""
-        yield cards.write_stages([]), *BUSY
+        yield cards.write_stages([]), BUSY
         try:
             work = self.plan_analysis(session, audio, text, aligner, head, said, textgrid, stop)
             for stages, analysis in watch_stages(work, stop):
                 if analysis is not None:
                     session.analysis, session.example = analysis, None
-                yield cards.write_stages(stages), *(BUSY if analysis is None else IDLE)
+                yield cards.write_stages(stages), (BUSY if analysis is None else IDLE)
         except MmerError as error:
             session.problem = str(error)
             raise
@@ -95,7 +95,7 @@ class Handlers:
         if session.analysis is not None:
             yield from self.run(session, *asked)
         else:
-            yield gr.skip(), *IDLE
+            yield gr.skip(), IDLE
 
     @for_people
     def transcribe(self, session: Session, audio: str | None) -> str:
@@ -110,10 +110,18 @@ class Handlers:
 
     def cancel(self, session: Session) -> tuple:
         session.stop.set()
-        return cards.write_problem("Cancelled.", kept=session.analysis is not None), *IDLE
+        return cards.write_problem("Cancelled.", kept=session.analysis is not None), IDLE
 
     def show_problem(self, session: Session) -> tuple:
-        return cards.write_problem(session.problem or "Something went wrong.", kept=session.analysis is not None), *IDLE
+        return cards.write_problem(session.problem or "Something went wrong.", kept=session.analysis is not None), IDLE
+
+    @for_people
+    def take_file(self, path: str) -> str:
+        """Any file with sound in it, such as a video, as a wav for the page's recorder."""
+        clip = load_audio(path, name=Path(path).name)
+        target = new_cache_path(f"{Path(path).stem}.wav")
+        soundfile.write(target, clip.samples, SAMPLE_RATE, subtype="PCM_16")
+        return str(target)
 
     def forget_words(self, session: Session, text: str) -> Any:
         """A new clip empties the transcript box, unless the person typed what stands there."""
@@ -186,9 +194,7 @@ class Handlers:
             if session.analysis is None:
                 raise MmerError("There is no result to export yet.")
             name, text = WRITERS[kind](session.analysis)
-            folder = Path(get_upload_folder()) / secrets.token_hex(16)
-            folder.mkdir(parents=True)
-            path = folder / name
+            path = new_cache_path(name)
             path.write_text(text, encoding="utf-8")
             return str(path)
 
@@ -208,6 +214,13 @@ class Handlers:
         if audio is None:
             raise MmerError("No audio file was sent.")
         return self.analyzer.transcribe(load_audio(audio, name=Path(audio).name)).text
+
+
+def new_cache_path(name: str) -> Path:
+    """A path of that name in a folder that nobody can guess, where Gradio deletes files with the recordings."""
+    folder = Path(get_upload_folder()) / secrets.token_hex(16)
+    folder.mkdir(parents=True)
+    return folder / name
 
 
 def draw_layers(analysis: Analysis, role: str) -> PlotData | None:

@@ -79,7 +79,7 @@ def watch_stages(
             if stages and not stages[-1].done:
                 stages[-1].seconds = now - begun
             if stop.is_set():
-                raise Cancelled("The analysis was cancelled. What was there before is still shown.")
+                raise Cancelled("Cancelled.")
             if kind == "error":
                 raise value
             if kind == "stage":

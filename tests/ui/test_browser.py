@@ -4,7 +4,9 @@ import os
 import re
 from urllib.parse import urlparse
 
+import av
 import pytest
+import soundfile
 from playwright.sync_api import expect, sync_playwright
 
 CHROMIUM = os.environ.get("MMER_CHROMIUM", "/usr/bin/chromium")
@@ -150,6 +152,42 @@ def test_a_clip_that_cant_be_used_gives_a_sentence_and_the_app_goes_on(open_page
     upload(page, speech_file)
     page.click("#analyse")
     expect(page.locator(".mm-verdict")).to_be_visible(timeout=PATIENCE)
+
+
+def test_cancel_stops_and_keeps_the_earlier_result(open_page, speech_file):
+    page = open_page()
+    page.get_by_role("button", name="A real voice").click()
+    expect(page.locator("#strip")).to_contain_text("amiable")
+    page.locator("#clip [aria-label='Clear']").click()
+    upload(page, speech_file)
+    page.click("#analyse")
+    expect(page.locator("#stages .mm-running")).to_be_visible()
+    page.click("#cancel")
+    expect(page.locator(".mm-problem")).to_contain_text("Cancelled. The earlier result is still shown.")
+    expect(page.locator("#strip")).to_contain_text("amiable")
+    expect(page.locator("#analyse")).to_be_enabled()
+    page.click("#analyse")
+    expect(page.locator("#strip")).to_contain_text("young man", timeout=PATIENCE)
+
+
+def test_a_video_with_sound_becomes_the_clip(open_page, speech_file, tmp_path):
+    video = tmp_path / "memo.mp4"
+    write_mp4(video, speech_file)
+    page = open_page()
+    page.set_input_files("input[type=file] >> nth=1", str(video))
+    expect(page.locator("#clip")).to_contain_text("0:03")
+
+
+def write_mp4(path, speech_file):
+    samples, rate = soundfile.read(speech_file, dtype="float32")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=rate)
+        stream.layout = "mono"
+        for start in range(0, len(samples), 1024):
+            frame = av.AudioFrame.from_ndarray(samples[None, start : start + 1024], format="fltp", layout="mono")
+            frame.sample_rate = rate
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

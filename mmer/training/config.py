@@ -29,8 +29,9 @@ class TrainConfig:
     patience: int = 4  # epochs without a lower validation loss before the run ends; reference [5]'s value, the paper has none
     batch_size: int = 32  # the paper's
     learning_rate: float = 1e-3  # the paper's; 5e-5 for its transformer models
+    layer_rate: float = 1.0  # Equation 1's layer weights learn so many times as fast: four numbers that steps of 1e-3 hardly move
     warmup_steps: int = 0  # steps over which the rate rises to learning_rate
-    weight_decay: float = 0.0
+    weight_decay: float = 0.0  # decoupled from the gradient (AdamW; Adam at 0); the layer weights have none
     label_smoothing: float = 0.0
     clip_norm: float = 1.0  # of the gradient; reference [5]'s value
     branch_loss: float = 0.0  # weight of each present branch's own loss beside that of the sum (late fusion only)

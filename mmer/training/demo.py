@@ -25,19 +25,27 @@ TEST_SPEAKERS = frozenset({"ravdess/actor21", "ravdess/actor22", "ravdess/actor2
 LATE = TrainConfig(
     fusion="late",
     units=("T", "F", "S"),
-    voice_shift=1.0,
+    layer_rate=20.0,
+    label_smoothing=0.3,
+    augmented=0.4,
+    voice_shift=0.5,
     branch_loss=0.5,
+    frame_stride=2,
 )
 COATTENTION = TrainConfig(
     fusion="coattention",
     units=("T", "F", "P"),
     learning_rate=5e-5,
-    warmup_steps=200,
-    voice_shift=1.0,
+    warmup_steps=100,
+    layer_rate=20.0,
+    label_smoothing=0.2,
+    augmented=0.4,
+    voice_shift=0.5,
+    epochs=14,
     model={"heads": 4, "feedforward": 384},
-    frame_stride=3,
+    frame_stride=4,
     bfloat16=True,
-    mix=PairingMix(same_label=0.5, own_words=0.2, text_alone=0.25, drop_aligned=0.0, drop_frames=0.0),
+    mix=PairingMix(same_label=0.5, own_words=0.2, text_alone=0.15, drop_aligned=0.0, drop_frames=0.0),
 )
 DEMO_CONFIGS: Mapping[str, TrainConfig] = {
     "late-fs": LATE,

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from mmer.cache import FeatureCache
 from mmer.encoders import PRESETS
 from mmer.errors import DataError
-from mmer.fusion import FusionOutput
+from mmer.fusion import FusionOutput, LayerMix
 from mmer.heads import HeadConfig, Normalisation, build_model
 from mmer.training.batches import (
     Batch,
@@ -128,7 +128,7 @@ class _Run:
         torch.manual_seed(config.seed)
         self.model = build_model(make_head_config(config))
         self.best = {name: value.clone() for name, value in self.model.state_dict().items()}
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        self.optimizer = make_optimizer(self.model, config)
 
     def _measure_speech(self, cache: FeatureCache) -> tuple[Normalisation | None, Tensor | None]:
         if not self.data.speech or set(self.config.units) == {"T"}:
@@ -166,7 +166,7 @@ class _Run:
         batch = self.training_reader.read(examples, shifts=shifts, rng=rng)
         state.step += 1
         for group in self.optimizer.param_groups:
-            group["lr"] = config.learning_rate * min(1.0, state.step / max(1, config.warmup_steps))
+            group["lr"] = group["full_rate"] * min(1.0, state.step / max(1, config.warmup_steps))
         with _autocast(config):
             loss = compute_loss(self.model(batch.states, batch.masks), batch, config)
         self.optimizer.zero_grad()
@@ -202,6 +202,17 @@ class _Run:
         except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path}: the checkpoint does not fit this run ({error}); use another folder or delete this one.") from error
         return state
+
+
+def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """Adam with decoupled weight decay, and a rate of their own for the layer weights."""
+    mixes = [module.weights for module in model.modules() if isinstance(module, LayerMix)]
+    others = [p for p in model.parameters() if not any(p is m for m in mixes)]
+    groups = [
+        {"params": others, "weight_decay": config.weight_decay, "full_rate": config.learning_rate},
+        {"params": mixes, "weight_decay": 0.0, "full_rate": config.learning_rate * config.layer_rate},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate)
 
 
 def make_head_config(config: TrainConfig, **further) -> HeadConfig:

@@ -119,7 +119,7 @@ class _Stream:
 
 
 def _check_file(path: Path, name: str) -> None:
-    if not path.exists():
+    if not os.path.exists(path):  # unlike path.exists() it takes any name, an endless one as well
         raise AudioError(f"{name}: there is no such file.")
     if not path.is_file():
         raise AudioError(f"{name} is not a file; name one recording.")

@@ -1,8 +1,15 @@
 """What can be wrong with what a person gave us. Messages are for that person: what was wrong, with the value, and what to do."""
 
+LONGEST = 800  # characters of a message; what a file or a stranger wrote may be endless
+
 
 class MmerError(Exception):
     """Base of every error that a person can mend. The app shows its text, the CLI prints it and exits with 2."""
+
+    def __str__(self) -> str:
+        """One line; of a very long one the beginning and the end, where the advice stands."""
+        text = " ".join(super().__str__().split())
+        return text if len(text) <= LONGEST else f"{text[: LONGEST - 300]} … {text[-297:]}"
 
 
 class AudioError(MmerError):

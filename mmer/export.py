@@ -79,7 +79,7 @@ def read_analysis(path: Path | str, *, clip_samples: np.ndarray | None = None) -
 def write_file(path: Path | str, content: str | bytes) -> Path:
     """Write under a temporary name, then rename: a file of this name is never half written. Raises DataError."""
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name[:50]}.{os.getpid()}.part")
     try:
         temporary.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
         os.replace(temporary, path)

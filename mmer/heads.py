@@ -476,6 +476,8 @@ def read_config(folder: str | os.PathLike[str]) -> HeadConfig:
         data = json.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
         raise HeadError(f"There is no head in {folder}: {CONFIG} is missing.") from error
+    except OSError as error:
+        raise HeadError(f"{path} can't be read: {error.strerror}; install the head again.") from error
     except ValueError as error:
         raise HeadError(f"{path} is not readable as JSON ({error}); install the head again.") from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:

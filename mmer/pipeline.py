@@ -16,7 +16,7 @@ from mmer.align import ALIGNERS, Aligner
 from mmer.align.assemble import align_from_recogniser
 from mmer.align.textgrid import read_textgrid, textgrid_transcript
 from mmer.encoders import PRESETS, SpeechEncoder, TextEncoder
-from mmer.errors import AlignmentError, Cancelled, HeadError, MmerError
+from mmer.errors import AlignmentError, Cancelled, HeadError, MmerError, TranscriptError
 from mmer.features import extract_features
 from mmer.heads import CombinedHead, Head, list_heads, load_head
 from mmer.results import (
@@ -33,6 +33,7 @@ from mmer.transcribe import Recogniser, read_transcript
 
 AnyHead = Head | CombinedHead
 Progress = Callable[[float, str], None]  # (share done in [0, 1], what is being done)
+MAX_PAIRS = 60_000_000  # word pieces times frames: one attention map of it takes 240 MB, and three are needed at once
 NO_WORDS = "No words were heard or typed, so nothing can be read or aligned."
 # stage -> (what the person reads, rough share of the work before it ends)
 STAGES = {
@@ -188,6 +189,7 @@ class Analyzer:
         states = None
         if transcript.words:
             states = stages.run("encode text", (transcript, self.text.identity), lambda: self.text.encode(transcript))
+            check_pieces(states.hidden.shape[1], speech.hidden.shape[1])
         pooled_from = (clip.sha256, self.speech.identity, transcript, self.text.identity, alignment, tuple(sorted(reasons.items())))
         features = stages.run("pool", pooled_from, lambda: extract_features(self.preset, speech, states, alignment, absent=reasons))
         predictions, silent, more = stages.run("fuse", (pooled_from, head), lambda: predict(chosen, features, self._heads))
@@ -288,6 +290,15 @@ def find_stand_in(features: Features, heads: Mapping[str, AnyHead]) -> Head | No
     """The early-fusion head that reads the most of the units there are."""
     able = [head for head in heads.values() if isinstance(head, Head) and head.role == "early" and not head.unavailable(features)]
     return max(able, key=lambda head: len(head.config.units), default=None)
+
+
+def check_pieces(pieces: int, frames: int) -> None:
+    """Raises TranscriptError when text and clip together are too long for early fusion, where each piece looks at each frame."""
+    if pieces * frames > MAX_PAIRS:
+        raise TranscriptError(
+            f"The words are {pieces:,} pieces of text to the model, which reads at most {MAX_PAIRS // frames:,} beside a clip this long. "
+            "Cut the clip, or type only what is said."
+        )
 
 
 def load_heads(folder: Path, *, preset: str) -> dict[str, AnyHead]:

@@ -15,6 +15,7 @@ from mmer.weights import find_weights
 MAX_WORDS = 5000  # of one transcript
 MAX_CHARACTERS = 50_000
 WORDS_PER_SECOND = 10  # nobody speaks faster
+CHARACTERS_PER_SECOND, SPARE_CHARACTERS = 30, 1000  # the same in characters, which bounds the word pieces
 SPARE_WORDS = 5  # on top of that, for very short clips
 UNSURE = 0.65  # mean word probability below which the recogniser is called unsure; see benchmarks/recogniser_confidence.py
 NO_SPEECH = 0.8  # the recogniser's own probability of no speech above which its words are dropped: it invents some for noise
@@ -86,6 +87,7 @@ def read_transcript(text: str, *, source: str = "typed", duration: float | None 
     text, notices = _clean_text(text)
     written = split_words(text)
     _check_count(written, duration)
+    _check_length(text, duration)
     words = tuple(Word(w.text, w.start, w.end, w.spoken) for w in written)
     return Transcript(text, words, source, notices=tuple(notices + _describe_unspoken(words)))
 
@@ -104,6 +106,16 @@ def _is_control(c: str) -> bool:
     if c in "\n\t\u200c\u200d":  # joiners belong to emoji and to several scripts
         return False
     return unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn")
+
+
+def _check_length(text: str, duration: float | None) -> None:
+    """A few words may carry a book of signs, each of which the text model reads: memory grows with them times the clip's frames."""
+    limit = MAX_CHARACTERS if duration is None else int(CHARACTERS_PER_SECOND * duration + SPARE_CHARACTERS)
+    if len(text) > limit:
+        raise TranscriptError(
+            f"The transcript has {len(text):,} characters, but the clip lasts {duration:.1f} s: at most {limit:,} characters can be said "
+            "in that time. Type what is said in this clip."
+        )
 
 
 def _check_count(written: tuple[WrittenWord, ...], duration: float | None) -> None:

@@ -9,7 +9,7 @@ import torch
 from mmer.align.sphinx import SphinxAligner
 from mmer.audio import load_audio
 from mmer.encoders import PRESETS, SpeechEncoder, TextEncoder
-from mmer.heads import CombinedHead, Head, HeadConfig, build_model
+from mmer.heads import CombinedHead, Head, HeadConfig, build_model, load_head, save_combination, save_head
 from mmer.pipeline import Analyzer
 from mmer.transcribe import Recogniser
 
@@ -72,6 +72,17 @@ def random_heads():
     config = dataclasses.replace(late.config, name="combined", title="Combined", fusion="combination", units=tuple("TFPS"))
     heads = [late, early, make_head("coattention-f", "coattention", "TF", seed=2), CombinedHead(config, early=early, late=late, sha256="c")]
     return {head.config.name: head for head in heads}
+
+
+@pytest.fixture(scope="session")
+def heads_folder(random_heads, tmp_path_factory):
+    """The random heads on disk, as `pretrained` is."""
+    folder = tmp_path_factory.mktemp("heads")
+    for name in ("late-fs", "coattention-fp", "coattention-f"):
+        save_head(folder / name, random_heads[name].config, random_heads[name].model)
+    members = {"early": load_head(folder / "coattention-fp"), "late": load_head(folder / "late-fs")}
+    save_combination(folder / "combined", random_heads["combined"].config, **members)
+    return folder
 
 
 @pytest.fixture(scope="session")

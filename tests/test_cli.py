@@ -17,25 +17,11 @@ from mmer.commands.analyze import locate_head
 from mmer.commands.clip import parse_pronunciations
 from mmer.errors import AlignmentError
 from mmer.export import read_analysis
-from mmer.heads import save_combination, save_head
 from mmer.summary import sum_words, summarise
 
 SPEECH = Path("/usr/share/pocketsphinx/test/data")
 CLIP = SPEECH / "librivox" / "sense_and_sensibility_01_austen_64kb-0880.wav"
 WORDS = "he was not an ill disposed young man"
-
-
-@pytest.fixture(scope="session")
-def heads_folder(random_heads, tmp_path_factory):
-    """The random heads on disk, as `pretrained` is."""
-    from mmer.heads import load_head
-
-    folder = tmp_path_factory.mktemp("heads")
-    for name in ("late-fs", "coattention-fp", "coattention-f"):
-        save_head(folder / name, random_heads[name].config, random_heads[name].model)
-    members = {"early": load_head(folder / "coattention-fp"), "late": load_head(folder / "late-fs")}
-    save_combination(folder / "combined", random_heads["combined"].config, **members)
-    return folder
 
 
 def run(*arguments):

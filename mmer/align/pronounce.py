@@ -12,6 +12,8 @@ from pathlib import Path
 from mmer.align.phones import ARPABET, map_ipa, strip_stress
 from mmer.errors import AlignmentError
 
+MAX_PHONES = 100  # of one word
+
 
 def check_pronunciations(pronunciations: Mapping[str, Sequence[str] | str]) -> dict[str, tuple[str, ...]]:
     """Typed pronunciations with lower-case words and phones without stress.
@@ -24,6 +26,8 @@ def check_pronunciations(pronunciations: Mapping[str, Sequence[str] | str]) -> d
         bare = tuple(strip_stress(phone.upper()) for phone in phones)
         if not bare:
             raise AlignmentError(f"The pronunciation of “{word}” is empty. Write its sounds in ARPAbet, for example HH AH L OW.")
+        if len(bare) > MAX_PHONES:
+            raise AlignmentError(f"The pronunciation of “{word}” has {len(bare):,} sounds; no word has more than {MAX_PHONES}.")
         for phone, typed in zip(bare, phones):
             if phone not in ARPABET:
                 raise AlignmentError(

@@ -7,6 +7,7 @@ comment. praatio is not used for reading: it takes a short file that is cut off 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,8 +23,14 @@ TIER_NAMES = {
     "phones": ("phones", "phone", "phonemes", "segments"),
     "syllables": ("syllables", "syllable"),
 }
+MAX_CHARACTERS = 20_000_000  # of a file, hours of speech; more would fill the memory
+MAX_TEXT = 50_000  # characters of all words, as for a typed transcript
 TOLERANCE = 0.05  # seconds that a tier may go on after the recording, for other programs' rounding
 _TOKEN = re.compile(r'"(?P<string>(?:[^"]|"")*)"|(?<!\S)<(?P<flag>\w+)>(?!\S)|(?<!\S)(?P<number>[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?!\S)')
+
+_INVISIBLE = re.compile(  # control characters, lone surrogates, and marks that turn the direction of writing
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,8 @@ def textgrid_transcript(source: str | Path) -> Transcript:
     labels = _find_labels(read_tiers(source), "words")
     if not labels:
         raise AlignmentError("The TextGrid has no words.")
+    if (characters := sum(len(label) + 1 for _, _, label in labels)) > MAX_TEXT:
+        raise AlignmentError(f"The TextGrid's words have {characters:,} characters; the limit is {MAX_TEXT:,}. Cut it to the clip.")
     words, at = [], 0
     for start, end, label in labels:
         spoken = label.lower().strip('.,;:!?"“”()')
@@ -97,6 +106,7 @@ def read_tiers(source: str | Path) -> tuple[Tier, ...]:
     """The interval tiers of a TextGrid, checked to run forward in time. Raises AlignmentError saying what is wrong where."""
     text = _read_text(source)
     tiers = _parse_json(text) if text.lstrip().startswith("{") else _parse_tokens(text)
+    tiers = tuple(Tier(t.name, tuple((start, end, _INVISIBLE.sub("", label)) for start, end, label in t.intervals)) for t in tiers)
     for tier in tiers:
         _check_order(tier)
     return tiers
@@ -106,9 +116,11 @@ def _read_text(source: str | Path) -> str:
     if isinstance(source, str):  # always the text itself: a visitor's words are never taken for a path
         if not source.strip():
             raise AlignmentError("The TextGrid is empty.")
+        _check_size(len(source), "The TextGrid")
         return source.removeprefix("\ufeff")
     path = source
     try:
+        _check_size(path.stat().st_size, f"The TextGrid “{path.name}”")
         data = path.read_bytes()
     except OSError as error:
         raise AlignmentError(f"The TextGrid “{path.name}” can't be read: {error.strerror}.") from error
@@ -119,6 +131,11 @@ def _read_text(source: str | Path) -> str:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         raise AlignmentError(f"The TextGrid “{path.name}” is not text in UTF-8 or UTF-16. Save it in Praat as a text file.") from error
+
+
+def _check_size(size: int, name: str) -> None:
+    if size > MAX_CHARACTERS:
+        raise AlignmentError(f"{name} has {size / 1e6:.0f} MB; the limit is {MAX_CHARACTERS // 10**6} MB. Cut it to the clip.")
 
 
 def _parse_tokens(text: str) -> tuple[Tier, ...]:
@@ -149,8 +166,8 @@ class _Tokens:
 
     def take_count(self, what: str) -> int:
         value = self.take("number", what)
-        if not value.isdigit():
-            raise AlignmentError(f"The TextGrid is broken: {what} is {value}.")
+        if not value.isdigit() or len(value) > 9:
+            raise AlignmentError(f"The TextGrid is broken: {what} is {value[:40]}.")
         return int(value)
 
     def take_tier(self, number: int) -> Tier | None:
@@ -185,6 +202,8 @@ def _parse_json(text: str) -> tuple[Tier, ...]:
             for name, tier in named
             if "interval" in str(tier.get("type", tier.get("class", "interval"))).lower()
         )
+    except RecursionError as error:
+        raise AlignmentError("The JSON file is not a TextGrid: it is nested too deeply.") from error
     except json.JSONDecodeError as error:
         raise AlignmentError(f"The TextGrid is broken JSON in line {error.lineno}: {error.msg}.") from error
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -195,6 +214,8 @@ def _check_order(tier: Tier) -> None:
     end = 0.0
     for number, (start, stop, label) in enumerate(tier.intervals, 1):
         where = f"Interval {number} (“{label}”) of the tier “{tier.name}”"
+        if not (math.isfinite(start) and math.isfinite(stop)):
+            raise AlignmentError(f"{where} runs from {start} to {stop}: a time must be a number of seconds.")
         if start < end - 1e-4:
             raise AlignmentError(f"{where} begins at {start:.3f} s, before {end:.3f} s where the one before it ends.")
         if stop < start or (stop - start < 1e-6 and not is_silence(label)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from mmer.commands.clip import (
@@ -68,7 +69,7 @@ def analyze(args: argparse.Namespace) -> Analysis:
 def locate_head(name: str, folder: Path) -> tuple[Path, str]:
     """(folder of heads, head's name): `name` may be a path to a head's own folder."""
     path = Path(name)
-    return (path.resolve().parent, path.resolve().name) if len(path.parts) > 1 or path.joinpath("config.json").is_file() else (folder, name)
+    return (path.resolve().parent, path.resolve().name) if len(path.parts) > 1 or os.path.isfile(path / "config.json") else (folder, name)
 
 
 def write_outputs(analysis: Analysis, args: argparse.Namespace) -> None:

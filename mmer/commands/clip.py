@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -65,11 +66,11 @@ def check_outputs(clip: Path, outputs: Iterable[Path | None]) -> None:
     for out in outputs:
         if out is None:
             continue
-        if not out.parent.is_dir():
+        if not os.path.isdir(out.parent):  # unlike Path.is_dir it takes any name, an endless one as well
             raise DataError(f"Can't write {out}: there is no folder {out.parent}. Create it first.")
-        if out.is_dir():
+        if os.path.isdir(out):
             raise DataError(f"Can't write {out}: it is a folder. Name a file in it.")
-        if out.exists() and clip.exists() and out.samefile(clip):
+        if os.path.exists(out) and os.path.exists(clip) and out.samefile(clip):
             raise DataError(f"{out} is the recording itself; choose another name for the output.")
 
 

@@ -15,6 +15,7 @@ from . import cards
 from .examples import Example, choose_head
 from .handlers import Handlers
 from .session import KEPT_SECONDS, Session
+from .uploads import take_uploads_only
 
 ALIGNER_NAMES = {"sphinx": "PocketSphinx (built in)", "mfa": "Montreal Forced Aligner", "none": "No alignment"}
 MODEL_QUEUE = {"concurrency_id": "model", "concurrency_limit": 1}  # two visitors wait for each other and see their place
@@ -102,6 +103,8 @@ def build(analyzer: Analyzer, *, examples: Sequence[Example], is_public: bool) -
         with gr.Column(scale=9, min_width=320, elem_classes="mm-results"):
             inputs.examples += build_examples(examples)
             results = build_results()
+    take_uploads_only(inputs.audio)
+    take_uploads_only(inputs.textgrid)
     handlers = Handlers(analyzer)
     wire_analysis(handlers, inputs, results, session)
     wire_choices(handlers, results, session)
@@ -367,6 +370,7 @@ def build_api(handlers: Handlers, analyzer: Analyzer) -> None:
     """The two endpoints that are meant for programs: /analyze and /transcribe, on components that nobody sees."""
     with gr.Column(visible=False):
         audio = gr.File(label="audio", type="filepath")
+        take_uploads_only(audio)
         text = gr.Textbox(value="", label="text", info="What is said; empty: recognise it.")
         aligner = gr.Textbox(value="sphinx", label="aligner")
         head = gr.Textbox(value=choose_head(analyzer), label="head")

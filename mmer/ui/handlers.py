@@ -20,7 +20,7 @@ from ..align.textgrid import write_textgrid
 from ..audio import SAMPLE_RATE, load_audio
 from ..errors import MmerError, TranscriptError
 from ..export import analysis_to_json, dump_json
-from ..figures.attention import find_maps
+from ..figures.attention import DIRECTIONS, find_maps
 from ..pipeline import Analyzer
 from ..results import UNIT_NAMES, Analysis
 from . import cards
@@ -74,7 +74,7 @@ class Handlers:
         if audio is None:
             raise MmerError(NO_CLIP)
         options = {
-            "text": text if text.strip() else None,
+            "text": text if text and text.strip() else None,
             "aligner": aligner,
             "head": head,
             "pronunciations": read_pronunciations(said),
@@ -206,7 +206,7 @@ class Handlers:
         if audio is None:
             raise MmerError("No audio file was sent.")
         clip = load_audio(audio, name=Path(audio).name)
-        return analysis_to_json(self.analyzer.analyze(clip, text=text if text.strip() else None, aligner=aligner, head=head))
+        return analysis_to_json(self.analyzer.analyze(clip, text=text if text and text.strip() else None, aligner=aligner, head=head))
 
     @for_people
     def api_transcribe(self, audio: str) -> str:
@@ -244,7 +244,7 @@ def describe_attention(analysis: Analysis) -> tuple:
     layers, heads = next(iter(maps.values())).text_to_speech.shape[:2]
     return (
         gr.Dropdown(units, value=units[0][1]),
-        gr.Dropdown(value="text_to_speech"),
+        gr.Dropdown([(name, key) for key, name in DIRECTIONS.items()], value="text_to_speech"),
         gr.Dropdown([("mean", MEAN), *((str(i + 1), i) for i in range(layers))], value=MEAN),
         gr.Dropdown([("mean", MEAN), *((str(i + 1), i) for i in range(heads))], value=MEAN),
     )

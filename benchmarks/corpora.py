@@ -15,7 +15,9 @@ from mmer.training.engine import TrainingData, predict_examples, train_model
 from mmer.training.pairing import SpeechItem, show_alone
 
 PLAIN = TrainConfig(fusion="linear", units=("F",), augmented=0.0, epochs=40, balance_corpora=0.0)  # the paper's settings
-AUGMENTED = replace(PLAIN, augmented=0.8, voice_shift=1.0, balance_corpora=0.5)  # as the heads that ship
+OURS = replace(PLAIN, label_smoothing=0.3, layer_rate=20.0, balance_corpora=0.5, frame_stride=2)  # as the heads that ship ...
+AUGMENTED = replace(OURS, augmented=0.4, voice_shift=0.5)  # ... and what is done to their clips
+SETTINGS = {"the paper's settings": PLAIN, "ours without augmentation": OURS, "ours": AUGMENTED}
 CORPORA = ("ravdess", "tess", "nemo")
 
 

@@ -6,7 +6,7 @@ python benchmarks/frame_branch_ravdess.py --data DATA --features FEATURES
 from dataclasses import replace
 
 import numpy as np
-from corpora import AUGMENTED, PLAIN, describe, fold_speakers, load_corpora, parse_arguments, run_frames, take_speakers
+from corpora import SETTINGS, describe, fold_speakers, load_corpora, parse_arguments, run_frames, take_speakers
 
 
 def main() -> None:
@@ -14,7 +14,7 @@ def main() -> None:
     corpora, cache = load_corpora(args, ("ravdess",))
     items = corpora["ravdess"]
     folds = fold_speakers(items, 5)
-    for name, config in (("the paper's settings", PLAIN), ("with augmentation and voice shift", AUGMENTED)):
+    for name, config in SETTINGS.items():
         means = []
         for seed in range(args.seeds):
             found = []

@@ -6,7 +6,7 @@ python benchmarks/leave_one_corpus_out.py --data DATA --features FEATURES
 from dataclasses import replace
 from itertools import combinations
 
-from corpora import AUGMENTED, CORPORA, PLAIN, describe, load_corpora, parse_arguments, run_frames, take_speakers
+from corpora import CORPORA, SETTINGS, describe, load_corpora, parse_arguments, run_frames, take_speakers
 
 
 def hold_out_speakers(items) -> set[str]:
@@ -18,7 +18,7 @@ def hold_out_speakers(items) -> set[str]:
 def main() -> None:
     args = parse_arguments(__doc__)
     corpora, cache = load_corpora(args)
-    print("| tested on | trained on | without | with augmentation and voice shift |\n|---|---|---|---|")
+    print(f"| tested on | trained on | {' | '.join(SETTINGS)} |\n|---|---|---|---|---|")
     for test in CORPORA:
         others = [c for c in CORPORA if c != test]
         for chosen in [c for n in (1, 2) for c in combinations(others, n)]:
@@ -26,7 +26,7 @@ def main() -> None:
             held_out = {s for c in chosen for s in hold_out_speakers(corpora[c])}
             training = take_speakers(items, {s.speaker for s in items} - held_out)
             cells = []
-            for config in (PLAIN, AUGMENTED):
+            for config in SETTINGS.values():
                 runs = [
                     run_frames(replace(config, seed=seed), training, take_speakers(items, held_out), [corpora[test]], cache)[0]
                     for seed in range(args.seeds)

@@ -322,7 +322,7 @@ def _claim_folder(folder: Path, config: TrainConfig) -> None:
     told = json.loads(json.dumps(asdict(config)))
     if path.exists():
         kept = json.loads(path.read_text())
-        different = sorted(k for k in told.keys() | kept.keys() if told.get(k) != kept.get(k) and k not in ("epochs", "threads"))
+        different = sorted(k for k in told.keys() | kept.keys() if told.get(k) != kept.get(k) and k not in ("epochs", "patience", "threads"))
         if different:
             raise DataError(
                 f"{folder} holds a run with another {', '.join(different)}; give the settings it was begun with, or another folder."

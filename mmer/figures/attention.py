@@ -12,6 +12,7 @@ from . import style
 
 DIRECTIONS = {"text_to_speech": "text asks, speech answers", "speech_to_text": "speech asks, text answers"}
 MOST_COLUMNS, MOST_ROWS = 64, 70  # labels per axis; the rest is in the hover text
+MOST_CELLS = {"columns": 360, "rows": 180}  # drawn; on longer clips neighbours share a cell, keys summed and queries averaged
 
 
 def find_maps(analysis: Analysis) -> dict[str, Coattention]:
@@ -30,6 +31,9 @@ def draw_coattention(
     weights = choose_map(maps[unit], direction, layer=layer, head=head)
     columns = name_columns(analysis, unit, maps[unit].segments_per_cell)
     pieces = list(analysis.labels["T"])
+    asks = direction == "text_to_speech"  # the text's rows are the queries
+    weights, pieces = share_cells(weights, pieces, axis=0, most=MOST_CELLS["rows"], keys=not asks)
+    weights, columns = share_cells(weights, columns, axis=1, most=MOST_CELLS["columns"], keys=asks)
     figure = style.new_figure(height=max(220, min(16, max(10, 900 // len(pieces))) * len(pieces) + 150), left=70, top=58, bottom=60)
     sums = "each row sums to 1" if direction == "text_to_speech" else "each column sums to 1"
     figure.add_heatmap(
@@ -78,6 +82,19 @@ def choose_map(maps: Coattention, direction: str, *, layer: int | None, head: in
     weights = weights.mean(axis=0, keepdims=True) if layer is None else weights[layer : layer + 1]
     weights = weights.mean(axis=1) if head is None else weights[:, head]
     return weights[0] if direction == "text_to_speech" else weights[0].T
+
+
+def share_cells(weights: np.ndarray, labels: list[str], *, axis: int, most: int, keys: bool) -> tuple[np.ndarray, list[str]]:
+    """At most `most` cells along an axis: neighbours are summed if they are keys, averaged if they are queries. First labels stay."""
+    size = -(-len(labels) // most)
+    if size == 1:
+        return weights, labels
+    firsts = np.arange(0, len(labels), size)
+    shared = np.add.reduceat(weights, firsts, axis=axis)
+    if not keys:
+        counts = np.diff([*firsts, len(labels)])
+        shared = shared / np.expand_dims(counts, 1 - axis)
+    return shared, labels[::size]
 
 
 def name_columns(analysis: Analysis, unit: str, size: int) -> list[str]:

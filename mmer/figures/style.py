@@ -29,25 +29,28 @@ def escape_label(text: str) -> str:
     return html.escape(text, quote=False).replace("\n", " ")
 
 
-def interpolate(scale: Sequence[tuple[float, str]], position: float) -> tuple[int, int, int]:
-    """Red, green, blue (0 to 255) at a position in [0, 1] of a colour scale."""
-    stops = [p for p, _ in scale]
-    channels = np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for _, colour in scale])
-    red, green, blue = (round(float(np.interp(position, stops, channels[:, c]))) for c in range(3))
-    return red, green, blue
+def interpolate(scale: Sequence[tuple[float, str]], positions: np.ndarray) -> np.ndarray:
+    """(n, 3) red, green, blue (0 to 255) at n positions in [0, 1] of a colour scale."""
+    stops = [position for position, _ in scale]
+    channels = np.array([read_channels(colour) for _, colour in scale])
+    return np.stack([np.interp(positions, stops, channels[:, c]) for c in range(3)], axis=-1).round().astype(int)
+
+
+def read_channels(colour: str) -> tuple[int, int, int]:
+    """ "#rrggbb" -> red, green, blue (0 to 255)."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
 def colour_values(values: np.ndarray, limit: float) -> list[str]:
     """One colour of the diverging scale per value; +-limit are its ends."""
-    positions = np.clip(0.5 + 0.5 * np.asarray(values) / (limit or 1.0), 0, 1)
-    return ["#{:02x}{:02x}{:02x}".format(*interpolate(DIVERGING, float(p))) for p in positions]
+    positions = np.clip(0.5 + 0.5 * np.asarray(values, np.float64) / (limit or 1.0), 0, 1)
+    return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in interpolate(DIVERGING, positions).tolist()]
 
 
 def text_colour(background: str) -> str:
     """Dark or light text, whichever has more contrast with a "#rrggbb" background (WCAG relative luminance)."""
-    channels = np.array([int(background[i : i + 2], 16) for i in (1, 3, 5)]) / 255
-    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    luminance = float(linear @ [0.2126, 0.7152, 0.0722])
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in read_channels(background))]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     return DARK_TEXT if (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) else LIGHT_TEXT
 
 

@@ -102,16 +102,16 @@ def place_pieces(analysis: Analysis, chosen: int, *, centred: bool) -> Tier | No
     values = choose_values(branch.contributions, chosen, centred=centred)
     times = {s.word: (s.start, s.end) for s in analysis.alignment.words}
     owners = analysis.words["T"]
-    placed = [i for i in range(len(values)) if int(owners[i]) in times]
-    starts, ends = [], []
-    for i in placed:
-        mates = [j for j in placed if owners[j] == owners[i]]
-        start, end = times[int(owners[i])]
-        width = (end - start) / len(mates)
-        starts.append(start + width * mates.index(i))
-        ends.append(starts[-1] + width)
+    groups: dict[int, list[int]] = {}  # written word -> its pieces
+    for i, owner in enumerate(owners.tolist()):
+        if owner in times:
+            groups.setdefault(owner, []).append(i)
+    placed = [i for pieces in groups.values() for i in pieces]
+    edges = [np.linspace(*times[owner], len(pieces) + 1) for owner, pieces in groups.items()]
+    starts = np.concatenate([e[:-1] for e in edges] or [np.zeros(0)])
+    ends = np.concatenate([e[1:] for e in edges] or [np.zeros(0)])
     labels = tuple(analysis.labels["T"][i] for i in placed)
-    return Tier(title="text", labels=labels, starts=np.array(starts), ends=np.array(ends), values=values[placed])
+    return Tier(title="text", labels=labels, starts=starts, ends=ends, values=values[placed])
 
 
 def trace_envelope(samples: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ from ..results import UNIT_NAMES, Analysis, Clip, Notice, Prediction
 from .examples import Example
 from .session import Stage
 
-PLAIN_WAV_SECONDS = 60  # longer clips go to the page's player as MP3, a tenth of the size
+PLAIN_WAV_SECONDS = 20  # longer clips go to the page's player as FLAC, half the size
 ROLE_NAMES = {"late": "late fusion", "early": "early fusion", "combined": "combined"}
 
 HEADER = """
@@ -237,8 +237,8 @@ def write_player(clip: Clip) -> str:
         soundfile.write(data, clip.samples, 16000, format="WAV", subtype="PCM_16")
         kind = "audio/wav"
     else:
-        soundfile.write(data, clip.samples, 16000, format="MP3")
-        kind = "audio/mpeg"
+        soundfile.write(data, clip.samples, 16000, format="FLAC", subtype="PCM_16")
+        kind = "audio/flac"
     source = base64.b64encode(data.getvalue()).decode()
     return f'<audio class="mm-audio" controls preload="auto" aria-label="The clip" src="data:{kind};base64,{source}"></audio>'
 

@@ -99,6 +99,22 @@ def test_coattention_mean_keeps_rows_that_sum_to_one(analysis):
     np.testing.assert_allclose(np.sum(heat.z, axis=1), 1)
 
 
+def test_long_clips_share_cells_and_keep_the_sums(analysis):
+    early = analysis.predictions["early"]
+    draw = np.random.default_rng(0)
+    there, back = draw.random((1, 1, 8, 1000)), draw.random((1, 1, 1000, 8))
+    maps = replace(
+        early.coattention["F"], text_to_speech=there / there.sum(-1, keepdims=True), speech_to_text=back / back.sum(-1, keepdims=True)
+    )
+    starts = np.arange(1000) * 0.02
+    many = replace(analysis, predictions={"early": replace(early, coattention={"F": maps})}, starts={**analysis.starts, "F": starts})
+    (heat,) = draw_coattention(many, unit="F").data
+    assert np.shape(heat.z) == (8, 334)
+    np.testing.assert_allclose(np.sum(heat.z, axis=1), 1)  # keys that share a cell are summed
+    (heat,) = draw_coattention(many, unit="F", direction="speech_to_text").data
+    np.testing.assert_allclose(np.sum(heat.z, axis=0), 1)  # queries that share a cell are averaged
+
+
 def test_layer_weights_show_negative_ones_and_the_uniform_line(analysis):
     prediction = analysis.predictions["late"]
     figure = draw_layer_weights(prediction)

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 States = Mapping[str, Tensor]
 TEXT = "T"
 MIN_WEIGHT_SUM = 1e-3  # Equation 1 divides by the weights' sum: nearer to zero than this, it is taken as +-1e-3, keeping its sign
-MAX_MAP_VALUES = 8_000_000  # attention weights kept per unit (32 MB); longer inputs share cells
+MAX_MAP_VALUES = 4_000_000  # attention weights kept per unit (16 MB); longer inputs share cells
 
 
 @dataclass

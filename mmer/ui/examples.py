@@ -1,11 +1,10 @@
 """Example clips that open instantly: a folder per example with clip, stored analysis and what it is.
 
-`python -m mmer.ui.examples assets/examples pretrained` computes the stored analyses again, which a new head makes necessary.
+`python -m mmer.ui assets/examples pretrained` computes the stored analyses again, which a new head makes necessary.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,19 +75,3 @@ def store_example(example: Example, analyzer: Analyzer) -> Analysis:
     analysis = analyzer.analyze(load_audio(example.clip, name=example.clip.name), text=example.text, head=choose_head(analyzer))
     write_file(example.folder / STORED, dump_json(analysis_to_json(analysis)))
     return analysis
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Compute the stored analyses of the examples again.")
-    parser.add_argument("examples", type=Path, help="folder of the examples, e.g. assets/examples")
-    parser.add_argument("heads", type=Path, help="folder of the heads, e.g. pretrained")
-    parser.add_argument("--preset", default="compact", help="encoders to use (default: compact)")
-    options = parser.parse_args()
-    analyzer = Analyzer.load(preset=options.preset, heads_folder=options.heads)
-    for example in list_examples(options.examples):
-        best = store_example(example, analyzer).best
-        print(f"{example.folder.name}: {best.label} {best.probabilities.max():.2f} ({best.verdict}), meant as {example.emotion}")
-
-
-if __name__ == "__main__":
-    main()

@@ -38,7 +38,7 @@ def test_stored_results_are_of_the_heads_that_ship(example):
     assert analysis.predictions
     for prediction in analysis.predictions.values():
         now = load_head(ROOT / "pretrained" / prediction.head)
-        stale = f"Run: python -m mmer.ui.examples assets/examples pretrained ({prediction.head} has changed)"
+        stale = f"Run: python -m mmer.ui assets/examples pretrained ({prediction.head} has changed)"
         assert prediction.head_sha256 == now.sha256, stale
 
 

@@ -467,7 +467,11 @@ def load_combination(folder: str | os.PathLike[str]) -> CombinedHead:
 
 def list_heads(root: str | os.PathLike[str]) -> dict[str, HeadConfig]:
     """Name of the folder -> config of every head below root, in alphabetical order; no weights are read."""
-    return {path.parent.name: read_config(path.parent) for path in sorted(Path(root).glob(f"*/{CONFIG}"))}
+    try:
+        paths = sorted(Path(root).glob(f"*/{CONFIG}"))
+    except OSError as error:
+        raise HeadError(f"The folder of heads {root} can't be read: {error.strerror}.") from error
+    return {path.parent.name: read_config(path.parent) for path in paths}
 
 
 def read_config(folder: str | os.PathLike[str]) -> HeadConfig:

@@ -333,7 +333,7 @@ TEXTS = {  # typed over an English sentence -> what a notice must say; None: not
     "Polish": ("nie był to młody człowiek o złym usposobieniu wcale", "match"),
     "other scripts": ("он не был злым 彼は悪い若者ではなかった שלום مرحبا", "not"),
     "mixed scripts": ("he was not an ill disposed молодой man 人", "not spoken English"),
-    "nothing but signs": ("?! ... --- 😀", "no words"),
+    "nothing but signs": ("?! ... --- 😀", "no spoken words"),
     "controls": ("he was not\x00 an ill\u202e disposed young man", "control character"),
     "long word": ("he was not an " + "ill" * 100 + " disposed young man", "not"),
     "math letters": ("𝓱𝓮 𝔀𝓪𝓼 𝓷𝓸𝓽 an ill disposed young man", None),

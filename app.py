@@ -31,7 +31,12 @@ def main() -> None:
     except MmerError as error:
         parser.exit(2, f"{error}\n")
     app = build_app(analyzer, examples=HERE / "assets" / "examples", is_public=is_public)
-    app.launch(server_name=options.host or ("0.0.0.0" if is_public else None), server_port=options.port, **launch_options())
+    try:
+        app.launch(server_name=options.host or ("0.0.0.0" if is_public else None), server_port=options.port, **launch_options())
+    except OSError as error:
+        if "empty port" not in str(error):
+            raise
+        parser.exit(2, f"Port {options.port} is taken by another program; choose another with --port.\n")
 
 
 if __name__ == "__main__":

@@ -69,15 +69,15 @@ def word_verdict(prediction: Prediction) -> str:
 def write_truth(analysis: Analysis, example: Example) -> str:
     """Whether the verdict about an example is right."""
     label = analysis.best.label
+    right = label == example.emotion
     meant = f"The clip is meant as <b>{escape(example.emotion)}</b>"
+    side = ""
     if example.words != example.voice:
         meant = f"The words alone are {escape(example.words)}, the voice is meant as <b>{escape(example.voice)}</b>"
-        if label in (example.words, example.voice):
-            side = "the words" if label == example.words else "the voice"
-            return f'<p class="mm-truth mm-{"right" if label == example.emotion else "wrong"}">{meant}: the model goes with {side}.</p>'
-    right = label == example.emotion
-    judged = "the verdict is right" if right else "the verdict is wrong"
-    return f'<p class="mm-truth mm-{"right" if right else "wrong"}">{"✓" if right else "✗"} {meant}: {judged}.</p>'
+        sides = {example.words: "the model goes with the words, ", example.voice: "the model goes with the voice, "}
+        side = sides.get(label, "the model goes with neither, ")
+    mark, judged = ("✓", "right") if right else ("✗", "wrong")
+    return f'<p class="mm-truth mm-{judged}">{mark} {meant}: {side}the verdict is {judged}.</p>'
 
 
 def write_origin(example: Example) -> str:

@@ -53,7 +53,7 @@ def test_examples_say_whether_the_verdict_is_right(analysis):
     other = next(c for c in analysis.best.classes if c != label)
     assert "the verdict is right" in cards.write_truth(analysis, make_example(emotion=label, words=label, voice=label))
     assert "the verdict is wrong" in cards.write_truth(analysis, make_example(emotion=other, words=other, voice=other))
-    assert "goes with the words" in cards.write_truth(analysis, make_example(emotion=other, words=label, voice=other))
+    assert "goes with the words, the verdict is wrong" in cards.write_truth(analysis, make_example(emotion=other, words=label, voice=other))
 
 
 def test_whatever_people_type_or_name_is_escaped(analysis):

@@ -66,7 +66,8 @@ def drop_leaks(texts: Sequence[LabelledText]) -> tuple[tuple[LabelledText, ...],
     key = [normalise_sentence(t.text) or t.text.strip() for t in texts]
     test = {k for k, t in zip(key, texts) if t.split == "test"}
     held_out = test | {k for k, t in zip(key, texts) if t.split == "dev"}
-    kept, dropped = [], {}
+    kept: list[LabelledText] = []
+    dropped: dict[str, int] = {}
     for k, t in zip(key, texts):
         if (t.split == "train" and k in held_out) or (t.split == "dev" and k in test):
             name = f"{t.corpus} {t.split}"

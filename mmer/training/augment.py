@@ -69,7 +69,7 @@ def draw_recipe(rng: np.random.Generator) -> Recipe:
 def apply_recipe(samples: np.ndarray, recipe: Recipe) -> np.ndarray:
     """Samples (samples,) float32 at 16 kHz -> (samples / speed,) float32 within [-1, 1]."""
     rng = np.random.default_rng(recipe.seed)
-    out = np.asarray(samples, dtype=np.float32)
+    out: np.ndarray = np.asarray(samples, dtype=np.float32)
     if recipe.speed != 1.0:
         out = soxr.resample(out, SAMPLE_RATE * recipe.speed, SAMPLE_RATE)
     if recipe.room_seconds:

@@ -42,9 +42,10 @@ class BatchReader:
     ):
         self.cache, self.units, self.layers, self.dim, self.max_frames = cache, tuple(units), layers, dim, max_frames
         self.stride = stride  # of the frames: models without positions read every n-th as they read all, in an n-th of the time
-        self.mean = self.scale = None
+        self.mean: Tensor | None = None  # (layers, 1, dim)
+        self.scale: Tensor | None = None
         if normalisation is not None:
-            self.mean = torch.from_numpy(normalisation.mean)[:, None]  # (layers, 1, dim)
+            self.mean = torch.from_numpy(normalisation.mean)[:, None]
             self.scale = 1 / torch.from_numpy(normalisation.deviation)[:, None]
 
     def read(self, examples: Sequence[Example], *, shifts: Tensor | None = None, rng: np.random.Generator | None = None) -> Batch:
@@ -53,7 +54,7 @@ class BatchReader:
         for unit in self.units:
             arrays = [self._find(example, unit, rng) for example in examples]
             states[unit], masks[unit] = self._pad(arrays, self.layers[unit])
-            if unit != TEXT and self.mean is not None:
+            if unit != TEXT and self.mean is not None and self.scale is not None:
                 states[unit].sub_(self.mean).mul_(self.scale)
             if unit != TEXT and shifts is not None:
                 states[unit].add_(shifts[:, :, None])

@@ -122,7 +122,9 @@ def _describe_calibration(config: HeadConfig) -> str:
     text = "## Calibration\n\n"
     rows = [(k, v) for k, v in found.items() if k != "reliability" and v is not None]
     if config.novelty_threshold is not None:
-        rows.append(("novelty threshold (99 % of the validation clips and their copies lie below)", round(config.novelty_threshold, 3)))
+        rows.append(
+            ("novelty threshold (99 % of the clips of a corpus that the reference lacks lie below)", round(config.novelty_threshold, 3))
+        )
     text += _table(("", ""), rows) + "\nReliability on test pairs (highest probability against accuracy):\n\n"
     bins = [
         (f"{b['low']:.1f} to {b['high']:.1f}", b["clips"], f"{b['confidence']:.3f}", f"{b['accuracy']:.3f}") for b in found["reliability"]

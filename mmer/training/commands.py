@@ -96,7 +96,7 @@ class DemoCorpora:
     def count_data(self) -> dict[str, list[int]]:
         """Corpus -> examples in training, validation and test."""
         tests = [t for items in self.test.texts.values() for t in items]
-        parts = [
+        parts: list[list[SpeechItem | TextItem]] = [
             [*self.training.speech, *self.training.texts],
             [*self.training.validation_speech, *self.training.validation_texts],
             [*self.test.speech, *tests],
@@ -153,6 +153,8 @@ def write_trained(out: Path, name: str, trained: TrainedRun, corpora: DemoCorpor
     outputs = predict_examples(trained.model, trained.reader, trained.validation)
     calibration = calibrate(outputs)
     training = corpora.training
+    if trained.normalisation is None:
+        raise ValueError("a head without speech has no normalisation and nothing to be familiar with")
     novelty, threshold = fit_familiarity(corpora.cache, training.speech, training.validation_speech, trained.normalisation)
     config = make_head_config(
         trained.config,
@@ -188,10 +190,10 @@ def write_combination(out: Path, corpora: DemoCorpora, *, run: Path) -> str:
     calibration = calibrate(combine_outputs(late, early, mix, corpora.cache))
     own = [s for s in corpora.test.speech if s.own_text]
     tests = [t for items in corpora.test.texts.values() for t in items]
-    pairs = draw_pairs(corpora.test.speech, tests, UNIT_NAMES, seed=0)
+    pairs = draw_pairs(corpora.test.speech, tests, tuple(UNIT_NAMES), seed=0)
     metrics: dict[str, Any] = {}
     for name, examples, items in (
-        ("speech with its own words", show_alone(own, UNIT_NAMES, with_own_text=True), own),
+        ("speech with its own words", show_alone(own, tuple(UNIT_NAMES), with_own_text=True), own),
         ("speech with a text of the same label", pairs, corpora.test.speech),
     ):
         outputs = combine_outputs(late, early, examples, corpora.cache)
@@ -219,9 +221,9 @@ def pair_validation(corpora: DemoCorpora) -> list[Example]:
     turned = [replace(s, keys=(s.keys[copy % len(s.keys)],)) for copy, s in enumerate(speech)]
     own = [s for s in speech if s.own_text]
     return [
-        *draw_pairs(speech, texts, UNIT_NAMES, seed=1),
-        *draw_pairs(turned, texts, UNIT_NAMES, seed=2),
-        *show_alone(own, UNIT_NAMES, with_own_text=True),
+        *draw_pairs(speech, texts, tuple(UNIT_NAMES), seed=1),
+        *draw_pairs(turned, texts, tuple(UNIT_NAMES), seed=2),
+        *show_alone(own, tuple(UNIT_NAMES), with_own_text=True),
     ]
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -120,7 +121,7 @@ class _Run:
         sizes = PRESETS[config.preset]
         self.normalisation, self.voices = self._measure_speech(cache)
         layers = {u: sizes.text_layers if u == "T" else sizes.speech_layers for u in config.units}
-        told = {"layers": layers, "dim": sizes.dim, "normalisation": self.normalisation}
+        told: dict[str, Any] = {"layers": layers, "dim": sizes.dim, "normalisation": self.normalisation}
         self.reader = BatchReader(cache, config.units, **told)
         frames = round(config.max_seconds * 50)
         self.training_reader = BatchReader(cache, config.units, **told, max_frames=frames, stride=config.frame_stride)
@@ -322,7 +323,9 @@ def _claim_folder(folder: Path, config: TrainConfig) -> None:
     told = json.loads(json.dumps(asdict(config)))
     if path.exists():
         kept = json.loads(path.read_text())
-        different = sorted(k for k in told.keys() | kept.keys() if told.get(k) != kept.get(k) and k not in ("epochs", "patience", "threads"))
+        different = sorted(
+            k for k in told.keys() | kept.keys() if told.get(k) != kept.get(k) and k not in ("epochs", "patience", "threads")
+        )
         if different:
             raise DataError(
                 f"{folder} holds a run with another {', '.join(different)}; give the settings it was begun with, or another folder."

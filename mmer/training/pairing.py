@@ -68,7 +68,7 @@ def pair_epoch(
         for _ in range(round(mix.text_alone * len(speech))):
             label = int(rng.integers(len(EMOTIONS)))
             if by_label[label]:
-                examples.append(Example(label, text=by_label[label][rng.integers(len(by_label[label]))].key, kind="(c)"))
+                examples.append(Example(label, text=by_label[label][int(rng.integers(len(by_label[label])))].key, kind="(c)"))
     return [examples[i] for i in rng.permutation(len(examples))]
 
 
@@ -106,7 +106,7 @@ def _choose_text(
 ) -> tuple[str | None, str]:
     chance = rng.random()
     if chance < mix.same_label and by_label[item.label]:
-        return by_label[item.label][rng.integers(len(by_label[item.label]))].key, "(a)"
+        return by_label[item.label][int(rng.integers(len(by_label[item.label])))].key, "(a)"
     if mix.same_label <= chance < mix.same_label + mix.own_words and item.own_text is not None:
         return item.own_text, "(b)"
     return None, "(c)"

@@ -46,7 +46,7 @@ def draw_sum(analysis: Analysis, *, emotion: str | None = None, centred: bool = 
         hovertemplate="%{hovertext}<extra></extra>",
     )
     low, high = min(min(s.start, s.end) for s in steps), max(max(s.start, s.end) for s in steps)
-    room = 0.2 * ((high - low) or 1.0)
+    room = 0.3 * ((high - low) or 1.0)  # for the numbers beside the bars, on a phone too
     kind = "centred" if centred else "raw"
     name = analysis.best.classes[chosen]
     figure.update_layout(

@@ -212,7 +212,7 @@ class Prediction:
 
     @property
     def verdict(self) -> str:
-        """"unfamiliar" (far from the training features), "not sure" (small margin) or "sure"."""
+        """ "unfamiliar" (far from the training features), "not sure" (small margin) or "sure"."""
         if self.novelty is not None and self.novelty_threshold is not None and self.novelty > self.novelty_threshold:
             return "unfamiliar"
         second, first = np.sort(self.probabilities)[-2:]

@@ -135,7 +135,7 @@ def test_outputs_with_endless_names_write_nothing(capsys, monkeypatch, tmp_path,
 
 def test_head_with_an_endless_name(capsys, heads_folder):
     assert "There is no head" in refuse(capsys, "analyze", LIBRIVOX, "--text", WORDS, "--heads", heads_folder, "--head", "h" * 5000)
-    assert "none is installed" in refuse(capsys, "analyze", LIBRIVOX, "--text", WORDS, "--heads", "h" * 5000)
+    assert "can't be read" in refuse(capsys, "analyze", LIBRIVOX, "--text", WORDS, "--heads", "h" * 5000)
 
 
 def test_the_longest_name_a_file_system_takes_is_written(tmp_path):

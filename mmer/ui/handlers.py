@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import plotly.graph_objects as go
 import soundfile
 from gradio.components.plot import PlotData
 from gradio.utils import get_upload_folder
@@ -36,7 +35,7 @@ IDLE, BUSY = gr.Button(interactive=True), gr.Button(interactive=False)  # Analys
 PLOT_CONFIG = {"displaylogo": False, "displayModeBar": False, "responsive": True, "doubleClick": "reset", "showTips": False}
 
 
-def to_plot(figure: go.Figure | None) -> PlotData | None:
+def to_plot(figure: figures.Figure | None) -> PlotData | None:
     """The figure with our plotly settings, which gr.Plot has no option for."""
     if figure is None:
         return None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import gradio as gr
-from gradio_client.utils import is_http_url_like
 
 
 def take_uploads_only(component: Any) -> None:
@@ -14,7 +14,7 @@ def take_uploads_only(component: Any) -> None:
     move_to_cache = component.async_move_resource_to_block_cache
 
     async def move_upload(path: str | Path | None) -> str | None:
-        if path is not None and is_http_url_like(str(path)):
+        if path is not None and urlsplit(str(path)).scheme.lower() in ("http", "https"):
             raise gr.Error("An address can't be opened here. Send the file itself.", print_exception=False)
         return await move_to_cache(path)
 

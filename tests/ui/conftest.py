@@ -8,17 +8,6 @@ import pytest
 from mmer.ui import build_app, launch_options
 from mmer.ui.examples import list_examples, store_example
 
-
-def pytest_configure(config):
-    """Gradio's server and client leave sockets and an event loop to the interpreter's end; our own leaks still fail elsewhere."""
-    for leftover in ("unclosed <socket", "unclosed event loop", "unclosed transport"):
-        config.addinivalue_line("filterwarnings", f"ignore:.*{leftover}:ResourceWarning")
-    for option in ("no_silent_downcasting", "The copy keyword is deprecated"):  # what Gradio's queue asks of pandas
-        config.addinivalue_line("filterwarnings", f"ignore:.*{option}")
-    ours = "Exception ignored in. <(socket|ssl|function BaseEventLoop|_SelectorSocket|_UnixRead)"
-    config.addinivalue_line("filterwarnings", f"ignore:{ours}:pytest.PytestUnraisableExceptionWarning")
-
-
 LIBRIVOX = "/usr/share/pocketsphinx/test/data/librivox/sense_and_sensibility_01_austen_64kb-{}.wav"
 SPOKEN = "He was not an ill-disposed young man,"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -46,7 +47,11 @@ def draw_timeline(analysis: Analysis, *, emotion: str | None = None, centred: bo
         figure.update_layout(yaxis2=style.axis("frames<br>(logits)", domain=domains[1], anchor="x", nticks=4, fixedrange=True))
     if tiers:
         add_tiers(figure, tiers, name, below=LEGEND_PIXELS / sum_heights(heights))
-        rows = {"tickvals": list(range(len(tiers))), "ticktext": [t.title for t in tiers], "range": [len(tiers) - 0.5, -0.5]}
+        rows: dict[str, Any] = {
+            "tickvals": list(range(len(tiers))),
+            "ticktext": [t.title for t in tiers],
+            "range": [len(tiers) - 0.5, -0.5],
+        }
         figure.update_layout(yaxis3=style.axis(domain=domains[-1], anchor="x", fixedrange=True, showgrid=False, zeroline=False, **rows))
     add_joins(figure, analysis.joins)
     end = min(analysis.clip.duration, FIRST_VIEW)

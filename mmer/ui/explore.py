@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
@@ -18,8 +19,8 @@ from .session import KEPT_SECONDS, Session
 from .uploads import take_uploads_only
 
 ALIGNER_NAMES = {"sphinx": "PocketSphinx (built in)", "mfa": "Montreal Forced Aligner", "none": "No alignment"}
-MODEL_QUEUE = {"concurrency_id": "model", "concurrency_limit": 1}  # two visitors wait for each other and see their place
-HIDDEN = {"api_visibility": "undocumented"}  # callable, but not part of the described API
+MODEL_QUEUE: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}  # two visitors wait for each other and see their place
+HIDDEN: dict[str, Any] = {"api_visibility": "undocumented"}  # callable, but not part of the described API
 OTHER_FILES = [".mp4", ".webm", ".mkv", ".mov", ".m4a", ".aac", ".opus"]  # what gr.Audio does not take
 WAITING = '() => \'<ol class="mm-stages"><li class="mm-running">Waiting for a free model</li></ol>\''
 
@@ -76,7 +77,7 @@ class Results:
     download: gr.DownloadButton
 
     @property
-    def shown(self) -> list[gr.components.Component]:
+    def shown(self) -> list[gr.blocks.Block]:
         """Everything that a new analysis changes, in the order of Handlers.show."""
         return [
             self.empty, self.body, self.stages, self.verdict, self.notices, self.emotion, self.player, self.timeline, self.strip,
@@ -90,7 +91,7 @@ class Results:
         return [self.timeline, self.strip, self.sums, self.ledger]
 
     @property
-    def attention_choices(self) -> list[gr.components.Component]:
+    def attention_choices(self) -> list[gr.Dropdown]:
         return [self.unit, self.direction, self.layer, self.attention_head]
 
 
@@ -340,8 +341,8 @@ def wire_choices(handlers: Handlers, results: Results, session: gr.State) -> Non
             api_name=f"recolour_{control.elem_id}",
             **HIDDEN,
         )
-    for i, control in enumerate(results.attention_choices):
-        control.input(
+    for i, choice in enumerate(results.attention_choices):
+        choice.input(
             handlers.redraw_attention,
             [session, *results.attention_choices],
             results.coattention_plot,

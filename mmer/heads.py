@@ -41,6 +41,7 @@ CONFIG = "config.json"
 COMBINATION = "combination"
 ROLES = {"linear": "late", "transformer": "late", "late": "late", "coattention": "early", "concatenation": "early", COMBINATION: "combined"}
 MAX_SHARD_BYTES = 9 * 2**20  # so that no file of a head exceeds 10 MiB
+UNTRAINED_MARGIN = 1.0  # no gap is wide enough for a head that was trained on nothing
 MIN_DEVIATION = 1e-5  # of a feature; below it the feature is a constant
 
 
@@ -67,7 +68,7 @@ class HeadConfig:
     margin: float = 0.0  # below this gap between the two highest probabilities the verdict is "not sure"
     normalised: bool = False  # whether speech states are normalised with the arrays in the weight file
     novelty_threshold: float | None = None  # distance above which a clip is "unfamiliar"; None: the head has no reference
-    trained_on: str = ""  # one sentence for people
+    trained_on: str = ""  # one sentence for people; "" for an untrained head, which is never sure
     licence: str = ""  # of the weights
     caveat: str = ""  # one sentence for people, e.g. that voices and words were paired artificially
     training: Mapping[str, Any] = field(default_factory=dict)  # run, seed, counts of the data, date
@@ -275,7 +276,7 @@ class Head:
             branches=read_branches(output, units),
             layer_weights=self.read_layers(output, units),
             coattention=read_maps(output),
-            margin=self.config.margin,
+            margin=self.config.margin if self.config.trained_on else UNTRAINED_MARGIN,
             novelty=self.measure_novelty(features, arrays),
             novelty_threshold=self.config.novelty_threshold,
         )
@@ -366,7 +367,7 @@ class CombinedHead:
             branches=None,
             layer_weights={},
             members=("early", "late"),
-            margin=self.config.margin,
+            margin=self.config.margin if self.config.trained_on else UNTRAINED_MARGIN,
             novelty=nearest.novelty,
             novelty_threshold=nearest.novelty_threshold,
         )
@@ -385,7 +386,8 @@ def check_preset(config: HeadConfig, features: Features) -> None:
 
 
 def describe_head(config: HeadConfig, sha256: str) -> HeadInfo:
-    return HeadInfo(config.name, config.title, config.preset, config.trained_on, config.licence, config.caveat, sha256)
+    trained_on = config.trained_on or "Nothing: this head is untrained, its numbers say nothing about emotion."
+    return HeadInfo(config.name, config.title, config.preset, trained_on, config.licence, config.caveat, sha256)
 
 
 def read_branches(output: FusionOutput, units: list[str]) -> tuple[Branch, ...] | None:

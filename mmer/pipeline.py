@@ -283,6 +283,10 @@ def predict(
             del silent["combined"]
     if not spoken:
         raise HeadError(f"No model can speak about this clip. {' '.join(silent.values())}")
+    untrained = [p.head for p in spoken.values() if not heads[p.head].config.trained_on]
+    if untrained:
+        sentence = f"Untrained: {', '.join(untrained)}. The numbers follow the equations but say nothing about emotion."
+        notices = (*notices, Notice("fusion", sentence))
     return {role: spoken[role] for role in ("late", "early", "combined") if role in spoken}, silent, notices
 
 

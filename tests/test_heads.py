@@ -47,7 +47,7 @@ def make_features(units="TFPS", *, preset="compact", absent=None, seed=0, dim=DI
 
 def make_config(name="late-fs", fusion="late", units=("T", "F", "S"), **changes):
     config = HeadConfig(name, f"Title of {name}", fusion, units, "compact", ("1", "2", "3"), ("1", "2"), DIM, heads=4, feedforward=24)
-    return replace(config, **changes)
+    return replace(config, **{"trained_on": "made-up numbers", **changes})
 
 
 def make_normalisation(seed=5):

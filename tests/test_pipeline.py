@@ -186,3 +186,22 @@ def test_a_head_of_another_preset_is_refused(analyzer, librivox_clip, random_hea
     )
     with pytest.raises(HeadError, match="made for the preset paper, not compact"):
         mixed.analyze(librivox_clip, text="", head="late-fs")
+
+
+def test_an_untrained_head_never_speaks_as_if_it_knew(analyzer, librivox_clip, random_heads):
+    from mmer.heads import Head
+
+    late = random_heads["late-fs"]
+    blank = Head(dataclasses.replace(late.config, trained_on=""), late.model, sha256="x")
+    blank_only = type(analyzer)(
+        preset="compact",
+        recogniser=analyzer.recogniser,
+        speech=analyzer.speech,
+        text=analyzer.text,
+        aligners={},
+        heads={"late-fs": blank},
+    )
+    analysis = blank_only.analyze(librivox_clip, text="", head="late-fs")
+    assert analysis.best.verdict == "not sure"
+    assert "untrained" in analysis.heads[0].trained_on
+    assert any(notice.text.startswith("Untrained: late-fs.") for notice in analysis.notices)

@@ -124,7 +124,7 @@ class Handlers:
 
     def forget_words(self, session: Session, text: str) -> Any:
         """A new clip empties the transcript box, unless the person typed what stands there."""
-        return "" if text == session.filled_in else gr.skip()
+        return "" if text and text == session.filled_in else gr.skip()  # an empty box may be typed into by now
 
     def fill_transcript(self, session: Session) -> Any:
         """Recognised words go into the box, to be read and edited."""

@@ -6,7 +6,7 @@ Arguments: acoustic model (folder or zip), dictionary.
     -> {"ready": true, "version": "3.4.3", "phones": ["AA0", ...]}            or {"error": "..."} and the end
     <- {"id": 1, "op": "missing", "words": ["he", "zorblatted"]}
     -> {"id": 1, "missing": ["zorblatted"]}
-    <- {"id": 2, "op": "align", "samples": "/tmp/x.raw", "words": [...], "pronunciations": {"zorblatted": "Z AO1 R"}}
+    <- {"id": 2, "op": "align", "samples": "x.raw", "words": [...], "pronunciations": {"zorblatted": "Z AO1 R"}}
     -> {"id": 2, "words": [["he", 0.29, 0.34, [["HH", 0.29, 0.3], ["IY1", 0.3, 0.34]]], ...], "likelihood": -49.1}
        or {"id": 2, "error": "Could not align the file with the current beam size"}
 """

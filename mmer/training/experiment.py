@@ -1,0 +1,131 @@
+"""What an experiment is told: one model on one data set, all its folds and repetitions. Saved as config.json in its folder.
+
+An experiment is a cell of the paper's tables. Its runs (5 folds x 5 repetitions, the paper's 25) differ only in their split and their seed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from mmer.datasets.folds import Plan, Split
+from mmer.encoders import PRESETS
+from mmer.errors import DataError
+from mmer.fusion import FUSIONS
+from mmer.heads import HeadConfig
+from mmer.results import UNIT_NAMES
+
+RATES = {"coattention": 5e-5, "transformer": 5e-5}  # the paper's for its transformer models
+FEEDFORWARD_RATE = 1e-3  # the paper's for all others
+SINGLE = ("linear", "transformer")  # models of one unit
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The defaults are the paper's settings where it has them."""
+
+    data: str  # a manifest, or the root of an IEMOCAP release
+    features: str  # folder of the feature cache
+    fusion: str = "late"  # one of fusion.FUSIONS
+    units: tuple[str, ...] = ("T", "F", "S")
+    preset: str = "compact"
+    folds: int = 5  # of speakers; where the data has sessions, each is a fold
+    repetitions: int = 5  # the paper's
+    by: str = "auto"  # folds by session | speaker | auto: sessions where there are any
+    validation: str = "random"  # the paper's; speaker, or session as in its reference [5]
+    share: float = 0.1  # of the utterances that are not tested; the paper's
+    seed: int = 0
+    epochs: int = 100  # at most
+    patience: int = 4  # epochs without a lower validation loss before a run ends; reference [5]'s value, the paper has none
+    batch_size: int = 32  # the paper's, per run
+    learning_rate: float = 0.0  # 0: the paper's, 1e-3 for feed-forward models and 5e-5 for transformers
+    layer_rate: float = 1.0  # Equation 1's layer weights learn so many times as fast
+    label_smoothing: float = 0.0
+    weight_decay: float = 0.0
+    clip_norm: float = 1.0  # of each run's gradient; reference [5]'s value
+    max_seconds: float = 15.0  # longer utterances lose their end; reference [5]'s value
+    chunk: int = 512  # utterances of the visiting order that are sorted by length together
+    device: str = "auto"  # cpu | cuda | auto
+    stacked: str = "auto"  # yes | no | auto: whether the runs' branches are computed as one stack; the result is the same
+    threads: int = 0  # of the CPU; 0: all cores
+    labels: Mapping[str, str] = field(default_factory=dict)  # label in the manifest -> emotion, "" to leave it out
+    model: Mapping[str, Any] = field(default_factory=dict)  # further arguments of the model: hidden, dropout, heads, feedforward, blocks
+
+    def __post_init__(self):
+        if self.fusion not in FUSIONS:
+            raise DataError(f"Model {self.fusion!r}: choose one of {', '.join(FUSIONS)}.")
+        wrong = [u for u in self.units if u not in UNIT_NAMES]
+        if wrong or not self.units or len(set(self.units)) != len(self.units):
+            raise DataError(f"Units {' '.join(self.units)!r}: name different ones of {', '.join(UNIT_NAMES)}.")
+        if self.fusion in SINGLE and len(self.units) != 1:
+            raise DataError(f"The {self.fusion} model reads one unit, not {' '.join(self.units)}.")
+        if self.fusion == "coattention" and ("T" not in self.units or len(self.units) < 2):
+            raise DataError(f"Coattention needs T and at least one of F, P, S, W, not {' '.join(self.units)}.")
+        if self.preset not in PRESETS:
+            raise DataError(f"Preset {self.preset!r}: choose one of {', '.join(PRESETS)}.")
+        for name in ("epochs", "patience", "batch_size", "repetitions", "chunk"):
+            if getattr(self, name) < 1:
+                raise DataError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.learning_rate < 0 or self.clip_norm <= 0 or self.max_seconds <= 0:
+            raise DataError("learning_rate must not be negative, clip_norm and max_seconds must be above 0.")
+        if self.stacked not in ("auto", "yes", "no") or self.device not in ("auto", "cpu", "cuda"):
+            raise DataError(f"stacked is auto, yes or no, not {self.stacked!r}; device is auto, cpu or cuda, not {self.device!r}.")
+
+    @property
+    def rate(self) -> float:
+        return self.learning_rate or RATES.get(self.fusion, FEEDFORWARD_RATE)
+
+    @property
+    def plan(self) -> Plan:
+        """The folds and splits; the same for every model with the same data, plan and seed."""
+        return Plan(self.folds, self.repetitions, self.validation, self.share, self.seed, self.by)
+
+    @property
+    def title(self) -> str:
+        return f"{' + '.join(self.units)}, {TITLES[self.fusion]}"
+
+    def to_json(self) -> dict[str, Any]:
+        return json.loads(json.dumps(asdict(self)))
+
+
+TITLES = {
+    "linear": "Linear",
+    "transformer": "Transformer Encoder",
+    "late": "late fusion",
+    "coattention": "coattention",
+    "concatenation": "concatenation",
+}
+
+
+def read_experiment(told: Mapping[str, Any]) -> Experiment:
+    """The experiment that to_json stored. Raises DataError for unknown or missing fields."""
+    names = {f.name for f in fields(Experiment)}
+    wrong = sorted({"data", "features"} - set(told)) or sorted(set(told) - names)
+    if wrong:
+        raise DataError(f"An experiment's config.json has missing or unknown fields: {', '.join(wrong)}.")
+    return Experiment(**(dict(told) | {"units": tuple(told.get("units", ("T", "F", "S")))}))
+
+
+def seed_run(experiment: Experiment, split: Split) -> int:
+    """The seed of one run's initial weights and dropout masks: of the experiment's seed, the fold and the repetition."""
+    told = f"run {experiment.seed} {split.fold} {split.repetition}".encode()
+    return int.from_bytes(hashlib.sha256(told).digest()[:7], "little")
+
+
+def shape_head(experiment: Experiment, **further: Any) -> HeadConfig:
+    """The sizes of the experiment's model, as a head states them."""
+    sizes = PRESETS[experiment.preset]
+    first = 0 if sizes.include_input else 1
+    return HeadConfig(
+        **{"name": "run", "title": experiment.title} | further,
+        fusion=experiment.fusion,
+        units=experiment.units,
+        preset=experiment.preset,
+        text_layers=tuple(str(i) for i in range(first, sizes.text_layers + 1)),
+        speech_layers=tuple(str(i) for i in range(first, sizes.speech_layers + 1)),
+        dim=sizes.dim,
+        **experiment.model,
+    )

@@ -1,15 +1,19 @@
 """Features on disk: one file per clip or text, in half precision, memory-mapped when read.
 
 An entry is a safetensors file (a JSON header, then plain arrays) named by its key. It is written under a temporary name and renamed,
-so a half-written entry is never seen; one that is shorter than its header says counts as absent.
+so a half-written entry is never seen; one that is shorter than its header says counts as absent. Its header holds a checksum of
+everything else, so that altered bytes can be found without knowing what the entry should hold.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import struct
+import time
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -36,10 +40,32 @@ class FeatureCache:
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
-        self._headers: dict[str, tuple[dict, int]] = {}  # key -> header, first byte of the data
+        self._headers: dict[str, tuple[dict, int, tuple[int, int]]] = {}  # key -> header, first byte of the data, the file's stamp
 
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.safetensors"
+
+    def stamp(self, key: str) -> tuple[int, int] | None:
+        """(bytes, time of change in ns) of the entry's file, without reading it; None when there is none."""
+        try:
+            found = self._path(key).stat()
+        except OSError:
+            return None
+        return found.st_size, found.st_mtime_ns
+
+    def is_whole(self, key: str) -> bool:
+        """Whether the entry is there and every byte of it is as it was written. Reads all of it.
+
+        Of an entry without a checksum, as earlier versions wrote them, only the length is known.
+        """
+        try:
+            header, base, _ = self._read_header(key)
+        except DataError:
+            return False
+        stored = header.get("__metadata__", {}).get("crc32")
+        with self._path(key).open("rb") as file:
+            file.seek(base)
+            return stored is None or stored == _check(header, file.read())
 
     def __contains__(self, key: str) -> bool:
         try:
@@ -63,8 +89,20 @@ class FeatureCache:
         path = self._path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-        temporary.write_bytes(save(arrays))
-        temporary.replace(path)
+        try:
+            temporary.write_bytes(_sign(save(arrays)))
+            temporary.replace(path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise DataError(f"{path}: the entry can't be written ({error.strerror}).") from error
+        self._headers.pop(key, None)
+
+    def remove_parts(self, *, seconds: float = 600.0) -> None:
+        """Removes what killed processes left half-written that long ago."""
+        for part in self.folder.glob("??/*.part"):
+            with contextlib.suppress(FileNotFoundError):  # another process was faster
+                if time.time() - part.stat().st_mtime > seconds:
+                    part.unlink()
 
     def read(self, key: str) -> Features:
         """The whole entry. Its states are memory-mapped float16. Raises DataError when it is missing or damaged."""
@@ -76,40 +114,60 @@ class FeatureCache:
             units[unit] = UnitStates(unit, self.read_states(key, unit), tuple(labels), starts, ends, self._map(key, f"{unit}.words"))
         return Features(notes["preset"], units, notes["absent"])
 
+    def read_absent(self, key: str) -> dict[str, str]:
+        """Unit -> why the clip or text has none."""
+        return json.loads(bytes(self._map(key, "notes")))["absent"]
+
     def read_states(self, key: str, unit: str) -> np.ndarray:
         """(layers, segments, dim) float16, memory-mapped. Raises DataError when the entry is missing, damaged or lacks the unit."""
         return self._map(key, f"{unit}.states")
 
     def list_units(self, key: str) -> tuple[str, ...]:
-        header, _ = self._read_header(key)
+        header = self._read_header(key)[0]
         return tuple(u for u in UNITS if f"{u}.states" in header)
 
     def count_segments(self, key: str, unit: str) -> int:
-        header, _ = self._read_header(key)
+        header = self._read_header(key)[0]
         return header[f"{unit}.states"]["shape"][1]
 
     def _map(self, key: str, name: str) -> np.ndarray:
-        header, base = self._read_header(key)
+        header, base, _ = self._read_header(key)
         if name not in header:
             raise DataError(f"{self._path(key)}: the entry has no {name!r}.")
         entry = header[name]
         offset = base + entry["data_offsets"][0]
         return np.memmap(self._path(key), _DTYPES[entry["dtype"]], "r", offset, tuple(entry["shape"]))
 
-    def _read_header(self, key: str) -> tuple[dict, int]:
-        if key in self._headers:
-            return self._headers[key]
-        path = self._path(key)
+    def _read_header(self, key: str) -> tuple[dict, int, tuple[int, int]]:
+        """Kept until the file changes: another process may write the entry again with more units."""
+        path, stamp = self._path(key), self.stamp(key)
+        if stamp is None:
+            raise DataError(f"{path}: no such entry in the feature cache; extract the features again.")
+        known = self._headers.get(key)
+        if known is not None and known[2] == stamp:
+            return known
         try:
             with path.open("rb") as file:
                 (length,) = struct.unpack("<Q", file.read(8))
                 header = json.loads(file.read(length))
             whole = 8 + length + max(v["data_offsets"][1] for k, v in header.items() if k != "__metadata__")
-        except OSError as error:
-            raise DataError(f"{path}: no such entry in the feature cache; extract the features again.") from error
-        except (struct.error, ValueError, MemoryError, OverflowError) as error:
+        except (OSError, struct.error, ValueError, TypeError, KeyError, AttributeError, MemoryError, OverflowError) as error:
             raise DataError(f"{path}: the entry is damaged; delete it and extract the features again.") from error
-        if path.stat().st_size != whole:
-            raise DataError(f"{path}: the entry holds {path.stat().st_size} bytes instead of {whole}; delete it and extract again.")
-        self._headers[key] = header, 8 + length
+        if stamp[0] != whole:
+            raise DataError(f"{path}: the entry holds {stamp[0]} bytes instead of {whole}; delete it and extract again.")
+        self._headers[key] = header, 8 + length, stamp
         return self._headers[key]
+
+
+def _sign(content: bytes) -> bytes:
+    """The same safetensors file with a checksum of arrays and header in the header."""
+    (length,) = struct.unpack("<Q", content[:8])
+    header, data = json.loads(content[8 : 8 + length]), content[8 + length :]
+    text = json.dumps({"__metadata__": {"crc32": _check(header, data)}} | header).encode()
+    text += b" " * (-len(text) % 8)  # the data begin at a multiple of 8, as the format has it
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def _check(header: dict, data: bytes) -> str:
+    arrays = json.dumps({name: entry for name, entry in header.items() if name != "__metadata__"}, sort_keys=True)
+    return f"{zlib.crc32(data, zlib.crc32(arrays.encode())):08x}"

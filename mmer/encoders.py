@@ -65,6 +65,15 @@ class Preset:
     silence: float  # seconds of silence after the clip inside the window; 0 for wav2vec 2.0
     include_input: bool = False  # also keep the input of the first layer as layer "0"; the paper has the 12 layers only
 
+    @property
+    def speech_identity(self) -> str:
+        """That of SpeechEncoder.load(preset) in float32, without loading it: part of every cache key."""
+        return f"{self.speech.identity} silence={self.silence} input={self.include_input}"
+
+    @property
+    def text_identity(self) -> str:
+        return f"{self.text.identity} input={self.include_input}"
+
 
 WHISPER_TINY = Weights(
     model="Whisper tiny.en (encoder)",
@@ -272,15 +281,31 @@ class SpeechEncoder:
                 states[i] = self._encode_long(clip)
         return [states[i] for i in range(len(clips))]
 
+    def encode_changed(self, clips: Sequence[np.ndarray], original: np.ndarray, states: SpeechStates) -> list[SpeechStates]:
+        """States of changed versions of `original`, all of its length, cut into windows where it is; `states` are the original's.
+
+        Only windows in which something differs are encoded, those of several clips at once; the rest is taken from `states`. Equal to
+        encoding each version whole with the original's cuts.
+        """
+        found = [states.hidden.copy() for _ in clips]
+        for start, end in itertools.pairwise([0, *(round(join * SAMPLE_RATE) for join in states.joins), len(original)]):
+            first, last = widen_window(start, end)
+            changed = [i for i, clip in enumerate(clips) if not np.array_equal(clip[first:last], original[first:last])]
+            pieces = self.model.states([clips[i][first:last] for i in changed]) if changed else []
+            kept = find_inside(states.times, start, end)
+            for i, piece in zip(changed, pieces):
+                inside = find_inside(first / SAMPLE_RATE + self.model.times(piece.shape[1]), start, end)
+                found[i][:, kept] = _numpy(self._select(piece))[:, inside]
+        return [self._pack(hidden, states.times, states.joins) for hidden in found]
+
     def _encode_long(self, samples: np.ndarray) -> SpeechStates:
         cuts = find_cuts(samples, window=self.window - 2 * OVERLAP, grid=round(self.model.step * SAMPLE_RATE))
-        edges = [0, *cuts, len(samples)]
         hidden, times = [], []
-        for start, end in itertools.pairwise(edges):
-            first = max(0, start - round(OVERLAP * SAMPLE_RATE))
-            piece = self._select(self.model.states([samples[first : end + round(OVERLAP * SAMPLE_RATE)]])[0])
+        for start, end in itertools.pairwise([0, *cuts, len(samples)]):
+            first, last = widen_window(start, end)
+            piece = self._select(self.model.states([samples[first:last]])[0])
             centres = first / SAMPLE_RATE + self.model.times(piece.shape[1])
-            inside = (centres >= start / SAMPLE_RATE - 1e-9) & (centres < end / SAMPLE_RATE - 1e-9)
+            inside = find_inside(centres, start, end)
             hidden.append(_numpy(piece)[:, inside])
             times.append(centres[inside])
         return self._pack(np.concatenate(hidden, axis=1), np.concatenate(times), joins=tuple(c / SAMPLE_RATE for c in cuts))
@@ -292,6 +317,17 @@ class SpeechEncoder:
         first = 0 if self.include_input else 1
         names = tuple(str(first + i) for i in range(len(hidden)))
         return SpeechStates(hidden, times, self.model.step, self.identity, names, joins)
+
+
+def widen_window(start: int, end: int) -> tuple[int, int]:
+    """Sample range of a window with the context on either side of its joins; the last may lie beyond the clip's end."""
+    context = round(OVERLAP * SAMPLE_RATE)
+    return max(0, start - context), end + context
+
+
+def find_inside(centres: np.ndarray, start: int, end: int) -> np.ndarray:
+    """(frames,) bool: the frames whose centre, in seconds, lies in the window of these samples."""
+    return (centres >= start / SAMPLE_RATE - 1e-9) & (centres < end / SAMPLE_RATE - 1e-9)
 
 
 def find_cuts(samples: np.ndarray, *, window: float, grid: int) -> list[int]:

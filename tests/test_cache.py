@@ -1,7 +1,10 @@
 """The feature cache: what comes back, and what counts as absent."""
 
+import os
+
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from mmer.cache import FeatureCache, make_key
 from mmer.errors import DataError
@@ -67,3 +70,46 @@ def test_key_covers_everything_the_numbers_depend_on():
     said = {"content": "abc", "encoder": "whisper", "version": 1, "alignment": "sphinx: hi"}
     keys = {make_key(**said)} | {make_key(**said | {name: 2 if name == "version" else "other"}) for name in said}
     assert len(keys) == 5 and all(len(k) == 64 for k in keys)
+
+
+def test_altered_bytes_are_found(tmp_path):
+    cache = FeatureCache(tmp_path)
+    cache.write("k1", make_features())
+    (path,) = tmp_path.rglob("*.safetensors")
+    content = path.read_bytes()
+    assert cache.is_whole("k1") and not cache.is_whole("k2")
+    for at in (len(content) - 3, len(content) // 2, content.index(b"shape") + 8):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        assert not FeatureCache(tmp_path).is_whole("k1"), at
+    path.write_bytes(content)
+    assert FeatureCache(tmp_path).is_whole("k1")
+    assert set(load_file(path)) >= {"F.states", "T.states"}  # still a file that the format's own library reads
+
+
+def test_an_entry_without_a_checksum_is_taken(tmp_path):
+    cache = FeatureCache(tmp_path)
+    cache.write("k1", make_features())
+    (path,) = tmp_path.rglob("*.safetensors")
+    save_file(load_file(path), path)
+    assert FeatureCache(tmp_path).is_whole("k1")
+
+
+def test_a_reader_sees_an_entry_that_was_written_again(tmp_path):
+    reader, features = FeatureCache(tmp_path), make_features()
+    FeatureCache(tmp_path).write("k1", features, units=("F",))
+    assert reader.list_units("k1") == ("F",)
+    FeatureCache(tmp_path).write("k1", features)
+    assert reader.list_units("k1") == ("T", "F")
+    np.testing.assert_array_equal(reader.read_states("k1", "T"), features.units["T"].states.astype(np.float16))
+
+
+def test_what_killed_processes_left_is_removed(tmp_path):
+    cache = FeatureCache(tmp_path)
+    cache.write("k1", make_features())
+    (path,) = tmp_path.rglob("*.safetensors")
+    old, new = path.with_name("k1.safetensors.1.part"), path.with_name("k1.safetensors.2.part")
+    old.write_bytes(b"half")
+    new.write_bytes(b"half")
+    os.utime(old, (1, 1))
+    cache.remove_parts()
+    assert sorted(tmp_path.rglob("*.*")) == [path, new]

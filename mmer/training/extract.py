@@ -1,30 +1,34 @@
 """Data sets -> items with features in the cache: audio, augmented copies, alignment, states, pooled units; each clip once.
 
-The path is the app's: load_audio, read_transcript, an aligner, the encoders, extract_features. A clip that can't be read is left out by
+The path is the app's: load_clip, read_transcript, an aligner, the encoders, extract_features. A clip that can't be read is left out by
 name; one that can't be aligned keeps its frames.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from mmer.align import Aligner
-from mmer.audio import load_audio
+from mmer.align.files import read_alignment
 from mmer.cache import FeatureCache, make_key
+from mmer.datasets.clips import load_clip
 from mmer.datasets.manifest import Dataset, Utterance
 from mmer.datasets.texts import LabelledText
 from mmer.encoders import SpeechEncoder, TextEncoder
-from mmer.errors import AlignmentError, AudioError
+from mmer.errors import AlignmentError, AudioError, TranscriptError
 from mmer.features import FEATURES_VERSION, extract_features
 from mmer.results import ALIGNED_UNITS, EMOTIONS, SPEECH_UNITS, Alignment, Clip, Features, Segment
 from mmer.training.augment import CLEAN, Recipe, apply_recipe, draw_recipe, recipe_name
 from mmer.training.pairing import SpeechItem, TextItem
 from mmer.transcribe import read_transcript
+from mmer.weights import hash_file
 
 TEXT_BATCH = 64
+NO_ALIGNER = "There is no alignment file, and no aligner was asked for."
 Progress = Callable[[int, int], None]
 
 
@@ -50,26 +54,20 @@ def extract_speech(
 
     Recipes are drawn from the clip's content, so the same clip has the same copies everywhere and a second call finds them all.
     """
+    extractor = SpeechExtractor(cache, encoder, preset=preset, aligner=aligner)
     items, left_out, unaligned = [], [], []
     for done, utterance in enumerate(dataset.utterances):
         progress(done, len(dataset.utterances))
         try:
-            clip = load_audio(utterance.path)
+            clip = load_clip(utterance)
         except AudioError as error:
             left_out.append(f"{utterance.path.name}: {error}")
             continue
         recipes = [CLEAN, *(draw_recipe(np.random.default_rng([copy, int(clip.sha256[:8], 16)])) for copy in range(1, copies + 1))]
-        spoken = f"{aligner.name}: {utterance.text}" if aligner else ""
-        keys = [
-            make_key(content=f"{clip.sha256} {recipe_name(r)}", encoder=encoder.identity, version=FEATURES_VERSION, alignment=spoken)
-            for r in recipes
-        ]
-        missing = {key: recipe for key, recipe in zip(keys, recipes) if key not in cache}
-        if missing:
-            _write_copies(clip, utterance, missing, cache, encoder, preset=preset, aligner=aligner)
+        keys = extractor.extract(utterance, clip, recipes=recipes)
         units = tuple(u for u in cache.list_units(keys[0]) if u in SPEECH_UNITS)
         if aligner and not set(ALIGNED_UNITS) & set(units):
-            unaligned.append(f"{utterance.path.name} ({utterance.label}): {cache.read(keys[0]).absent['W']}")
+            unaligned.append(f"{utterance.path.name} ({utterance.label}): {cache.read_absent(keys[0])['W']}")
         own = extract_texts([utterance.text], cache, text_encoder, preset=preset)[0] if text_encoder and utterance.text else None
         label = EMOTIONS.index(utterance.label)
         name, speaker = utterance.path.name, f"{dataset.name}/{utterance.speaker}"
@@ -78,27 +76,84 @@ def extract_speech(
     return SpeechExtraction(tuple(items), tuple(left_out), tuple(unaligned))
 
 
-def _write_copies(
-    clip: Clip,
-    utterance: Utterance,
-    recipes: Mapping[str, Recipe],
-    cache: FeatureCache,
-    encoder: SpeechEncoder,
-    *,
-    preset: str,
-    aligner: Aligner | None,
-) -> None:
-    """`recipes` by the key each copy is written under."""
-    alignment, absent = None, {}
-    if aligner:
+class SpeechExtractor:
+    """One encoder and one aligner, which write the units of clips into a cache."""
+
+    def __init__(
+        self,
+        cache: FeatureCache,
+        encoder: SpeechEncoder,
+        *,
+        preset: str,
+        aligner: Aligner | None = None,
+        check: bool = False,
+        again: bool = False,
+    ):
+        self.cache, self.encoder, self.preset, self.aligner = cache, encoder, preset, aligner
+        self.check = check  # read entries that are there through: altered ones are written again
+        self.again = again  # try once more what could not be had before
+
+    def extract(
+        self,
+        utterance: Utterance,
+        clip: Clip,
+        *,
+        recipes: Sequence[Recipe] = (CLEAN,),
+        units: Sequence[str] = SPEECH_UNITS,
+        aligned: bool = True,
+    ) -> list[str]:
+        """The keys of `clip` under `recipes`, each with `units` or the reason why not in the cache; what is missing or damaged is written.
+
+        `aligned` False does without P, S and W.
+        """
+        spoken = name_alignment(utterance, self.aligner.name if self.aligner else "") if aligned else ""
+        keys = [self.name_entry(clip, recipe, spoken=spoken) for recipe in recipes]
+        missing = {key: recipe for key, recipe in zip(keys, recipes) if not self.holds(key, units)}
+        if not missing:
+            return keys
+        alignment, absent = self._align(utterance, clip) if aligned else (None, {})
+        copies = [apply_recipe(clip.samples, recipe) for recipe in missing.values()]
+        for (key, recipe), states in zip(missing.items(), self.encoder.encode_batch(copies)):
+            moved = None if alignment is None else scale_alignment(alignment, recipe.speed)
+            kept = {*units, *self.cache.list_units(key)} if key in self.cache else units
+            self.cache.write(key, extract_features(self.preset, states, None, moved, absent=absent), units=kept)
+        return keys
+
+    def name_entry(self, clip: Clip, recipe: Recipe = CLEAN, *, spoken: str) -> str:
+        """The cache key; `spoken` is name_alignment's."""
+        content = f"{clip.sha256} {recipe_name(recipe)}"
+        return make_key(content=content, encoder=self.encoder.identity, version=FEATURES_VERSION, alignment=spoken)
+
+    def holds(self, key: str, units: Sequence[str]) -> bool:
+        """Whether the entry has each of `units`, or the reason why it can't be had."""
+        if not (self.cache.is_whole(key) if self.check else key in self.cache):
+            return False
+        missing = set(units) - set(self.cache.list_units(key))
+        return not missing or (not self.again and missing <= set(self.cache.read_absent(key)))
+
+    def _align(self, utterance: Utterance, clip: Clip) -> tuple[Alignment | None, dict[str, str]]:
+        """The utterance's own alignment file, which need not have the transcript's words, else the aligner's; or why there is none."""
         try:
-            alignment = aligner.align(clip, read_transcript(utterance.text))
-        except AlignmentError as error:
-            absent = dict.fromkeys(ALIGNED_UNITS, str(error))
-    copies = [apply_recipe(clip.samples, recipe) for recipe in recipes.values()]
-    for (key, recipe), states in zip(recipes.items(), encoder.encode_batch(copies)):
-        moved = None if alignment is None else scale_alignment(alignment, recipe.speed)
-        cache.write(key, extract_features(preset, states, None, moved, absent=absent))
+            if utterance.alignment is not None:
+                return read_alignment(utterance.alignment, duration=clip.duration), {}
+            if self.aligner is None:
+                return None, dict.fromkeys(ALIGNED_UNITS, NO_ALIGNER)
+            return self.aligner.align(clip, read_transcript(utterance.text)), {}
+        except (AlignmentError, TranscriptError) as error:
+            return None, dict.fromkeys(ALIGNED_UNITS, str(error))
+
+
+def name_alignment(utterance: Utterance, aligner: str) -> str:
+    """Who aligned which words, for the cache key: the content of the alignment files, else aligner and text; "" for neither."""
+    if utterance.alignment is None:
+        return f"{aligner}: {utterance.text}" if aligner else ""
+    files = [path for path in list_alignment_files(utterance.alignment) if path.is_file()]
+    return "files " + " ".join(f"{path.suffix} {hash_file(path)}" for path in files)
+
+
+def list_alignment_files(alignment: Path) -> list[Path]:
+    """The files that read_alignment reads, whether they are there or not."""
+    return [alignment.with_suffix(s) for s in (".wdseg", ".phseg", ".syseg")] if alignment.suffix == ".wdseg" else [alignment]
 
 
 def scale_alignment(alignment: Alignment, speed: float) -> Alignment:
@@ -116,11 +171,16 @@ def extract_texts(
     encoder: TextEncoder,
     *,
     preset: str,
+    check: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> list[str]:
-    """The cache keys of texts, in order; what is not yet there is encoded in batches of similar length."""
-    keys = [make_key(content=f"text {text}", encoder=encoder.identity, version=FEATURES_VERSION) for text in texts]
-    missing = sorted({k: t for k, t in zip(keys, texts) if k not in cache}.items(), key=lambda pair: len(pair[1]))
+    """The cache keys of texts, in order; what is not yet there is encoded in batches of similar length.
+
+    `check` reads entries that are there through; altered ones are written again.
+    """
+    keys = [name_text(text, encoder.identity) for text in texts]
+    wanted = {k: t for k, t in zip(keys, texts) if not (cache.is_whole(k) if check else k in cache)}
+    missing = sorted(wanted.items(), key=lambda pair: len(pair[1]))
     for start in range(0, len(missing), TEXT_BATCH):
         batch = missing[start : start + TEXT_BATCH]
         transcripts = [read_transcript(text) for _, text in batch]
@@ -128,6 +188,11 @@ def extract_texts(
             cache.write(key, _text_features(preset, states))
         progress(min(start + TEXT_BATCH, len(missing)), len(missing))
     return keys
+
+
+def name_text(text: str, encoder: str) -> str:
+    """The cache key of a text; `encoder` is the encoder's identity."""
+    return make_key(content=f"text {text}", encoder=encoder, version=FEATURES_VERSION)
 
 
 def _text_features(preset: str, states) -> Features:

@@ -1,0 +1,74 @@
+"""What a person names -> a data set: a manifest or the root of an IEMOCAP release, told apart by what is there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from mmer.datasets.iemocap import read_iemocap
+from mmer.datasets.manifest import Dataset, read_manifest
+from mmer.errors import DataError
+from mmer.results import EMOTIONS
+
+MANIFESTS = ("manifest.csv", "manifest.tsv", "manifest.jsonl")
+
+
+def read_dataset(path: str | Path, *, labels: Mapping[str, str] | None = None, audio: bool = True) -> Dataset:
+    """The data set at `path`: a manifest file, a folder with one, or the folder of an IEMOCAP release.
+
+    `labels` maps a manifest's labels to EMOTIONS, "" leaves a row out. With `audio` false the sound files may be missing.
+    Raises DataError when it is none of these, and as read_manifest and read_iemocap do.
+    """
+    path = Path(path)
+    if path.is_file():
+        return read_manifest(path, labels=labels, audio=audio)
+    if not path.is_dir():
+        raise DataError(f"{path}: there is no such file or folder. Name a manifest, or the folder of an IEMOCAP release.")
+    if is_iemocap(path):
+        if labels:
+            raise DataError(f"{path}: IEMOCAP's labels are known; a label mapping is for manifests.")
+        return read_iemocap(path, audio=audio)
+    found = [name for name in MANIFESTS if (path / name).is_file()]
+    if not found:
+        raise DataError(f"{path}: it holds neither a {' or '.join(MANIFESTS)} nor the folders SessionN/dialog of an IEMOCAP release.")
+    return read_manifest(path / found[0], name=path.resolve().name, labels=labels, audio=audio)
+
+
+def is_iemocap(path: Path) -> bool:
+    return any(path.glob("Session[1-5]/dialog")) or any(path.glob("IEMOCAP_full_release/Session[1-5]/dialog"))
+
+
+def read_labels(told: str) -> dict[str, str]:
+    """A label mapping: `angry=anger,calm=` (nothing after the sign leaves a label out), or a JSON file with such an object.
+
+    Raises DataError for what is neither, and for an emotion that is none.
+    """
+    labels = _split_pairs(told) if "=" in told and not Path(told).is_file() else _read_file(Path(told))
+    wrong = {label: emotion for label, emotion in labels.items() if emotion not in (*EMOTIONS, "")}
+    if wrong:
+        label, emotion = next(iter(wrong.items()))
+        raise DataError(f"Label {label!r} is mapped to {emotion!r}; choose one of {', '.join(EMOTIONS)}, or nothing to leave it out.")
+    return labels
+
+
+def _split_pairs(told: str) -> dict[str, str]:
+    labels = {}
+    for pair in filter(None, (part.strip() for part in told.split(","))):
+        label, sign, emotion = (part.strip() for part in pair.partition("="))
+        if not (label and sign):
+            raise DataError(f"Label mapping: {pair!r} has not the form label=emotion, for example angry=anger.")
+        labels[label] = emotion
+    return labels
+
+
+def _read_file(path: Path) -> dict[str, str]:
+    try:
+        labels = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise DataError(f"{path}: the label mapping can't be opened ({error.strerror}). Its form is angry=anger,calm=") from error
+    except ValueError as error:  # broken JSON or encoding
+        raise DataError(f"{path}: not a JSON object of labels and emotions ({error}).") from error
+    if not isinstance(labels, dict) or not all(isinstance(emotion, str) for emotion in labels.values()):
+        raise DataError(f'{path}: an object such as {{"angry": "anger", "calm": ""}} is expected.')
+    return labels

@@ -1,0 +1,370 @@
+"""A data set -> its features in the cache, each utterance once, and the list of what training may read.
+
+Extraction can be stopped at any moment and goes on with what is missing. What can't be had is named with its reason and never filled in.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+
+from mmer.align import ALIGNERS, Aligner
+from mmer.cache import FeatureCache
+from mmer.datasets.clips import load_clip
+from mmer.datasets.folds import find_genders
+from mmer.datasets.manifest import Dataset, Utterance
+from mmer.encoders import PRESETS, Preset, SpeechEncoder, TextEncoder
+from mmer.errors import AudioError, DataError, TranscriptError
+from mmer.results import ALIGNED_UNITS, EMOTIONS, SPEECH_UNITS, UNITS
+from mmer.training.extract import TEXT_BATCH, SpeechExtractor, extract_texts, name_alignment, name_text
+from mmer.training.feature_index import FeatureIndex, Record, identify_speech
+from mmer.training.workers import Death, run_tasks
+
+SAVE_SECONDS = 5.0  # between two writings of the index
+TASKS_PER_WORKER = 8  # fewer are not worth another process, which takes seconds to start
+NO_AUDIO = "There is no sound file."
+NO_WORDS = "There are no words."
+NOT_EXTRACTED = "It was not extracted."
+Progress = Callable[[str, int, int], None]  # ("texts" | "clips", done, of how many)
+
+
+@dataclass(frozen=True)
+class FeatureItem:
+    """One utterance that training may read."""
+
+    name: str
+    label: int  # index into EMOTIONS
+    speaker: str
+    session: str
+    gender: str  # "" when it is not known
+    speech: str | None  # cache key of F, P, S, W; None when it has none of them
+    text: str | None  # cache key of T
+    units: tuple[str, ...]  # those of T, F, P, S, W that it has, in the order of UNITS; at least one
+    index: int  # in Dataset.utterances
+    seconds: float | None  # of sound; None where none was read
+    absent: tuple[tuple[str, str], ...] = ()  # (unit, why it has none)
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    dataset: Dataset
+    preset: str
+    items: tuple[FeatureItem, ...]  # in the data set's order; those with at least one unit
+    left_out: tuple[str, ...]  # "name: reason" for utterances without any unit
+    partial: tuple[str, ...]  # "name: P S W: reason" for items that lack units
+
+    def choose(self, units: Iterable[str]) -> tuple[tuple[FeatureItem, ...], tuple[str, ...]]:
+        """The items that have all of `units`, and "name: reason" for every other utterance."""
+        wanted = [u for u in UNITS if u in set(units)]
+        chosen = tuple(item for item in self.items if set(wanted) <= set(item.units))
+        lacking = [f"{i.name}: {_join_reasons(i.absent, wanted)}" for i in self.items if not set(wanted) <= set(i.units)]
+        return chosen, (*self.left_out, *lacking)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What an extraction is told; sent to every process."""
+
+    features: Path  # folder of the cache
+    preset_name: str
+    units: tuple[str, ...] = UNITS
+    aligner: str | None = "sphinx"  # for utterances without an alignment file
+    device: str = "cpu"
+    check: bool = False  # read every entry through
+    again: bool = False  # try once more what could not be had before
+
+    @property
+    def preset(self) -> Preset:
+        return PRESETS[self.preset_name]
+
+    @property
+    def speech_units(self) -> tuple[str, ...]:
+        return tuple(u for u in self.units if u in SPEECH_UNITS)
+
+    @property
+    def aligned(self) -> bool:
+        return bool(set(self.units) & set(ALIGNED_UNITS))
+
+    def name_aligner(self, utterance: Utterance) -> str:
+        """Who finds the words of `utterance`: file | an aligner's name | none; "" when no unit needs them."""
+        return "" if not self.aligned else "file" if utterance.alignment else self.aligner or "none"
+
+
+@dataclass(frozen=True)
+class SpeechTask:
+    utterance: Utterance
+    identity: str  # identify_speech's
+
+
+@dataclass(frozen=True)
+class TextTask:
+    texts: tuple[str, ...]
+    names: tuple[str, ...]  # of the first utterance that says each
+
+
+def extract_dataset(
+    dataset: Dataset,
+    cache: FeatureCache,
+    *,
+    preset: str = "compact",
+    units: Sequence[str] = UNITS,
+    aligner: str | None = "sphinx",
+    workers: int = 1,
+    device: str = "cpu",
+    shard: tuple[int, int] = (0, 1),
+    check: bool = False,
+    again: bool = False,
+    progress: Progress = lambda what, done, total: None,
+) -> FeatureSet:
+    """Brings `units` of every utterance of `dataset` into the cache, those already there excepted, and lists them.
+
+    `shard` (i, n) takes every n-th utterance from the i-th, so that n processes or machines with one folder share the work; the answer
+    is that shard's. `check` reads entries that are there through and redoes altered ones; without it that is done to those whose file
+    changed. `again` tries once more what could not be aligned; sound that can't be read is tried every time.
+    Raises DataError for arguments that can't be, AlignmentError when the aligner is not installed, WeightsError.
+    """
+    order = Order(cache.folder, check_preset(preset).name, check_units(units), aligner, device, check, again)
+    if not 0 <= shard[0] < shard[1]:
+        raise DataError(f"Shard {shard[0] + 1} of {shard[1]}: count from 1 to the number of shards.")
+    chosen = dataset.utterances[shard[0] :: shard[1]]
+    index = FeatureIndex.read(cache, dataset.name, order.preset)
+    work: dict[str, list] = {"texts": list_text_tasks(chosen, index, cache, order), "clips": list_speech_tasks(chosen, index, cache, order)}
+    if any(work.values()):
+        cache.remove_parts()
+        _run(work, index, order, workers, progress)
+    return make_feature_set(dataset, index, order.preset, utterances=chosen)
+
+
+def check_preset(name: str) -> Preset:
+    if name not in PRESETS:
+        raise DataError(f"Preset {name!r}: choose one of {', '.join(PRESETS)}.")
+    return PRESETS[name]
+
+
+def check_units(units: Sequence[str]) -> tuple[str, ...]:
+    wrong = [u for u in units if u not in UNITS]
+    if wrong or not units:
+        raise DataError(f"Units {' '.join(units)!r}: name some of {', '.join(UNITS)}.")
+    return tuple(u for u in UNITS if u in units)
+
+
+def list_text_tasks(utterances: Sequence[Utterance], index: FeatureIndex, cache: FeatureCache, order: Order) -> list[TextTask]:
+    """Batches of the different texts that are not in the cache, of similar length."""
+    if "T" not in order.units:
+        return []
+    names: dict[str, str] = {}
+    for u in utterances:
+        if u.text.strip() and (order.check or not _is_there(index.texts.get(name_text(u.text, order.preset.text_identity)), cache)):
+            names.setdefault(u.text, _name(u))
+    texts = sorted(names, key=len)
+    batches = [tuple(texts[i : i + TEXT_BATCH]) for i in range(0, len(texts), TEXT_BATCH)]
+    return [TextTask(batch, tuple(names[t] for t in batch)) for batch in batches]
+
+
+def list_speech_tasks(utterances: Sequence[Utterance], index: FeatureIndex, cache: FeatureCache, order: Order) -> list[SpeechTask]:
+    if not order.speech_units:
+        return []
+    tasks = []
+    for u in utterances:
+        identity = identify_speech(u)
+        if identity is not None and (order.check or not _is_done(index.speech.get(identity), u, cache, order)):
+            tasks.append(SpeechTask(u, identity))
+    return tasks
+
+
+def _is_there(record: Record | None, cache: FeatureCache) -> bool:
+    """Whether the entry's file is the one that was looked at when the record was made."""
+    return record is not None and record.key is not None and cache.stamp(record.key) == record.stamp
+
+
+def _is_done(record: Record | None, utterance: Utterance, cache: FeatureCache, order: Order) -> bool:
+    if record is None or not _is_there(record, cache):
+        return False
+    if order.aligned and record.aligner != order.name_aligner(utterance):
+        return False
+    missing = set(order.speech_units) - set(record.units)
+    return not missing or (not order.again and missing <= set(record.absent))
+
+
+def _run(work: dict[str, list], index: FeatureIndex, order: Order, workers: int, progress: Progress) -> None:
+    """Texts first, then clips; the index is written now and then, and whatever ends this."""
+    tasks = [*work["texts"], *work["clips"]]
+    totals = {"texts": sum(len(task.texts) for task in work["texts"]), "clips": len(work["clips"])}
+    done = dict.fromkeys(totals, 0)
+    saved = time.monotonic()
+    workers = max(1, min(workers, math.ceil(len(tasks) / TASKS_PER_WORKER)))
+    for what, total in totals.items():
+        if total:
+            progress(what, 0, total)
+    try:
+        with closing(run_tasks(partial(Extraction, order), tasks, workers=workers)) as answers:  # type: ignore[type-var]
+            for task, answer in answers:
+                kind, what = ("texts", "texts") if isinstance(task, TextTask) else ("speech", "clips")
+                for name, record in (_describe_death(task, answer) if isinstance(answer, Death) else answer).items():
+                    index.add(kind, name, record)
+                done[what] += len(task.texts) if isinstance(task, TextTask) else 1
+                progress(what, done[what], totals[what])
+                if time.monotonic() - saved > SAVE_SECONDS:
+                    index.save()
+                    saved = time.monotonic()
+    finally:
+        index.save()
+
+
+def _describe_death(task: SpeechTask | TextTask, death: Death) -> dict[str, Record]:
+    if isinstance(task, TextTask):
+        raise DataError(f"The text of {task.names[0]} and {len(task.texts) - 1} others can't be encoded: {death}")
+    return {task.identity: _fail(_name(task.utterance), str(death))}
+
+
+def _fail(name: str, reason: str) -> Record:
+    return Record(name, None, None, (), dict.fromkeys(SPEECH_UNITS, reason))
+
+
+class Extraction:
+    """What one process has loaded; called with a task it gives the records of what is then in the cache."""
+
+    def __init__(self, order: Order):
+        self.order = order
+        self.cache = FeatureCache(order.features)
+
+    @cached_property
+    def text(self) -> TextEncoder:
+        return TextEncoder.load(self.order.preset, device=self.order.device)
+
+    @cached_property
+    def speech(self) -> SpeechExtractor:
+        told = self.order
+        encoder = SpeechEncoder.load(told.preset, device=told.device)
+        return SpeechExtractor(self.cache, encoder, preset=told.preset.name, aligner=self.load_aligner(), check=True, again=told.again)
+
+    def load_aligner(self) -> Aligner | None:
+        """None when no unit needs it."""
+        return ALIGNERS[self.order.aligner]() if self.order.aligned and self.order.aligner else None
+
+    def __call__(self, task: SpeechTask | TextTask) -> dict[str, Record]:
+        return self.extract_texts(task) if isinstance(task, TextTask) else {task.identity: self.extract_speech(task.utterance)}
+
+    def extract_texts(self, task: TextTask) -> dict[str, Record]:
+        """Records by key. A text that is too long is one without an entry."""
+        try:
+            keys = extract_texts(task.texts, self.cache, self.text, preset=self.order.preset.name, check=True)
+        except TranscriptError as error:
+            if len(task.texts) == 1:
+                key = name_text(task.texts[0], self.order.preset.text_identity)
+                return {key: Record(task.names[0], None, None, (), {"T": str(error)})}
+            singles = [TextTask((text,), (name,)) for text, name in zip(task.texts, task.names)]
+            return {key: record for single in singles for key, record in self.extract_texts(single).items()}
+        return {key: self.describe(name, key) for name, key in zip(task.names, keys)}
+
+    def extract_speech(self, utterance: Utterance) -> Record:
+        name, told = _name(utterance), self.order
+        try:
+            clip = load_clip(utterance)
+        except AudioError as error:
+            return _fail(name, str(error))
+        key = None
+        if not told.aligned:  # frames may be there together with aligned units
+            spoken = self.speech.name_entry(clip, spoken=name_alignment(utterance, told.aligner or ""))
+            key = spoken if self.speech.holds(spoken, told.speech_units) else None
+        if key is None:
+            (key,) = self.speech.extract(utterance, clip, units=told.speech_units, aligned=told.aligned)
+        return replace(self.describe(name, key), aligner=told.name_aligner(utterance), seconds=clip.duration)
+
+    def describe(self, name: str, key: str) -> Record:
+        """The record of an entry that is in the cache."""
+        units = self.cache.list_units(key)
+        kind = ("T",) if set(units) <= {"T"} else SPEECH_UNITS
+        absent = {u: why for u, why in self.cache.read_absent(key).items() if u in kind and u not in units}
+        return Record(name, key, self.cache.stamp(key), units, absent)
+
+
+def read_feature_set(dataset: Dataset, cache: FeatureCache, *, preset: str = "compact") -> FeatureSet:
+    """What `extract` brought into the cache, from its index: no sound is read.
+
+    Raises DataError naming the command when an utterance was not extracted, or its recording or entry has changed since.
+    """
+    index = FeatureIndex.read(cache, dataset.name, check_preset(preset))
+    missing = list_missing(dataset, index, cache, PRESETS[preset])
+    if missing:
+        raise DataError(
+            f"{dataset.name}: the {preset} features of {len(missing)} of {len(dataset.utterances)} utterances are not in {cache.folder} or "
+            f"have changed, the first is {missing[0]}. Run: python -m mmer extract DATASET --preset {preset} --features {cache.folder}"
+        )
+    return make_feature_set(dataset, index, PRESETS[preset])
+
+
+def list_missing(dataset: Dataset, index: FeatureIndex, cache: FeatureCache, preset: Preset) -> list[str]:
+    """Names of utterances without a record, or whose entry has another size. A kind of unit that no utterance has was not asked for."""
+    speech = [index.speech.get(identify_speech(u) or "") for u in dataset.utterances]
+    texts = [index.texts.get(name_text(u.text, preset.text_identity)) for u in dataset.utterances]
+    asked_speech, asked_texts = any(speech), any(texts)
+
+    def is_missing(record: Record | None) -> bool:
+        return record is None or (record.key is not None and (cache.stamp(record.key) or (0,))[0] != (record.stamp or (0,))[0])
+
+    return [
+        _name(u)
+        for u, s, t in zip(dataset.utterances, speech, texts)
+        if (u.has_audio and (asked_speech or not asked_texts) and is_missing(s))
+        or (u.text.strip() and (asked_texts or not asked_speech) and is_missing(t))
+    ]
+
+
+def make_feature_set(dataset: Dataset, index: FeatureIndex, preset: Preset, *, utterances: Sequence[Utterance] | None = None) -> FeatureSet:
+    """The records of `utterances` (all) as items; what has no record was not extracted."""
+    genders = find_genders(dataset)
+    chosen = None if utterances is None else {id(u) for u in utterances}
+    items, left_out, lacking = [], [], []
+    for number, u in enumerate(dataset.utterances):
+        if chosen is not None and id(u) not in chosen:
+            continue
+        item = _make_item(u, number, index, preset, genders[u.speaker])
+        if not item.units:
+            left_out.append(f"{item.name}: {_join_reasons(item.absent, UNITS)}")
+            continue
+        items.append(item)
+        if item.absent:
+            lacking.append(f"{item.name}: {_join_reasons(item.absent, UNITS)}")
+    return FeatureSet(dataset, preset.name, tuple(items), tuple(left_out), tuple(lacking))
+
+
+def _make_item(utterance: Utterance, number: int, index: FeatureIndex, preset: Preset, gender: str) -> FeatureItem:
+    speech = index.speech.get(identify_speech(utterance) or "")
+    text = index.texts.get(name_text(utterance.text, preset.text_identity)) if utterance.text.strip() else None
+    units = (*(text.units if text else ()), *(speech.units if speech else ()))
+    why = {u: (speech.absent.get(u, NOT_EXTRACTED) if speech else NOT_EXTRACTED) for u in SPEECH_UNITS}
+    if not utterance.has_audio:
+        why = dict.fromkeys(SPEECH_UNITS, NO_AUDIO)
+    why["T"] = NO_WORDS if not utterance.text.strip() else text.absent.get("T", NOT_EXTRACTED) if text else NOT_EXTRACTED
+    return FeatureItem(
+        name=_name(utterance),
+        label=EMOTIONS.index(utterance.label),
+        speaker=utterance.speaker,
+        session=utterance.session,
+        gender=gender,
+        speech=speech.key if speech and speech.units else None,
+        text=text.key if text and text.units else None,
+        units=tuple(u for u in UNITS if u in units),
+        index=number,
+        seconds=speech.seconds if speech else None,
+        absent=tuple((u, why[u]) for u in UNITS if u not in units),
+    )
+
+
+def _join_reasons(absent: Iterable[tuple[str, str]], units: Sequence[str]) -> str:
+    """ "P S W: The words and the sound ...; T: There are no words." """
+    reasons: dict[str, list[str]] = {}
+    for unit, why in absent:
+        if unit in units:
+            reasons.setdefault(why, []).append(unit)
+    return "; ".join(f"{' '.join(named)}: {why}" for why, named in reasons.items())
+
+
+def _name(utterance: Utterance) -> str:
+    return utterance.name or utterance.path.name

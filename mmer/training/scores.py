@@ -300,13 +300,13 @@ def _find_mismatch(a: pd.DataFrame, b: pd.DataFrame, parts: Sequence[str], names
         fold, repetition = sorted(runs_a ^ runs_b)[0]
         only = names[0] if (fold, repetition) in runs_a else names[1]
         where = f"fold {fold + 1}, repetition {repetition + 1}, only in {only}"
-        return f"{len(runs_a ^ runs_b)} runs are in one of them alone, the first is {where}."
+        return f"only one of them has {len(runs_a ^ runs_b)} of the runs, the first is {where}."
     both = a.merge(b, on=KEYS, how="outer", indicator=True, suffixes=("", "_b"))
     alone = both[both["_merge"] != "both"]
     if len(alone):
         row = alone.iloc[0]
         only = names[0] if row["_merge"] == "left_only" else names[1]
-        return f"{len(alone)} rows are in one of them alone, the first is {_name_row(row)}, only in {only}."
+        return f"only one of them has {len(alone)} of the rows, the first is {_name_row(row)}, only in {only}."
     for column in ("label", "speaker"):
         other = both[both[column].astype(str) != both[f"{column}_b"].astype(str)]
         if len(other):

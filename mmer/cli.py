@@ -13,8 +13,11 @@ from mmer.errors import MmerError
 
 COMMANDS = {
     "analyze": "what the fusion models say about a clip, and why",
+    "intervene": "what the models say when words or sound are changed",
     "align": "where each word, syllable and phone is in a clip",
+    "extract": "what the encoders make of every utterance of a data set, once for all trainings",
     "train": "train a head",
+    "runs": "list, show, resume, stop, delete, export, promote and compare experiments",
     "doctor": "what is installed and ready, and what to do about what is not",
 }
 
@@ -41,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    listing = "\n".join(f"  {name:<9}{what}" for name, what in COMMANDS.items())
+    listing = "\n".join(f"  {name:<11}{what}" for name, what in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="mmer",
         description="See why a machine hears an emotion in speech.",

@@ -19,6 +19,7 @@ SOURCES = {
     "ravdess": ("RAVDESS speech", "24 actors, two English sentences", "CC BY-NC-SA 4.0"),
     "nemo": ("nEMO", "9 actors, Polish; frames only", "CC BY-NC-SA 4.0"),
     "tess": ("TESS", "2 actresses, English", "CC BY-NC-ND 4.0"),
+    "iemocap": ("IEMOCAP", "10 actors, English dialogues", "IEMOCAP release licence"),
     "meld": ("MELD", "dialogue of a TV series", "GPL-3.0"),
     "emorynlp": ("EmoryNLP", "dialogue of a TV series", "Apache-2.0"),
     "goemotions_ekman": ("GoEmotions, grouped to four classes", "comments from the web", "Apache-2.0"),
@@ -41,10 +42,10 @@ def describe_head(config: HeadConfig) -> str:
     parts = [
         _front_matter(),
         f"# {config.name}: {config.title}\n\n{config.caveat}\n",
-        _describe_model(config),
+        describe_model(config),
         _describe_data(config.training),
         _describe_figures(config.metrics),
-        _describe_calibration(config),
+        describe_calibration(config),
         "## What it must not be used for\n\n" + "".join(f"- {line}\n" for line in MISUSE),
         f"## Licence\n\nThe weights are {LICENCE}, since RAVDESS and nEMO are; the code that made them is Apache-2.0.\n",
     ]
@@ -55,19 +56,19 @@ def _front_matter() -> str:
     return "---\nlicense: cc-by-nc-sa-4.0\nlibrary_name: mmer-explorer\npipeline_tag: audio-classification\n---\n"
 
 
-def _describe_model(config: HeadConfig) -> str:
+def describe_model(config: HeadConfig, *, command: str = "train") -> str:
     rows = {
         "fusion": config.fusion,
         "reads": ", ".join(f"{u} ({UNIT_NAMES[u]})" for u in config.units),
         "encoders": f"preset {config.preset}, frozen",
         "classes": ", ".join(config.classes),
-        "written by": f"`python -m mmer train`, mmer {config.version}, {config.training.get('date', '')}",
+        "written by": f"`python -m mmer {command}`, mmer {config.version}, {config.training.get('date', '')}",
     }
     if config.fusion == "coattention":
         rows["attention"] = f"{config.blocks} blocks, {config.heads} heads, feed-forward {config.feedforward}"
     if config.members:
         rows["members"] = ", ".join(f"{role}: {m['name']} `{m['sha256'][:12]}`" for role, m in config.members.items())
-    return "## Model\n\n" + _table(("", ""), list(rows.items()))
+    return "## Model\n\n" + format_table(("", ""), list(rows.items()))
 
 
 def _describe_data(training: Mapping[str, Any]) -> str:
@@ -75,7 +76,7 @@ def _describe_data(training: Mapping[str, Any]) -> str:
         return ""
     text = "## Data\n\nSpeakers and sentences are disjoint between training, validation and test.\n\n"
     rows = [(*SOURCES.get(name, (name, "", "")), *counts) for name, counts in training["data"].items()]
-    text += _table(("source", "what", "its licence", "training", "validation", "test"), rows)
+    text += format_table(("source", "what", "its licence", "training", "validation", "test"), rows)
     text += f"\nSpeakers held out: validation {', '.join(training['validation speakers'])}; test {', '.join(training['test speakers'])}.\n"
     if training.get("dropped texts"):
         dropped = ", ".join(f"{n} of {name}" for name, n in training["dropped texts"].items())
@@ -109,13 +110,13 @@ def _describe_figures(metrics: Mapping[str, Any]) -> str:
     if not rows:
         return ""
     text = "## Figures\n\nUA (mean recall of the four classes, chance 0.25) on the test part, on voices and texts it has never met.\n\n"
-    text += _table(("what it is given", "examples", "UA", "per corpus", "per gender (RAVDESS)"), rows)
-    text += "\n" + _table(("what it is given", "speakers", "UA of the speakers"), speakers)
+    text += format_table(("what it is given", "examples", "UA", "per corpus", "per gender (RAVDESS)"), rows)
+    text += "\n" + format_table(("what it is given", "speakers", "UA of the speakers"), speakers)
     text += "\n" + "".join(f"- {line}\n" for line in metrics.get("remarks", ()))
     return text
 
 
-def _describe_calibration(config: HeadConfig) -> str:
+def describe_calibration(config: HeadConfig, *, what: str = "test pairs") -> str:
     found = config.metrics.get("calibration")
     if not found:
         return ""
@@ -125,17 +126,17 @@ def _describe_calibration(config: HeadConfig) -> str:
         rows.append(
             ("novelty threshold (99 % of the clips of a corpus that the reference lacks lie below)", round(config.novelty_threshold, 3))
         )
-    text += _table(("", ""), rows) + "\nReliability on test pairs (highest probability against accuracy):\n\n"
+    text += format_table(("", ""), rows) + f"\nReliability on {what} (highest probability against accuracy):\n\n"
     bins = [
         (f"{b['low']:.1f} to {b['high']:.1f}", b["clips"], f"{b['confidence']:.3f}", f"{b['accuracy']:.3f}") for b in found["reliability"]
     ]
-    return text + _table(("confidence", "clips", "mean confidence", "accuracy"), bins)
+    return text + format_table(("confidence", "clips", "mean confidence", "accuracy"), bins)
 
 
 def _join(found: Mapping[str, Any], name: str) -> str:
     return ", ".join(f"{k} {v:.3f}" for k, v in found.get(name, {}).items())
 
 
-def _table(head: tuple, rows: list[tuple]) -> str:
+def format_table(head: tuple, rows: list[tuple]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "".join("| " + " | ".join(str(cell) for cell in line) + " |\n" for line in lines)

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,9 @@ import pandas as pd
 from mmer import __version__
 from mmer.errors import DataError
 from mmer.export import write_file
-from mmer.training.experiment import Experiment, read_experiment
+
+if TYPE_CHECKING:
+    from mmer.training.experiment import Experiment
 
 DOCUMENTS = ("config", "data", "splits", "leakage", "environment", "status", "results")  # each is a .json of this name
 METRICS, LOG, LOCK, PREDICTIONS = "metrics.jsonl", "log.txt", "lock", "predictions.parquet"
@@ -75,6 +77,8 @@ class RunFolder:
 
     def read_experiment(self) -> Experiment:
         """Raises DataError when config.json is missing, damaged or not an experiment's."""
+        from mmer.training.experiment import read_experiment  # brings torch, which looking at a status must not wait for
+
         told = self.read("config")
         if not isinstance(told, dict):
             raise DataError(f"{self.path / 'config.json'} holds no experiment; delete the experiment {self.name}, or restore the file.")
@@ -161,7 +165,8 @@ class RunFolder:
     def tail_log(self, lines: int = 40) -> tuple[str, ...]:
         """The last lines of log.txt; () when there is none."""
         text = self._read_bytes(self.path / LOG, last=TAIL_BYTES).decode("utf-8", errors="replace")
-        return tuple(line.rpartition("\r")[2] for line in text.splitlines() if line.strip())[-lines:]
+        shown = (line.rstrip().rpartition("\r")[2] for line in text.split("\n"))  # of a line that was written over, the last state
+        return tuple(line for line in shown if line)[-lines:]
 
     def _read_bytes(self, path: Path, *, last: int | None = None) -> bytes:
         try:

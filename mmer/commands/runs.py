@@ -1,0 +1,125 @@
+"""`mmer runs ...`: the experiments that `mmer train` keeps in runs/. See docs/runs.md."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, (_, what, names) in ACTIONS.items():
+        own = commands.add_parser(name, help=what, description=what.capitalize() + ".")
+        own.add_argument("--runs", metavar="ROOT", type=Path, default=Path("runs"), help="the folder of experiments (runs)")
+        for argument in names:
+            own.add_argument(argument, metavar="NAME", help="an experiment")
+        if name == "resume":
+            own.add_argument("--background", action="store_true", help="as a process of its own, which goes on when the shell ends")
+        if name == "export":
+            own.add_argument("--out", type=Path, metavar="FILE", help="the zip to write (NAME.zip)")
+            own.add_argument("--tensorboard", type=Path, metavar="FOLDER", help="write event files for TensorBoard in place of a zip")
+        if name == "promote":
+            add_promote_arguments(own)
+
+
+def add_promote_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--with-late", metavar="NAME", help="combine it, an early fusion, with this late one (Section 2.4)")
+    parser.add_argument("--head", metavar="NAME", help="the head's name (the experiment's)")
+    parser.add_argument("--fold", type=int, help="of the run, from 1 (with --repetition; else the run with the lowest validation loss)")
+    parser.add_argument("--repetition", type=int, help="of the run, from 1")
+    parser.add_argument("--heads", metavar="FOLDER", type=Path, default=Path("pretrained"), help="where the head's folder is written")
+    parser.add_argument("--licence", default="", help="of the weights; by default that of the data, where it is known")
+
+
+def run(args: argparse.Namespace) -> int | None:
+    return ACTIONS[args.action][0](args)
+
+
+def list_experiments(args: argparse.Namespace) -> None:
+    from mmer.training.run_list import list_runs
+    from mmer.training.run_report import format_list
+
+    print(format_list(list_runs(args.runs), root=str(args.runs)), end="")
+
+
+def show(args: argparse.Namespace) -> None:
+    from mmer.training.run_report import format_run
+    from mmer.training.runs import find_run
+
+    print(format_run(find_run(args.runs, args.name)), end="")
+
+
+def resume(args: argparse.Namespace) -> int | None:
+    from mmer.training.run_status import launch_run
+    from mmer.training.runs import find_run
+
+    folder = find_run(args.runs, args.name)
+    if args.background:
+        print(f"{folder.name}: process {launch_run(folder)} writes to {folder.path / 'log.txt'}")
+        return None
+    train = import_module("mmer.commands.train")
+    parser = argparse.ArgumentParser(prog="mmer train")
+    train.add_arguments(parser)
+    return train.run(parser.parse_args(["--resume", str(folder.path)]))
+
+
+def stop(args: argparse.Namespace) -> None:
+    from mmer.training.run_status import stop_run
+    from mmer.training.runs import find_run
+
+    print(f"{args.name}: {stop_run(find_run(args.runs, args.name)).state}")
+
+
+def delete(args: argparse.Namespace) -> None:
+    from mmer.training.run_list import delete_run
+
+    delete_run(args.runs, args.name)
+    print(f"{args.name}: deleted")
+
+
+def export(args: argparse.Namespace) -> None:
+    from mmer.training.run_list import export_run, write_events
+    from mmer.training.runs import find_run
+
+    folder = find_run(args.runs, args.name)
+    if args.tensorboard:
+        print(f"wrote {write_events(folder, args.tensorboard)}")
+    if args.out or not args.tensorboard:
+        print(f"wrote {export_run(folder, args.out or f'{folder.name}.zip')}")
+
+
+def promote(args: argparse.Namespace) -> None:
+    from mmer.training.promote import promote_combination, promote_run
+    from mmer.training.runs import find_run
+
+    folder, name = find_run(args.runs, args.name), args.head or args.name
+    chosen = {what: None if value is None else value - 1 for what, value in (("fold", args.fold), ("repetition", args.repetition))}
+    if args.with_late:
+        late = find_run(args.runs, args.with_late)
+        place = promote_combination(folder, late, name=name, out=args.heads, licence=args.licence, **chosen)
+    else:
+        place = promote_run(folder, name=name, out=args.heads, licence=args.licence, **chosen)
+    print(f"wrote {place}")
+
+
+def compare(args: argparse.Namespace) -> None:
+    from mmer.training import scores
+    from mmer.training.run_report import format_comparison
+    from mmer.training.runs import find_run
+
+    first, second = (find_run(args.runs, name).read_predictions() for name in (args.name, args.other))
+    print(format_comparison(scores.compare(first, second, names=(args.name, args.other))), end="")
+
+
+ACTIONS: dict[str, tuple[Callable[[argparse.Namespace], int | None], str, tuple[str, ...]]] = {
+    "list": (list_experiments, "the experiments, the newest first", ()),
+    "show": (show, "one experiment: its state, scores per fold, layer weights, confusion", ("name",)),
+    "resume": (resume, "go on with one that was stopped, failed or lost", ("name",)),
+    "stop": (stop, "end its process; what it has learned stays", ("name",)),
+    "delete": (delete, "delete it for good", ("name",)),
+    "export": (export, "all that was found out as a zip, without checkpoints", ("name",)),
+    "promote": (promote, "make one of its runs a head, with a model card", ("name",)),
+    "compare": (compare, "the difference of two experiments' UA, with its interval and p value", ("name", "other")),
+}

@@ -1,0 +1,245 @@
+"""One run of an experiment -> a head in pretrained/, calibrated on that run's own validation part, with a model card."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from safetensors import SafetensorError, safe_open
+
+from mmer import __version__
+from mmer.errors import DataError
+from mmer.heads import COMBINATION, CombinedHead, Head, HeadConfig, read_config, save_combination, save_head, softmax
+from mmer.results import EMOTIONS
+from mmer.training.engine import Outputs
+from mmer.training.evaluate import calibrate, describe_calibration
+from mmer.training.metrics import count_confusions, measure_macro_f1, measure_ua, measure_wa
+from mmer.training.run_card import LICENCES, describe_promoted
+from mmer.training.runs import NAME, RunFolder
+from mmer.training.scores import LOGITS, combine_predictions, select_part, summarise
+
+Run = tuple[int, int]  # fold and repetition, from 0
+ACTED = ("ravdess", "nemo", "tess", "iemocap")
+MACHINE = ("data", "features", "device", "threads", "stacked")  # settings of the machine that trained, nobody else's business
+CAVEAT_ACTED = "It was trained on acted emotion; everyday speech is another world."
+CAVEAT_ALONE = "It was trained on {data} alone; other speakers, rooms and languages are another world."
+
+
+def promote_run(
+    folder: RunFolder,
+    *,
+    name: str,
+    fold: int | None = None,
+    repetition: int | None = None,
+    out: str | Path = "pretrained",
+    licence: str = "",
+) -> Path:
+    """The head of one run as out/name: by default of the run with the lowest validation loss; the test part never chooses.
+
+    `licence` of the weights; by default the data's, where it is known. Raises DataError when there is no such run, or `name` is taken.
+    """
+    run = choose_run(read_losses(folder), fold, repetition, of=folder.name)
+    head = Head.load(folder.place_head(*run))
+    told = describe_training([folder], run, chosen=fold is None or repetition is None)
+    config = finish_config(head.config, name, folder.read_predictions(), told, licence=licence)
+    half = is_half(folder.place_head(*run), head.config)
+    with new_head(out, name) as place:
+        save_head(place, config, head.model, normalisation=head.normalisation, novelty=head.novelty, half=half)
+    return Path(out) / name
+
+
+def promote_combination(
+    early: RunFolder,
+    late: RunFolder,
+    *,
+    name: str,
+    fold: int | None = None,
+    repetition: int | None = None,
+    out: str | Path = "pretrained",
+    licence: str = "",
+) -> Path:
+    """The mean of an early and a late experiment's logits (Section 2.4) as out/name, with its members out/name-early and out/name-late.
+
+    By default of the run whose combined validation loss is lowest. Raises DataError when the two can't be paired, or a name is taken.
+    """
+    predictions = combine_predictions(early.read_predictions(), late.read_predictions(), names=(early.name, late.name))
+    run = choose_run(measure_losses(predictions), fold, repetition, of=f"{early.name} and {late.name}")
+    folders = {"early": early, "late": late}
+    names = {role: f"{name}-{role}" for role in folders}
+    for own in (name, *names.values()):
+        check_free(out, own)
+    for role, folder in folders.items():
+        if (found := Head.load(folder.place_head(*run))).role != role:
+            raise DataError(
+                f"{folder.name} ({found.config.fusion}) is no {role} fusion: name the early experiment first, then the late one."
+            )
+    for role, folder in folders.items():
+        promote_run(folder, name=names[role], fold=run[0], repetition=run[1], out=out, licence=licence)
+    members = {role: Head.load(Path(out) / names[role]) for role in folders}
+    units = tuple(dict.fromkeys(u for m in members.values() for u in m.config.units))
+    title = f"Mean of {members['early'].config.title} and {members['late'].config.title}"
+    base = HeadConfig(name, title, COMBINATION, units, members["early"].config.preset, version=__version__)
+    CombinedHead(base, early=members["early"], late=members["late"])  # says if the two don't fit
+    told = describe_training([early, late], run, chosen=fold is None or repetition is None)
+    config = finish_config(base, name, predictions, told, licence=licence)
+    with new_head(out, name) as place:
+        save_combination(place, config, early=members["early"], late=members["late"])
+    return Path(out) / name
+
+
+# Choosing
+
+
+def read_losses(folder: RunFolder) -> dict[Run, float]:
+    """Validation loss of every finished run. Raises DataError before the end."""
+    try:
+        return {(r["fold"], r["repetition"]): float(r["validation_loss"]) for r in folder.read("results")["runs"]}
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{folder.path / 'results.json'} is damaged: it has no runs with a validation_loss.") from error
+
+
+def measure_losses(predictions: pd.DataFrame) -> dict[Run, float]:
+    """Mean cross entropy of every run's validation part."""
+    runs = select_part(predictions, "validation").groupby(["fold", "repetition"])
+    return {(int(fold), int(repetition)): measure_cross_entropy(read_outputs(rows)) for (fold, repetition), rows in runs}
+
+
+def measure_cross_entropy(outputs: Outputs) -> float:
+    return float(-np.log(softmax(outputs.logits)[np.arange(len(outputs.labels)), outputs.labels]).mean())
+
+
+def choose_run(losses: Mapping[Run, float], fold: int | None, repetition: int | None, *, of: str) -> Run:
+    """The run with the lowest validation loss among those of this fold and repetition."""
+    found = {run: loss for run, loss in losses.items() if fold in (None, run[0]) and repetition in (None, run[1])}
+    if not found:
+        wanted = " ".join(f"{what} {n + 1}" for what, n in (("fold", fold), ("repetition", repetition)) if n is not None)
+        raise DataError(f"{of} has no finished run of {wanted or 'any fold'}.")
+    return min(found, key=lambda run: (found[run], run))
+
+
+def is_half(place: Path, config: HeadConfig) -> bool:
+    """Whether a head's weights lie on disk in half precision; they are kept as they are."""
+    try:
+        with safe_open(place / next(iter(config.weights)), "numpy") as file:
+            return all(file.get_slice(n).get_dtype() == "F16" for n in file.keys() if n.startswith("model."))  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"The weights in {place} can't be read ({error}).") from error
+
+
+# What the head says of itself
+
+
+def finish_config(config: HeadConfig, name: str, predictions: pd.DataFrame, told: Mapping[str, Any], *, licence: str) -> HeadConfig:
+    """The config with the run's calibration, figures and origin."""
+    own = predictions[(predictions["fold"] == told["fold"]) & (predictions["repetition"] == told["repetition"])]
+    validation, test = (read_outputs(select_part(own, part)) for part in ("validation", "test"))
+    calibration = calibrate(validation)
+    data = told["data name"]
+    return replace(
+        config,
+        name=name,
+        temperature=calibration.temperature,
+        margin=calibration.margin,
+        trained_on=f"{told['training utterances']} utterances of {data}, without the speakers {', '.join(told['test speakers'])}.",
+        licence=licence or LICENCES.get(data, ""),
+        caveat=CAVEAT_ACTED if data in ACTED else CAVEAT_ALONE.format(data=data),
+        training=told,
+        metrics={
+            "run": measure_test(test, select_part(own, "test")),
+            "experiment": summarise_experiment(predictions),
+            "calibration": describe_calibration(calibration, test),
+        },
+    )
+
+
+def read_outputs(rows: pd.DataFrame) -> Outputs:
+    """Labels and logits of a predictions frame, in its order."""
+    labels = np.array([EMOTIONS.index(label) for label in rows["label"].astype(str)], dtype=np.int64)
+    return Outputs(labels, rows[LOGITS].to_numpy(np.float32))
+
+
+def measure_test(outputs: Outputs, rows: pd.DataFrame) -> dict[str, Any]:
+    """The figures of one run's test part: whole, by speaker and by gender."""
+    predicted = outputs.logits.argmax(1)
+
+    def group(column: str) -> dict[str, float]:
+        keys = rows[column].astype(str).to_numpy()
+        return {k: round(measure_ua(outputs.labels[keys == k], predicted[keys == k]), 4) for k in sorted(set(keys)) if k}
+
+    return {
+        "clips": len(rows),
+        "ua": round(measure_ua(outputs.labels, predicted), 4),
+        "wa": round(measure_wa(outputs.labels, predicted), 4),
+        "macro_f1": round(measure_macro_f1(outputs.labels, predicted), 4),
+        "speakers": group("speaker"),
+        "genders": group("gender"),
+        "confusion": count_confusions(outputs.labels, predicted).tolist(),
+    }
+
+
+def summarise_experiment(predictions: pd.DataFrame) -> dict[str, Any]:
+    """What all runs of the experiment reach: a head is one of them."""
+    found = summarise(predictions)
+    names = ("runs", "utterances", "ua", "wa", "macro_f1", "ua_over_folds_sd", "ua_over_repetitions_sd", "pooled_ua", "interval")
+    return {name: round(value, 4) if isinstance(value := found[name], float) else value for name in names}
+
+
+def describe_training(folders: list[RunFolder], run: Run, *, chosen: bool) -> dict[str, Any]:
+    """The `training` record of a promoted head; JSON."""
+    first = folders[0]
+    data, splits = first.read("data"), first.read("splits")
+    split = next((s for s in splits if (s["fold"], s["repetition"]) == run), None)
+    if split is None:
+        raise DataError(f"{first.path / 'splits.json'} has no fold {run[0] + 1}, repetition {run[1] + 1}.")
+    rows = first.read_predictions()
+    tested = rows[(rows["part"] == "test") & (rows["fold"] == run[0]) & (rows["repetition"] == run[1])]
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "experiments": {folder.name: {k: v for k, v in folder.read("config").items() if k not in MACHINE} for folder in folders},
+        "fold": run[0],
+        "repetition": run[1],
+        "chosen by": "the lowest validation loss" if chosen else "hand",
+        "data name": data["name"],
+        "data": {"fingerprint": data["fingerprint"], "counts": data["counts"], "speakers": data["speakers"], "sessions": data["sessions"]},
+        "training utterances": len(split["train"]),
+        "validation utterances": len(split["validation"]),
+        "validation by": split["validation_by"],
+        "test speakers": sorted(set(tested["speaker"])),
+        "leakage": first.read("leakage")["summary"] if first.has("leakage") else [],
+    }
+
+
+# On disk
+
+
+def check_free(out: str | Path, name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise DataError(
+            f"{name[:100]!r} can't be a head's name: use at most 80 letters (a to z), digits and - _ . beginning with a letter."
+        )
+    if (Path(out) / name).exists():
+        raise DataError(f"There is already a head {name} in {out}: choose another name, or delete that one.")
+
+
+@contextmanager
+def new_head(out: str | Path, name: str) -> Iterator[Path]:
+    """A folder to write a head into; it gets a card, and becomes out/name when all of it is there."""
+    check_free(out, name)
+    place = Path(out) / f".{name}.{os.getpid()}.part"
+    try:
+        place.mkdir(parents=True)
+        yield place
+        (place / "README.md").write_text(describe_promoted(read_config(place)), "utf-8")
+        os.rename(place, Path(out) / name)
+    except OSError as error:
+        raise DataError(f"Can't write the head {name} to {out}: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(place, ignore_errors=True)

@@ -1,0 +1,133 @@
+"""Experiments as plain text: the list, one experiment's page, two beside each other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mmer.errors import DataError
+from mmer.results import EMOTIONS, UNIT_NAMES
+from mmer.training.run_list import RunSummary
+from mmer.training.run_status import RunStatus, read_status
+from mmer.training.runs import RunFolder
+from mmer.training.scores import score_runs, summarise
+
+
+def format_list(runs: Sequence[RunSummary], *, root: str) -> str:
+    """A line per experiment."""
+    if not runs:
+        return f"There are no experiments in {root}.\n"
+    rows = [("experiment", "state", "UA", "model", "data", "last sign of life")]
+    for run in runs:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.changed))
+        if run.problem:
+            rows.append((run.name, "broken", "", run.problem, "", when))
+        else:
+            model = f"{run.title} ({run.preset})"
+            rows.append((run.name, format_state(run.status), _show(run.ua), model, run.data, when))
+    return format_rows(rows)
+
+
+def format_state(status: RunStatus) -> str:
+    """ "running, 3 of 25 runs, 12 %"."""
+    if not status.active:
+        return status.state
+    told = [status.state]
+    if status.runs:
+        told.append(f"{status.runs_finished} of {status.runs} runs")
+    told.append(f"{status.done:.0%}")
+    if status.seconds_left is not None:
+        told.append(f"{format_seconds(status.seconds_left)} left")
+    return ", ".join(told)
+
+
+def format_seconds(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def format_run(folder: RunFolder) -> str:
+    """State, scores per fold, what the layers weigh, confusion."""
+    experiment, status = folder.read_experiment(), read_status(folder)
+    parts = [f"{folder.name}: {experiment.title}, preset {experiment.preset}, {format_state(status)}\n"]
+    if folder.has("data"):
+        data = folder.read("data")
+        parts.append(f"{data['name']}: {data['utterances']} utterances of {data['speakers']} speakers, {len(data['excluded'])} left out\n")
+    if status.message:
+        parts.append(f"{status.message}\n")
+    if status.last_words:
+        parts.append("Its last words:\n" + "".join(f"  {line}\n" for line in status.last_words))
+    try:
+        predictions = folder.read_predictions()
+    except DataError as error:
+        return "\n".join([*parts, f"{error}\n"])
+    summary = folder.read("results")["summary"] if folder.has("results") else summarise(predictions)
+    parts += [format_folds(score_runs(predictions)), format_summary(summary), format_confusion(summary["confusion"])]
+    if folder.has("results"):
+        parts.append(format_layers(folder.read("results")["runs"]))
+    return "\n".join(part for part in parts if part)
+
+
+def format_folds(runs: Sequence[Mapping[str, Any]]) -> str:
+    rows: list[tuple[str, ...]] = [("fold", "runs", "UA", "WA", "macro F1", "UA of the repetitions")]
+    for fold in sorted({run["fold"] for run in runs}):
+        own = [run for run in runs if run["fold"] == fold]
+        means = (_show(np.mean([run[name] for run in own])) for name in ("ua", "wa", "macro_f1"))
+        rows.append((str(fold + 1), str(len(own)), *means, " ".join(_show(run["ua"]) for run in own)))
+    return format_rows(rows)
+
+
+def format_summary(summary: Mapping[str, Any]) -> str:
+    text = f"UA {_show(summary['ua'])}, WA {_show(summary['wa'])}, macro F1 {_show(summary['macro_f1'])}, means over runs"
+    spread = [f"{_show(summary[f'ua_over_{what}_sd'])} over {what}" for what in ("folds", "repetitions") if summary[f"ua_over_{what}_sd"]]
+    text += f"; the UA's standard deviation: {', '.join(spread)}" if spread else ""
+    interval = summary.get("interval")
+    if interval:
+        text += f"; {interval['level']:.0%} interval of the pooled UA by speaker: {_show(interval['low'])} to {_show(interval['high'])}"
+    return text + "\n"
+
+
+def format_confusion(confusion: Mapping[str, Any]) -> str:
+    rows = [("is / said", *confusion.get("classes", EMOTIONS))]
+    rows += [(name, *(f"{share:.1%}" for share in row)) for name, row in zip(EMOTIONS, confusion["rows"])]
+    return format_rows(rows)
+
+
+def format_layers(runs: Sequence[Mapping[str, Any]]) -> str:
+    """Equation 1's normalised layer weights per unit: mean and standard deviation over runs."""
+    units = [unit for unit in UNIT_NAMES if runs and unit in runs[0].get("layer_weights", {})]
+    text = ""
+    for unit in units:
+        weights = np.array([run["layer_weights"][unit]["normalised"] for run in runs])
+        told = "  ".join(f"{mean:.3f}±{spread:.3f}" for mean, spread in zip(weights.mean(0), weights.std(0)))
+        text += f"{unit} ({UNIT_NAMES[unit]}): {told}\n"
+    return f"Layer weights, first to last:\n{text}" if text else ""
+
+
+def format_comparison(found: Mapping[str, Any]) -> str:
+    """What scores.compare found."""
+    first, second = found["names"]
+    ua, interval = found["ua"], found["interval"]
+    text = f"Pooled UA: {first} {_show(ua[0])}, {second} {_show(ua[1])}, difference {found['difference']:+.3f}"
+    if interval:
+        text += f" ({interval['level']:.0%} interval by speaker {interval['low']:+.3f} to {interval['high']:+.3f})"
+    kind = "all" if found["exact"] else "random"
+    text += f"\np {found['p_value']:.4f} of swapping whole speakers ({kind} {found['patterns']} ways, {found['speakers']} speakers"
+    text += f"; no smaller p than {found['smallest_p_value']:.4f} is possible)\n"
+    if not found["same_validation"]:
+        text += "Their validation parts differ, so they stopped on different utterances.\n"
+    return text
+
+
+def format_rows(rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as their widest cell."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() + "\n" for row in rows)
+
+
+def _show(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

@@ -1,0 +1,421 @@
+"""What is recorded of an experiment's runs -> figures: learning curves, confusions, scores with intervals, layer weights over runs.
+
+Input is plain JSON data: rows of metrics.jsonl, what scores.summarise returns, the runs of results.json. Shares are drawn in percent.
+Folds and repetitions count from 0 in the data and from 1 here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from ..results import UNIT_NAMES, UNITS
+from . import style
+
+VALIDATION, TRAINING, UA = style.FOR, style.TOTAL, style.AGAINST
+SERIES = (style.AGAINST, style.FOR)  # of two experiments
+SPREAD = (10, 90)  # percentiles of the runs between which the band lies
+FAINT = 0.22  # opacity of single runs
+LEAST_EPOCHS = 10  # room for so many from the start
+ROW_PIXELS = 26
+PANEL_PIXELS = 112
+
+
+def _fade(colour: str, opacity: float) -> str:
+    return "rgba({},{},{},{})".format(*style.read_channels(colour), opacity)
+
+
+def _show_legend(figure: go.Figure, top: int = 46) -> None:
+    legend = {"orientation": "h", "x": 0, "y": 1, "yref": "container", "yanchor": "top", "font": {"size": 12}, "bgcolor": "rgba(0,0,0,0)"}
+    figure.update_layout(showlegend=True, legend=legend, margin={"t": top})
+
+
+# learning curves
+
+
+def draw_learning_curves(rows: Sequence[Mapping[str, Any]], *, runs: int | None = None) -> go.Figure:
+    """Losses and validation UA against the epoch: single runs faint, their median, the band that holds 8 of 10, and how many got so far.
+
+    Works while runs are still training and where they stop at different epochs: a median is over the runs that reached its epoch, and
+    dotted where fewer than half of those begun did. Dots mark each run's lowest validation loss, whose weights are kept.
+    `runs` is how many the experiment has in all.
+    """
+    curves = gather_curves(rows)
+    figure = style.new_figure(height=520, left=64)
+    _show_legend(figure)
+    epochs = sorted({int(e) for curve in curves for e in curve["epoch"]})
+    add_curves(figure, curves, "loss", "training loss", TRAINING, axis="")
+    add_curves(figure, curves, "validation_loss", "validation loss", VALIDATION, axis="")
+    _mark_lowest(figure, curves)
+    add_curves(figure, curves, "validation_ua", "validation UA", UA, axis="2", factor=100)
+    reached = [sum(e in curve["epoch"] for curve in curves) for e in epochs]
+    figure.add_bar(
+        x=epochs,
+        y=reached,
+        width=1,
+        marker={"color": _fade(style.TOTAL, 0.45), "line": {"width": 0}},
+        yaxis="y3",
+        showlegend=False,
+        hovertemplate="%{y} runs reached epoch %{x}<extra></extra>",
+    )
+    whole = max(runs or 0, len(curves), 1)
+    last = max(epochs, default=1)
+    told = f"epoch · {len(curves)} of {whole} runs begun"
+    figure.update_layout(
+        xaxis=style.axis(told, anchor="y3", range=[min(epochs, default=1) - 0.6, max(last, LEAST_EPOCHS) + 0.6], tickformat="d"),
+        yaxis=style.axis("cross-entropy (nats)", domain=[0.58, 1.0], rangemode="tozero"),
+        yaxis2=style.axis("validation UA (%)", domain=[0.2, 0.53]),
+        yaxis3=style.axis("runs", domain=[0.0, 0.14], range=[0, whole * 1.1], tickvals=[0, whole]),
+        hovermode="closest",
+    )
+    return figure
+
+
+def gather_curves(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One dict per run, in order: fold, repetition, and arrays (epochs,) of epoch, loss, validation_loss, validation_ua (nan: none)."""
+    found: dict[tuple[int, int], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        found.setdefault((row["repetition"], row["fold"]), []).append(row)
+    curves = []
+    for (repetition, fold), own in sorted(found.items()):
+        own = sorted(own, key=lambda row: row["epoch"])
+        values = {n: np.array([_number(row.get(n)) for row in own]) for n in ("loss", "validation_loss", "validation_ua")}
+        curves.append({"fold": fold, "repetition": repetition, "epoch": np.array([row["epoch"] for row in own], int), **values})
+    return curves
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def add_curves(
+    figure: go.Figure, curves: Sequence[Mapping[str, Any]], name: str, title: str, colour: str, *, axis: str, factor: float = 1.0
+) -> None:
+    """One quantity of all runs on the y axis of that number: faint lines, band, median."""
+    x: list[int | None] = []
+    y: list[float | None] = []
+    hover: list[str] = []
+    for curve in curves:  # all runs in one trace, None between them
+        x += [*curve["epoch"].tolist(), None]
+        y += [*_plain(factor * curve[name]), None]
+        hover += [f"fold {curve['fold'] + 1}, repetition {curve['repetition'] + 1}"] * (len(curve["epoch"]) + 1)
+    common = {"yaxis": f"y{axis}", "legendgroup": name}
+    figure.add_scatter(
+        x=x,
+        y=y,
+        mode="lines",
+        line={"color": _fade(colour, FAINT), "width": 1},
+        hovertext=hover,
+        hovertemplate=f"{title} %{{y:.3f}}<br>epoch %{{x}}<br>%{{hovertext}}<extra></extra>",
+        showlegend=False,
+        **common,
+    )
+    middle = summarise_curves(curves, name)
+    low, median, high = (factor * middle[key] for key in ("low", "median", "high"))
+    for bound, fill in ((low, None), (high, "tonexty")):
+        line = {"width": 0, "color": colour}
+        figure.add_scatter(
+            x=middle["epoch"],
+            y=bound,
+            mode="lines",
+            line=line,
+            fill=fill,
+            fillcolor=_fade(colour, 0.16),
+            hoverinfo="skip",
+            showlegend=False,
+            **common,
+        )
+    many = middle["runs"] * 2 >= len(curves)
+    for which, dash in ((many, "solid"), (~many | np.append(~many[1:], False), "dot")):  # the dotted part starts where the solid one ends
+        hovertext = [f"{title}, median of {n} runs" for n in middle["runs"]]
+        figure.add_scatter(
+            x=middle["epoch"],
+            y=np.where(which, median, np.nan),
+            mode="lines" if len(median) > 1 else "markers",
+            line={"color": colour, "width": 2.6, "dash": dash},
+            hovertext=hovertext,
+            hovertemplate="%{hovertext}<br>%{y:.3f} at epoch %{x}<extra></extra>",
+            name=f"{title}, median",
+            showlegend=dash == "solid",
+            **common,
+        )
+
+
+def summarise_curves(curves: Sequence[Mapping[str, Any]], name: str) -> dict[str, np.ndarray]:
+    """{"epoch", "runs", "median", "low", "high"}: (epochs,) each, over the runs that have a number at that epoch."""
+    by_epoch: dict[int, list[float]] = {}
+    for curve in curves:
+        for epoch, value in zip(curve["epoch"].tolist(), curve[name].tolist()):
+            if np.isfinite(value):
+                by_epoch.setdefault(epoch, []).append(value)
+    epochs = sorted(by_epoch)
+    low, median, high = (np.array([np.percentile(by_epoch[e], q) for e in epochs]) for q in (SPREAD[0], 50, SPREAD[1]))
+    return {
+        "epoch": np.array(epochs, int),
+        "runs": np.array([len(by_epoch[e]) for e in epochs], int),
+        "median": median,
+        "low": low,
+        "high": high,
+    }
+
+
+def _plain(values: np.ndarray) -> list[float | None]:
+    return [float(v) if np.isfinite(v) else None for v in values]
+
+
+def _mark_lowest(figure: go.Figure, curves: Sequence[Mapping[str, Any]]) -> None:
+    known = [curve for curve in curves if np.isfinite(curve["validation_loss"]).any()]
+    at = [int(np.nanargmin(curve["validation_loss"])) for curve in known]
+    figure.add_scatter(
+        x=[int(curve["epoch"][i]) for curve, i in zip(known, at)],
+        y=[float(curve["validation_loss"][i]) for curve, i in zip(known, at)],
+        mode="markers",
+        marker={"color": VALIDATION, "size": 5, "opacity": 0.75},
+        name="lowest so far, of each run",
+        hovertext=[f"fold {curve['fold'] + 1}, repetition {curve['repetition'] + 1}" for curve in known],
+        hovertemplate="lowest validation loss %{y:.3f}<br>epoch %{x}<br>%{hovertext}<extra></extra>",
+    )
+
+
+# confusions
+
+
+def draw_confusion(confusion: Mapping[str, Any]) -> go.Figure:
+    """Rows are labels, columns predictions: each row's shares in percent (mean over repetitions), with the counts of all of them."""
+    shares, counts = 100 * np.array(confusion["rows"]), np.array(confusion["counts"])
+    texts = [[f"<b>{s:.1f}</b><br>{n:,}" for s, n in zip(*row)] for row in zip(shares, counts)]
+    hover = [[f"{s:.1f} % of the row<br>{n:,} answers" for s, n in zip(*row)] for row in zip(shares, counts)]
+    title = "predicted · % of the row, number of answers"
+    return _draw_matrix(shares, confusion["classes"], texts, hover, scale=style.SEQUENTIAL, span=(0, 100), title=title)
+
+
+def draw_confusion_difference(a: Mapping[str, Any], b: Mapping[str, Any], *, names: tuple[str, str] = ("first", "second")) -> go.Figure:
+    """The row shares of `a` minus those of `b`, in points: on the diagonal more is better, elsewhere less is."""
+    shares_a, shares_b = 100 * np.array(a["rows"]), 100 * np.array(b["rows"])
+    shares = shares_a - shares_b
+    limit = max(1.0, float(np.abs(shares).max()))
+    first, second = map(style.escape_label, names)
+    texts = [[f"<b>{s:+.1f}</b>".replace("-", "−") for s in row] for row in shares]
+    hover = [[f"{x:.1f} % in {first}<br>{y:.1f} % in {second}" for x, y in zip(*row)] for row in zip(shares_a, shares_b)]
+    title = f"predicted · points, {first}<br>minus {second}"
+    return _draw_matrix(shares, a["classes"], texts, hover, scale=style.DIVERGING, span=(-limit, limit), title=title)
+
+
+def _draw_matrix(values: np.ndarray, classes: Sequence[str], texts, hover, *, scale, span: tuple[float, float], title: str) -> go.Figure:
+    figure = style.new_figure(height=400, left=92, right=12, bottom=66)
+    figure.add_heatmap(
+        z=values,
+        x=list(classes),
+        y=list(classes),
+        zmin=span[0],
+        zmax=span[1],
+        colorscale=[list(stop) for stop in scale],
+        xgap=2,
+        ygap=2,
+        showscale=False,
+        hovertext=hover,
+        hovertemplate="%{y}, predicted %{x}:<br>%{hovertext}<extra></extra>",
+    )
+    positions = np.clip((values - span[0]) / (span[1] - span[0]), 0, 1)
+    for i, row in enumerate(style.interpolate(scale, positions).tolist()):
+        for j, (red, green, blue) in enumerate(row):
+            colour = style.text_colour(f"#{red:02x}{green:02x}{blue:02x}")
+            figure.add_annotation(x=classes[j], y=classes[i], text=texts[i][j], showarrow=False, font={"size": 13, "color": colour})
+    figure.update_layout(
+        xaxis=style.axis(title, showgrid=False, fixedrange=True, tickangle=0, tickfont={"size": 11}),
+        yaxis=style.axis("label", autorange="reversed", showgrid=False, fixedrange=True),
+        dragmode=False,
+    )
+    return figure
+
+
+# scores with intervals
+
+
+def draw_group_scores(rows: Sequence[Mapping[str, Any]], *, of: str, overall: float | None = None) -> go.Figure:
+    """UA of each fold, session, speaker, gender ... with its interval; a dotted line at `overall`.
+
+    rows: summarise's per_fold, per_session, per_speaker or a slice; `of` names what their values are ("fold").
+    """
+    labels = [
+        f"{of} {row['value'] + 1}" if of == "fold" else f"{of} {row['value']}" if of == "session" else str(row["value"]) for row in rows
+    ]
+    hover = [
+        f"{row['utterances']:,} utterances, {row['speakers']} speaker{'s' if row['speakers'] > 1 else ''}<br>"
+        f"WA {100 * row['wa']:.1f} %, macro F1 {100 * row['macro_f1']:.1f} %{_tell_interval(row['interval'])}"
+        for row in rows
+    ]
+    figure = style.new_figure(height=86 + ROW_PIXELS * max(1, len(rows)), left=110, top=28, bottom=54)
+    add_intervals(figure, labels, [row["ua"] for row in rows], [row["interval"] for row in rows], hover, colour=style.AGAINST)
+    resampled = {row["interval"]["of"] for row in rows if row["interval"]}
+    level = next((f"{100 * row['interval']['level']:g}" for row in rows if row["interval"]), "")
+    told = f"UA (%), {level} % interval, {' or '.join(sorted(resampled))} resampled" if resampled else "UA (%)"
+    finish_forest(figure, labels, told, overall=overall)
+    return figure
+
+
+def draw_comparison(experiments: Mapping[str, Mapping[str, Any]], *, paper: Mapping[str, float] | None = None) -> go.Figure:
+    """Several experiments: pooled UA with its interval by speaker, the mean over runs, and the paper's UA (percent) where there is one.
+
+    experiments: title -> summarise's answer.
+    """
+    paper = paper or {}
+    labels = list(experiments)
+    hover = [
+        f"{s['runs']} runs, {s['speakers']} speakers, {s['utterances']:,} utterances<br>"
+        f"WA {100 * s['wa']:.1f} %, macro F1 {100 * s['macro_f1']:.1f} %{_tell_interval(s['interval'])}"
+        for s in experiments.values()
+    ]
+    figure = style.new_figure(height=104 + (ROW_PIXELS + 4) * max(1, len(labels)), left=150, bottom=54)
+    _show_legend(figure)
+    summaries = list(experiments.values())
+    pooled = [s["pooled_ua"] for s in summaries]
+    add_intervals(
+        figure, labels, pooled, [s["interval"] for s in summaries], hover, colour=style.AGAINST, name="pooled over folds, 95 % by speaker"
+    )
+    marks = [("mean over runs", "diamond-open", style.FOR, {name: 100 * s["ua"] for name, s in experiments.items()})]
+    marks += [("the paper, IEMOCAP", "x-thin-open", style.INK, {name: paper[name] for name in labels if name in paper})]
+    for title, symbol, colour, values in marks:
+        if values:
+            figure.add_scatter(
+                x=list(values.values()),
+                y=[labels.index(name) for name in values],
+                mode="markers",
+                marker={"symbol": symbol, "size": 12, "color": colour, "line": {"width": 2, "color": colour}},
+                name=title,
+                hovertemplate=f"{title}: %{{x:.2f}} %<extra></extra>",
+            )
+    finish_forest(figure, labels, "UA (%)")
+    return figure
+
+
+def add_intervals(figure: go.Figure, labels, values, intervals, hover, *, colour: str, name: str = "") -> None:
+    """A dot per row at 100 * value, a bar from the interval's low to its high; None has no bar."""
+    percent = 100 * np.array(values, float)
+    low = [p - 100 * i["low"] if i else 0.0 for p, i in zip(percent, intervals)]
+    high = [100 * i["high"] - p if i else 0.0 for p, i in zip(percent, intervals)]
+    figure.add_scatter(
+        x=percent,
+        y=list(range(len(labels))),
+        mode="markers",
+        marker={"color": colour, "size": 9},
+        error_x={"type": "data", "symmetric": False, "array": high, "arrayminus": low, "color": colour, "thickness": 1.6, "width": 4},
+        name=name,
+        customdata=hover,
+        text=[style.escape_label(label) for label in labels],
+        hovertemplate="<b>%{text}</b>: UA %{x:.2f} %<br>%{customdata}<extra></extra>",
+    )
+
+
+def finish_forest(figure: go.Figure, labels: Sequence[str], title: str, *, overall: float | None = None) -> None:
+    figure.update_layout(
+        xaxis=style.axis(title, ticksuffix=""),
+        yaxis=style.axis(
+            "",
+            tickvals=list(range(len(labels))),
+            ticktext=[style.escape_label(label) for label in labels],
+            range=[max(1, len(labels)) - 0.4, -0.6],
+            showgrid=False,
+            fixedrange=True,
+        ),
+        dragmode=False,
+    )
+    if overall is not None:
+        line = {"dash": "dot", "width": 1.4, "color": style.FOR}
+        figure.add_shape(type="line", x0=100 * overall, x1=100 * overall, y0=0, y1=1, yref="paper", line=line)
+        label = {"text": f"all: {100 * overall:.1f}", "font": {"color": style.FOR, "size": 12}, "yanchor": "bottom", "showarrow": False}
+        figure.add_annotation(x=100 * overall, y=1, yref="paper", **label)
+
+
+def _tell_interval(interval: Mapping[str, Any] | None) -> str:
+    if not interval:
+        return ""
+    level = f"<br>{100 * interval['level']:g} % interval"
+    return f"{level} {100 * interval['low']:.1f} to {100 * interval['high']:.1f} %, {interval['of']} resampled"
+
+
+# layer weights
+
+
+def draw_run_layer_weights(
+    experiments: Mapping[str, Sequence[Mapping[str, Any]]], *, layer_names: Mapping[str, Sequence[str]] | None = None
+) -> go.Figure:
+    """Equation 1's learned weights w / sum w of one or two experiments: per branch and layer the mean over runs, bars of one standard
+    deviation, single runs faint; a dotted line at 1/L, where training started.
+
+    experiments: title -> the runs of results.json. layer_names: unit -> names of its layers; 1, 2 ... where it says nothing.
+    """
+    weights = {title: gather_layer_weights(runs) for title, runs in experiments.items()}
+    units = [u for u in UNITS if any(u in found for found in weights.values())]
+    figure = style.new_figure(height=PANEL_PIXELS * max(1, len(units)) + 96, left=64)
+    _show_legend(figure)
+    for row, unit in enumerate(units):
+        number = "" if row == 0 else str(row + 1)
+        layers = max(found[unit].shape[1] for found in weights.values() if unit in found)
+        own = [(i, title, found[unit]) for i, (title, found) in enumerate(weights.items()) if unit in found]
+        for i, title, values in own:
+            offset = 0.0 if len(weights) == 1 else 0.16 * (2 * i - 1)
+            first = not any(unit_before in weights[title] for unit_before in units[:row])
+            _add_layer_panel(figure, title, values, SERIES[i % 2], offset=offset, number=number, legend=first)
+        line = {"dash": "dot", "width": 1.4, "color": style.INK}
+        figure.add_shape(
+            type="line", x0=-0.5, x1=layers - 0.5, y0=1 / layers, y1=1 / layers, xref=f"x{number}", yref=f"y{number}", line=line
+        )
+        names = list((layer_names or {}).get(unit, [str(i + 1) for i in range(layers)]))
+        top = 1 - row / len(units)
+        figure.update_layout(
+            {
+                f"xaxis{number}": style.axis(
+                    "layer · dotted: 1/L, where training started" if row == len(units) - 1 else "",
+                    tickvals=list(range(layers)),
+                    ticktext=names,
+                    anchor=f"y{number}",
+                    range=[-0.5, layers - 0.5],
+                    showgrid=False,
+                    fixedrange=True,
+                ),
+                f"yaxis{number}": style.axis(
+                    f"{UNIT_NAMES[unit]}<br>w / Σw", domain=[top - 0.68 / len(units), top], anchor=f"x{number}", nticks=4, fixedrange=True
+                ),
+            },
+            dragmode=False,
+        )
+    return figure
+
+
+def gather_layer_weights(runs: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    """unit -> (runs, layers) normalised weights."""
+    units = {unit for run in runs for unit in run.get("layer_weights", {})}
+    return {u: np.array([run["layer_weights"][u]["normalised"] for run in runs if u in run.get("layer_weights", {})], float) for u in units}
+
+
+def _add_layer_panel(figure: go.Figure, title: str, values: np.ndarray, colour: str, *, offset: float, number: str, legend: bool) -> None:
+    runs, layers = values.shape
+    at = np.arange(layers) + offset
+    axes = {"xaxis": f"x{number}", "yaxis": f"y{number}", "legendgroup": title}
+    figure.add_scatter(
+        x=np.tile(at, runs),
+        y=values.ravel(),
+        mode="markers",
+        marker={"color": _fade(colour, FAINT), "size": 4},
+        hoverinfo="skip",
+        showlegend=False,
+        **axes,
+    )
+    spread = values.std(0, ddof=1) if runs > 1 else np.zeros(layers)
+    figure.add_scatter(
+        x=at,
+        y=values.mean(0),
+        mode="markers+lines",
+        line={"color": _fade(colour, 0.5), "width": 1},
+        marker={"color": colour, "size": 8},
+        error_y={"type": "data", "array": spread, "color": colour, "thickness": 1.6, "width": 4},
+        name=f"{style.escape_label(title)} ({runs} runs)",
+        showlegend=legend,
+        customdata=spread,
+        hovertemplate=f"{style.escape_label(title)}<br>w / Σw = %{{y:.4f}} ± %{{customdata:.4f}}<extra></extra>",
+        **axes,
+    )

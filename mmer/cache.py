@@ -77,7 +77,8 @@ class FeatureCache:
     def write(self, key: str, features: Features, *, units: Iterable[str] = UNITS) -> None:
         """Stores the units that `features` has (of `units`)."""
         arrays, labels = {}, {}
-        for unit in (u for u in units if u in features.units):
+        wanted = set(units) & set(features.units)  # stored in one order, so that equal content is equal bytes
+        for unit in (u for u in UNITS if u in wanted):
             found = features.units[unit]
             arrays[f"{unit}.states"] = found.states.astype(np.float16)
             arrays[f"{unit}.words"] = found.words.astype(np.int64)
@@ -87,13 +88,14 @@ class FeatureCache:
         notes = {"preset": features.preset, "labels": labels, "absent": dict(features.absent)}
         arrays["notes"] = np.frombuffer(json.dumps(notes).encode(), np.uint8)  # apart from the header, which every read parses
         path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             temporary.write_bytes(_sign(save(arrays)))
             temporary.replace(path)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
             raise DataError(f"{path}: the entry can't be written ({error.strerror}).") from error
         self._headers.pop(key, None)
 

@@ -394,6 +394,10 @@ class TextEncoder:
             pieces[i].append(_numpy(torch.stack([h[row, 1 + a - lo : 1 + b - lo] for h in layers])))
         return [self._pack(t, e, np.concatenate(p, axis=1), tuple(c[1:])) for t, e, p, c in zip(transcripts, encodings, pieces, cuts)]
 
+    def count_pieces(self, text: str) -> int:
+        """How many word pieces a text has; more than `window` are encoded in windows."""
+        return len(self.tokenizer.encode(text, add_special_tokens=False).ids)
+
     def _cuts(self, tokens: Sequence[str]) -> list[int]:
         """Where windows begin: [0], or for a long text after a sentence's end (else at a word's start) in each last third."""
         cuts, limit = [0], self.window - 2 * self._context

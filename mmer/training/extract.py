@@ -6,7 +6,7 @@ name; one that can't be aligned keeps its frames.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -174,20 +174,30 @@ def extract_texts(
     check: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> list[str]:
-    """The cache keys of texts, in order; what is not yet there is encoded in batches of similar length.
+    """The cache keys of texts, in order; what is not yet there is encoded in batches of equal length.
 
     `check` reads entries that are there through; altered ones are written again.
     """
     keys = [name_text(text, encoder.identity) for text in texts]
-    wanted = {k: t for k, t in zip(keys, texts) if not (cache.is_whole(k) if check else k in cache)}
-    missing = sorted(wanted.items(), key=lambda pair: len(pair[1]))
-    for start in range(0, len(missing), TEXT_BATCH):
-        batch = missing[start : start + TEXT_BATCH]
-        transcripts = [read_transcript(text) for _, text in batch]
-        for (key, _), states in zip(batch, encoder.encode_batch(transcripts)):
+    missing = {k: t for k, t in zip(keys, texts) if not (cache.is_whole(k) if check else k in cache)}
+    done = 0
+    for batch in _group_texts(missing, encoder):
+        transcripts = [read_transcript(missing[key]) for key in batch]
+        for key, states in zip(batch, encoder.encode_batch(transcripts)):
             cache.write(key, _text_features(preset, states))
-        progress(min(start + TEXT_BATCH, len(missing)), len(missing))
+        done += len(batch)
+        progress(done, len(missing))
     return keys
+
+
+def _group_texts(texts: Mapping[str, str], encoder: TextEncoder) -> Iterator[list[str]]:
+    """Keys of texts (by key) of the same number of word pieces, so that nothing is padded and a text's states don't depend on its batch."""
+    lengths: dict[int, list[str]] = {}
+    for key, text in texts.items():
+        lengths.setdefault(encoder.count_pieces(text), []).append(key)
+    for length, keys in sorted(lengths.items()):
+        size = TEXT_BATCH if length <= encoder.window else 1  # the windows of longer texts are padded
+        yield from (keys[start : start + size] for start in range(0, len(keys), size))
 
 
 def name_text(text: str, encoder: str) -> str:

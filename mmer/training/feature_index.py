@@ -20,6 +20,7 @@ from filelock import FileLock
 from mmer.cache import FeatureCache
 from mmer.datasets.manifest import Utterance
 from mmer.encoders import Preset
+from mmer.errors import DataError
 from mmer.features import FEATURES_VERSION
 from mmer.training.extract import list_alignment_files
 
@@ -69,9 +70,16 @@ class FeatureIndex:
         self._new[kind][name] = record
 
     def save(self) -> None:
-        """Writes what was added, together with what other processes have written meanwhile."""
+        """Writes what was added, together with what other processes have written meanwhile. Raises DataError."""
         if not any(self._new.values()):
             return
+        try:
+            self._write()
+        except OSError as error:
+            raise DataError(f"{self.path}: the index can't be written ({error.strerror}).") from error
+        self._new = {"speech": {}, "texts": {}}
+
+    def _write(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self.path.with_suffix(".lock")):
             self._load()
@@ -81,7 +89,6 @@ class FeatureIndex:
             temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
             temporary.write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
             temporary.replace(self.path)
-        self._new = {"speech": {}, "texts": {}}
 
     def _load(self) -> None:
         """The file's records under those that are new here."""

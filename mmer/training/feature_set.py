@@ -6,12 +6,15 @@ Extraction can be stopped at any moment and goes on with what is missing. What c
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
+
+import torch
 
 from mmer.align import ALIGNERS, Aligner
 from mmer.cache import FeatureCache
@@ -21,12 +24,13 @@ from mmer.datasets.manifest import Dataset, Utterance
 from mmer.encoders import PRESETS, Preset, SpeechEncoder, TextEncoder
 from mmer.errors import AudioError, DataError, TranscriptError
 from mmer.results import ALIGNED_UNITS, EMOTIONS, SPEECH_UNITS, UNITS
-from mmer.training.extract import TEXT_BATCH, SpeechExtractor, extract_texts, name_alignment, name_text
+from mmer.training.extract import SpeechExtractor, extract_texts, name_alignment, name_text
 from mmer.training.feature_index import FeatureIndex, Record, identify_speech
 from mmer.training.workers import Death, run_tasks
 
 SAVE_SECONDS = 5.0  # between two writings of the index
-TASKS_PER_WORKER = 8  # fewer are not worth another process, which takes seconds to start
+TASKS_PER_WORKER = 50  # fewer are not worth another process, which takes seconds to start
+TEXTS_PER_TASK = 256  # of similar length, among which there are batches of equal length
 NO_AUDIO = "There is no sound file."
 NO_WORDS = "There are no words."
 NOT_EXTRACTED = "It was not extracted."
@@ -49,6 +53,14 @@ class FeatureItem:
     seconds: float | None  # of sound; None where none was read
     absent: tuple[tuple[str, str], ...] = ()  # (unit, why it has none)
 
+    def describe_gaps(self, units: Iterable[str] = UNITS) -> str:
+        """ "name: P S W: The words and ...; T: There are no words."; "" when it has all of `units`."""
+        reasons: dict[str, list[str]] = {}
+        for unit, why in self.absent:
+            if unit in units:
+                reasons.setdefault(why, []).append(unit)
+        return f"{self.name}: " + "; ".join(f"{' '.join(named)}: {why}" for why, named in reasons.items()) if reasons else ""
+
 
 @dataclass(frozen=True)
 class FeatureSet:
@@ -60,10 +72,9 @@ class FeatureSet:
 
     def choose(self, units: Iterable[str]) -> tuple[tuple[FeatureItem, ...], tuple[str, ...]]:
         """The items that have all of `units`, and "name: reason" for every other utterance."""
-        wanted = [u for u in UNITS if u in set(units)]
-        chosen = tuple(item for item in self.items if set(wanted) <= set(item.units))
-        lacking = [f"{i.name}: {_join_reasons(i.absent, wanted)}" for i in self.items if not set(wanted) <= set(i.units)]
-        return chosen, (*self.left_out, *lacking)
+        wanted = set(units)
+        chosen = tuple(item for item in self.items if wanted <= set(item.units))
+        return chosen, (*self.left_out, *(gaps for item in self.items if (gaps := item.describe_gaps(wanted))))
 
 
 @dataclass(frozen=True)
@@ -123,14 +134,18 @@ def extract_dataset(
 ) -> FeatureSet:
     """Brings `units` of every utterance of `dataset` into the cache, those already there excepted, and lists them.
 
-    `shard` (i, n) takes every n-th utterance from the i-th, so that n processes or machines with one folder share the work; the answer
-    is that shard's. `check` reads entries that are there through and redoes altered ones; without it that is done to those whose file
-    changed. `again` tries once more what could not be aligned; sound that can't be read is tried every time.
-    Raises DataError for arguments that can't be, AlignmentError when the aligner is not installed, WeightsError.
+    `workers` is the number of processes; 1 is this one, 0 as many as there are CPU cores and work for. `shard` (i, n) takes every n-th
+    utterance from the i-th, so that n processes or machines with one folder share the work; the answer is that shard's. `check` reads
+    entries that are there through and redoes altered ones; without it that is done to those whose file changed. `again` tries once more
+    what could not be aligned; sound that can't be read is tried every time. `progress` gets what ("texts" | "clips"), how many are done
+    and of how many; nothing is said when there is nothing to do.
+    Raises DataError for arguments that can't be or a full disk, AlignmentError when the aligner is not installed, WeightsError.
     """
     order = Order(cache.folder, check_preset(preset).name, check_units(units), aligner, device, check, again)
     if not 0 <= shard[0] < shard[1]:
         raise DataError(f"Shard {shard[0] + 1} of {shard[1]}: count from 1 to the number of shards.")
+    if device != "cpu" and not torch.cuda.is_available():
+        raise DataError(f"Device {device}: PyTorch finds no GPU here; use cpu.")
     chosen = dataset.utterances[shard[0] :: shard[1]]
     index = FeatureIndex.read(cache, dataset.name, order.preset)
     work: dict[str, list] = {"texts": list_text_tasks(chosen, index, cache, order), "clips": list_speech_tasks(chosen, index, cache, order)}
@@ -138,6 +153,11 @@ def extract_dataset(
         cache.remove_parts()
         _run(work, index, order, workers, progress)
     return make_feature_set(dataset, index, order.preset, utterances=chosen)
+
+
+def count_cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def check_preset(name: str) -> Preset:
@@ -162,7 +182,7 @@ def list_text_tasks(utterances: Sequence[Utterance], index: FeatureIndex, cache:
         if u.text.strip() and (order.check or not _is_there(index.texts.get(name_text(u.text, order.preset.text_identity)), cache)):
             names.setdefault(u.text, _name(u))
     texts = sorted(names, key=len)
-    batches = [tuple(texts[i : i + TEXT_BATCH]) for i in range(0, len(texts), TEXT_BATCH)]
+    batches = [tuple(texts[i : i + TEXTS_PER_TASK]) for i in range(0, len(texts), TEXTS_PER_TASK)]
     return [TextTask(batch, tuple(names[t] for t in batch)) for batch in batches]
 
 
@@ -197,7 +217,7 @@ def _run(work: dict[str, list], index: FeatureIndex, order: Order, workers: int,
     totals = {"texts": sum(len(task.texts) for task in work["texts"]), "clips": len(work["clips"])}
     done = dict.fromkeys(totals, 0)
     saved = time.monotonic()
-    workers = max(1, min(workers, math.ceil(len(tasks) / TASKS_PER_WORKER)))
+    workers = workers or max(1, min(count_cores(), math.ceil(len(tasks) / TASKS_PER_WORKER)))
     for what, total in totals.items():
         if total:
             progress(what, 0, total)
@@ -248,7 +268,13 @@ class Extraction:
         return ALIGNERS[self.order.aligner]() if self.order.aligned and self.order.aligner else None
 
     def __call__(self, task: SpeechTask | TextTask) -> dict[str, Record]:
-        return self.extract_texts(task) if isinstance(task, TextTask) else {task.identity: self.extract_speech(task.utterance)}
+        """With one thread: the last bits of a sum depend on their number, and other processes have the other cores."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return self.extract_texts(task) if isinstance(task, TextTask) else {task.identity: self.extract_speech(task.utterance)}
+        finally:
+            torch.set_num_threads(threads)
 
     def extract_texts(self, task: TextTask) -> dict[str, Record]:
         """Records by key. A text that is too long is one without an entry."""
@@ -326,11 +352,11 @@ def make_feature_set(dataset: Dataset, index: FeatureIndex, preset: Preset, *, u
             continue
         item = _make_item(u, number, index, preset, genders[u.speaker])
         if not item.units:
-            left_out.append(f"{item.name}: {_join_reasons(item.absent, UNITS)}")
+            left_out.append(item.describe_gaps())
             continue
         items.append(item)
         if item.absent:
-            lacking.append(f"{item.name}: {_join_reasons(item.absent, UNITS)}")
+            lacking.append(item.describe_gaps())
     return FeatureSet(dataset, preset.name, tuple(items), tuple(left_out), tuple(lacking))
 
 
@@ -355,15 +381,6 @@ def _make_item(utterance: Utterance, number: int, index: FeatureIndex, preset: P
         seconds=speech.seconds if speech else None,
         absent=tuple((u, why[u]) for u in UNITS if u not in units),
     )
-
-
-def _join_reasons(absent: Iterable[tuple[str, str]], units: Sequence[str]) -> str:
-    """ "P S W: The words and the sound ...; T: There are no words." """
-    reasons: dict[str, list[str]] = {}
-    for unit, why in absent:
-        if unit in units:
-            reasons.setdefault(why, []).append(unit)
-    return "; ".join(f"{' '.join(named)}: {why}" for why, named in reasons.items())
 
 
 def _name(utterance: Utterance) -> str:

@@ -98,10 +98,7 @@ def _receive(worker: _Worker) -> Any:
 
 def _work(connection: Connection, make: Callable[[], Callable[[Any], Any]]) -> None:
     """What a worker process runs; it ends with its parent, however that ended."""
-    import torch
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends the workers
-    torch.set_num_threads(1)
     try:
         do = make()
         while True:

@@ -1,0 +1,136 @@
+"""`mmer extract DATASET`: what the encoders make of every utterance, once, for all trainings to come."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmer.errors import DataError
+
+if TYPE_CHECKING:
+    from mmer.training.feature_set import FeatureSet
+
+SHOWN = 10  # names that are printed of a longer list
+UNITS = ("T", "F", "P", "S", "W")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", metavar="DATASET", type=Path, help="a manifest (CSV, TSV, JSON lines), its folder, or IEMOCAP's folder")
+    parser.add_argument("--preset", default="compact", choices=("compact", "paper"), help="which pair of encoders (%(default)s)")
+    parser.add_argument("--features", metavar="FOLDER", type=Path, required=True, help="where the features are kept; what is there stays")
+    parser.add_argument("--units", nargs="+", choices=UNITS, metavar="UNIT", help="T F P S W: text, frames, phones, syllables, words (all)")
+    parser.add_argument(
+        "--aligner",
+        default="sphinx",
+        choices=("sphinx", "mfa", "none"),
+        help="finds the words of utterances without an alignment file (%(default)s)",
+    )
+    parser.add_argument("--labels", metavar="MAPPING", help="angry=anger,calm= or a JSON file: a manifest's labels; nothing leaves one out")
+    parser.add_argument("--no-audio", action="store_true", help="the words alone: sound files need not be there")
+    parser.add_argument(
+        "--workers", metavar="N", type=int, default=0, help="processes, of about 1 GB each (0: as many as CPU cores and work for them)"
+    )
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="where the encoders run (%(default)s)")
+    parser.add_argument(
+        "--shard", metavar="I/N", default="1/1", help="only part I of N: the parts may run anywhere with the same --features"
+    )
+    parser.add_argument("--check", action="store_true", help="read through what is there and redo what was altered")
+    parser.add_argument("--again", action="store_true", help="try once more what could not be aligned")
+
+
+def run(args: argparse.Namespace) -> None:
+    shard, units = parse_shard(args.shard), choose_units(args.units, audio=not args.no_audio)
+    if args.workers < 0:
+        raise DataError(f"--workers {args.workers}: it can't be below 0.")
+    from mmer.cache import FeatureCache
+    from mmer.datasets.reading import read_dataset, read_labels
+    from mmer.training.feature_set import extract_dataset
+
+    dataset = read_dataset(args.dataset, labels=read_labels(args.labels) if args.labels else None, audio=not args.no_audio)
+    features = extract_dataset(
+        dataset,
+        FeatureCache(args.features),
+        preset=args.preset,
+        units=units,
+        aligner=None if args.aligner == "none" else args.aligner,
+        workers=args.workers,
+        device=args.device,
+        shard=shard,
+        check=args.check,
+        again=args.again,
+        progress=make_progress(),
+    )
+    print("\n".join(describe_features(features, units)))
+
+
+def parse_shard(told: str) -> tuple[int, int]:
+    """ "2/8" -> (1, 8): the data counts from 0. Raises DataError."""
+    part, sign, count = told.partition("/")
+    if not (sign and part.isdecimal() and count.isdecimal() and 1 <= int(part) <= int(count)):
+        raise DataError(f"--shard {told!r} has not the form I/N with I from 1 to N, for example 2/8.")
+    return int(part) - 1, int(count)
+
+
+def choose_units(told: Sequence[str] | None, *, audio: bool) -> tuple[str, ...]:
+    if audio:
+        return tuple(told or UNITS)
+    if told and set(told) != {"T"}:
+        raise DataError(f"--no-audio leaves only the unit T, but --units names {' '.join(told)}.")
+    return ("T",)
+
+
+def make_progress(*, every: float = 2.0, now: Callable[[], float] = time.monotonic) -> Callable[[str, int, int], None]:
+    """One line on standard error now and then: how far, how fast, how long still."""
+    begun: dict[str, tuple[float, int]] = {}  # from the first answer on: before it the processes start
+    last = now()
+
+    def report(what: str, done: int, total: int) -> None:
+        nonlocal last
+        if not done:
+            print(f"{what}: {total} to extract", file=sys.stderr, flush=True)
+            return
+        at = now()
+        if what not in begun:
+            begun[what], last = (at, done), at
+        if done < total and at - last < every:
+            return
+        last = at
+        start, first = begun[what]
+        rate = (done - first) / max(at - start, 1e-9)
+        speed = f", {rate:.1f} a second" if done > first else ""
+        left = f", {format_seconds((total - done) / rate)} left" if done < total and rate else ""
+        print(f"{what}: {done} of {total}{speed}{left}", file=sys.stderr, flush=True)
+
+    return report
+
+
+def format_seconds(seconds: float) -> str:
+    """ "8 s", "3 min", "2 h 10 min"."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def describe_features(features: FeatureSet, units: Sequence[str]) -> list[str]:
+    """For people: how many utterances have each of `units`, and which have not and why."""
+    counts = ", ".join(f"{unit} {sum(unit in item.units for item in features.items)}" for unit in units)
+    lines = [f"{features.dataset.name}: {len(features.items)} utterances with features ({features.preset}): {counts}"]
+    hours = sum(item.seconds or 0 for item in features.items) / 3600
+    if hours:
+        lines[0] += f"; {hours:.2f} h of sound"
+    lines += list_names("not in the data set", features.dataset.left_out)
+    lines += list_names("left out", features.left_out)
+    lines += list_names("without some units", [line for item in features.items if (line := item.describe_gaps(units))])
+    return lines
+
+
+def list_names(what: str, names: Iterable[str]) -> list[str]:
+    """Nothing for nothing; else the number and the first few."""
+    names = list(names)
+    more = [f"  ... and {len(names) - SHOWN} more"] * (len(names) > SHOWN)
+    return [f"{what}: {len(names)}", *(f"  {name}" for name in names[:SHOWN]), *more] if names else []

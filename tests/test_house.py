@@ -24,7 +24,7 @@ LAYERS = (
     {"audio"},
     {"transcribe", "align", "encoders", "pooling", "fusion", "datasets", "figures", "export"},
     {"features", "heads", "cache", "explain"},
-    {"pipeline", "training", "summary", "doctor"},
+    {"pipeline", "training", "summary", "doctor", "views"},
     {"report"},
     {"cli", "commands", "ui"},
     {"__main__"},

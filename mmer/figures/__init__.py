@@ -1,11 +1,5 @@
-"""Analysis -> plotly Figure: pure functions, same input, same figure."""
+"""Numbers of training runs -> plotly figures: pure functions, same input, same figure. What explains one clip is drawn by mmer.views."""
 
 from plotly.graph_objects import Figure
 
-from .attention import draw_coattention
-from .layers import draw_layer_weights
-from .probabilities import draw_probabilities
-from .sums import draw_sum
-from .timeline import draw_timeline
-
-__all__ = ["Figure", "draw_coattention", "draw_layer_weights", "draw_probabilities", "draw_sum", "draw_timeline"]
+__all__ = ["Figure"]

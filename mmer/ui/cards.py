@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
-import soundfile
 
-from ..figures import style
-from ..figures.choices import choose_values, find_branch, find_class
-from ..figures.sums import list_logits
-from ..results import UNIT_NAMES, Analysis, Clip, Notice, Prediction
+from ..results import UNIT_NAMES, Analysis, Notice, Prediction
 from .examples import Example
 from .session import Stage
 
-PLAIN_WAV_SECONDS = 20  # longer clips go to the page's player as FLAC, half the size
 ROLE_NAMES = {"late": "late fusion", "early": "early fusion", "combined": "combined"}
 
 HEADER = """
@@ -116,52 +109,6 @@ def write_silent(analysis: Analysis) -> str:
     return "".join(f'<p class="mm-silent"><b>{ROLE_NAMES[r]}</b> is not available: {escape(reason)}</p>' for r, reason in silent)
 
 
-def write_text_strip(analysis: Analysis, *, emotion: str | None, centred: bool) -> str:
-    """The transcript with each word piece on the colour of its contribution; words know their times, for the player."""
-    text, branch = analysis.transcript.text, find_branch(analysis, "T")
-    if not text.strip():
-        return ""
-    if branch is None:
-        return f'<p class="mm-strip">{escape(text)}</p>'
-    chosen = find_class(analysis, emotion)
-    values = choose_values(branch.contributions, chosen, centred=centred)
-    limit = float(np.abs(values).max()) if len(values) else 0.0
-    times = {s.word: (s.start, s.end) for s in analysis.alignment.words} if analysis.alignment else {}
-    parts, at = [], 0
-    for i, ((start, end), colour) in enumerate(zip(analysis.token_offsets.tolist(), style.colour_values(values, limit))):
-        span = times.get(int(analysis.words["T"][i]))
-        timing = f' data-start="{span[0]:.3f}" data-end="{span[1]:.3f}"' if span else ""
-        note = f"{values[i]:+.3f} logits for {analysis.best.classes[chosen]}"
-        ink = style.text_colour(colour)
-        parts.append(
-            f'{escape(text[at:start])}<span style="background:{colour};color:{ink}" title="{note}"{timing}>{escape(text[start:end])}</span>'
-        )
-        at = max(at, end)
-    legend = f"Words coloured by what the text branch reads in them: orange for {escape(analysis.best.classes[chosen])}, blue against; "
-    return f'<p class="mm-strip">{"".join(parts)}{escape(text[at:])}</p><p class="mm-note">{legend}full colour is {limit:.3f} logits.</p>'
-
-
-def write_ledger(analysis: Analysis, *, centred: bool) -> str:
-    """The sum for every emotion as a table of numbers."""
-    rows = list_logits(analysis, centred=centred)
-    limit = max((float(np.abs(values).max()) for _, values, total in rows if not total), default=1.0)
-    head = "".join(f'<th scope="col">{escape(c)}</th>' for c in analysis.best.classes)
-    body = "".join(write_ledger_row(label, values, total, limit) for label, values, total in rows)
-    shares = "".join(f"<td>{100 * p:.1f} %</td>" for p in analysis.best.probabilities)
-    last = f'<tr class="mm-total"><th scope="row">softmax = probability</th>{shares}</tr>'
-    table = f"<thead><tr><th>logits</th>{head}</tr></thead><tbody>{body}{last}</tbody>"
-    return f'<div class="mm-scroll"><table class="mm-ledger">{table}</table></div>'
-
-
-def write_ledger_row(label: str, values: np.ndarray, total: bool, limit: float) -> str:
-    if total:
-        cells = "".join(f"<td>{v:+.3f}</td>" for v in values)
-        return f'<tr class="mm-total"><th scope="row">{escape(label)}</th>{cells}</tr>'
-    tiles = zip(values, style.colour_values(values, limit))
-    cells = "".join(f'<td style="background:{c};color:{style.text_colour(c)}">{v:+.3f}</td>' for v, c in tiles)
-    return f'<tr><th scope="row">{escape(label)}</th>{cells}</tr>'
-
-
 def write_notices(analysis: Analysis) -> str:
     """What the person should know beside the result, and what could not be had and why."""
     items = [f'<li class="mm-{escape(n.level)}">{escape(n.text)}</li>' for n in sort_notices(analysis.notices)]
@@ -228,26 +175,3 @@ def write_problem(sentence: str, *, kept: bool) -> str:
     """The sentence that stays on the page when something can't be used."""
     after = " The earlier result is still shown." if kept else ""
     return f'<p class="mm-problem" role="alert">{escape(sentence)}{after}</p>'
-
-
-def write_player(clip: Clip) -> str:
-    """An audio element that carries the clip itself: the page asks the server for no file."""
-    data = io.BytesIO()
-    if clip.duration <= PLAIN_WAV_SECONDS:
-        soundfile.write(data, clip.samples, 16000, format="WAV", subtype="PCM_16")
-        kind = "audio/wav"
-    else:
-        soundfile.write(data, clip.samples, 16000, format="FLAC", subtype="PCM_16")
-        kind = "audio/flac"
-    source = base64.b64encode(data.getvalue()).decode()
-    return f'<audio class="mm-audio" controls preload="auto" aria-label="The clip" src="data:{kind};base64,{source}"></audio>'
-
-
-def write_attention_note(analysis: Analysis, *, has_maps: bool) -> str:
-    """The heads' caveat beside the map, or why there is no map."""
-    if not has_maps:
-        reason = analysis.unavailable.get("early", "The chosen head has no coattention: choose one that has in the settings.")
-        return f'<p class="mm-silent">{escape(reason)}</p>'
-    early = next((p.head for p in analysis.predictions.values() if p.coattention), "")
-    caveat = next((h.caveat for h in analysis.heads if h.name == early and h.caveat), "")
-    return f'<p class="mm-note">{escape(caveat)}</p>' if caveat else ""

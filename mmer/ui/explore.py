@@ -8,10 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from ..explain import CAPTION_ATTENTION, CAPTION_CENTRED, CAPTION_EARLY, CAPTION_SUM
-from ..figures.attention import DIRECTIONS
 from ..pipeline import Analyzer
-from ..results import EMOTIONS
 from . import cards
 from .examples import Example, choose_head
 from .handlers import Handlers
@@ -22,6 +19,13 @@ ALIGNER_NAMES = {"sphinx": "PocketSphinx (built in)", "mfa": "Montreal Forced Al
 MODEL_QUEUE: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}  # two visitors wait for each other and see their place
 HIDDEN: dict[str, Any] = {"api_visibility": "undocumented"}  # callable, but not part of the described API
 OTHER_FILES = [".mp4", ".webm", ".mkv", ".mov", ".m4a", ".aac", ".opus"]  # what gr.Audio does not take
+# the linked views draw what they are handed, in the browser; their script is in the page's head
+SHOW_VIEWS = """
+const place = element.querySelector(".mv-place");
+const show = () => { if (props.value) window.mmerViews.mount(place, JSON.parse(props.value)); };
+watch("value", show);
+show();
+"""
 WAITING = '() => \'<ol class="mm-stages"><li class="mm-running">Waiting for a free model</li></ol>\''
 
 
@@ -56,22 +60,8 @@ class Results:
     body: gr.Column
     verdict: gr.HTML
     notices: gr.HTML
-    emotion: gr.Radio
-    centring: gr.Radio
-    player: gr.HTML
-    timeline: gr.Plot
-    strip: gr.HTML
-    sums: gr.Plot
-    ledger: gr.HTML
-    late_layers: gr.Plot
-    early_layers: gr.Plot
-    coattention: gr.Group
-    coattention_plot: gr.Plot
-    coattention_note: gr.HTML
-    unit: gr.Dropdown
-    direction: gr.Dropdown
-    layer: gr.Dropdown
-    attention_head: gr.Dropdown
+    views: gr.HTML  # its value is the payload of mmer.views as JSON text
+    panels: gr.Column  # further panels, below the views
     trace: gr.HTML
     exports: dict[str, gr.Button]
     download: gr.DownloadButton
@@ -79,20 +69,7 @@ class Results:
     @property
     def shown(self) -> list[gr.blocks.Block]:
         """Everything that a new analysis changes, in the order of Handlers.show."""
-        return [
-            self.empty, self.body, self.stages, self.verdict, self.notices, self.emotion, self.player, self.timeline, self.strip,
-            self.sums, self.ledger, self.late_layers, self.early_layers, self.coattention, self.coattention_note,
-            *self.attention_choices, self.coattention_plot, self.trace,
-        ]  # fmt: skip
-
-    @property
-    def coloured(self) -> list[gr.components.Component]:
-        """What the emotion and the centring change, in the order of Handlers.recolour."""
-        return [self.timeline, self.strip, self.sums, self.ledger]
-
-    @property
-    def attention_choices(self) -> list[gr.Dropdown]:
-        return [self.unit, self.direction, self.layer, self.attention_head]
+        return [self.empty, self.body, self.stages, self.verdict, self.notices, self.views, self.trace]
 
 
 def build(analyzer: Analyzer, *, examples: Sequence[Example], is_public: bool) -> None:
@@ -108,7 +85,6 @@ def build(analyzer: Analyzer, *, examples: Sequence[Example], is_public: bool) -
     take_uploads_only(inputs.textgrid)
     handlers = Handlers(analyzer)
     wire_analysis(handlers, inputs, results, session)
-    wire_choices(handlers, results, session)
     wire_exports(handlers, results, session)
     build_api(handlers, analyzer)
 
@@ -166,81 +142,22 @@ def build_results() -> Results:
     with gr.Column(visible=False, elem_id="results") as parts["body"]:
         parts["verdict"] = gr.HTML(elem_id="verdict")
         parts["notices"] = gr.HTML(elem_id="notices")
-        with gr.Row(elem_classes="mm-choices"):
-            parts["emotion"] = gr.Radio(
-                list(EMOTIONS), value=EMOTIONS[0], label="Explain the logit of", elem_id="emotion", scale=3, min_width=260
-            )
-            parts["centring"] = gr.Radio(["centred", "raw"], value="centred", label="Logits", elem_id="centring", scale=1, min_width=170)
-        parts |= build_timeline() | build_sums() | build_layers() | build_coattention() | build_exports()
+        parts["views"] = gr.HTML(
+            "",
+            elem_id="views",
+            html_template='<div class="mv-place"></div>',
+            js_on_load=SHOW_VIEWS,
+            apply_default_css=False,
+            elem_classes="mm-views",
+        )
+        with gr.Column(elem_id="panels") as parts["panels"]:
+            pass
+        parts |= build_exports()
     return Results(**parts)
 
 
 def head_section(title: str, caption: str) -> None:
     gr.HTML(f'<div class="mm-section"><h2>{title}</h2><p>{caption}</p></div>')
-
-
-def build_timeline() -> dict:
-    with gr.Column(elem_classes="mm-panel"):
-        head_section(
-            "Where in the clip",
-            "Each tile is a segment, coloured by what it adds to the chosen emotion. Click to hear it, drag to zoom, double-click to undo.",
-        )
-        player = gr.HTML(elem_id="player")
-        timeline = gr.Plot(show_label=False, elem_id="timeline", container=False)
-        strip = gr.HTML(elem_id="strip")
-    return {"player": player, "timeline": timeline, "strip": strip}
-
-
-def build_sums() -> dict:
-    with gr.Column(elem_classes="mm-panel"):
-        head_section("How the models add up", SUM_CAPTION)
-        sums = gr.Plot(show_label=False, elem_id="sums", container=False)
-        with gr.Accordion("The same sum in numbers, for every emotion", open=False):
-            ledger = gr.HTML(elem_id="ledger")
-    return {"sums": sums, "ledger": ledger}
-
-
-SUM_CAPTION = f"{CAPTION_SUM} {CAPTION_EARLY} Combined is the mean of both. {CAPTION_CENTRED}"
-
-
-def build_layers() -> dict:
-    with gr.Column(elem_classes="mm-panel"):
-        head_section(
-            "Which encoder layers each branch reads",
-            "Learned weights w / Σw of Equation 1; negative ones subtract. The dotted line is 1/L, equal weights, where training starts.",
-        )
-        with gr.Row():
-            with gr.Column(min_width=300):
-                gr.HTML('<p class="mm-half">Late fusion</p>')
-                late = gr.Plot(show_label=False, elem_id="late-layers", container=False)
-            with gr.Column(min_width=300):
-                gr.HTML('<p class="mm-half">Early fusion</p>')
-                early = gr.Plot(show_label=False, elem_id="early-layers", container=False)
-    return {"late_layers": late, "early_layers": early}
-
-
-def build_coattention() -> dict:
-    with gr.Column(elem_classes="mm-panel"):
-        head_section("What words and speech attend to", f"Coattention of the early model. {CAPTION_ATTENTION}")
-        note = gr.HTML(elem_id="coattention-note")
-        with gr.Group(elem_id="coattention", elem_classes="mm-plain") as group:
-            with gr.Row():
-                unit = gr.Dropdown([], label="Speech as", elem_id="unit", min_width=120, filterable=False)
-                direction = gr.Dropdown(
-                    [(name, key) for key, name in DIRECTIONS.items()],
-                    value="text_to_speech",
-                    label="Direction",
-                    min_width=230,
-                    scale=2,
-                    filterable=False,
-                )
-                layer = gr.Dropdown([], label="Layer", elem_id="layer", min_width=90, filterable=False)
-                head = gr.Dropdown([], label="Head", elem_id="attention-head", min_width=90, filterable=False)
-            plot = gr.Plot(show_label=False, elem_id="coattention-plot", container=False)
-    return {
-        "coattention": group, "coattention_plot": plot, "coattention_note": note, "unit": unit, "direction": direction, "layer": layer,
-        "attention_head": head,
-    }  # fmt: skip
 
 
 def build_exports() -> dict:
@@ -328,28 +245,6 @@ def wire_analysis(handlers: Handlers, inputs: Inputs, results: Results, session:
             handlers.show, session, results.shown, show_progress="hidden", api_name=f"show_{example.folder.name}", **HIDDEN
         )
         shown.success(fn=None, js="() => window.mmer && window.mmer.reveal()", api_visibility="private")
-
-
-def wire_choices(handlers: Handlers, results: Results, session: gr.State) -> None:
-    """Emotion, centring and the heat map's dropdowns redraw what they touch, on `input`: only when a person chose."""
-    for control in (results.emotion, results.centring):
-        control.input(
-            handlers.recolour,
-            [session, results.emotion, results.centring],
-            results.coloured,
-            show_progress="hidden",
-            api_name=f"recolour_{control.elem_id}",
-            **HIDDEN,
-        )
-    for i, choice in enumerate(results.attention_choices):
-        choice.input(
-            handlers.redraw_attention,
-            [session, *results.attention_choices],
-            results.coattention_plot,
-            show_progress="hidden",
-            api_name=f"redraw_attention_{i}",
-            **HIDDEN,
-        )
 
 
 def wire_exports(handlers: Handlers, results: Results, session: gr.State) -> None:

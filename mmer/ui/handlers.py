@@ -1,8 +1,7 @@
-"""What happens behind the Explore tab's controls: read the widgets, call the pipeline or a figure, return values."""
+"""What happens behind the Explore tab's controls: read the widgets, call the pipeline, return values."""
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,17 +10,16 @@ from typing import Any
 
 import gradio as gr
 import soundfile
-from gradio.components.plot import PlotData
 from gradio.utils import get_upload_folder
 
-from .. import figures
 from ..align.textgrid import write_textgrid
 from ..audio import SAMPLE_RATE, load_audio
 from ..errors import MmerError, TranscriptError
 from ..export import analysis_to_json, dump_json
-from ..figures.attention import DIRECTIONS, find_maps
 from ..pipeline import Analyzer
-from ..results import UNIT_NAMES, Analysis
+from ..report import report_html
+from ..results import Analysis
+from ..views import build_payload, dump_payload
 from . import cards
 from .examples import Example, open_example
 from .failures import for_people
@@ -29,17 +27,8 @@ from .forms import read_pronunciations, read_text_file
 from .session import Session, watch_stages
 
 NO_CLIP = "There is no clip yet: record one, upload one or open an example."
-MEAN = -1  # the dropdowns' value for "mean over all"
-SHOWN = 21  # how many components a new analysis changes
+SHOWN = 7  # how many components a new analysis changes
 IDLE, BUSY = gr.Button(interactive=True), gr.Button(interactive=False)  # Analyse
-PLOT_CONFIG = {"displaylogo": False, "displayModeBar": False, "responsive": True, "doubleClick": "reset", "showTips": False}
-
-
-def to_plot(figure: figures.Figure | None) -> PlotData | None:
-    """The figure with our plotly settings, which gr.Plot has no option for."""
-    if figure is None:
-        return None
-    return PlotData(type="plotly", plot=figure.to_json()[:-1] + ',"config":' + json.dumps(PLOT_CONFIG) + "}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,40 +139,15 @@ class Handlers:
         if session.analysis is None:
             return tuple(gr.skip() for _ in range(SHOWN))
         analysis, example = session.analysis, session.example
-        emotion, maps = analysis.best.label, find_maps(analysis)
         return (
             gr.HTML(visible=False),
             gr.Column(visible=True),
             cards.write_timings(analysis.timings, stored=example is not None),
             cards.write_verdict(analysis, example),
             cards.write_notices(analysis),
-            gr.Radio(list(analysis.best.classes), value=emotion),
-            cards.write_player(analysis.clip),
-            *self.recolour(session, emotion, "centred"),
-            *(draw_layers(analysis, role) for role in ("late", "early")),
-            gr.Group(visible=bool(maps)),
-            cards.write_attention_note(analysis, has_maps=bool(maps)),
-            *describe_attention(analysis),
-            draw_attention(analysis) if maps else None,
+            dump_payload(build_payload(analysis)),
             cards.write_trace(analysis),
         )
-
-    def recolour(self, session: Session, emotion: str, centring: str) -> tuple:
-        """Timeline, text, sum and its numbers for one emotion."""
-        if session.analysis is None:
-            return tuple(gr.skip() for _ in range(4))
-        analysis, centred = session.analysis, centring == "centred"
-        return (
-            to_plot(figures.draw_timeline(analysis, emotion=emotion, centred=centred)),
-            cards.write_text_strip(analysis, emotion=emotion, centred=centred),
-            to_plot(figures.draw_sum(analysis, emotion=emotion, centred=centred)),
-            cards.write_ledger(analysis, centred=centred),
-        )
-
-    def redraw_attention(self, session: Session, unit: str, direction: str, layer: int, head: int) -> Any:
-        if session.analysis is None or not find_maps(session.analysis):
-            return gr.skip()
-        return draw_attention(session.analysis, unit=unit, direction=direction, layer=layer, head=head)
 
     def exporter(self, kind: str) -> Callable:
         """The handler of one export button: writes the file where Gradio deletes it with the rest."""
@@ -222,33 +186,6 @@ def new_cache_path(name: str) -> Path:
     return folder / name
 
 
-def draw_layers(analysis: Analysis, role: str) -> PlotData | None:
-    prediction = analysis.predictions.get(role)
-    return to_plot(figures.draw_layer_weights(prediction)) if prediction and prediction.layer_weights else None
-
-
-def draw_attention(
-    analysis: Analysis, *, unit: str | None = None, direction: str = "text_to_speech", layer: int = MEAN, head: int = MEAN
-) -> PlotData | None:
-    chosen = {"layer": None if layer in (MEAN, None) else layer, "head": None if head in (MEAN, None) else head}
-    return to_plot(figures.draw_coattention(analysis, unit=unit, direction=direction, **chosen))
-
-
-def describe_attention(analysis: Analysis) -> tuple:
-    """The heat map's dropdowns, set to what is drawn first: unit, direction, layer, head."""
-    maps = find_maps(analysis)
-    if not maps:
-        return tuple(gr.skip() for _ in range(4))
-    units = [(f"{UNIT_NAMES[unit]} ({unit})", unit) for unit in maps]
-    layers, heads = next(iter(maps.values())).text_to_speech.shape[:2]
-    return (
-        gr.Dropdown(units, value=units[0][1]),
-        gr.Dropdown([(name, key) for key, name in DIRECTIONS.items()], value="text_to_speech"),
-        gr.Dropdown([("mean", MEAN), *((str(i + 1), i) for i in range(layers))], value=MEAN),
-        gr.Dropdown([("mean", MEAN), *((str(i + 1), i) for i in range(heads))], value=MEAN),
-    )
-
-
 def export_json(analysis: Analysis) -> tuple[str, str]:
     return name_export(analysis, "json"), dump_json(analysis_to_json(analysis))
 
@@ -260,8 +197,6 @@ def export_textgrid(analysis: Analysis) -> tuple[str, str]:
 
 
 def export_html(analysis: Analysis) -> tuple[str, str]:
-    from ..report import report_html  # here because it brings plotly's JavaScript, 4 MB that few visitors ask for
-
     return name_export(analysis, "html"), report_html(analysis)
 
 

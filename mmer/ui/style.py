@@ -6,6 +6,8 @@ from importlib.resources import files
 
 import gradio as gr
 
+from ..views import read_script, read_style
+
 SYSTEM_FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
 MONO_FONTS = ["ui-monospace", "SFMono-Regular", "Consolas", "Liberation Mono", "monospace"]
 
@@ -54,8 +56,8 @@ def launch_options() -> dict:
     """Keyword arguments for launch(): look, script, privacy."""
     return {
         "theme": build_theme(),
-        "css": read_asset("page.css"),
-        "head": f"<script>{read_asset('page.js')}</script>",
+        "css": read_asset("page.css") + read_style(),
+        "head": f"<script>{read_asset('page.js')}\n{read_script()}</script>",
         "run_history": False,
         "footer_links": ["api"],
         "enable_monitoring": False,

@@ -1,16 +1,13 @@
 """What the page says in words and tables, against the analysis it says it about."""
 
-import base64
-import io
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 
-from mmer.results import Clip, Notice
+from mmer.results import Notice
 from mmer.ui import cards
 from mmer.ui.examples import Example
 from mmer.ui.session import Stage
@@ -70,7 +67,6 @@ def test_whatever_people_type_or_name_is_escaped(analysis):
     page = "".join(
         [
             cards.write_verdict(hostile, make_example(look=HOSTILE, source=HOSTILE)),
-            cards.write_text_strip(hostile, emotion="anger", centred=True),
             cards.write_notices(hostile),
             cards.write_trace(hostile),
             cards.write_problem(HOSTILE, kept=True),
@@ -78,21 +74,7 @@ def test_whatever_people_type_or_name_is_escaped(analysis):
         ]
     )
     assert "<img" not in page
-    assert page.count("&lt;img") >= 6
-
-
-def test_text_strip_keeps_the_text_and_knows_the_times(analysis):
-    strip = cards.write_text_strip(analysis, emotion="anger", centred=True).split("</p>")[0]
-    assert re.sub(r"<[^>]+>", "", strip) == analysis.transcript.text
-    first = analysis.alignment.words[0]
-    assert f'data-start="{first.start:.3f}" data-end="{first.end:.3f}"' in strip
-
-
-def test_ledger_prints_the_models_logits(analysis):
-    ledger = cards.write_ledger(analysis, centred=False)
-    for prediction in analysis.predictions.values():
-        for value in prediction.logits:
-            assert f"{value:+.3f}" in ledger
+    assert page.count("&lt;img") >= 5
 
 
 def test_each_missing_unit_is_named_with_its_reason_once(analysis):
@@ -106,17 +88,3 @@ def test_reused_stages_say_so():
     line = cards.write_timings({"align": 0.0, "fuse": 0.25})
     assert "align <b>kept</b>" in line
     assert line.count("0.25") == 2
-
-
-def test_player_carries_the_clip_itself(analysis):
-    data = re.search(r"data:audio/wav;base64,([^\"]+)", cards.write_player(analysis.clip)).group(1)
-    samples, rate = soundfile.read(io.BytesIO(base64.b64decode(data)))
-    assert rate == 16000
-    np.testing.assert_allclose(samples, analysis.clip.samples, atol=1 / 32768)
-
-
-def test_long_clips_travel_as_flac():
-    clip = Clip("long.wav", np.zeros(16000 * 61, np.float32), "0")
-    player = cards.write_player(clip)
-    assert "data:audio/flac" in player
-    assert len(player) < 1_000_000

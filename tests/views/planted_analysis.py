@@ -1,4 +1,4 @@
-"""An Analysis of a real LibriVox sentence with invented numbers that add up as the models' do. Only for the figures' tests."""
+"""An Analysis of a real LibriVox sentence with invented numbers that add up as the models' do. Only for the views' tests."""
 
 from __future__ import annotations
 

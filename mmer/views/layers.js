@@ -1,0 +1,51 @@
+// The layer weights of Equation 1, one panel per branch, as shares or as learned.
+
+function makeLayers(view) {
+  const { data } = view;
+  const roles = Object.entries(data.predictions).filter(([, prediction]) => Object.keys(prediction.layers).length);
+  const panel = makePanel("Which encoder layers each branch reads", "Learned weights w of Equation 1. As shares w / Σw they sum to 1, and negative ones subtract; the dotted line is 1/L, equal weights, where training starts.");
+  if (!roles.length) return { element: panel, build: () => {} };
+  let kind = "normalised";
+  const place = make("div", { class: "mv-layers", "data-part": "layers" });
+  const choice = makeRadios("Weights", [["normalised", "shares w / Σw"], ["raw", "raw w"]], kind, (value) => { kind = value; build(); });
+  panel.querySelector(".mv-panel-head").append(make("div", { class: "mv-controls" }, choice.element));
+  const table = makeLayerTable(data, roles);
+  panel.append(place, table.element);
+
+  function build() {
+    place.replaceChildren(...roles.map(([role, prediction]) => make("div", { class: "mv-layer-role" },
+      make("h3", { text: `${ROLE_NAMES[role] ?? role}, ${prediction.head}` }),
+      ...Object.entries(prediction.layers).map(([unit, layers]) => makeLayerChart(data.units[unit]?.name ?? unit, layers, kind)))));
+  }
+  return { element: panel, build };
+}
+
+function makeLayerChart(name, layers, kind) {
+  const values = layers[kind], spread = kind === "normalised" ? layers.spread : null;
+  const even = kind === "normalised" ? 1 / values.length : 1;
+  const low = Math.min(0, ...values, ...(spread?.low ?? [])), high = Math.max(even, ...values, ...(spread?.high ?? [])) * 1.06;
+  const toShare = (value) => (100 * (value - low)) / (high - low);
+  const columns = values.map((value, i) => {
+    const [from, to] = [toShare(Math.min(0, value)), toShare(Math.max(0, value))];
+    const title = `layer ${layers.names[i]}: w ${layers.raw[i].toFixed(4)}, share ${layers.normalised[i].toFixed(4)}${layers.spread ? `; over ${layers.spread.runs} runs ${layers.spread.low[i].toFixed(3)} to ${layers.spread.high[i].toFixed(3)}` : ""}`;
+    return make("div", { class: "mv-layer", title },
+      make("span", { class: "mv-layer-value", text: value.toFixed(2).replace("-", "−") }),
+      make("span", { class: "mv-layer-track" },
+        make("i", { class: `mv-layer-bar${value < 0 ? " mv-below" : ""}`, style: { bottom: `${from}%`, height: `${to - from}%` } }),
+        spread ? make("i", { class: "mv-whisker", style: { bottom: `${toShare(spread.low[i])}%`, height: `${toShare(spread.high[i]) - toShare(spread.low[i])}%` } }) : null,
+        make("i", { class: "mv-even", style: { bottom: `${toShare(even)}%` } }),
+        make("i", { class: "mv-ground", style: { bottom: `${toShare(0)}%` } })),
+      make("span", { class: "mv-layer-name", text: layers.names[i] }));
+  });
+  return make("figure", { class: "mv-layer-chart", role: "img", "aria-label": `${name}: ${values.map((value, i) => `layer ${layers.names[i]} ${value.toFixed(2)}`).join(", ")}` },
+    make("figcaption", { text: name }), make("div", { class: "mv-layer-columns" }, ...columns));
+}
+
+function makeLayerTable(data, roles) {
+  const rows = roles.flatMap(([role, prediction]) => Object.entries(prediction.layers).flatMap(([unit, layers]) => layers.names.map((name, i) =>
+    [`${role}, ${data.units[unit]?.name ?? unit}`, name, exact(layers.raw[i]), exact(layers.normalised[i]), ...(layers.spread ? [exact(layers.spread.low[i]), exact(layers.spread.high[i])] : [])])));
+  const isSpread = roles.some(([, prediction]) => Object.values(prediction.layers).some((layers) => layers.spread));
+  const table = makeTable("Layer weights, in numbers", () => ["model and branch", "layer", "w", "w / Σw", ...(isSpread ? ["lowest run", "highest run"] : [])], () => rows);
+  table.element.dataset.table = "layers";
+  return table;
+}

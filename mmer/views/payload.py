@@ -1,0 +1,172 @@
+"""Analysis -> the one JSON document that the linked views draw: texts, times, sums, maps, and arrays as base64 (docs/linked-views.md)."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mmer.explain import CAPTION_ATTENTION, CAPTION_CENTRED, CAPTION_EARLY, CAPTION_FLIP, CAPTION_SUM, flipping_part
+from mmer.results import UNIT_NAMES, UNITS, Alignment, Analysis, Branch, Clip, Coattention, LayerWeights, Prediction
+
+from .acoustics import RATE, make_spectrogram, trace_wave, track_pitch
+
+FORMAT, VERSION = "mmer-views", 1
+MOST_WEIGHTS = 1_500_000  # attention weights of one unit in the page, 3 MB in half precision; beyond, neighbours share a cell
+CAPTIONS = {"sum": CAPTION_SUM, "centred": CAPTION_CENTRED, "early": CAPTION_EARLY, "attention": CAPTION_ATTENTION, "flip": CAPTION_FLIP}
+LayerSpread = Mapping[str, Mapping[str, np.ndarray]]  # role -> unit -> (runs, layers) normalised weights of the same head's other runs
+
+
+def build_payload(analysis: Analysis, *, with_sound: bool = True, spread: LayerSpread | None = None) -> dict[str, Any]:
+    """Everything that the views need, as plain JSON types. `spread`: the layer weights that other runs of the same experiment learned."""
+    caveats = dict.fromkeys(info.caveat for info in analysis.heads if info.caveat)
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "clip": describe_clip(analysis.clip, analysis.joins, with_sound=with_sound),
+        "acoustics": describe_acoustics(analysis.clip),
+        "text": analysis.transcript.text,
+        "words": [word.text for word in analysis.transcript.words],
+        "alignment": describe_alignment(analysis.alignment),
+        "units": {unit: describe_unit(analysis, unit) for unit in UNITS if has_unit(analysis, unit)},
+        "classes": list(analysis.best.classes),
+        "best": analysis.best.role,
+        "predictions": {
+            role: describe_prediction(analysis, prediction, (spread or {}).get(role, {}))
+            for role, prediction in analysis.predictions.items()
+        },
+        "unavailable": dict(analysis.unavailable),
+        "captions": CAPTIONS | {"caveats": list(caveats)},
+    }
+
+
+def dump_payload(payload: Mapping[str, Any]) -> str:
+    """JSON text that can stand in a page as it is: no character of it opens a tag."""
+    text = json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for character, escaped in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029")):
+        text = text.replace(character, escaped)
+    return text
+
+
+def pack(array: np.ndarray, kind: str) -> dict[str, Any]:
+    """An array as {"type", "shape", "base64"}; kind is a little-endian numpy type such as "<f2"."""
+    content = np.ascontiguousarray(array, dtype=kind).tobytes()
+    return {"type": kind.lstrip("<|"), "shape": list(array.shape), "base64": base64.b64encode(content).decode("ascii")}
+
+
+# the clip
+
+
+def describe_clip(clip: Clip, joins: tuple[float, ...], *, with_sound: bool) -> dict[str, Any]:
+    sound = encode_sound(clip) if with_sound and not clip.outline else None
+    return {"name": clip.name, "duration": clip.duration, "sound": sound, "joins": list(joins)}
+
+
+def encode_sound(clip: Clip) -> str:
+    """The samples as lossless 16-bit FLAC in base64."""
+    import soundfile
+
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.clip(clip.samples, -1, 1), RATE, format="FLAC", subtype="PCM_16")
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def describe_acoustics(clip: Clip) -> dict[str, Any]:
+    """Outline, spectrogram and pitch; the last two None where only the outline of the sound is known."""
+    wave = trace_wave(clip.samples)
+    outline = {"step": wave.step, "low": pack(wave.low, "|i1"), "high": pack(wave.high, "|i1")}
+    if clip.outline:
+        return {"wave": outline, "spectrogram": None, "pitch": None}
+    spectrogram, pitch = make_spectrogram(clip.samples), track_pitch(clip.samples)
+    return {
+        "wave": outline,
+        "spectrogram": {"step": spectrogram.step, "hertz": spectrogram.hertz, "values": pack(spectrogram.values, "|u1")},
+        "pitch": {"step": pitch.step, "hertz": pack(pitch.hertz, "<f4")},
+    }
+
+
+# segments
+
+
+def describe_alignment(alignment: Alignment | None) -> dict[str, Any] | None:
+    return None if alignment is None else {"source": alignment.source, "approximate": alignment.approximate}
+
+
+def has_unit(analysis: Analysis, unit: str) -> bool:
+    return unit in analysis.labels or (unit in "PSW" and analysis.alignment is not None and len(analysis.alignment.tier(unit)) > 0)
+
+
+def describe_unit(analysis: Analysis, unit: str) -> dict[str, Any]:
+    """Labels, times and written words of a unit's segments: those that the models read, else the alignment's tier."""
+    if unit in analysis.labels:
+        labels, words = list(analysis.labels[unit]), np.asarray(analysis.words[unit])
+        starts, ends = analysis.starts.get(unit), analysis.ends.get(unit)
+    else:
+        tier = analysis.alignment.tier(unit) if analysis.alignment else ()
+        labels, words = [s.label for s in tier], np.array([s.word for s in tier])
+        starts, ends = np.array([s.start for s in tier]), np.array([s.end for s in tier])
+    data: dict[str, Any] = {"name": UNIT_NAMES[unit], "labels": labels, "words": words.astype(int).tolist()}
+    if unit == "T":
+        return data | {"characters": np.asarray(analysis.token_offsets).astype(int).tolist()}
+    return data | {"starts": round_times(starts), "ends": round_times(ends)}
+
+
+def round_times(times: np.ndarray | None) -> list[float]:
+    return np.round(np.asarray(times, dtype=float), 6).tolist()
+
+
+# what the models say
+
+
+def describe_prediction(analysis: Analysis, prediction: Prediction, spread: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    flips = flipping_part(analysis, role=prediction.role)
+    return {
+        "head": prediction.head,
+        "fusion": prediction.fusion,
+        "units": list(prediction.units),
+        "label": prediction.label,
+        "logits": prediction.logits.tolist(),
+        "temperature": prediction.temperature,
+        "probabilities": prediction.probabilities.tolist(),
+        "members": list(prediction.members),
+        "branches": None if prediction.branches is None else [describe_branch(branch) for branch in prediction.branches],
+        "layers": {unit: describe_layers(weights, spread.get(unit)) for unit, weights in prediction.layer_weights.items()},
+        "coattention": {unit: describe_maps(maps) for unit, maps in prediction.coattention.items()},
+        "flips": [{"part": flip.part, "label": flip.label} for flip in flips],
+    }
+
+
+def describe_branch(branch: Branch) -> dict[str, Any]:
+    return {"unit": branch.unit, "bias": branch.bias.tolist(), "contributions": pack(branch.contributions, "<f4")}
+
+
+def describe_layers(weights: LayerWeights, others: np.ndarray | None) -> dict[str, Any]:
+    """Weights of Equation 1; `spread` holds lowest, mean and highest normalised weight over runs, None where only one is known."""
+    spread = None
+    if others is not None and len(others) > 1:
+        edges = (others.min(axis=0), others.mean(axis=0), others.max(axis=0))
+        spread = {"runs": len(others), **{name: edge.tolist() for name, edge in zip(("low", "mean", "high"), edges)}}
+    return {"names": list(weights.layer_names), "raw": weights.raw.tolist(), "normalised": weights.normalised.tolist(), "spread": spread}
+
+
+def describe_maps(maps: Coattention) -> dict[str, Any]:
+    """Both directions in half precision, with so many neighbours sharing a cell that the page stays light."""
+    there, back, size = thin_maps(maps, most=MOST_WEIGHTS)
+    return {"segments_per_cell": size, "text_to_speech": pack(there, "<f2"), "speech_to_text": pack(back, "<f2")}
+
+
+def thin_maps(maps: Coattention, *, most: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """(layers, heads, tokens, cells), (layers, heads, cells, tokens) and segments per cell: keys are summed, queries averaged."""
+    there, back = maps.text_to_speech, maps.speech_to_text
+    share = max(1, -(-(there.size + back.size) // most))
+    if share == 1:
+        return there, back, maps.segments_per_cell
+    firsts = np.arange(0, there.shape[3], share)
+    counts = np.diff([*firsts, there.shape[3]])
+    summed = np.add.reduceat(there, firsts, axis=3)
+    averaged = np.add.reduceat(back, firsts, axis=2) / counts[:, None]
+    return summed, averaged, maps.segments_per_cell * share

@@ -1,0 +1,71 @@
+// The one selection that every view reads and writes:
+//   emotion, scale ("centred" | "raw"), role (whose sum is shown), branch (the unit that is unfolded, or null),
+//   unit and segment (what was chosen, or null), span ([start, end] in seconds, or null), token and word (indices, or null),
+//   map {unit, direction, layer, head} of the coattention map.
+
+function createSelection(data) {
+  const best = data.predictions[data.payload.best];
+  const firstMap = data.maps.keys().next().value ?? null;
+  let state = {
+    emotion: best.label, scale: "centred", role: data.payload.best, branch: null, unit: null, segment: null, span: null, token: null, word: null,
+    map: firstMap && { unit: firstMap, direction: "text_to_speech", layer: "mean", head: "mean" },
+  };
+  const listeners = new Set();
+  const nothing = { unit: null, segment: null, span: null, token: null, word: null };
+  const branchOf = (unit) => (data.hasBranch(unit) ? { branch: unit } : {});
+
+  const selection = {
+    get: () => ({ ...state, span: state.span && [...state.span], map: state.map && { ...state.map } }),
+    // changes: any of the fields. Listeners get (selection, names of what changed, options as they were given)
+    set: (changes, options = {}) => {
+      const changed = new Set(Object.keys(changes).filter((name) => JSON.stringify(changes[name]) !== JSON.stringify(state[name])));
+      state = { ...state, ...changes };
+      if (changed.size) for (const listener of listeners) listener(state, changed, options);
+      return changed;
+    },
+    subscribe: (listener) => { listeners.add(listener); return () => listeners.delete(listener); },
+    current: () => state,
+
+    // a segment of frames, phones, syllables or words
+    pickSegment: (unit, segment, options) => {
+      const { starts, ends, words } = data.units[unit];
+      const word = words[segment] >= 0 ? words[segment] : null;
+      selection.set({ unit, segment, span: [starts[segment], ends[segment]], word, token: data.tokenOfWord(word, (starts[segment] + ends[segment]) / 2), ...branchOf(data.tierSource(unit) ?? unit) }, options);
+    },
+    // a word piece
+    pickToken: (token, options) => {
+      const word = data.units.T.words[token] >= 0 ? data.units.T.words[token] : null;
+      selection.set({ unit: "T", segment: token, token, word, span: word === null ? null : data.spanOfWord(word), ...branchOf("T") }, options);
+    },
+    // a pair of the coattention map: the sound of the cell, the word of the row
+    pickCell: (unit, cell, token, options) => {
+      const size = data.maps.get(unit).size;
+      selection.set({ unit, segment: cell * size, span: [data.cellStart(unit, cell), data.cellEnd(unit, cell)], token, word: data.units.T.words[token] >= 0 ? data.units.T.words[token] : null, ...branchOf(unit) }, options);
+    },
+    pickSpan: (start, end, options) => selection.set({ ...nothing, span: [start, end] }, options),
+    clear: (options) => selection.set(nothing, options),
+  };
+  return selection;
+}
+
+// What is selected, in one line.
+function describeSelection(data, state) {
+  const { unit, segment, span, emotion, scale, token, word, map } = state;
+  if (unit === null && span === null) return "";
+  const times = span ? `${seconds(span[0])} to ${seconds(span[1])} s` : "not in the sound";
+  if (unit === null) return `${times} of the clip`;
+  const parts = [];
+  const name = unit === "F" ? "frame" : data.units[unit].name.replace(/s$/, "").replace(/^text$/, "word piece");
+  parts.push(unit === "F" ? name : `${name} “${data.units[unit].labels[segment]}”`);
+  if (word !== null && "SPF".includes(unit)) parts.push(`${data.units.W && data.segmentAt("W", (span[0] + span[1]) / 2) >= 0 && data.units.W.words[data.segmentAt("W", (span[0] + span[1]) / 2)] === word ? "in" : "with"} “${data.wordName(word)}”`);
+  parts.push(times);
+  const values = data.tierValues(unit, emotion, scale);
+  if (values) parts.push(`${signed(values[segment])} logits for ${emotion}${scale === "raw" ? " (raw)" : ""}`);
+  else if (data.late) parts.push("no branch of its own");
+  if (map && token !== null && unit === map.unit) {
+    const plane = data.plane(map.unit, map.direction, map.layer, map.head);
+    const cell = Math.floor(segment / data.maps.get(unit).size);
+    parts.push(`attention with “${data.units.T.labels[token]}” ${plane.values[token * plane.columns + cell].toFixed(4)}`);
+  }
+  return parts.join(" · ");
+}

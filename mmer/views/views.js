@@ -1,0 +1,212 @@
+// The component: one place, one payload, one selection. Everything outside talks to it through window.mmerViews (docs/linked-views.md).
+
+function mountViews(place, payload) {
+  const data = readData(payload);
+  data.wave = { low: unpack(payload.acoustics.wave.low).values, high: unpack(payload.acoustics.wave.high).values };
+  data.pitch = payload.acoustics.pitch ? unpack(payload.acoustics.pitch.hertz) : null;
+  data.loudest = rememberLoudest(data);
+  data.largestFrame = (emotion, scale) => data.values("F", emotion, scale).reduce((most, one) => Math.max(most, Math.abs(one)), 1e-9);
+  const selection = createSelection(data);
+  const root = make("div", { class: "mv" });
+  place.replaceChildren(root);
+  const view = { root, data, payload, selection, axis: createAxis(data.duration), sound: createSound(data), tip: makeTip(root), theme: readTheme(root) };
+  view.playSelection = () => { const { span } = selection.current(); if (span) view.sound.play(...span); else view.sound.stop(); };
+  view.playPicked = (pick) => { pick(); view.playSelection(); };
+
+  const bar = makeBarOfTools(view);
+  const parts = { player: makePlayer(view), attention: makeAttention(view), evidence: makeEvidence(view), layers: makeLayers(view) };
+  const further = make("div", { class: "mv-further" });
+  root.append(bar.element, parts.player.element, parts.attention.element, parts.evidence.element, parts.layers.element, further, view.tip.element);
+  view.addPanel = (title, caption) => { const panel = makePanel(title, caption); further.append(panel); return panel; };
+
+  const redrawAll = () => {
+    view.theme = readTheme(root);
+    parts.player.colour();
+    parts.attention.colour();
+    parts.player.draw();
+    parts.attention.draw();
+  };
+  selection.subscribe((state, changed) => {
+    const isRecoloured = changed.has("emotion") || changed.has("scale");
+    if (isRecoloured) parts.player.colour();
+    parts.player.mark();
+    if (isRecoloured || changed.has("token") || changed.has("map")) parts.player.draw();
+    if (changed.has("map")) parts.attention.showChoices();
+    parts.attention.mark();
+    if (isRecoloured || changed.has("role") || changed.has("branch")) parts.evidence.build();
+    else parts.evidence.mark();
+    bar.show();
+    document.dispatchEvent(new CustomEvent("mmer-selection", { detail: { selection: selection.get(), changed: [...changed] } }));
+  });
+  parts.player.colour();
+  parts.player.mark();
+  parts.evidence.build();
+  parts.layers.build();
+  bar.show();
+  listenToKeys(view, parts.player);
+  const unwatch = watchSurroundings(root, parts.player, redrawAll);
+  view.close = () => { unwatch(); view.sound.close(); };
+  return view;
+}
+
+function rememberLoudest(data) {
+  const outline = Math.max(0.01, ...[data.wave.low, data.wave.high].map((edge) => edge.reduce((most, one) => Math.max(most, Math.abs(one)), 0) / 127));
+  return () => outline;
+}
+
+// The bar that stays in sight: sound, emotion, scale, and what is selected.
+function makeBarOfTools(view) {
+  const { data, selection, sound } = view;
+  const best = data.predictions[data.payload.best];
+  const emotions = data.classes.map((name, i) => [name, name, `${(100 * best.probabilities[i]).toFixed(0)} % by ${data.payload.best} fusion`]);
+  const emotion = makeRadios("Explain", emotions, selection.current().emotion, (value) => selection.set({ emotion: value }));
+  const scale = makeRadios("Logits", [["centred", "centred"], ["raw", "raw"]], selection.current().scale, (value) => selection.set({ scale: value }));
+  emotion.element.dataset.part = "emotion";
+  scale.element.dataset.part = "scale";
+  const play = makeButton("▶ Play", () => (sound.isPlaying() ? sound.stop() : sound.play(0, data.duration)), { class: "mv-button mv-play", "data-part": "play", disabled: !sound.ready });
+  const again = makeButton("▶", view.playSelection, { class: "mv-button", "data-part": "play-selection", "aria-label": "Play the selection", title: "Play the selection (space)" });
+  again.append(make("span", { text: " Selection" }));
+  const clear = makeButton("×", () => { sound.stop(); selection.clear(); }, { class: "mv-button mv-small", "aria-label": "Clear the selection", title: "Clear the selection (Esc)" });
+  const clock = make("span", { class: "mv-clock" });
+  const readout = make("p", { class: "mv-readout", "aria-live": "polite", "data-part": "readout" });
+  const picked = make("div", { class: "mv-picked" }, again, readout, clear);
+  const element = make("div", { class: "mv-bar-of-tools" }, make("div", { class: "mv-tools" }, play, clock, emotion.element, scale.element), picked);
+  const tick = () => {
+    clock.textContent = `${seconds(sound.position() ?? 0)} / ${seconds(data.duration)} s`;
+    play.textContent = sound.isPlaying() ? "■ Stop" : "▶ Play";
+  };
+  sound.subscribe(tick);
+  tick();
+  return {
+    element,
+    show: () => {
+      const state = selection.current();
+      emotion.show(state.emotion);
+      scale.show(state.scale);
+      const text = describeSelection(data, state);
+      readout.textContent = text || "Nothing selected. Click a word, a sound or a cell: it is played, and marked in every picture.";
+      again.disabled = !state.span || !sound.ready;
+      clear.hidden = !text;
+      again.hidden = !text;
+    },
+  };
+}
+
+// A line of text beside the pointer.
+function makeTip(root) {
+  const element = make("div", { class: "mv-tip", hidden: true, "aria-hidden": "true" });
+  return {
+    element,
+    show: (event, text) => {
+      if (event.pointerType === "touch" || !text) return;
+      element.textContent = text;
+      element.hidden = false;
+      const box = root.getBoundingClientRect();
+      const x = Math.min(event.clientX - box.left + 14, box.width - element.offsetWidth - 4);
+      Object.assign(element.style, { left: `${Math.max(0, x)}px`, top: `${event.clientY - box.top + 18}px` });
+    },
+    hide: () => { element.hidden = true; },
+  };
+}
+
+// Space, arrows, Esc, + and -, while the focus is on something of the pictures.
+function listenToKeys(view, player) {
+  const { data, selection, axis, sound, root } = view;
+  const order = [...(data.units.T ? ["T"] : []), ...data.tiers];
+  const count = (unit) => data.units[unit].labels.length;
+
+  function show(unit, segment) {
+    if (unit === "T") selection.pickToken(segment);
+    else selection.pickSegment(unit, segment);
+    const { span } = selection.current();
+    if (span) axis.reveal(span);
+  }
+  function move(step) {
+    const { unit, segment, span } = selection.current();
+    if (!order.includes(unit)) { const first = data.tiers[0] ?? "T"; show(first, span && first !== "T" ? Math.min(data.overlapping(first, span)[0], count(first) - 1) : 0); return; }
+    show(unit, Math.min(Math.max(0, segment + step), count(unit) - 1));
+  }
+  function change(step) {
+    const { unit, span, word, token } = selection.current();
+    const wanted = order[order.indexOf(unit) + step];
+    if (wanted === undefined) return;
+    if (wanted === "T") { if (token !== null) show("T", token); return; }
+    if (!span) { show(wanted, 0); return; }
+    const [first, after] = data.overlapping(wanted, span);
+    const inWord = word === null ? -1 : data.units[wanted].words.indexOf(word);
+    show(wanted, Math.min(after > first ? first : Math.max(0, inWord), count(wanted) - 1));
+  }
+  const keys = {
+    ArrowLeft: () => move(-1), ArrowRight: () => move(1), ArrowUp: () => change(-1), ArrowDown: () => change(1),
+    " ": () => (sound.isPlaying() ? sound.stop() : view.playSelection()),
+    Escape: () => { sound.stop(); selection.clear(); },
+    "+": () => axis.zoomBy(1.6, middleOf(selection)), "=": () => axis.zoomBy(1.6, middleOf(selection)), "-": () => axis.zoomBy(1 / 1.6, middleOf(selection)), 0: () => axis.fit(null),
+  };
+  root.addEventListener("keydown", (event) => {
+    const at = event.target.closest("[data-keys]");
+    if (event.ctrlKey || event.metaKey || event.altKey || !keys[event.key]) return;
+    if (!at && event.key !== "Escape") return;
+    event.preventDefault();
+    if (event.key === " " && at && selection.current().unit === null && at.click) { at.click(); return; }
+    keys[event.key]();
+    const { unit, segment } = selection.current();
+    if (event.key.startsWith("Arrow") && unit !== null && !at.matches("canvas")) followFocus(root, player, at, unit, segment);
+  });
+}
+
+// The focus goes where the selection went, within the picture that it was in.
+function followFocus(root, player, from, unit, segment) {
+  if (from.matches(".mv-row-name") && unit === "T") root.querySelector(`.mv-row-name[data-row="${segment}"]`)?.focus({ preventScroll: true });
+  else if (from.matches(".mv-part")) root.querySelector(`.mv-part[data-part-of="${unit}"][data-index="${segment}"]`)?.focus({ preventScroll: true });
+  else player.focus(unit, segment);
+}
+
+function middleOf(selection) {
+  const { span } = selection.current();
+  return span ? (span[0] + span[1]) / 2 : null;
+}
+
+// Draws again when the place gets another width or the page another theme. Returns what stops it.
+function watchSurroundings(root, player, redraw) {
+  const width = new ResizeObserver(() => player.resize());
+  width.observe(root);
+  const scheme = window.matchMedia("(prefers-color-scheme: dark)");
+  const later = () => setTimeout(redraw, 30);
+  scheme.addEventListener("change", later);
+  const theme = new MutationObserver(later);
+  theme.observe(document.body, { attributes: true, attributeFilter: ["class"] });
+  player.resize();
+  return () => { width.disconnect(); theme.disconnect(); scheme.removeEventListener("change", later); };
+}
+
+const mounted = new Map(); // place -> view
+let latest = null;
+const subscribers = new Set();
+
+window.mmerViews = {
+  // shows a payload in an element, in place of what was there; returns {get, set, subscribe, play, addPanel, close}
+  mount: (place, payload) => {
+    mounted.get(place)?.close();
+    const view = mountViews(place, payload);
+    mounted.set(place, view);
+    latest = view;
+    for (const listener of subscribers) view.selection.subscribe((_, changed) => listener(view.selection.get(), [...changed]));
+    const { selection } = view;
+    return { get: selection.get, set: (changes) => [...selection.set(changes)], subscribe: selection.subscribe, pickSegment: selection.pickSegment, pickToken: selection.pickToken,
+      clear: selection.clear, play: view.sound.play, stop: view.sound.stop, addPanel: view.addPanel, close: view.close, payload, data: view.data };
+  },
+  get: () => latest?.selection.get() ?? null,
+  set: (changes) => (latest ? [...latest.selection.set(changes)] : []),
+  pickSegment: (unit, segment) => latest?.selection.pickSegment(unit, segment),
+  pickToken: (token) => latest?.selection.pickToken(token),
+  clear: () => latest?.selection.clear(),
+  play: (start, end) => latest?.sound.play(start, end),
+  payload: () => latest?.payload ?? null,
+  // listener(selection, names of what changed), for the views that are there and those to come; returns what ends it
+  subscribe: (listener) => {
+    subscribers.add(listener);
+    const end = latest?.selection.subscribe((_, changed) => listener(latest.selection.get(), [...changed]));
+    return () => { subscribers.delete(listener); end?.(); };
+  },
+  addPanel: (title, caption) => latest?.addPanel(title, caption) ?? null,
+};

@@ -1,0 +1,261 @@
+"""HTML fragments of experiments: the list, one experiment, two beside each other. What a visitor or a file can choose is escaped here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from html import escape
+from typing import Any
+
+from ..results import UNIT_NAMES
+from ..training.experiment import Experiment
+from ..training.run_list import RunSummary
+from ..training.run_report import format_seconds
+from ..training.run_view import FoldProgress, RunView, find_paper_ua
+from ..training.settings import write_command
+from .train_cards import percent, write_code, write_leakage, write_list, write_problem, write_table
+
+STATES = {
+    "waiting": "not begun",
+    "starting": "starting",
+    "running": "running",
+    "finished": "finished",
+    "failed": "failed",
+    "stopped": "stopped",
+    "lost": "lost",
+    "recorded": "recorded, read only",
+    "broken": "broken",
+}
+CHOOSE_TWO = '<p class="mm-note">Choose two experiments that have scores.</p>'
+NOTHING_CHOSEN = '<p class="mm-note">Choose an experiment to see it.</p>'
+
+
+def write_runs(runs: Sequence[tuple[str, RunSummary]], chosen: str | None, *, closed: str = "") -> str:
+    """The list: a button per experiment."""
+    if not runs:
+        what = "No experiment was recorded with this app." if closed else "There are no experiments yet. New makes the first one."
+        return f'<p class="mm-note mm-none">{what}</p>'
+    items = "".join(write_run_item(key, summary, chosen == key) for key, summary in runs)
+    return f'<ul class="mm-runs" aria-label="Experiments">{items}</ul>'
+
+
+def write_run_item(key: str, summary: RunSummary, chosen: bool) -> str:
+    state = "broken" if summary.problem else summary.status.state
+    ua = f"UA {100 * summary.ua:.1f} %" if summary.ua is not None else ""
+    facts = " · ".join(escape(fact) for fact in (summary.title, summary.data, summary.preset) if fact)
+    when = time.strftime("%d %b %Y, %H:%M", time.localtime(summary.changed)) if summary.changed and state != "recorded" else ""
+    return (
+        f'<li><button type="button" data-run="{escape(key)}" aria-current="{"true" if chosen else "false"}">'
+        f"<b>{escape(summary.name)}</b>{write_state(state)}<span>{facts}</span><span>{ua}</span><small>{when}</small></button></li>"
+    )
+
+
+def write_state(state: str) -> str:
+    return f'<span class="mm-badge mm-is-{escape(state)}">{STATES.get(state, escape(state))}</span>'
+
+
+def write_run(view: RunView) -> str:
+    """The head of one experiment: state, progress, what went wrong."""
+    title = f"<h2>{escape(view.name)} {write_state('broken' if view.summary.problem else view.status.state)}</h2>"
+    if view.experiment is None:
+        return f'<section class="mm-run">{title}{write_problem(view.summary.problem)}</section>'
+    facts = f"{escape(view.experiment.title)}, preset {escape(view.experiment.preset)}; {escape(str(view.data.get('name', '')))}"
+    return f"""
+<section class="mm-run" aria-label="Experiment">
+  {title}
+  <p class="mm-note">{facts}{write_size(view)}</p>
+  {write_end(view)}
+  {write_progress(view) if view.status.state not in ("finished", "recorded") else ""}
+</section>"""
+
+
+def write_size(view: RunView) -> str:
+    if not view.data:
+        return ""
+    return f", {view.data['utterances']:,} utterances of {view.data['speakers']} speakers; {view.runs} runs"
+
+
+def write_end(view: RunView) -> str:
+    """Why it ended, with its last words."""
+    status = view.status
+    if status.state not in ("failed", "lost", "stopped"):
+        return ""
+    told = {
+        "failed": f"It failed: {status.message}",
+        "lost": f"{status.message} Nothing that was written is lost: Resume goes on.",
+        "stopped": "It was stopped. Resume goes on where it was.",
+    }[status.state]
+    words = "".join(f"{escape(line)}\n" for line in status.last_words)
+    last = f'<p class="mm-note">Its last words:</p><pre class="mm-log" tabindex="0">{words}</pre>' if words else ""
+    kind = "mm-quiet" if status.state == "stopped" else "mm-problem"
+    return f'<p class="{kind}">{escape(told)}</p>{last}'
+
+
+def write_progress(view: RunView) -> str:
+    """The whole and each fold as bars, in words beside."""
+    status = view.status
+    left = f"{format_seconds(status.seconds_left)} left" if status.seconds_left is not None else ""
+    so_far = f"UA so far {percent(view.ua)} over {len(view.finished)} runs" if view.ua is not None else ""
+    told = " · ".join(part for part in (f"{status.runs_finished} of {view.runs} runs finished", left, so_far) if part)
+    stage = f'<p class="mm-note" aria-live="polite">{escape(status.stage)}</p>' if status.active and status.stage else ""
+    whole = f'<div class="mm-whole">{write_bar(status.done, "the whole")}<p><b>{percent(status.done, 0)}</b> {escape(told)}</p></div>'
+    return f'{whole}{stage}<div class="mm-folds">{"".join(write_fold(fold) for fold in view.folds)}</div>'
+
+
+def write_fold(fold: FoldProgress) -> str:
+    parts = [f"{fold.finished} of {fold.runs} finished"]
+    if fold.ua is not None:
+        parts.append(f"test UA {percent(fold.ua)}")
+    elif fold.epoch:
+        parts.append(f"epoch {fold.epoch}")
+    if fold.validation_ua is not None and fold.ua is None:
+        parts.append(f"validation UA {percent(fold.validation_ua)}")
+    return f"<div><b>{escape(fold.name)}</b>{write_bar(fold.share, fold.name)}<span>{' · '.join(parts)}</span></div>"
+
+
+def write_bar(share: float, name: str) -> str:
+    whole = max(0.0, min(100.0, 100 * share))
+    return (
+        f'<div class="mm-progress" role="progressbar" aria-label="{escape(name)}" aria-valuemin="0" aria-valuemax="100" '
+        f'aria-valuenow="{whole:.0f}"><i style="width:{whole:.1f}%"></i></div>'
+    )
+
+
+def write_log(view: RunView) -> str:
+    lines = "".join(f"{escape(line)}\n" for line in view.log)
+    return (
+        f'<pre class="mm-log" tabindex="0" aria-label="Log">{lines}</pre>' if lines else '<p class="mm-note">It has said nothing yet.</p>'
+    )
+
+
+def write_scores(view: RunView) -> str:
+    """The scores at the end, or so far; the paper's beside."""
+    if view.scores is None:
+        return (
+            f'<p class="mm-note">UA so far {percent(view.ua)}, mean over {len(view.finished)} finished runs.</p>' if view.finished else ""
+        )
+    s = view.scores
+    spread = [
+        f"{100 * s[f'ua_over_{what}_sd']:.1f} over {what}" for what in ("folds", "repetitions") if s.get(f"ua_over_{what}_sd") is not None
+    ]
+    figures = [
+        ("UA", percent(s["ua"]), f"mean over {s['runs']} runs{'; sd ' + ', '.join(spread) if spread else ''}"),
+        ("WA", percent(s["wa"]), "accuracy, mean over runs"),
+        ("macro F1", percent(s["macro_f1"]), "mean over runs"),
+    ]
+    if s.get("interval"):
+        i = s["interval"]
+        told = f"{100 * i['level']:.0f} % interval {100 * i['low']:.1f} to {100 * i['high']:.1f} %, {i['of']} resampled"
+        figures.insert(1, ("pooled UA", percent(s["pooled_ua"]), told))
+    paper = find_paper_ua(view.experiment) if view.experiment else None
+    if paper is not None:
+        figures.append(("the paper's UA", f"{paper:.1f} %", "on IEMOCAP with base-sized encoders; another data set can't be compared"))
+    items = "".join(f"<div><dt>{name}</dt><dd>{value}</dd><p>{escape(note)}</p></div>" for name, value, note in figures)
+    return f'<dl class="mm-scores" aria-label="Scores">{items}</dl>'
+
+
+def write_fold_scores(view: RunView) -> str:
+    """The scores of every finished run, fold by fold."""
+    names = {fold.fold: fold.name for fold in view.folds}
+    rows = [
+        [f"{escape(names.get(r['fold'], str(r['fold'] + 1)))}, repetition {r['repetition'] + 1}", f"{r['utterances']:,}"]
+        + [percent(r[name]) for name in ("ua", "wa", "macro_f1")]
+        for r in sorted(view.finished, key=lambda r: (r["fold"], r["repetition"]))
+    ]
+    return write_table(["", "tested", "UA", "WA", "macro F1"], rows, kind="mm-tall") if rows else ""
+
+
+def write_facts(view: RunView) -> str:
+    """Settings, leakage, what was left out, machine and command: for whoever wants to do it again."""
+    if view.experiment is None:
+        return ""
+    told = describe_settings(view.experiment)
+    shown = ("mmer", "python", "torch", "numpy", "platform", "cpu", "cores", "device", "threads")
+    machine = {k: str(view.environment[k]) for k in shown if view.environment.get(k)}
+    place = replace(view.experiment, data="DATA", features="cache") if view.recorded else view.experiment
+    return "".join(
+        (
+            "<h3>What both sides shared</h3>",
+            write_leakage(view.leakage, runs=view.runs),
+            write_list("Left out", list(view.data.get("excluded", []))),
+            write_list("Notes", list(view.data.get("notes", []))),
+            "<h3>Settings</h3>",
+            write_table([], [[escape(k), escape(v)] for k, v in told.items()], kind="mm-facts"),
+            "<h3>Machine</h3>",
+            write_table([], [[escape(k), escape(v)] for k, v in machine.items()], kind="mm-facts"),
+            "<h3>The same from a shell</h3>",
+            write_code(write_command(place, name=view.name)),
+        )
+    )
+
+
+def describe_settings(experiment: Experiment) -> dict[str, str]:
+    """Field -> value, without what only this machine knows."""
+    told = experiment.to_json()
+    facts = {k: v for k, v in told.items() if k not in ("data", "features", "model", "device", "threads", "stacked")} | told["model"]
+    facts["learning_rate"] = experiment.rate
+    facts["units"] = ", ".join(f"{u} ({UNIT_NAMES[u]})" for u in experiment.units)
+    facts["labels"] = ", ".join(f"{k}={v}" for k, v in experiment.labels.items()) or "as they are"
+    return {k.replace("_", " "): f"{v:g}" if isinstance(v, float) else str(v) for k, v in facts.items()}
+
+
+# comparison
+
+
+def write_comparison(a: RunView, b: RunView, found: Mapping[str, Any] | None, problem: str) -> str:
+    """Scores of two experiments side by side, the difference with its interval and test, and in which settings they differ."""
+    names = [escape(a.name), escape(b.name)]
+    return f"""
+<section class="mm-run" aria-label="Comparison">
+  <h2>{names[0]} <span class="mm-thin">and</span> {names[1]}</h2>
+  {write_difference(found) if found else write_unpaired(problem)}
+  {write_table(["", *names], list_score_rows(a, b))}
+  {write_setting_differences(a, b)}
+</section>"""
+
+
+def list_score_rows(a: RunView, b: RunView) -> list[list[str]]:
+    rows = [[title, *(percent((v.scores or {}).get(name)) for v in (a, b))] for name, title in SCORES.items()]
+    rows.append(["interval of the pooled UA", *(write_interval((v.scores or {}).get("interval")) for v in (a, b))])
+    return [*rows, ["runs", *(f"{len(v.finished)} of {v.runs}" for v in (a, b))]]
+
+
+SCORES = {"ua": "UA, mean over runs", "pooled_ua": "UA, pooled over folds", "wa": "WA", "macro_f1": "macro F1"}
+
+
+def write_interval(interval: Mapping[str, Any] | None) -> str:
+    return f"{100 * interval['low']:.1f} to {100 * interval['high']:.1f} %" if interval else "–"
+
+
+def write_difference(found: Mapping[str, Any]) -> str:
+    first, second = (escape(name) for name in found["names"])
+    difference = 100 * found["difference"]
+    more = first if difference > 0 else second
+    told = f"<b>{abs(difference):.1f} points</b> of pooled UA in favour of <b>{more}</b>" if difference else "The same pooled UA"
+    interval = found["interval"]
+    if interval:
+        low, high = 100 * interval["low"], 100 * interval["high"]
+        within = "which includes no difference" if low <= 0 <= high else "which excludes no difference"
+        told += f"; {first} minus {second}: {difference:+.1f}, {100 * interval['level']:.0f} % interval {low:+.1f} to {high:+.1f}, {within}"
+    ways = f"{'all' if found['exact'] else 'random'} {found['patterns']:,} ways to swap whole speakers, {found['speakers']} speakers"
+    test = f"p = {found['p_value']:.4f} ({ways}; no smaller p than {found['smallest_p_value']:.4f} is possible)."
+    other = (
+        "" if found["same_validation"] else '<p class="mm-note">Their validation parts differ, so they stopped on different utterances.</p>'
+    )
+    return f'<p class="mm-difference">{told}.</p><p class="mm-note">Paired test: {test}</p>{other}'
+
+
+def write_unpaired(problem: str) -> str:
+    return f'<p class="mm-quiet">No paired test: {escape(problem)}</p>'
+
+
+def write_setting_differences(a: RunView, b: RunView) -> str:
+    if a.experiment is None or b.experiment is None:
+        return ""
+    first, second = describe_settings(a.experiment), describe_settings(b.experiment)
+    names = [k for k in {**first, **second} if first.get(k) != second.get(k)]
+    if not names:
+        return '<p class="mm-note">Both have the same settings.</p>'
+    rows = [[escape(k), escape(first.get(k, "the default")), escape(second.get(k, "the default"))] for k in names]
+    return write_table(["settings that differ", escape(a.name), escape(b.name)], rows, kind="mm-facts")

@@ -1,0 +1,194 @@
+"""HTML fragments of the Train tab's form: what a data set holds and shares, an estimate. Every foreign word is escaped here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from ..results import EMOTIONS
+from ..training.check_data import MOST_ROWS, DataReport, count_labels, count_part, count_unreadable, list_speakers
+from ..training.data_roots import FoundData
+from ..training.run_report import format_seconds
+from ..training.workshop import Estimate
+
+EMPTY_CHECK = """
+<section class="mm-empty" aria-label="What a check shows">
+  <ol>
+    <li><b>What is in the data.</b> Recordings of each emotion, speaker and session, and what is left out and why.</li>
+    <li><b>How it is divided.</b> The folds with their speakers and sizes; every model on the same data gets the same ones.</li>
+    <li><b>What leaks.</b> Speakers, dialogues, sentences and sounds that stand on both sides of a split, in numbers.</li>
+  </ol>
+  <p>Choose a data set and press Check. Nothing is written or trained before you press Start.</p>
+</section>"""
+
+
+def write_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "", kind: str = "") -> str:
+    """A table whose cells are HTML; the first column names the rows, the others are numbers."""
+    top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
+    body = "".join(f'<tr><th scope="row">{row[0]}</th>{"".join(f"<td>{cell}</td>" for cell in row[1:])}</tr>' for row in rows)
+    title = f"<caption>{caption}</caption>" if caption else ""
+    head_row = f"<thead><tr>{top}</tr></thead>" if head else ""
+    return f'<div class="mm-scroll" tabindex="0"><table class="mm-grid {kind}">{title}{head_row}<tbody>{body}</tbody></table></div>'
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    return "–" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def write_problem(text: str) -> str:
+    return f'<p class="mm-problem" role="alert">{escape(text)}</p>'
+
+
+def write_note(text: str) -> str:
+    return f'<p class="mm-quiet" role="status">{escape(text)}</p>'
+
+
+def write_question(text: str) -> str:
+    return f'<p class="mm-problem" role="alert">{escape(text)}</p>'
+
+
+# choosing data
+
+
+def write_roots(found: Sequence[FoundData], closed: str) -> str:
+    """What is said above the form when nothing can be chosen."""
+    if closed:
+        return f'<div class="mm-closed">{write_closed(closed)}</div>'
+    return "" if found else '<p class="mm-note">No data set was found below the allowed folders; a path can be typed.</p>'
+
+
+def write_closed(reason: str) -> str:
+    """Why training is off, with the command to copy."""
+    sentence, colon, command = reason.rpartition(": ")
+    if not colon or not command.startswith("python"):
+        return f"<p>{escape(reason)}</p>"
+    return f"<p>{escape(sentence)}:</p>{write_code(command)}"
+
+
+def write_code(command: str) -> str:
+    """A command with a button that copies it."""
+    return f'<div class="mm-code"><code tabindex="0">{escape(command)}</code><button type="button" data-copy>Copy</button></div>'
+
+
+def write_report(report: DataReport) -> str:
+    """Counts, folds and leakage of a checked data set."""
+    return f"""
+<section class="mm-report" aria-label="The data set">
+  {write_counts(report)}
+  {write_left_out(report)}
+  {write_folds(report)}
+  <h3>What both sides share</h3>
+  {write_leakage(report.summary, runs=len(report.splits), unknown=find_unknown(report))}
+</section>"""
+
+
+def write_counts(report: DataReport) -> str:
+    dataset = report.dataset
+    whole = [sum(u.label == e for u in dataset.utterances) for e in EMOTIONS]
+    sessions = f", {len(dataset.sessions)} sessions" if dataset.sessions else ""
+    told = f"{len(dataset.utterances):,} utterances of {len(dataset.speakers)} speakers{sessions}"
+    rows = [["all", f"<b>{sum(whole):,}</b>", *(f"<b>{n:,}</b>" for n in whole)]]
+    for by in ("session", "speaker"):
+        groups = count_labels(dataset, by)
+        rows += [[f"{by} {escape(name)}", f"{sum(n):,}", *(f"{c:,}" for c in n)] for name, n in groups[:MOST_ROWS]]
+        if len(groups) > MOST_ROWS:
+            rows.append([f"and {len(groups) - MOST_ROWS} more {by}s", *[""] * (len(EMOTIONS) + 1)])
+    table = write_table(["", "utterances", *EMOTIONS], rows, kind="mm-tall")
+    missing = "".join(f'<p class="mm-note">{n:,} have {what}.</p>' for what, n in count_unreadable(dataset).items())
+    return f"<h3>{escape(dataset.name)}: {told}</h3>{missing}{table}"
+
+
+def write_left_out(report: DataReport) -> str:
+    dataset = report.dataset
+    parts = [write_list("Left out", dataset.left_out), write_list("Notes", dataset.notes)]
+    return "".join(parts) if dataset.left_out else f'<p class="mm-note">Nothing is left out.</p>{parts[1]}'
+
+
+def write_list(title: str, lines: Sequence[str], *, most: int = 200) -> str:
+    """A folded list; "" of nothing."""
+    if not lines:
+        return ""
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines[:most])
+    more = f"<li>and {len(lines) - most:,} more</li>" if len(lines) > most else ""
+    return f'<details class="mm-details"><summary>{escape(title)}: {len(lines):,}</summary><ul>{items}{more}</ul></details>'
+
+
+def write_folds(report: DataReport) -> str:
+    rows = []
+    for split in report.folds:
+        counts = count_part(report.dataset, split, "test")
+        speakers = list_speakers(report.dataset, split)
+        named = ", ".join(escape(s) for s in speakers[:6]) + (f" and {len(speakers) - 6} more" if len(speakers) > 6 else "")
+        sizes = (len(split.train), len(split.validation), len(split.test))
+        rows.append([escape(split.name), *(f"{n:,}" for n in sizes), *(f"{n:,}" for n in counts), f'<span class="mm-left">{named}</span>'])
+    head = ["", "train", "validation", "test", *(f"test {e}" for e in EMOTIONS), "tested speakers"]
+    runs = len(report.splits)
+    note = (
+        f"{len(report.folds)} folds × {runs // max(1, len(report.folds))} repetitions = {runs} runs; the sizes are the first repetition's."
+    )
+    return f'<h3>Folds</h3><p class="mm-note">{note}</p>{write_table(head, rows)}'
+
+
+def find_unknown(report: DataReport) -> dict[str, int]:
+    """Kind -> utterances for which it isn't known."""
+    return dict(report.leakage[0].unknown) if report.leakage else {}
+
+
+WHY = {
+    "speakers": ("Speakers", "no speaker is given"),
+    "dialogues": ("Dialogues", "no dialogue is given"),
+    "sentences": ("Sentences", "no words are given"),
+    "audio": ("Recordings", "no sound was compared"),
+}
+
+
+def write_leakage(rows: Sequence[Mapping[str, Any]], *, runs: int, unknown: Mapping[str, int] | None = None) -> str:
+    """The leakage of all splits as a table with a verdict per row; train and test first, which matters most."""
+    if not rows:
+        return '<p class="mm-note">No leakage report was kept.</p>'
+    unknown = unknown or {}
+    order = sorted(rows, key=lambda row: (row["first"], row["second"]) != ("train", "test"))
+    told = [write_leak(row) for row in order]
+    head = ["", "between", "shared by both, at most", "on average", "share of the second, at most", ""]
+    skipped = "".join(
+        f'<p class="mm-note">{WHY[k][0]}: not compared for {n:,} utterances; {WHY[k][1]}.</p>' for k, n in unknown.items() if n
+    )
+    note = f"Over all {runs} runs. Anything that stands on both sides may be recognised again instead of understood."
+    return f'<p class="mm-note">{note}</p>{write_table(head, told, kind="mm-leakage")}{skipped}'
+
+
+def write_leak(row: Mapping[str, Any]) -> list[str]:
+    kind, most = row["kind"], row["shared_most"]
+    serious = kind != "sentences" and row["second"] == "test"
+    mark = (
+        '<span class="mm-ok">✓ none</span>' if not most else f'<span class="{"mm-bad" if serious else "mm-warn"}">{judge_leak(row)}</span>'
+    )
+    numbers = [f"{most:,}", f"{row['shared_mean']:.1f}", percent(row["share_most"])]
+    return [WHY[kind][0], f"{row['first']} and {row['second']}", *numbers, mark]
+
+
+def judge_leak(row: Mapping[str, Any]) -> str:
+    kind, second = row["kind"], row["second"]
+    if kind == "sentences":
+        return "! the same words on both sides: a model of words may know them by heart"
+    if kind == "speakers" and second == "validation":
+        return "! the paper's way; validation by speaker avoids it"
+    if kind == "dialogues" and second == "validation":
+        return "! the paper's way; validation by session avoids it"
+    return "✗ the test is not fair"
+
+
+# estimate
+
+
+def write_estimate(estimate: Estimate, *, active: Sequence[str] = ()) -> str:
+    """Time and memory before the start."""
+    rows = [
+        ("Training", f"about {format_seconds(estimate.seconds_likely)}, {format_seconds(estimate.seconds_most)} at most"),
+        ("Features", f"{format_seconds(estimate.extraction_seconds)} more to extract" if estimate.extraction_seconds else "all extracted"),
+        ("Memory", f"about {estimate.memory_bytes / 1e9:.1f} GB"),
+    ]
+    body = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in rows)
+    busy = f'<p class="mm-note">{escape(", ".join(active))} is training: both will be slower.</p>' if active else ""
+    return f'<dl class="mm-estimate" aria-label="Estimate">{body}</dl>{busy}'

@@ -16,8 +16,10 @@ COMMANDS = {
     "intervene": "what the models say when words or sound are changed",
     "align": "where each word, syllable and phone is in a clip",
     "extract": "what the encoders make of every utterance of a data set, once for all trainings",
-    "train": "train a head",
+    "train": "train one model on a data set: all folds and repetitions, together",
+    "reproduce": "train one of the paper's tables and print it beside the paper's figures",
     "runs": "list, show, resume, stop, delete, export, promote and compare experiments",
+    "demo-heads": "train the heads that ship",
     "doctor": "what is installed and ready, and what to do about what is not",
 }
 
@@ -44,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    listing = "\n".join(f"  {name:<11}{what}" for name, what in COMMANDS.items())
+    listing = "\n".join(f"  {name:<12}{what}" for name, what in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="mmer",
         description="See why a machine hears an emotion in speech.",
@@ -59,10 +61,10 @@ def build_parser() -> argparse.ArgumentParser:
 def build_command_parser(name: str) -> argparse.ArgumentParser:
     """The parser of one command; only its own module is imported."""
     parser = argparse.ArgumentParser(prog=f"mmer {name}", description=COMMANDS[name].capitalize() + ".")
-    import_module(f"mmer.commands.{name}").add_arguments(parser)
+    import_module(f"mmer.commands.{name.replace('-', '_')}").add_arguments(parser)
     return parser
 
 
 def run_command(name: str, arguments: Sequence[str]) -> int:
     args = build_command_parser(name).parse_args(arguments)
-    return import_module(f"mmer.commands.{name}").run(args) or 0
+    return import_module(f"mmer.commands.{name.replace('-', '_')}").run(args) or 0

@@ -25,6 +25,7 @@ States = Mapping[str, Tensor]
 TEXT = "T"
 MIN_WEIGHT_SUM = 1e-3  # Equation 1 divides by the weights' sum: nearer to zero than this, it is taken as +-1e-3, keeping its sign
 MAX_MAP_VALUES = 4_000_000  # attention weights kept per unit (16 MB); longer inputs share cells
+POSITIONS = 65536  # more than any utterance has segments
 
 
 @dataclass
@@ -48,8 +49,52 @@ class FusionOutput:
     coattention: dict[str, CoattentionMaps] | None = None  # speech unit -> maps
 
 
+class Dropout(nn.Module):
+    """Dropout with a mask that can be fixed: where `keyed`, what is dropped depends on `key` and on each value's place alone.
+
+    So a run drops the same values whether it is trained by itself or in a stack with others, on any device and however its batch is padded.
+    """
+
+    key: Tensor
+
+    def __init__(self, p: float):
+        super().__init__()
+        self.p, self.keyed = p, False
+        self.register_buffer("key", torch.zeros((), dtype=torch.int32), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (batch, segments, dim) or (batch, dim)."""
+        if not self.training or not self.p:
+            return x
+        if not self.keyed:
+            return F.dropout(x, self.p)
+        return x * (draw_mask(self.key, x.shape, self.p, x.device) * (1 / (1 - self.p)))
+
+
+def draw_mask(key: Tensor, shape: Sequence[int], p: float, device: torch.device) -> Tensor:
+    """(*shape) bool, False with probability p: integer hashes of the key and of each value's row, segment and dimension."""
+    rows = torch.arange(shape[0], dtype=torch.int32, device=device)
+    if len(shape) == 3:
+        rows = rows[:, None] * POSITIONS + torch.arange(shape[1], dtype=torch.int32, device=device)
+    columns = torch.arange(shape[-1], dtype=torch.int32, device=device)
+    bits = scramble(rows ^ key)[..., None] ^ scramble(columns * -1028477387 + key)
+    bits = bits * -2048144777
+    bits = (bits ^ (bits >> 15)) * -1028477387  # the high bits, which decide, have seen all others
+    return bits >= int(-(2**31) + p * 2**32)
+
+
+def scramble(x: Tensor) -> Tensor:
+    """An int32 hash: odd multipliers and shifts, as in MurmurHash3's finalizer; products wrap."""
+    x = x * -1640531535
+    x = (x ^ (x >> 15)) * -2048144777
+    return x ^ (x >> 13)
+
+
 class LayerMix(nn.Module):
-    """Equation 1: u_k = LN(sum_l w_l u_k^l / sum_l w_l), raw weights that start at 1."""
+    """Equation 1: u_k = LN(sum_l w_l u_k^l / sum_l w_l), raw weights that start at 1.
+
+    States without a layer axis, (batch, segments, dim), are taken as weighted already: the trainer weights the layers of all runs at once.
+    """
 
     def __init__(self, layers: int, dim: int):
         super().__init__()
@@ -57,15 +102,22 @@ class LayerMix(nn.Module):
         self.norm = nn.LayerNorm(dim)
 
     def normalise_weights(self) -> Tensor:
-        total = self.weights.sum()
-        guard = torch.copysign(total.new_tensor(MIN_WEIGHT_SUM), total)
-        return self.weights / torch.where(total.abs() < MIN_WEIGHT_SUM, guard, total)  # (layers,)
+        return normalise_weights(self.weights)  # (layers,)
 
     def forward(self, states: Tensor) -> Tensor:
+        if states.dim() == 3:
+            return self.norm(states)
         batch, layers, segments, dim = states.shape
         weights = self.normalise_weights().expand(batch, 1, layers)
         mixed = torch.bmm(weights, states.float().flatten(2))  # (batch, 1, segments * dim); 10 to 30 x faster than einsum here
         return self.norm(mixed.view(batch, segments, dim))
+
+
+def normalise_weights(weights: Tensor) -> Tensor:
+    """w / sum w over the last axis."""
+    total = weights.sum(-1, keepdim=True)
+    guard = torch.copysign(torch.full_like(total, MIN_WEIGHT_SUM), total)
+    return weights / torch.where(total.abs() < MIN_WEIGHT_SUM, guard, total)
 
 
 def average_segments(values: Tensor, mask: Tensor) -> Tensor:
@@ -84,7 +136,7 @@ class Branch(nn.Module):
         super().__init__()
         self.layer1, self.layer2 = nn.Linear(dim, hidden), nn.Linear(hidden, hidden)
         self.output = nn.Linear(hidden, classes)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, mixed: Tensor, mask: Tensor, *, explain: bool) -> tuple[Tensor, Tensor | None]:
         """Logits without the bias b3, (batch, classes), and (1/K) W3 l_k, (batch, segments, classes), whose sum they are."""
@@ -135,7 +187,7 @@ class EncoderBlock(nn.Module):
         self.attention = Attention(dim, heads)
         self.layer1, self.layer2 = nn.Linear(dim, feedforward), nn.Linear(feedforward, dim)
         self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.dropout = nn.Dropout(dropout)  # none on the attention weights: the fused CPU kernel has none
+        self.dropout = Dropout(dropout)  # none on the attention weights: the fused CPU kernel has none
 
     def forward(self, x: Tensor, keys: Tensor, key_mask: Tensor, *, collect: MapCollector | None = None) -> Tensor:
         x = self.norm1(x + self.dropout(self.attention(x, keys, key_mask, collect=collect)))  # (batch, queries, dim)
@@ -344,7 +396,7 @@ class Coattention(nn.Module):
         self.blocks = nn.ModuleDict({u: nn.ModuleList(block() for _ in range(blocks)) for u in self.speech_units})
         width = dim * len(self.speech_units)
         self.fuse, self.norm, self.output = nn.Linear(width, width), nn.LayerNorm(width), nn.Linear(width, classes)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.heads = heads
 
     def forward(self, states: States, masks: States, *, explain: bool = False) -> FusionOutput:

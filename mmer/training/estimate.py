@@ -1,0 +1,106 @@
+"""What an experiment will take, before it is started: a few of its own steps are timed on made-up numbers of the right size."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from mmer.cache import FeatureCache
+from mmer.datasets.folds import make_splits
+from mmer.datasets.manifest import Dataset
+from mmer.encoders import PRESETS
+from mmer.fusion import TEXT
+from mmer.heads import Normalisation
+from mmer.training.experiment import Experiment
+from mmer.training.feature_index import FeatureIndex
+from mmer.training.feature_set import list_missing, make_feature_set
+from mmer.training.run_experiment import EXPECTED_EPOCHS, STATE_BYTES, choose_items, read_experiment_data, reads_sound
+from mmer.training.shelf import Block, Shelf, measure_budget
+from mmer.training.stack import Member, Stack, choose_device, choose_stacked, count_run_bytes
+
+TYPICAL_SEGMENTS = {"T": 15, "F": 225, "P": 40, "S": 20, "W": 14}  # of an utterance of 4.5 s, IEMOCAP's mean, where nothing is extracted
+CLIP_SECONDS = {"compact": 0.35, "paper": 1.5}  # of extraction per clip and CPU core: compact measured, paper guessed from its size
+TEXT_SECONDS = {"compact": 0.01, "paper": 0.04}
+VALIDATION_COST = 0.04  # of an epoch's, beside training: a tenth of the utterances, forward only
+TIMED_RUNS, TIMED_UTTERANCES = 2, 8  # smaller than a real step where a step takes seconds
+BASE_BYTES = 500 * 2**20  # the process itself
+
+
+@dataclass(frozen=True)
+class Estimate:
+    seconds_likely: float  # of training, when a run takes EXPECTED_EPOCHS
+    seconds_most: float  # when every run takes all its epochs
+    memory_bytes: int  # parameters and moments of the runs trained together, and the features held
+    extraction_seconds: float  # before it; 0 when everything is there
+
+
+def estimate_experiment(experiment: Experiment) -> Estimate:
+    """Times steps of this model on this machine, about a second in all. Raises DataError when the data set can't be read or split."""
+    dataset = read_experiment_data(experiment)
+    splits = make_splits(dataset, experiment.plan)
+    cache = FeatureCache(experiment.features)
+    index = FeatureIndex.read(cache, dataset.name, PRESETS[experiment.preset])
+    missing = list_missing(dataset, index, cache, PRESETS[experiment.preset])
+    segments, held = dict(TYPICAL_SEGMENTS), None
+    if not missing:
+        items, _ = choose_items(make_feature_set(dataset, index, PRESETS[experiment.preset]), experiment.units)
+        shelf = Shelf(cache, items, experiment.units, max_seconds=experiment.max_seconds)
+        counts = {unit: [c for i in range(len(items)) if (c := shelf.count(i, unit))] for unit in experiment.units}
+        segments |= {unit: max(1, round(float(np.mean(found)))) for unit, found in counts.items() if found}
+        held = sum(sum(found) * count_layers(experiment, unit) * PRESETS[experiment.preset].dim * 2 for unit, found in counts.items())
+    device = choose_device(experiment)
+    steps = sum(-(-len(split.train) // experiment.batch_size) for split in splits)  # of one epoch of all runs
+    epoch = time_step(experiment, segments, device=device) * steps * (1 + VALIDATION_COST)
+    budget = measure_budget()
+    parameters = min(len(splits) * count_run_bytes(experiment), STATE_BYTES[device])
+    return Estimate(
+        seconds_likely=epoch * min(EXPECTED_EPOCHS, experiment.epochs),
+        seconds_most=epoch * experiment.epochs,
+        memory_bytes=BASE_BYTES + parameters + (min(budget, held) if held is not None else budget),
+        extraction_seconds=estimate_extraction(dataset, experiment, missing=len(missing)),
+    )
+
+
+def estimate_extraction(dataset: Dataset, experiment: Experiment, *, missing: int) -> float:
+    clips = TEXT_SECONDS[experiment.preset] + (CLIP_SECONDS[experiment.preset] / (os.cpu_count() or 1) if reads_sound(experiment) else 0)
+    return missing * clips
+
+
+def count_layers(experiment: Experiment, unit: str) -> int:
+    sizes = PRESETS[experiment.preset]
+    return (sizes.text_layers if unit == TEXT else sizes.speech_layers) + sizes.include_input
+
+
+class Specimen:
+    """Stands in for a Shelf: utterances of one length, the same random numbers in each."""
+
+    def __init__(self, experiment: Experiment, segments: dict[str, int], *, device: str):
+        self.states = {
+            u: torch.randn(count_layers(experiment, u), 1, segments[u], PRESETS[experiment.preset].dim, device=device)
+            for u in experiment.units
+        }
+
+    def build_block(self, rows: np.ndarray, unit: str, normalisation: Normalisation | None) -> Block:
+        states = self.states[unit].expand(-1, len(rows), -1, -1).contiguous()
+        return Block(states, torch.ones(len(rows), states.shape[2], dtype=torch.bool, device=states.device))
+
+
+def time_step(experiment: Experiment, segments: dict[str, int], *, device: str) -> float:
+    """Seconds of one run's step of batch_size utterances, when runs of a fold are trained together."""
+    heavy = experiment.fusion in ("transformer", "coattention") and device == "cpu"
+    runs = 1 if heavy else min(TIMED_RUNS, experiment.repetitions)
+    size = min(TIMED_UTTERANCES, experiment.batch_size) if heavy else experiment.batch_size
+    rows = np.arange(size)
+    members = [Member(0, repetition, repetition, rows, rows, rows) for repetition in range(runs)]
+    stack = Stack(experiment, members, device=device, stacked=choose_stacked(experiment, device))
+    specimen, labels = Specimen(experiment, segments, device=device), rows % 4
+    seconds = []
+    for _ in range(2):  # the first warms up
+        begun = time.perf_counter()
+        stack.take_step(specimen, [None], dict.fromkeys(range(runs), rows), labels)
+        seconds.append(time.perf_counter() - begun)
+    return min(seconds) / runs * experiment.batch_size / size

@@ -1,0 +1,92 @@
+"""A table of the paper: every cell an experiment in a folder of its own, trained one after the other or on a cluster, printed beside the
+paper's figures. Stopped, it goes on where it was: a finished cell is read, a begun one resumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mmer.errors import DataError
+from mmer.export import write_file
+from mmer.training.experiment import Experiment
+from mmer.training.run_experiment import claim_experiment, read_experiment_data, run_experiment
+from mmer.training.runs import RunFolder
+from mmer.training.scores import summarise
+from mmer.training.tables import Cell, cells, derive_predictions, find_cell, format_table, to_markdown, trained_cells
+
+Train = Callable[[Sequence[Path], int], Iterator[Path]]  # (folders, workers that extract) -> each folder when it is finished
+
+
+def choose_cells(table: int, only: Sequence[str] | None = None) -> tuple[Cell, ...]:
+    """The cells to train for a table, in its order. Raises DataError for a name that the table does not need."""
+    needed = trained_cells(table)
+    wrong = sorted(set(only or ()) - {cell.name for cell in needed})
+    if wrong:
+        raise DataError(f"Table {table} needs no cell {', '.join(wrong)}; it needs {', '.join(cell.name for cell in needed)}.")
+    return tuple(cell for cell in needed if not only or cell.name in only)
+
+
+def reproduce_table(
+    table: int,
+    settings: Experiment,
+    root: Path,
+    *,
+    only: Sequence[str] | None = None,
+    workers: int = 0,
+    train: Train | None = None,
+    say: Callable[[str], None] = print,
+    markdown: Path | None = None,
+) -> str:
+    """Trains what is missing and returns the table as text. `settings` holds data, preset and protocol; model and units are the cells'.
+
+    Raises DataError as claim_experiment and run_experiment do.
+    """
+    name = read_experiment_data(replace(settings, fusion="linear", units=("T",))).name
+    folders = {cell.name: claim_cell(root, name, cell, settings) for cell in choose_cells(table, only)}
+    open_folders = [folder.path for folder in folders.values() if not folder.has("results")]
+    paths = {folder.path: cell for cell, folder in folders.items()}
+    for number, path in enumerate((train or train_locally)(open_folders, workers), 1):
+        found = RunFolder(path).read("results")["summary"]
+        say(f"{paths[path]}: UA {found['ua']:.4f} ({number} of {len(open_folders)} cells)")
+    results = collect_results(table, root, name, settings)
+    note = f"Here: {name}, preset {settings.preset}, seed {settings.seed}."
+    if markdown is not None:
+        write_file(markdown, to_markdown(table, results, note=note))
+    return format_table(table, results, note=note)
+
+
+def name_cell(data: str, cell: Cell, settings: Experiment) -> str:
+    """The folder of a cell: the data set's name, the preset, the cell's name; the seed where it is not 0."""
+    seed = f"-seed{settings.seed}" if settings.seed else ""
+    return f"{data}-{settings.preset}-{cell.name}{seed}"
+
+
+def claim_cell(root: Path, data: str, cell: Cell, settings: Experiment) -> RunFolder:
+    return claim_experiment(root, name_cell(data, cell, settings), replace(settings, **cell.fields))
+
+
+def train_locally(folders: Sequence[Path], workers: int) -> Iterator[Path]:
+    """One experiment after the other, in this process."""
+    for path in folders:
+        run_experiment(RunFolder(path), workers=workers)
+        yield path
+
+
+def collect_results(table: int, root: Path, data: str, settings: Experiment) -> dict[str, Mapping[str, Any]]:
+    """Cell -> its summary, of all cells that are finished and all combinations whose members are."""
+    predictions: dict[str, pd.DataFrame] = {}
+    results: dict[str, Mapping[str, Any]] = {}
+    for cell in trained_cells(table):
+        folder = RunFolder(root / name_cell(data, cell, settings))
+        if folder.has("results"):
+            results[cell.name] = folder.read("results")["summary"]
+            predictions[cell.name] = folder.read_predictions()
+    for cell in cells(table):
+        if not cell.trained and set(cell.members) <= set(predictions):
+            results[cell.name] = summarise(derive_predictions(find_cell(cell.name), predictions)[0])
+    return results

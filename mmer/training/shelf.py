@@ -1,0 +1,143 @@
+"""Features of many utterances on their way from disk to the model: kept in memory as far as a budget allows, read once for all runs."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmer.cache import FeatureCache
+from mmer.fusion import TEXT
+from mmer.heads import MIN_DEVIATION, Normalisation
+from mmer.training.feature_set import FeatureItem
+
+FRAMES_PER_SECOND = 50  # of both presets' speech encoders
+MIN_BUDGET, MAX_SHARE = 2**30, 0.4  # bytes that are always taken, and the share of the free memory that may be
+
+
+@dataclass(frozen=True)
+class Block:
+    """One unit's states of some utterances, layers first: all runs weight the layers in one product."""
+
+    states: Tensor  # (layers, utterances, segments, dim) float32, normalised if it is speech
+    mask: Tensor  # (utterances, segments) bool; a row of False for an utterance that lacks the unit
+
+
+class Shelf:
+    """States of one model's units. `bytes_read` counts what came from the cache, not what was still held."""
+
+    def __init__(
+        self,
+        cache: FeatureCache,
+        items: Sequence[FeatureItem],
+        units: Sequence[str],
+        *,
+        max_seconds: float,
+        device: str = "cpu",
+        budget: int | None = None,
+    ):
+        self.cache, self.items, self.units, self.device = cache, items, tuple(units), device
+        self.max_frames = round(max_seconds * FRAMES_PER_SECOND)
+        self.budget = measure_budget() if budget is None else budget
+        self.bytes_read = 0
+        self._held: OrderedDict[tuple[int, str], np.ndarray] = OrderedDict()
+        self._bytes_held = 0
+
+    def measure_lengths(self) -> np.ndarray:
+        """(items,) segments of each utterance's longest unit: what it costs."""
+        return np.array([max([0, *(self.count(i, u) for u in self.units)]) for i in range(len(self.items))])
+
+    def count(self, index: int, unit: str) -> int:
+        key = self._key(index, unit)
+        return 0 if key is None else min(self.cache.count_segments(key, unit), self.max_frames)
+
+    def _key(self, index: int, unit: str) -> str | None:
+        item = self.items[index]
+        if unit not in item.units:
+            return None
+        return item.text if unit == TEXT else item.speech
+
+    def read(self, index: int, unit: str) -> np.ndarray | None:
+        """(layers, segments, dim) float16; None where the utterance lacks the unit."""
+        if (index, unit) in self._held:
+            self._held.move_to_end((index, unit))
+            return self._held[index, unit]
+        key = self._key(index, unit)
+        if key is None:
+            return None
+        states = np.array(self.cache.read_states(key, unit)[:, : self.max_frames])
+        self.bytes_read += states.nbytes
+        self._held[index, unit] = states
+        self._bytes_held += states.nbytes
+        while self._bytes_held > self.budget:
+            self._bytes_held -= self._held.popitem(last=False)[1].nbytes
+        return states
+
+    def build_block(self, rows: np.ndarray, unit: str, normalisation: Normalisation | None) -> Block:
+        """The states of utterances `rows` (indices of items) as one padded block."""
+        arrays = [self.read(int(row), unit) for row in rows]
+        layers, dim = next((a.shape[0], a.shape[2]) for a in (*arrays, self._example(unit)) if a is not None)
+        longest = max([1, *(a.shape[1] for a in arrays if a is not None)])
+        half = torch.zeros(layers, len(rows), longest, dim, dtype=torch.float16)
+        mask = torch.zeros(len(rows), longest, dtype=torch.bool)
+        for row, array in enumerate(arrays):
+            if array is not None:
+                half[:, row, : array.shape[1]] = torch.from_numpy(array)
+                mask[row, : array.shape[1]] = True
+        states = half.to(self.device).float()
+        if unit != TEXT and normalisation is not None:
+            scale = torch.from_numpy(1 / normalisation.deviation).to(self.device)[:, None, None]  # (layers, 1, 1, dim)
+            offset = torch.from_numpy(-normalisation.mean / normalisation.deviation).to(self.device)[:, None, None]
+            torch.addcmul(offset, states, scale, out=states)
+        return Block(states, mask.to(self.device))
+
+    def _example(self, unit: str) -> np.ndarray | None:
+        return next((self.read(i, unit) for i, item in enumerate(self.items) if unit in item.units), None)
+
+
+def measure_budget() -> int:
+    """Bytes of features that may stay in memory: a share of what is free now, at least 1 GiB."""
+    if not hasattr(os, "sysconf") or "SC_AVPHYS_PAGES" not in os.sysconf_names:
+        return MIN_BUDGET
+    return max(MIN_BUDGET, int(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * MAX_SHARE))
+
+
+def fit_fold_normalisations(
+    cache: FeatureCache, items: Sequence[FeatureItem], tests: Sequence[np.ndarray], *, max_seconds: float
+) -> list[Normalisation]:
+    """The global normalisation of each fold: over all frames of the utterances that the fold does not test.
+
+    `tests` are the folds' test utterances (indices of items). Frames are read once, whatever the number of folds.
+    """
+    fold_of = np.full(len(items), -1)
+    for fold, rows in enumerate(tests):
+        fold_of[rows] = fold
+    count = np.zeros(len(tests) + 1)
+    total: np.ndarray | None = None  # (folds + 1, layers, dim); the last is of utterances that no fold tests
+    squares: np.ndarray | None = None
+    frames = round(max_seconds * FRAMES_PER_SECOND)
+    for index, item in enumerate(items):
+        if item.speech is None or "F" not in item.units:
+            continue
+        x = cache.read_states(item.speech, "F")[:, :frames].astype(np.float32)
+        if total is None or squares is None:
+            total = np.zeros((len(tests) + 1, x.shape[0], x.shape[2]))
+            squares = np.zeros_like(total)
+        count[fold_of[index]] += x.shape[1]
+        total[fold_of[index]] += x.sum(1, dtype=np.float64)
+        squares[fold_of[index]] += np.square(x).sum(1, dtype=np.float64)
+    found = []
+    for fold in range(len(tests)):
+        others = [f for f in range(len(tests) + 1) if f != fold]
+        if total is None or squares is None or not count[others].sum():
+            raise ValueError("no frames to normalise by")
+        mean = total[others].sum(0) / count[others].sum()
+        variance = squares[others].sum(0) / count[others].sum() - np.square(mean)
+        deviation = np.sqrt(np.maximum(variance, MIN_DEVIATION**2))
+        found.append(Normalisation(mean.astype(np.float32), deviation.astype(np.float32)))
+    return found

@@ -1,4 +1,5 @@
-"""Starts the web app: python app.py [--host H] [--port P] [--preset compact|paper] [--heads FOLDER] [--public]"""
+"""Starts the web app: python app.py [--host H] [--port P] [--preset compact|paper] [--heads FOLDER] [--public]
+[--data-root FOLDER]... [--runs FOLDER] [--features FOLDER]"""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from mmer.errors import MmerError
 from mmer.pipeline import Analyzer
+from mmer.training.workshop import PUBLIC, Workshop
 from mmer.ui import build_app, launch_options
 
 HERE = Path(__file__).resolve().parent
@@ -22,21 +24,44 @@ def main() -> None:
     parser.add_argument(
         "--public",
         action="store_true",
-        help="serve strangers: a bounded queue and a line about recordings; set by itself on a Hugging Face Space",
+        help="serve strangers: a bounded queue, a line about recordings, no training; set by itself on a Hugging Face Space",
     )
+    parser.add_argument(
+        "--data-root",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="a folder of data sets that the Train tab may read; can be given several times",
+    )
+    parser.add_argument("--runs", type=Path, metavar="FOLDER", help="where experiments are kept (default: runs; none with --public)")
+    parser.add_argument("--features", type=Path, default=HERE / "cache", metavar="FOLDER", help="the feature cache (default: cache)")
     options = parser.parse_args()
     is_public = options.public or "SPACE_ID" in os.environ
     try:
         analyzer = Analyzer.load(preset=options.preset, heads_folder=options.heads)
     except MmerError as error:
         parser.exit(2, f"{error}\n")
-    app = build_app(analyzer, examples=HERE / "assets" / "examples", is_public=is_public)
+    workshop = open_workshop(options, is_public=is_public)
+    app = build_app(analyzer, examples=HERE / "assets" / "examples", workshop=workshop, is_public=is_public)
     try:
         app.launch(server_name=options.host or ("0.0.0.0" if is_public else None), server_port=options.port, **launch_options())
     except OSError as error:
         if "empty port" not in str(error):
             raise
         parser.exit(2, f"Port {options.port} is taken by another program; choose another with --port.\n")
+
+
+def open_workshop(options: argparse.Namespace, *, is_public: bool) -> Workshop:
+    """Where the Train tab reads and writes; for strangers it only shows what was recorded, and --runs where it was named."""
+    return Workshop(
+        runs=options.runs or (None if is_public else HERE / "runs"),
+        features=options.features,
+        roots=tuple(root.resolve() for root in options.data_root),
+        recorded=HERE / "assets" / "runs",
+        heads=options.heads,
+        closed=PUBLIC if is_public else "",
+    )
 
 
 if __name__ == "__main__":

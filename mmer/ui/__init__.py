@@ -7,7 +7,8 @@ from pathlib import Path
 import gradio as gr
 
 from ..pipeline import Analyzer
-from . import about, cards, explore
+from ..training.workshop import Workshop
+from . import about, cards, explore, train
 from .examples import list_stored
 from .session import KEPT_SECONDS
 from .style import launch_options
@@ -18,8 +19,8 @@ CACHE_CHECK_SECONDS = 5 * 60
 QUEUE_LENGTH = {False: None, True: 24}  # is_public -> how many may wait
 
 
-def build_app(analyzer: Analyzer, *, examples: Path, is_public: bool = False) -> gr.Blocks:
-    """The page for one analyzer that all visitors share; launch it with `launch_options()`."""
+def build_app(analyzer: Analyzer, *, examples: Path, workshop: Workshop | None = None, is_public: bool = False) -> gr.Blocks:
+    """The page for one analyzer and one workshop that all visitors share; launch it with `launch_options()`."""
     with gr.Blocks(
         title="mmer: why a machine hears an emotion",
         analytics_enabled=False,
@@ -28,9 +29,12 @@ def build_app(analyzer: Analyzer, *, examples: Path, is_public: bool = False) ->
     ) as app:
         gr.HTML(cards.HEADER)
         with gr.Tabs(elem_id="tabs"):
-            with gr.Tab("Explore", id="explore"):
+            with gr.Tab("Explore", id="explore") as explore_tab:
                 explore.build(analyzer, examples=list_stored(examples), is_public=is_public)
-            with gr.Tab("About", id="about"):
+            with gr.Tab("Train", id="train") as train_tab:
+                training = train.build(workshop or Workshop())
+            with gr.Tab("About", id="about") as about_tab:
                 about.build(analyzer)
+        train.wake(training, train_tab, [explore_tab, about_tab])
     app.queue(default_concurrency_limit=4, max_size=QUEUE_LENGTH[is_public])
     return app

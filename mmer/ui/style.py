@@ -56,8 +56,8 @@ def launch_options() -> dict:
     """Keyword arguments for launch(): look, script, privacy."""
     return {
         "theme": build_theme(),
-        "css": read_asset("page.css") + read_style(),
-        "head": f"<script>{read_asset('page.js')}\n{read_script()}</script>",
+        "css": read_asset("page.css") + read_asset("train.css") + read_style(),
+        "head": f"<script>{read_asset('page.js')}\n{read_asset('train.js')}\n{read_script()}</script>",
         "run_history": False,
         "footer_links": ["api"],
         "enable_monitoring": False,

@@ -27,8 +27,6 @@ BY_NAMES = {"auto": "sessions where there are any (the paper's)", "session": "se
 PRESET_NAMES = {"compact": "compact (offline, half-size encoders)", "paper": "paper (wav2vec2-base and BERT-base)"}
 DEVICE_NAMES = {"auto": "a GPU where there is one", "cpu": "CPU", "cuda": "GPU"}
 REVEAL = "() => setTimeout(() => window.mmerTrain?.reveal('#data-report'), 150)"
-    "() => setTimeout(() => { if (innerWidth <= 900) document.querySelector('#data-report')?.scrollIntoView({ block: 'start' }); }, 150)"
-)
 DOWNLOAD = "() => setTimeout(() => window.mmerTrain?.download(), 200)"
 PROMOTED = "The run with the lowest validation loss, calibrated on its validation part; the test part chooses nothing."
 # a press on an experiment of the list; whoever has the focus keeps it when the list is drawn anew

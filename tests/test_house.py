@@ -1,5 +1,6 @@
 """The house keeps its own rules: who imports whom, what the README promises, how large files are."""
 
+import argparse
 import ast
 import re
 import shlex
@@ -160,9 +161,16 @@ def test_ci_runs_the_readme_s_test_command():
     assert "README.md" in runner and "pytest" not in re.sub(r"#.*", "", runner)
 
 
+def flags_of(parser):
+    """Those of a command and of its own commands."""
+    below = [own for action in parser._actions if isinstance(action, argparse._SubParsersAction) for own in action.choices.values()]
+    own = [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
+    return own + [flag for parser in below for flag in flags_of(parser)]
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_flag_is_documented(name):
-    flags = [option for action in build_command_parser(name)._actions for option in action.option_strings if option.startswith("--")]
+    flags = flags_of(build_command_parser(name))
     missing = [flag for flag in flags if flag != "--help" and not re.search(rf"`(?:[^`]* )?{flag}[` =]", DOCUMENTS)]
     assert missing == []
 

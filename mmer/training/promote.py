@@ -21,6 +21,7 @@ from mmer.heads import COMBINATION, CombinedHead, Head, HeadConfig, read_config,
 from mmer.results import EMOTIONS
 from mmer.training.engine import Outputs
 from mmer.training.evaluate import calibrate, describe_calibration
+from mmer.training.experiment import Experiment
 from mmer.training.metrics import count_confusions, measure_macro_f1, measure_ua, measure_wa
 from mmer.training.run_card import LICENCES, describe_promoted
 from mmer.training.runs import NAME, RunFolder
@@ -203,7 +204,7 @@ def describe_training(folders: list[RunFolder], run: Run, *, chosen: bool) -> di
     tested = rows[(rows["part"] == "test") & (rows["fold"] == run[0]) & (rows["repetition"] == run[1])]
     return {
         "date": datetime.now(UTC).date().isoformat(),
-        "experiments": {folder.name: {k: v for k, v in folder.read("config").items() if k not in MACHINE} for folder in folders},
+        "experiments": {folder.name: describe_settings(folder.read_experiment()) for folder in folders},
         "fold": run[0],
         "repetition": run[1],
         "chosen by": "the lowest validation loss" if chosen else "hand",
@@ -215,6 +216,11 @@ def describe_training(folders: list[RunFolder], run: Run, *, chosen: bool) -> di
         "test speakers": sorted(set(tested["speaker"])),
         "leakage": first.read("leakage")["summary"] if first.has("leakage") else [],
     }
+
+
+def describe_settings(experiment: Experiment) -> dict[str, Any]:
+    told = experiment.to_json() | {"learning_rate": experiment.rate}
+    return {name: value for name, value in told.items() if name not in MACHINE}
 
 
 # On disk

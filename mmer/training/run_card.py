@@ -54,7 +54,7 @@ def _write_metadata(config: HeadConfig) -> str:
         **({} if hub else {"license_name": config.licence.lower().replace(" ", "-") or "unknown"}),
         "library_name": "mmer-explorer",
         "pipeline_tag": task["type"],
-        "tags": ["speech-emotion-recognition", "wav2vec2", "bert", "safetensors"],
+        "tags": ["speech-emotion-recognition", "safetensors", f"encoders-{config.preset}"],
         "metrics": [m["type"] for m in metrics],
         "model-index": [{"name": config.name, "results": [found]}],
     }

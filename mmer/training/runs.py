@@ -137,15 +137,22 @@ class RunFolder:
 
     def read_predictions(self) -> pd.DataFrame:
         """What there is so far: predictions.parquet, and the parts of runs done since. Raises DataError when there is nothing or damage."""
+        try:
+            parts = self._gather_predictions()
+        except FileNotFoundError:  # the parts were merged while we read them
+            parts = self._gather_predictions()
+        if not parts:
+            raise DataError(f"{self.name} has no predictions yet: none of its runs is finished.")
+        whole = pd.concat(parts, ignore_index=True)
+        return whole.sort_values(["repetition", "fold"], kind="stable", ignore_index=True)
+
+    def _gather_predictions(self) -> list[pd.DataFrame]:
         parts = [_read_parquet(path) for path in sorted((self.path / PARTS).glob("*.parquet")) if not path.name.startswith(".")]
         if (self.path / PREDICTIONS).is_file():
             merged = _read_parquet(self.path / PREDICTIONS)
             later = {run for part in parts for run in _list_runs_of(part)}
             parts.append(merged[[run not in later for run in _list_runs_of(merged)]])
-        if not parts:
-            raise DataError(f"{self.name} has no predictions yet: none of its runs is finished.")
-        whole = pd.concat(parts, ignore_index=True)
-        return whole.sort_values(["repetition", "fold"], kind="stable", ignore_index=True)
+        return parts
 
     # heads, log
 
@@ -311,6 +318,8 @@ def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
 def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path, engine="pyarrow")
+    except FileNotFoundError:
+        raise
     except (OSError, ValueError) as error:  # pyarrow's own errors are children of these
         raise DataError(f"{path} can't be read as predictions ({error}); delete it and resume the experiment.") from error
 

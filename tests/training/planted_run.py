@@ -37,8 +37,11 @@ def plant_features(dataset, units):
     return found
 
 
-def plant_experiment(root, name="planted", *, fusion="late", units=("F", "S"), data="ravdess", half=False, **settings):
-    """(folder, features): a finished experiment of 2 folds and 2 repetitions; its predictions are what its heads say."""
+def plant_experiment(root, name="planted", *, fusion="late", units=("F", "S"), data="ravdess", half=False, steps=0, **settings):
+    """(folder, features): a finished experiment of 2 folds and 2 repetitions; its predictions are what its heads say.
+
+    They are trained for `steps` steps on their training part, so that with some they are better than chance.
+    """
     experiment = Experiment(data="data", features="cache", fusion=fusion, units=units, folds=2, repetitions=2, share=0.5, **settings)
     dataset = plant_dataset(root, data)
     splits = make_splits(dataset, experiment.plan)
@@ -58,7 +61,8 @@ def plant_experiment(root, name="planted", *, fusion="late", units=("F", "S"), d
     features = plant_features(dataset, units)
     runs = []
     for split in splits:
-        save_planted_head(folder.place_head(split.fold, split.repetition), experiment, split, half=half)
+        training = [(features[u.name], EMOTIONS.index(u.label)) for u in (dataset.utterances[i] for i in split.train)]
+        save_planted_head(folder.place_head(split.fold, split.repetition), experiment, split, training if steps else [], steps, half=half)
         frame, row = predict_split(Head.load(folder.place_head(split.fold, split.repetition)), dataset, split, features)
         folder.write_part(split.fold, split.repetition, frame)
         folder.append_metrics(
@@ -70,11 +74,32 @@ def plant_experiment(root, name="planted", *, fusion="late", units=("F", "S"), d
     return folder, features
 
 
-def save_planted_head(place, experiment, split, *, half):
+def save_planted_head(place, experiment, split, training, steps, *, half):
     torch.manual_seed(seed_run(experiment, split) % 2**31)
     config = shape_head(experiment)
     shape = (LAYERS["F"], DIM)
-    save_head(place, config, build_model(config), normalisation=Normalisation(np.full(shape, 0.1), np.full(shape, 2.0)), half=half)
+    normalisation = Normalisation(np.full(shape, 0.1, np.float32), np.full(shape, 2.0, np.float32))
+    model = build_model(config)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    head = Head(config, model, normalisation=normalisation)
+    rows = [[torch.from_numpy(head.prepare_unit(features, u)) for u in config.units] for features, _ in training]
+    for _ in range(steps):
+        states, masks = pad(rows, config.units)
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(states, masks).logits, torch.tensor([label for _, label in training])).backward()
+        optimizer.step()
+    save_head(place, config, model, normalisation=normalisation, half=half)
+
+
+def pad(rows, units):
+    """States (batch, layers, segments, dim) and masks (batch, segments) per unit."""
+    longest = {u: max(row[i].shape[1] for row in rows) for i, u in enumerate(units)}
+    states = {
+        u: torch.stack([torch.nn.functional.pad(row[i], (0, 0, 0, longest[u] - row[i].shape[1])) for row in rows])
+        for i, u in enumerate(units)
+    }
+    masks = {u: torch.stack([torch.arange(longest[u]) < row[i].shape[1] for row in rows]) for i, u in enumerate(units)}
+    return states, masks
 
 
 def predict_split(head, dataset, split, features):

@@ -112,6 +112,41 @@ def test_the_heartbeat_goes_on_and_silence_is_noticed(folder, start):
     assert "has not been heard of for 31 s" in read_status(folder, now=heartbeat + STALE + 1).message
 
 
+WRITER = """
+import sys
+import pandas as pd
+from mmer.training.run_status import hold
+from mmer.training.runs import RunFolder
+folder = RunFolder(sys.argv[1])
+with hold(folder) as held:
+    epoch = max([row["epoch"] for row in folder.read_metrics()], default=0)
+    while True:
+        epoch += 1
+        folder.append_metrics([{"fold": 0, "repetition": 0, "epoch": epoch, "loss": "x" * 5000}])
+        folder.write("results", {"epoch": epoch, "filling": "x" * 50000})
+        folder.write_part(epoch % 3, 0, pd.DataFrame({"fold": [epoch % 3] * 500, "repetition": 0, "epoch": epoch}))
+        held.beat()
+        if epoch % 10 == 0:
+            folder.merge_parts()
+"""
+
+
+def test_kill_9_at_any_moment_leaves_a_folder_that_can_be_read(folder, start):
+    last = 0
+    for delay in (0.0, 0.013, 0.11, 0.27):
+        process = start(WRITER)
+        wait_until(lambda seen=last: len(folder.read_metrics()) > seen + 10 and len(folder.read_predictions()))  # while they are written
+        time.sleep(delay)
+        process.kill()
+        process.wait()
+        epochs = [row["epoch"] for row in folder.read_metrics()]
+        assert epochs == list(range(1, len(epochs) + 1)) and read_status(folder).state == "lost"
+        assert folder.read("results")["epoch"] in (epochs[-1], epochs[-1] - 1)
+        whole = folder.read_predictions()
+        assert sorted(whole.groupby("fold").size()) == [500] * 3 and (whole.groupby("fold")["epoch"].nunique() == 1).all()
+        last = len(epochs)
+
+
 def test_a_second_process_is_refused(folder, start):
     first = start(OBEDIENT)
     wait_until(lambda: is_running(folder))

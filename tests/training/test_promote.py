@@ -1,0 +1,179 @@
+"""A run of a planted experiment becomes a head that says what the run said, calibrated on its validation part; the hub reads its card."""
+
+import json
+
+import numpy as np
+import pytest
+from huggingface_hub import ModelCard
+from planted_run import plant_experiment
+from scipy.optimize import minimize_scalar
+from sklearn.metrics import recall_score
+
+from mmer.errors import DataError, HeadError
+from mmer.heads import list_heads, load_head
+from mmer.results import EMOTIONS
+from mmer.training.promote import promote_combination, promote_run
+
+LOGITS = [f"logit.{e}" for e in EMOTIONS]
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    return plant_experiment(tmp_path_factory.mktemp("runs"), steps=8)
+
+
+@pytest.fixture(scope="module")
+def early(tmp_path_factory):
+    return plant_experiment(
+        tmp_path_factory.mktemp("early"), "early", fusion="coattention", units=("T", "F"), model={"blocks": 1, "heads": 4}
+    )
+
+
+@pytest.fixture(scope="module")
+def promoted(planted, tmp_path_factory):
+    return promote_run(planted[0], name="mine", out=tmp_path_factory.mktemp("pretrained"))
+
+
+def rows_of(folder, fold, repetition, part):
+    p = folder.read_predictions()
+    return p[(p["fold"] == fold) & (p["repetition"] == repetition) & (p["part"] == part)]
+
+
+def test_the_head_says_what_its_run_said(planted, promoted):
+    folder, features = planted
+    head = load_head(promoted)
+    training = head.config.training
+    rows = rows_of(folder, training["fold"], training["repetition"], "test")
+    for _, row in rows.iterrows():
+        prediction = head.predict(features[row["utterance"]])
+        assert np.array_equal(prediction.logits, row[LOGITS].to_numpy(np.float32))
+    assert head.config.name == "mine" and list_heads(promoted.parent)["mine"] == head.config
+    assert [p.name for p in promoted.parent.iterdir()] == ["mine"]
+
+
+def test_it_is_the_run_with_the_lowest_validation_loss(planted, promoted):
+    runs = planted[0].read("results")["runs"]
+    best = min(runs, key=lambda run: run["validation_loss"])
+    training = load_head(promoted).config.training
+    assert (training["fold"], training["repetition"], training["chosen by"]) == (
+        best["fold"],
+        best["repetition"],
+        "the lowest validation loss",
+    )
+
+
+def test_temperature_has_the_lowest_loss_on_its_validation_part(planted, promoted):
+    config = load_head(promoted).config
+    rows = rows_of(planted[0], config.training["fold"], config.training["repetition"], "validation")
+    logits, labels = rows[LOGITS].to_numpy(np.float64), [EMOTIONS.index(label) for label in rows["label"]]
+
+    def loss(temperature):
+        z = logits / temperature
+        return float(np.mean(np.log(np.exp(z).sum(1)) - z[np.arange(len(z)), labels]))
+
+    best = minimize_scalar(loss, bounds=(0.05, 20), method="bounded")
+    assert loss(config.temperature) == pytest.approx(best.fun, abs=1e-6) and 0.06 < config.temperature < 19
+
+
+def test_the_config_tells_the_test_part_s_figures_and_no_path(planted, promoted):
+    config = load_head(promoted).config
+    rows = rows_of(planted[0], config.training["fold"], config.training["repetition"], "test")
+    assert config.metrics["run"]["ua"] == pytest.approx(recall_score(rows["label"], rows["predicted"], average="macro"), abs=1e-4)
+    assert config.metrics["run"]["speakers"].keys() == set(rows["speaker"]) == set(config.training["test speakers"])
+    assert config.metrics["experiment"]["runs"] == 4
+    assert config.licence == "CC BY-NC-SA 4.0" and "acted" in config.caveat and config.trained_on.startswith("16 utterances of ravdess")
+    assert not {"data", "features"} & config.training["experiments"]["planted"].keys()
+
+
+def test_the_hub_reads_the_card(planted, promoted):
+    card = ModelCard.load(promoted / "README.md")
+    data = card.data
+    assert (data.license, data.library_name, data.pipeline_tag) == ("cc-by-nc-sa-4.0", "mmer-explorer", "audio-classification")
+    results = {r.metric_type: r for r in data.eval_results}
+    config = load_head(promoted).config
+    assert results["recall"].metric_value == config.metrics["run"]["ua"] and results["f1"].dataset_name == "ravdess"
+    assert data.model_name == "mine"
+    for words in (
+        "# mine: F + S, late fusion",
+        "fold 1",
+        "| actor",
+        "must not be used for",
+        "chosen by the lowest validation loss",
+        "stand in the test part too",
+        "learning_rate 0.001",
+        "`python -m mmer runs promote`",
+        "| temperature |",
+    ):
+        assert words in card.content, words
+    assert "None" not in card.content and "{" not in card.text
+
+
+def test_a_run_can_be_chosen_by_hand(planted, tmp_path):
+    config = load_head(promote_run(planted[0], name="other", fold=1, repetition=0, out=tmp_path)).config
+    assert (config.training["fold"], config.training["repetition"], config.training["chosen by"]) == (1, 0, "hand")
+    runs = planted[0].read("results")["runs"]
+    config = load_head(promote_run(planted[0], name="third", fold=1, out=tmp_path)).config
+    best = min((r for r in runs if r["fold"] == 1), key=lambda r: r["validation_loss"])
+    assert (config.training["fold"], config.training["repetition"]) == (1, best["repetition"])
+
+
+def test_half_precision_stays_half(tmp_path):
+    folder, features = plant_experiment(tmp_path / "runs", "small", units=("F",), half=True)
+    place = promote_run(folder, name="small", out=tmp_path / "out")
+    whole = sum(p.stat().st_size for p in folder.place_head(0, 0).glob("*.safetensors"))
+    assert sum(p.stat().st_size for p in place.glob("*.safetensors")) == whole
+    head = load_head(place)
+    row = rows_of(folder, head.config.training["fold"], head.config.training["repetition"], "test").iloc[0]
+    assert np.array_equal(head.predict(features[row["utterance"]]).logits, row[LOGITS].to_numpy(np.float32))
+
+
+def test_a_licence_that_nobody_knows_is_said_to_be_unknown(tmp_path):
+    folder, _ = plant_experiment(tmp_path / "runs", "own", data="mydata", units=("F",))
+    card = ModelCard.load(promote_run(folder, name="own", out=tmp_path / "out") / "README.md")
+    assert card.data.license == "other" and card.data.to_dict()["license_name"] == "unknown"
+    assert "trained on mydata alone" in card.text and "unknown: it is that of the data" in card.text
+    card = ModelCard.load(promote_run(folder, name="own2", out=tmp_path / "out", licence="MIT") / "README.md")
+    assert card.data.license == "mit"
+
+
+def test_what_can_t_be_promoted_is_refused_and_leaves_nothing(planted, promoted, tmp_path):
+    folder = planted[0]
+    for wanted, message in (
+        ({"name": "mine", "out": promoted.parent}, "already a head mine"),
+        ({"name": "../mine"}, "can't be a head's name"),
+        ({"name": "x", "fold": 7}, "no finished run of fold 8"),
+        ({"name": "x", "fold": 0, "repetition": 5}, "no finished run of fold 1 repetition 6"),
+    ):
+        with pytest.raises(DataError, match=message):
+            promote_run(folder, **({"out": tmp_path} | wanted))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_altered_head_is_refused(tmp_path):
+    folder, _ = plant_experiment(tmp_path / "runs", units=("F",))
+    (folder.place_head(0, 0) / "model.safetensors").write_bytes(b"x")
+    with pytest.raises(HeadError, match="was altered"):
+        promote_run(folder, name="x", fold=0, repetition=0, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_early_and_a_late_experiment_become_a_combination(planted, early, tmp_path):
+    place = promote_combination(early[0], planted[0], name="both", out=tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["both", "both-early", "both-late"]
+    head = load_head(place)
+    training = head.config.training
+    assert training["experiments"].keys() == {"early", "planted"} and head.config.units == ("T", "F", "S")
+    first, second = (rows_of(f, training["fold"], training["repetition"], "test").set_index("utterance") for f in (early[0], planted[0]))
+    name = first.index[0]
+    mean = (first.loc[name, LOGITS].to_numpy(float) + second.loc[name, LOGITS].to_numpy(float)) / 2
+    own = {role: load_head(tmp_path / f"both-{role}") for role in ("early", "late")}
+    found = head.combine(own["early"].predict(early[1][name]), own["late"].predict(planted[1][name]))
+    assert found.logits == pytest.approx(mean, abs=1e-6)
+    assert "Its folder lies beside" in (place / "README.md").read_text()
+    with pytest.raises(DataError, match="name the early experiment first"):
+        promote_combination(planted[0], early[0], name="wrong", out=tmp_path)
+
+
+def test_the_card_s_metadata_is_one_block(promoted):
+    _, front, _ = (promoted / "README.md").read_text().split("---\n", 2)
+    assert all(json.loads(line.partition(": ")[2]) for line in front.splitlines())

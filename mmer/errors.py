@@ -24,6 +24,10 @@ class AlignmentError(MmerError):
     """Words and sound could not be brought together; the analysis goes on without the aligned units."""
 
 
+class EditError(MmerError):
+    """A change that can't be made to this clip: a word that is not there, a span that is too short, a tool that is missing."""
+
+
 class WeightsError(MmerError):
     """A weight file that is missing, altered or of another model."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmer.errors import HeadError
-from mmer.results import UNIT_NAMES, UNITS, Analysis, Branch, Prediction
+from mmer.results import UNIT_NAMES, UNITS, Analysis, Branch, Coattention, Prediction
 
 CAPTION_SUM = "Where the sum comes from, not what the sound caused: each state has already seen its surroundings. The parts add up exactly."
 CAPTION_CENTRED = "Centred over the emotions, since softmax ignores what they all share: above 0 speaks for the emotion, below 0 against."
@@ -152,3 +152,29 @@ def flipping_part(analysis: Analysis, *, role: str | None = None) -> tuple[Flip,
             parts += [(b.unit, logits - share * b.logits) for b in branches]
     labels = [(name, prediction.classes[int(np.argmax(rest))]) for name, rest in parts]
     return tuple(Flip(name, label) for name, label in labels if label != prediction.label)
+
+
+def share_overlap(starts: np.ndarray, ends: np.ndarray, parts_starts: np.ndarray, parts_ends: np.ndarray) -> np.ndarray:
+    """(segments, parts) what share of each part's time lies in each segment; 0 where a segment's times are NaN."""
+    overlap = np.minimum(ends[:, None], parts_ends[None]) - np.maximum(starts[:, None], parts_starts[None])
+    lengths = np.maximum(parts_ends - parts_starts, 1e-9)[None]
+    return np.nan_to_num(np.clip(overlap, 0, None) / lengths)
+
+
+def speech_attention(maps: Coattention, segments: int) -> np.ndarray:
+    """(segments,) attention that each speech segment gets from the text, mean over layers, heads and word pieces; they sum to 1."""
+    cells = maps.text_to_speech.astype(np.float64).mean((0, 1, 2))
+    held = count_held(len(cells), segments, maps.segments_per_cell)
+    return np.repeat(cells / held, held)
+
+
+def text_attention(maps: Coattention, segments: int) -> np.ndarray:
+    """(tokens,) attention that each word piece gets from the speech, mean over layers, heads and segments; they sum to 1."""
+    rows = maps.speech_to_text.astype(np.float64).mean((0, 1))  # (cells, tokens)
+    held = count_held(len(rows), segments, maps.segments_per_cell)
+    return (rows * held[:, None]).sum(0) / segments
+
+
+def count_held(cells: int, segments: int, per_cell: int) -> np.ndarray:
+    """(cells,) how many segments share each cell; the last holds what is left."""
+    return np.minimum(per_cell, segments - per_cell * np.arange(cells))

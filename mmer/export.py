@@ -24,6 +24,7 @@ from mmer.results import Analysis, Clip, Coattention, Prediction
 
 FORMAT = "mmer-analysis"
 VERSION = 1
+ADDED = frozenset(["parent"])  # keys that files of the first releases lack
 LIST_LIMIT = 10_000  # arrays with more numbers are written as base64
 ENVELOPE_POINTS = 2000  # columns of the waveform's outline, at most
 FULL_SCALE = 32767  # of the 16-bit samples
@@ -175,6 +176,8 @@ def field_types(kind: type) -> dict[str, Any]:
 
 def decode(kind: Any, value: Any, where: str) -> Any:
     """`value` as type `kind`, one of those that results.py uses. `where` is the path of the key, for messages."""
+    if kind is Any:  # an edit's own fields
+        return value
     if is_dataclass(kind):
         return decode_fields(typing.cast(type, kind), value, where)
     if kind is np.ndarray:
@@ -197,6 +200,8 @@ def decode_fields(kind: type, value: Any, where: str) -> Any:
     expect(isinstance(value, Mapping), "an object", value, where)
     arguments = {}
     for name, hint in field_types(kind).items():
+        if name in ADDED and name not in value:
+            continue
         path = f"{where}.{name}".lstrip(".")
         arguments[name] = decode(hint, need(value, name, where or "the analysis"), path)
     try:

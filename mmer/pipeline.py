@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,9 @@ from mmer.results import (
     Clip,
     Features,
     Notice,
+    Parent,
     Prediction,
+    SpeechStates,
     Transcript,
 )
 from mmer.transcribe import Recogniser, read_transcript
@@ -34,6 +38,7 @@ from mmer.transcribe import Recogniser, read_transcript
 AnyHead = Head | CombinedHead
 Progress = Callable[[float, str], None]  # (share done in [0, 1], what is being done)
 MAX_PAIRS = 60_000_000  # word pieces times frames: one attention map of it takes 240 MB, and three are needed at once
+MAX_BATCH_FRAMES = 4000  # of changed versions encoded at once: 15 clips of 5 s; their states take 30 MB at 384 dimensions
 NO_WORDS = "No words were heard or typed, so nothing can be read or aligned."
 # stage -> (what the person reads, rough share of the work before it ends)
 STAGES = {
@@ -44,6 +49,14 @@ STAGES = {
     "pool": ("Pooling frames into phones, syllables and words", 0.95),
     "fuse": ("Running the fusion models", 1.0),
 }
+
+
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """A changed version of an analysed clip with the same segments: what is read instead. See Analyzer.score_variants."""
+
+    samples: np.ndarray | None = None  # (samples,) as many as the clip has; None: the clip's own
+    transcript: Transcript | None = None  # with as many word pieces; None: the analysis's own
 
 
 class Memo:
@@ -185,6 +198,43 @@ class Analyzer:
         stages = _Stages(memo, progress, cancelled)
         transcript = self._words(clip, text, textgrid, stages)
         alignment, reasons, notices = self._aligned(clip, transcript, aligner, textgrid, pronunciations, stages)
+        return self._read(clip, transcript, alignment, reasons, notices, chosen, head, None, stages)
+
+    def analyze_parts(
+        self,
+        clip: Clip,
+        transcript: Transcript,
+        alignment: Alignment | None,
+        *,
+        absent: Mapping[str, str] | None = None,
+        head: str = "combined",
+        parent: Parent | None = None,
+        memo: Memo | None = None,
+        progress: Progress | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Analysis:
+        """The same for a clip whose words are known and placed: nothing is recognised or aligned.
+
+        `absent`: unit -> why it can't be had; `parent`: what the clip was made from, if it is a changed one. Raises as `analyze` does.
+        """
+        chosen = self._find_head(head)
+        stages = _Stages(memo, progress, cancelled)
+        notices = alignment.notices if alignment else ()
+        return self._read(clip, transcript, alignment, dict(absent or {}), notices, chosen, head, parent, stages)
+
+    def _read(
+        self,
+        clip: Clip,
+        transcript: Transcript,
+        alignment: Alignment | None,
+        reasons: dict[str, str],
+        notices: tuple[Notice, ...],
+        chosen: AnyHead,
+        head: str,
+        parent: Parent | None,
+        stages: _Stages,
+    ) -> Analysis:
+        """Clip, words and their places -> states, features, predictions."""
         speech = stages.run("encode speech", (clip.sha256, self.speech.identity), lambda: self.speech.encode(clip.samples))
         states = None
         if transcript.words:
@@ -215,7 +265,57 @@ class Analyzer:
             notices=tuple(dict.fromkeys(notices)),
             version=__version__,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
+            parent=parent,
         )
+
+    def score_variants(
+        self,
+        analysis: Analysis,
+        variants: Iterable[Variant],
+        *,
+        count: int,
+        progress: Progress | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Role -> (variants, classes) logits of `count` changed versions of an analysed clip, by the heads that spoke in its analysis.
+
+        Versions are encoded and read together in batches of at most MAX_BATCH_FRAMES frames, so memory does not grow with their number;
+        `variants` may be a generator. What a version leaves as it was is encoded once. Raises: Cancelled between batches.
+        """
+        heads = {role: self._heads[p.head] for role, p in analysis.predictions.items() if not p.members}
+        speech = self.speech.encode(analysis.clip.samples)
+        size = max(1, MAX_BATCH_FRAMES // speech.hidden.shape[1])
+        scores: dict[str, list[np.ndarray]] = {role: [] for role in heads}
+        done = 0
+        for batch in split_batches(variants, size):
+            if cancelled is not None and cancelled():
+                raise Cancelled("The curve was cancelled. Nothing was changed.")
+            if progress is not None:
+                progress(done / max(count, 1), f"Encoding changed versions, {done} of {count} done")
+            features = self._encode_variants(analysis, speech, batch)
+            for role, head in heads.items():
+                assert isinstance(head, Head)
+                scores[role].append(head.score(features))
+            done += len(batch)
+        if progress is not None:
+            progress(1.0, "Done")
+        found = {role: np.concatenate(rows) for role, rows in scores.items() if rows}
+        if "combined" in analysis.predictions and found:
+            found["combined"] = (found["early"] + found["late"]) / 2  # Section 2.4
+        return found
+
+    def _encode_variants(self, analysis: Analysis, speech: SpeechStates, batch: list[Variant]) -> list[Features]:
+        """Features of a batch: changed sounds encoded together, changed words encoded together."""
+        clip, absent = analysis.clip, analysis.unavailable
+        sounds = {id(v): v.samples for v in batch if v.samples is not None}
+        heard = dict(zip(sounds, self.speech.encode_changed(list(sounds.values()), clip.samples, speech)))
+        texts = [v.transcript or analysis.transcript for v in batch]
+        distinct = [text for text in dict.fromkeys(texts) if text.words]
+        read = dict(zip(distinct, self.text.encode_batch(distinct) if distinct else ()))
+        return [
+            extract_features(self.preset, heard.get(id(v), speech), read.get(text), analysis.alignment, absent=absent)
+            for v, text in zip(batch, texts)
+        ]
 
     def _find_head(self, name: str) -> AnyHead:
         if name not in self.heads:
@@ -260,6 +360,13 @@ class Analyzer:
             return None, dict.fromkeys(ALIGNED_UNITS, reason), (failed,)
         rough = align_from_recogniser(transcript)
         return rough, dict.fromkeys(("P", "S"), reason), (failed, *rough.notices)
+
+
+def split_batches(variants: Iterable[Variant], size: int) -> Iterator[list[Variant]]:
+    """Lists of at most `size`, taken only when they are asked for."""
+    source = iter(variants)
+    while batch := list(itertools.islice(source, size)):
+        yield batch
 
 
 def predict(

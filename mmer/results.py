@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -233,6 +234,15 @@ class HeadInfo:
 
 
 @dataclass(frozen=True, eq=False)
+class Parent:
+    """What a changed clip was made from, and how (docs/interventions.md)."""
+
+    sha256: str  # of the parent's samples
+    name: str
+    edits: tuple[Mapping[str, Any], ...]  # in order, each with its "kind"
+
+
+@dataclass(frozen=True, eq=False)
 class Analysis:
     """Everything that was found out about one clip; complete enough to draw, export and trace it."""
 
@@ -254,6 +264,7 @@ class Analysis:
     notices: tuple[Notice, ...] = ()
     version: str = ""  # of mmer
     created: str = ""  # ISO 8601, UTC
+    parent: Parent | None = None  # of a changed clip; None for a recording as it is
 
     @property
     def best(self) -> Prediction:

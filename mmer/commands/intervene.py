@@ -1,0 +1,248 @@
+"""`mmer intervene CLIP`: change words or sound and see what the models then say; or leave out each segment in turn."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmer.commands.analyze import find_heads_folder, locate_head
+from mmer.commands.clip import add_clip_arguments, check_outputs, parse_pronunciations, read_text, read_textgrid_text, tell
+from mmer.errors import DataError, EditError
+from mmer.export import dump_json, write_file
+
+if TYPE_CHECKING:
+    from mmer.interventions import Difference, Edit, Intervention, LeaveOneOut
+    from mmer.pipeline import Analyzer
+    from mmer.results import Analysis
+
+TARGETS = "word:3, syllable:2 or phone:5 (counting from 1), or seconds: 0.31-0.52"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_clip_arguments(parser)
+    for flag, what in (
+        ("mute", "not heard, or [MASK] in the text"),
+        ("remove", "cut out, or dropped from the text"),
+        ("isolate", "kept alone"),
+    ):
+        add_edit(parser, flag, "TARGET", f"{what}; TARGET is {TARGETS}; repeatable, as are all edits")
+    add_edit(parser, "pitch", "TARGET=SEMITONES", "the pitch of a span moved; needs the extra `praat`")
+    add_edit(parser, "tempo", "TARGET=FACTOR", "a span said faster (above 1) or slower; needs the extra `praat`")
+    add_edit(parser, "loudness", "TARGET=DB", "a span turned up or down")
+    add_edit(parser, "voice", "OTHER", "another recording's voice under the same words")
+    add_edit(parser, "words", "TEXT", "other words under the same voice")
+    add_edit(parser, "correct", "TEXT", "the words that are really said, aligned again")
+    parser.add_argument(
+        "--in", dest="medium", default="sound", choices=("sound", "text", "both"), help="where to mute, remove, isolate (%(default)s)"
+    )
+    parser.add_argument("--noise", action="store_true", help="mute with noise of the span's spectrum and level, not with silence")
+    parser.add_argument("--seed", type=int, default=0, help="of the noise (%(default)s)")
+    parser.add_argument(
+        "--leave-one-out",
+        metavar="TIER",
+        choices=("words", "syllables", "phones"),
+        help="leave out each in turn: words, syllables or phones",
+    )
+    parser.add_argument("--emotion", help="the emotion that the curve is printed for (the likeliest)")
+    parser.add_argument("--head", default="combined", help="a head's name, or a folder that holds one (%(default)s)")
+    parser.add_argument("--heads", metavar="FOLDER", type=Path, default=find_heads_folder(), help="the folder of heads (pretrained)")
+    parser.add_argument("--preset", default="compact", choices=("compact", "paper"), help="the pair of encoders (%(default)s)")
+    parser.add_argument("--json", metavar="OUT", type=Path, help="write everything as JSON (docs/interventions.md)")
+    parser.add_argument("--samples", action="store_true", help="put the sound into the JSON as well")
+    parser.add_argument("--wav", metavar="OUT", type=Path, help="write the changed sound, 16 kHz mono")
+
+
+def add_edit(parser: argparse.ArgumentParser, flag: str, metavar: str, text: str) -> None:
+    """All edits share one list, so that they keep the order they were given in."""
+    parser.add_argument(f"--{flag}", dest="edits", metavar=metavar, action="append", default=[], type=partial(tag, flag), help=text)
+
+
+def tag(flag: str, value: str) -> tuple[str, str]:
+    return flag, value
+
+
+def run(args: argparse.Namespace) -> None:
+    check_outputs(args.clip, (args.json, args.textgrid, args.wav))
+    check_request(args)
+    for flag, value in args.edits:  # a mistyped edit is found before anything is loaded
+        if flag != "voice":
+            parse_edit(flag, value, args)
+    analyzer, analysis = analyze(args)
+    print((run_curve if args.leave_one_out else run_edits)(analyzer, analysis, args), end="")
+
+
+def check_request(args: argparse.Namespace) -> None:
+    if bool(args.edits) == bool(args.leave_one_out):
+        raise EditError("Name at least one edit, such as --mute word:3, or --leave-one-out words; not both.")
+    if args.leave_one_out and (args.wav or args.textgrid):
+        raise DataError("--leave-one-out changes the clip many times; --wav and --textgrid go with an edit.")
+
+
+def parse_edit(flag: str, value: str, args: argparse.Namespace) -> Edit:
+    """Raises EditError naming the flag's form."""
+    from mmer.interventions import ChangeLoudness, ChangePitch, ChangeTempo, CorrectWords, Isolate, Mute, Remove, SwapWords, parse_target
+
+    fill = "noise" if args.noise else "silence"
+    if flag == "remove":
+        return Remove(parse_target(value), args.medium)
+    if flag in ("mute", "isolate"):
+        return (Mute if flag == "mute" else Isolate)(parse_target(value), args.medium, fill, args.seed)
+    if flag in ("words", "correct"):
+        return (SwapWords if flag == "words" else CorrectWords)(value)
+    target, _, amount = value.rpartition("=")
+    try:
+        number = float(amount)
+    except ValueError as error:
+        raise EditError(f"--{flag} {value!r} has not the form TARGET=NUMBER, for example --{flag} word:3=2.") from error
+    kinds: dict[str, Callable[..., Edit]] = {"pitch": ChangePitch, "tempo": ChangeTempo, "loudness": ChangeLoudness}
+    return kinds[flag](parse_target(target), number)
+
+
+def analyze(args: argparse.Namespace) -> tuple[Analyzer, Analysis]:
+    from mmer.audio import load_audio
+
+    pronunciations = parse_pronunciations(args.pronounce)
+    text, textgrid = read_text(args), read_textgrid_text(args.textgrid_in)
+    clip = load_audio(args.clip)
+    tell("  0 % Loading the models", quiet=args.quiet)
+    from mmer.pipeline import Analyzer  # torch and transformers take seconds to import
+
+    folder, head = locate_head(args.head, args.heads)
+    analyzer = Analyzer.load(preset=args.preset, heads_folder=folder)
+    options: dict[str, Any] = {"text": text, "textgrid": textgrid, "pronunciations": pronunciations}
+    return analyzer, analyzer.analyze(clip, aligner=args.aligner, head=head, progress=report(args), **options)
+
+
+def report(args: argparse.Namespace) -> Callable[[float, str], None]:
+    return lambda share, stage: tell(f"{100 * share:3.0f} % {stage}", quiet=args.quiet)
+
+
+def run_edits(analyzer: Analyzer, analysis: Analysis, args: argparse.Namespace) -> str:
+    """Makes the edits, writes the files, returns what to print."""
+    from mmer.interventions import intervene, intervention_to_json
+
+    edits, voices = collect_edits(analyzer, args)
+    aligner = "sphinx" if args.aligner == "none" else args.aligner
+    intervention = intervene(analyzer, analysis, edits, voices=voices, aligner=aligner, progress=report(args))
+    if args.json:
+        save(args.json, dump_json(intervention_to_json(intervention, include_samples=args.samples)), args)
+    if args.wav:
+        from mmer.audio import write_wav
+
+        write_wav(intervention.changed.clip, args.wav)
+        tell(f"wrote {args.wav}", quiet=args.quiet)
+    if args.textgrid:
+        save_textgrid(intervention.changed, args)
+    return summarise_intervention(intervention)
+
+
+def save_textgrid(analysis: Analysis, args: argparse.Namespace) -> None:
+    from mmer.align.textgrid import write_textgrid
+    from mmer.errors import AlignmentError
+
+    if analysis.alignment is None:
+        raise AlignmentError(f"No TextGrid was written: {analysis.unavailable.get('W', 'there is no alignment.')}")
+    save(args.textgrid, write_textgrid(analysis.alignment, analysis.clip.duration), args)
+
+
+def collect_edits(analyzer: Analyzer, args: argparse.Namespace) -> tuple[list[Edit], dict[str, Analysis]]:
+    """The edits in their order, and the analyses of other voices by their clip's sha256."""
+    from mmer.audio import load_audio
+    from mmer.interventions import SwapVoice
+
+    edits: list[Edit] = []
+    voices = {}
+    for flag, value in args.edits:
+        if flag == "voice":
+            other = analyzer.analyze(load_audio(value), aligner=args.aligner)
+            voices[other.clip.sha256] = other
+            edits.append(SwapVoice(other.clip.sha256, other.clip.name))
+        else:
+            edits.append(parse_edit(flag, value, args))
+    return edits, voices
+
+
+def run_curve(analyzer: Analyzer, analysis: Analysis, args: argparse.Namespace) -> str:
+    from mmer.interventions import leave_one_out, leave_one_out_to_json
+
+    emotion = args.emotion or analysis.best.label
+    if emotion not in analysis.best.classes:
+        raise EditError(f"There is no emotion {emotion!r}; choose one of: {', '.join(analysis.best.classes)}.")
+    result = leave_one_out(analyzer, analysis, tier=args.leave_one_out, medium=args.medium, seed=args.seed, progress=report(args))
+    if args.json:
+        save(args.json, dump_json(leave_one_out_to_json(result)), args)
+    return summarise_curve(result, emotion, analysis.best.role)
+
+
+def save(path: Path, content: str, args: argparse.Namespace) -> None:
+    write_file(path, content)
+    tell(f"wrote {path}", quiet=args.quiet)
+
+
+# what is printed
+
+
+def summarise_intervention(intervention: Intervention) -> str:
+    """Original, changed and difference per class, for every model (probabilities in per cent) and branch (logits)."""
+    from mmer.results import UNIT_NAMES
+    from mmer.summary import describe_verdict
+
+    lines = [
+        notice.text for notice in intervention.changed.notices if notice.text.startswith(("This is not", "The voice of", "These words"))
+    ]
+    lines += [f"Words: {intervention.changed.transcript.text or '(none)'}", ""]
+    lines += [f"original   {describe_verdict(intervention.original.best)}", f"changed    {describe_verdict(intervention.changed.best)}"]
+    for found in intervention.differences:
+        name = f"{found.role} model" if not found.unit else f"{found.role}, {UNIT_NAMES[found.unit]}"
+        lines += ["", f"{name}{'' if found.same_head else ' (another head speaks for it now)'}", *list_classes(found)]
+    for what, why in intervention.changed.unavailable.items():
+        if what not in intervention.original.unavailable:
+            lines.append(f"Not there any more: {UNIT_NAMES.get(what, what + ' model')}. {why}")
+    return "\n".join(lines) + "\n"
+
+
+def list_classes(found: Difference) -> list[str]:
+    """One row per class: logits, and for a whole model the probabilities."""
+    chances = not found.unit
+    head = f"  {'':<10}{'original':>10}{'changed':>10}{'difference':>12}"
+    rows = [head + (f"{'original':>12}{'changed':>10}{'difference':>12}" if chances else "")]
+    for k, name in enumerate(found.classes):
+        row = f"  {name:<10}" + cell(found.original, k, 10) + cell(found.changed, k, 10) + cell(found.logits, k, 12, sign="+")
+        if chances:
+            row += cell(found.original_probabilities, k, 12, percent=True) + cell(found.changed_probabilities, k, 10, percent=True)
+            row += cell(found.probabilities, k, 12, sign="+", percent=True)
+        rows.append(row)
+    return rows
+
+
+def cell(values: Any, k: int, width: int, *, sign: str = "", percent: bool = False) -> str:
+    if values is None:
+        return f"{'-':>{width}}"
+    return f"{100 * values[k]:{sign}.0f} %".rjust(width) if percent else f"{values[k]:{sign}.3f}".rjust(width)
+
+
+def summarise_curve(result: LeaveOneOut, emotion: str, role: str) -> str:
+    """A row per segment, then the rank correlations."""
+    from mmer.interventions import rank_agreements
+    from mmer.interventions.leave_one_out import read_columns
+
+    columns = read_columns(result, emotion, role=role)
+    width = max(map(len, (*result.labels, "segment"))) + 2
+    lines = [f"{role} model, {emotion}, logits centred over the emotions: above 0 the segment spoke for it", ""]
+    lines.append(f"{'segment':<{width}}{'seconds':>13}" + "".join(f"{name:>{len(name) + 3}}" for name in columns))
+    for k, label in enumerate(result.labels):
+        time = "-" if result.starts[k] != result.starts[k] else f"{result.starts[k]:.2f}-{result.ends[k]:.2f}"
+        lines.append(f"{label:<{width}}{time:>13}" + "".join(f"{values[k]:+.3f}".rjust(len(name) + 3) for name, values in columns.items()))
+    lines += ["", f"Spearman's rank correlation, {len(result.labels)} segments"]
+    seen: set[tuple[str, str]] = set()
+    for curve in result.curves:
+        for a in rank_agreements(result, emotion, role=role, baseline=curve.baseline):
+            if "drop" in (a.one, a.other) or (a.one, a.other) not in seen:
+                against = f"drop ({a.baseline})" if a.one == "drop" else a.one
+                rho = "too few or all equal" if a.rho is None else f"{a.rho:+.2f}"
+                lines.append(f"  {against + ' and ' + a.other:<36}{rho}{', by size' if a.sizes else ''}")
+            seen.add((a.one, a.other))
+    return "\n".join([*lines, *(f"Left out: {reason}." for reason in result.left_out)]) + "\n"

@@ -1,0 +1,261 @@
+"""What the models say without each word, syllable or phone in turn, beside the two things that claim to explain them.
+
+Each segment is muted in the sound (its word pieces masked in the text) and everything is encoded again: dropping its pooled features
+from late fusion would only repeat that sum. Equations 2 and 3 give the contributions, Figure 3's coattention the attention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from mmer.audio import SAMPLE_RATE
+from mmer.errors import EditError
+from mmer.explain import centre, share_overlap, speech_attention, text_attention
+from mmer.export import encode
+from mmer.interventions.edits import MEDIA, Target, check_choice
+from mmer.interventions.intervene import check_analysis
+from mmer.interventions.material import SHORTEST, Material, find_range, read_material
+from mmer.interventions.ranks import rank_agreements
+from mmer.interventions.sound import mute_range
+from mmer.interventions.words import mask_words
+from mmer.pipeline import Analyzer, Progress, Variant
+from mmer.results import Analysis
+
+FORMAT = "mmer-leave-one-out"
+VERSION = 1
+KINDS = {"words": "word", "syllables": "syllable", "phones": "phone"}  # tier -> tier of a Target
+BASELINES = ("silence", "noise")
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """How far each logit falls when a segment is left out, against one baseline."""
+
+    baseline: str  # silence | noise; "mask" where only the text was changed
+    drops: Mapping[str, np.ndarray]  # role -> (segments, classes) original logit minus logit without the segment, not centred
+
+
+@dataclass(frozen=True, eq=False)
+class LeaveOneOut:
+    """The curves over a tier's segments, the contributions and the attention."""
+
+    tier: str  # words | syllables | phones
+    medium: str  # sound | text | both
+    classes: tuple[str, ...]
+    labels: tuple[str, ...]  # (segments,)
+    starts: np.ndarray  # (segments,) seconds; NaN for a word that is not in the sound
+    ends: np.ndarray  # (segments,)
+    words: np.ndarray  # (segments,) index of the written word, -1 for none
+    places: np.ndarray  # (segments,) index in Alignment's tier; for medium "text" in Transcript.words
+    curves: tuple[Curve, ...]  # one per baseline
+    contributions: np.ndarray | None  # (segments, classes) late fusion's, of the medium's branches, not centred; None without late fusion
+    outside: np.ndarray | None  # (classes,) contributions of these branches that lie in no segment: pauses, punctuation
+    attention: np.ndarray | None  # (segments,) early fusion's, mean over its speech units; with medium "both" of both directions; or None
+    left_out: tuple[str, ...]  # segments that could not be muted, each with the reason
+    parent: str  # sha256 of the clip
+
+    def curve(self, baseline: str) -> Curve:
+        """Raises EditError when there is none against this baseline."""
+        for found in self.curves:
+            if found.baseline == baseline:
+                return found
+        raise EditError(f"There is no curve against {baseline}; there are {', '.join(c.baseline for c in self.curves)}.")
+
+
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """The segments to leave out."""
+
+    labels: tuple[str, ...]
+    starts: np.ndarray
+    ends: np.ndarray
+    words: np.ndarray
+    places: np.ndarray
+
+
+def leave_one_out(
+    analyzer: Analyzer,
+    analysis: Analysis,
+    *,
+    tier: str = "words",
+    medium: str = "sound",
+    baselines: Sequence[str] = BASELINES,
+    seed: int = 0,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> LeaveOneOut:
+    """The drop of every logit for every segment, against each baseline. All changed versions run in batches of bounded memory.
+
+    Raises: EditError when the tier is not there or has no text, HeadError when the analysis was made by other models; Cancelled.
+    """
+    check_request(tier, medium, baselines)
+    check_analysis(analyzer, analysis)
+    material = read_material(analysis)
+    segments, left_out = list_segments(material, tier, medium)
+    baselines = ("mask",) if medium == "text" else tuple(dict.fromkeys(baselines))
+    variants = make_variants(analyzer, material, segments, tier, medium, baselines, seed)
+    scores = analyzer.score_variants(
+        analysis, variants, count=len(baselines) * len(segments.labels), progress=progress, cancelled=cancelled
+    )
+    curves = [{role: read_drops(analysis, role, rows, len(baselines), k) for role, rows in scores.items()} for k in range(len(baselines))]
+    contributions, outside = sum_contributions(analysis, segments, medium)
+    return LeaveOneOut(
+        tier=tier,
+        medium=medium,
+        classes=analysis.best.classes,
+        labels=segments.labels,
+        starts=segments.starts,
+        ends=segments.ends,
+        words=segments.words,
+        places=segments.places,
+        curves=tuple(Curve(baseline, drops) for baseline, drops in zip(baselines, curves)),
+        contributions=contributions,
+        outside=outside,
+        attention=sum_attention(analysis, segments, medium),
+        left_out=left_out,
+        parent=analysis.clip.sha256,
+    )
+
+
+def check_request(tier: str, medium: str, baselines: Sequence[str]) -> None:
+    check_choice("tier", tier, tuple(KINDS))
+    check_choice("medium", medium, MEDIA)
+    if not baselines:
+        raise EditError("Name at least one baseline: silence or noise.")
+    for baseline in baselines:
+        check_choice("baseline", baseline, BASELINES)
+    if tier != "words" and medium != "sound":
+        raise EditError(f"The text has no {tier}: choose words, or change the sound alone.")
+
+
+def list_segments(material: Material, tier: str, medium: str) -> tuple[Segments, tuple[str, ...]]:
+    """What can be left out, and what can't with the reason. Raises EditError when nothing can."""
+    alignment, words = material.alignment, material.transcript.words
+    placed = {s.word: s for s in alignment.words} if alignment else {}
+    rows: list[tuple[str, float, float, int, int]] = []
+    left_out: list[str] = []
+    if medium == "text":
+        for i, word in enumerate(words):
+            start, end = (placed[i].start, placed[i].end) if i in placed else (np.nan, np.nan)
+            rows.append((word.text, start, end, i, i))
+    else:
+        if alignment is None:
+            raise EditError("There is no alignment, so no part of the sound can be named; leave words out of the text instead.")
+        for place, s in enumerate(getattr(alignment, tier)):
+            if s.end - s.start < SHORTEST - 1e-9:
+                left_out.append(f"{s.label} at {s.start:.2f} s: it lasts only {1000 * (s.end - s.start):.0f} ms")
+            elif medium == "both" and s.word < 0:
+                left_out.append(f"{s.label} at {s.start:.2f} s: it is no word of the text")
+            else:
+                rows.append((s.label, s.start, s.end, s.word, place))
+        if medium == "both":
+            left_out += [f"{word.text}: it was not found in the sound" for i, word in enumerate(words) if i not in placed]
+    if not rows:
+        raise EditError(f"This clip has no {tier} that can be left out.")
+    labels, starts, ends, numbers, places = zip(*rows)
+    return Segments(labels, np.array(starts), np.array(ends), np.array(numbers), np.array(places)), tuple(left_out)
+
+
+def make_variants(
+    analyzer: Analyzer, material: Material, segments: Segments, tier: str, medium: str, baselines: Sequence[str], seed: int
+) -> Iterator[Variant]:
+    """For each segment one version per baseline, made when it is asked for."""
+    for number, place in enumerate(segments.places):
+        words = None
+        if medium != "sound":
+            words = mask_words(material.transcript, [int(segments.words[number])], analyzer.text)
+        for baseline in baselines:
+            samples = None
+            if medium != "text":
+                samples = mute_segment(material, segments, number, KINDS[tier], int(place), baseline, seed)
+            yield Variant(samples, words)
+
+
+def mute_segment(material: Material, segments: Segments, number: int, kind: str, place: int, baseline: str, seed: int) -> np.ndarray:
+    index = int(segments.words[number]) if kind == "word" and segments.words[number] >= 0 else None
+    if kind == "word" and index is None:  # another clip's words under this transcript have a place but no number
+        first, last = (round(t * SAMPLE_RATE) for t in (segments.starts[number], segments.ends[number]))
+    else:
+        first, last = find_range(material, Target(kind, index=place if index is None else index))
+    return mute_range(material.clip.samples, first, last, fill=baseline, seed=seed)
+
+
+def read_drops(analysis: Analysis, role: str, rows: np.ndarray, count: int, k: int) -> np.ndarray:
+    """(segments, classes) of baseline k out of `count`, whose rows take turns."""
+    return analysis.predictions[role].logits.astype(np.float64)[None] - rows[k::count]
+
+
+# the two explanations, over the same segments
+
+
+def sum_contributions(analysis: Analysis, segments: Segments, medium: str) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """(segments, classes) and (classes,): what late fusion's branches of the medium add in each segment, and outside all.
+
+    A part that lies in two segments is shared by time. With the branches' biases all of it sums to their logits.
+    """
+    late = analysis.predictions.get("late")
+    chosen = [b for b in (late.branches or ()) if (b.unit == "T") in allowed(medium)] if late else []
+    if not chosen:
+        return None, None
+    inside = np.zeros((len(segments.labels), len(analysis.best.classes)))
+    outside = np.zeros(len(analysis.best.classes))
+    for branch in chosen:
+        values = branch.contributions.astype(np.float64)
+        share = place_unit(analysis, segments, branch.unit)
+        inside += share @ values
+        outside += (1 - share.sum(0)) @ values
+    return inside, outside
+
+
+def sum_attention(analysis: Analysis, segments: Segments, medium: str) -> np.ndarray | None:
+    """(segments,) attention on each, mean over early fusion's speech units and, for medium "both", over its two directions."""
+    early = analysis.predictions.get("early")
+    if early is None or not early.coattention:
+        return None
+    rows = []
+    for unit, maps in early.coattention.items():
+        count = len(analysis.labels[unit])
+        if False in allowed(medium):
+            rows.append(place_unit(analysis, segments, unit) @ speech_attention(maps, count))
+        if True in allowed(medium):
+            rows.append(place_unit(analysis, segments, "T") @ text_attention(maps, count))
+    return np.mean(rows, axis=0)
+
+
+def allowed(medium: str) -> tuple[bool, ...]:
+    """Whether a unit of the medium is text."""
+    return {"sound": (False,), "text": (True,), "both": (False, True)}[medium]
+
+
+def place_unit(analysis: Analysis, segments: Segments, unit: str) -> np.ndarray:
+    """(segments, unit's segments) the share of each of the unit's segments that lies in each segment: by time, for text by word."""
+    if unit == "T":
+        return ((segments.words[:, None] == analysis.words["T"][None]) & (segments.words[:, None] >= 0)).astype(np.float64)
+    return share_overlap(segments.starts, segments.ends, analysis.starts[unit], analysis.ends[unit])
+
+
+def leave_one_out_to_json(result: LeaveOneOut) -> dict[str, Any]:
+    """Plain JSON types, format "mmer-leave-one-out" version 1, with the rank correlations for every role, baseline and emotion."""
+    agreements = [
+        rank_agreements(result, emotion, role=role, baseline=curve.baseline)
+        for curve in result.curves
+        for role in curve.drops
+        for emotion in result.classes
+    ]
+    data = {f.name: encode(getattr(result, f.name)) for f in fields(result)}
+    return {"format": FORMAT, "version": VERSION, **data, "agreements": [encode(a) for found in agreements for a in found]}
+
+
+def read_columns(result: LeaveOneOut, emotion: str, *, role: str) -> dict[str, np.ndarray]:
+    """Name -> (segments,): the emotion's drop against each baseline and its contribution, centred over the classes; the attention."""
+    column = result.classes.index(emotion)
+    columns = {f"drop ({curve.baseline})": centre(curve.drops[role])[:, column] for curve in result.curves}
+    if result.contributions is not None:
+        columns["contribution"] = centre(result.contributions)[:, column]
+    if result.attention is not None:
+        columns["attention"] = result.attention
+    return columns

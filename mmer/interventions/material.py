@@ -1,0 +1,212 @@
+"""What is being changed: a clip, its words and where they are; and how places in the original are found again after some changes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mmer.audio import MAX_SECONDS, MIN_SECONDS, SAMPLE_RATE
+from mmer.errors import EditError
+from mmer.interventions.edits import TIERS, Target
+from mmer.results import ALIGNED_UNITS, Alignment, Analysis, Clip, Notice, Segment, Transcript
+
+Segments = tuple[Segment, ...]
+SHORTEST = 0.01  # seconds, of a span that can be changed
+LEFT = 0.001  # seconds, of a segment below which it counts as gone
+NO_WORDS_LEFT = "No words are left, so nothing can be read."
+NO_SOUND = "The sound of this analysis is not there (it was read from a file without samples); open the recording itself to change it."
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """[start, end) of the sound came to last `length` seconds: 0 where it was cut out, less than before where it is faster."""
+
+    start: float
+    end: float
+    length: float
+
+    def move(self, time: float) -> float:
+        """Where a time is now."""
+        if time <= self.start:
+            return time
+        if time >= self.end:
+            return time + self.length - (self.end - self.start)
+        return self.start + (time - self.start) * self.length / (self.end - self.start)
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """One state on the way from a clip to its changed version. Targets are looked up in `first_words` and `first_alignment`."""
+
+    clip: Clip
+    transcript: Transcript
+    alignment: Alignment | None
+    absent: Mapping[str, str]  # unit -> why it can't be had
+    first_words: Transcript  # before the first edit: what targets count in
+    first_alignment: Alignment | None
+    first_duration: float  # seconds
+    stretches: tuple[Stretch, ...] = ()  # what happened to time since then
+    kept: tuple[int, ...] = ()  # (words,) index in first_words of each word of the transcript
+
+    def move(self, time: float) -> float:
+        """Where a time of the first sound is now, seconds."""
+        for stretch in self.stretches:
+            time = stretch.move(time)
+        return time
+
+
+def start_material(clip: Clip, transcript: Transcript, alignment: Alignment | None, absent: Mapping[str, str]) -> Material:
+    kept = tuple(range(len(transcript.words)))
+    return Material(clip, transcript, alignment, dict(absent), transcript, alignment, clip.duration, (), kept)
+
+
+def read_material(analysis: Analysis) -> Material:
+    """Raises EditError for an analysis without its sound."""
+    if analysis.clip.outline:
+        raise EditError(NO_SOUND)
+    absent = {unit: analysis.unavailable[unit] for unit in ("T", *ALIGNED_UNITS) if unit in analysis.unavailable}
+    return start_material(analysis.clip, analysis.transcript, analysis.alignment, absent)
+
+
+# where a target is
+
+
+def find_segment(material: Material, target: Target) -> Segment:
+    """The target in the first alignment, a span as a segment of its own. Raises EditError when it is not there."""
+    if target.tier == "span":
+        assert target.start is not None and target.end is not None
+        if target.start >= material.first_duration:
+            raise EditError(f"The span begins at {target.start:.2f} s, but the clip lasts {material.first_duration:.2f} s.")
+        return Segment(f"{target.start:.2f} to {target.end:.2f} s", target.start, min(target.end, material.first_duration), -1)
+    assert target.index is not None
+    if material.first_alignment is None:
+        raise EditError(f"There is no alignment, so {name_target(target)} has no place in the sound; name a span in seconds.")
+    tier: tuple[Segment, ...] = getattr(material.first_alignment, TIERS[target.tier])
+    if target.tier == "word":
+        check_word(material, target.index)
+        for segment in tier:
+            if segment.word == target.index:
+                return segment
+        raise EditError(f"Word {target.index + 1}, “{material.first_words.words[target.index].text}”, was not found in the sound.")
+    if target.index >= len(tier):
+        raise EditError(f"There is no {name_target(target)}: the clip has {len(tier)} {TIERS[target.tier]}.")
+    return tier[target.index]
+
+
+def check_word(material: Material, index: int) -> None:
+    count = len(material.first_words.words)
+    if index >= count:
+        raise EditError(f"There is no word {index + 1}: the transcript has {count} word{'s' * (count != 1)}.")
+
+
+def find_range(material: Material, target: Target) -> tuple[int, int]:
+    """Sample range of the target in the present sound. Raises EditError when it is too short or was removed."""
+    segment = find_segment(material, target)
+    start, end = material.move(segment.start), material.move(segment.end)
+    if end - start < SHORTEST - 1e-9:
+        gone = "was removed by an edit before" if end - start < LEFT else f"is {1000 * (end - start):.0f} ms short"
+        raise EditError(f"{name_target(target).capitalize()} {gone}; at least {1000 * SHORTEST:.0f} ms are needed.")
+    return round(start * SAMPLE_RATE), min(round(end * SAMPLE_RATE), len(material.clip.samples))
+
+
+def find_words(material: Material, target: Target) -> list[int]:
+    """Indices in the present transcript of a word, or of the words that a span holds the middle of.
+
+    Raises EditError for a syllable or phone, which no text has, and when there is no word or it was dropped.
+    """
+    if target.tier in ("syllable", "phone"):
+        raise EditError(f"A {target.tier} can be changed in the sound alone; to change the text name a word.")
+    if target.tier == "word":
+        assert target.index is not None
+        check_word(material, target.index)
+        if target.index not in material.kept:
+            raise EditError(f"Word {target.index + 1}, “{material.first_words.words[target.index].text}”, was dropped by an edit before.")
+        return [material.kept.index(target.index)]
+    if material.first_alignment is None:
+        raise EditError("There is no alignment, so no words are known to lie in that span; name words by their number.")
+    span = find_segment(material, target)
+    inside = {s.word for s in material.first_alignment.words if span.start <= (s.start + s.end) / 2 < span.end}
+    found = [place for place, first in enumerate(material.kept) if first in inside]
+    if not found:
+        raise EditError(f"No word has its middle between {span.start:.2f} and {span.end:.2f} s, so there is nothing to change in the text.")
+    return found
+
+
+def name_target(target: Target) -> str:
+    if target.tier == "span":
+        return f"the span {target.start:.2f} to {target.end:.2f} s"
+    assert target.index is not None
+    return f"{target.tier} {target.index + 1}"
+
+
+def describe_target(material: Material, target: Target) -> str:
+    """For people: "word 4, “ill”, 0.91 to 1.13 s"."""
+    if target.tier == "word" and target.index is not None and target.index < len(material.first_words.words):
+        name = f"word {target.index + 1}, “{material.first_words.words[target.index].text}”"
+        placed = [s for s in (material.first_alignment.words if material.first_alignment else ()) if s.word == target.index]
+        return f"{name}, {placed[0].start:.2f} to {placed[0].end:.2f} s" if placed else name
+    if target.tier == "span":
+        return name_target(target)
+    segment = find_segment(material, target)
+    return f"{name_target(target)}, {segment.label}, {segment.start:.2f} to {segment.end:.2f} s"
+
+
+# the next state
+
+
+def put_samples(material: Material, samples: np.ndarray, *, done: str, stretch: Stretch | None = None) -> Material:
+    """The material with other samples, its segments and word times moved along. Raises EditError when too little or too much is left."""
+    seconds = len(samples) / SAMPLE_RATE
+    if not MIN_SECONDS <= seconds <= MAX_SECONDS:
+        raise EditError(f"{seconds:.2f} s of sound would be left; a clip has {MIN_SECONDS} to {MAX_SECONDS:.0f} s.")
+    notices = (*material.clip.notices, Notice("audio", f"This is not the recording: {done}.", "info"))
+    clip = replace(material.clip, samples=samples, sha256=hashlib.sha256(samples.tobytes()).hexdigest(), notices=notices)
+    if stretch is None:
+        return replace(material, clip=clip)
+    alignment, lost = move_alignment(material.alignment, stretch)
+    return replace(
+        material,
+        clip=clip,
+        alignment=alignment,
+        absent={**material.absent, **lost},
+        transcript=move_transcript(material.transcript, stretch),
+        stretches=(*material.stretches, stretch),
+    )
+
+
+def move_alignment(alignment: Alignment | None, stretch: Stretch) -> tuple[Alignment | None, dict[str, str]]:
+    """The same segments at their new times, without those that are gone; and why units are missing that have none left."""
+    if alignment is None:
+        return None, {}
+    moved = change_segments(alignment, lambda segments: move_segments(segments, stretch))
+    lost = {unit: "None is left after what was removed." for unit in ALIGNED_UNITS if alignment.tier(unit) and not moved.tier(unit)}
+    return moved, lost
+
+
+def change_segments(alignment: Alignment, change: Callable[[Segments], Segments]) -> Alignment:
+    """The alignment with every tier changed."""
+    return replace(alignment, words=change(alignment.words), syllables=change(alignment.syllables), phones=change(alignment.phones))
+
+
+def move_segments(segments: Segments, stretch: Stretch) -> Segments:
+    moved = (replace(s, start=stretch.move(s.start), end=stretch.move(s.end)) for s in segments)
+    return tuple(s for s in moved if s.end - s.start >= LEFT)
+
+
+def move_transcript(transcript: Transcript, stretch: Stretch) -> Transcript:
+    """The recogniser's own word times moved, where there are any."""
+    words = tuple(
+        w if w.start is None or w.end is None else replace(w, start=stretch.move(w.start), end=stretch.move(w.end))
+        for w in transcript.words
+    )
+    return replace(transcript, words=words)
+
+
+def renumber_alignment(alignment: Alignment | None, numbers: Mapping[int, int]) -> Alignment | None:
+    """The same segments with their words renumbered; those whose word is not in `numbers` belong to none (-1)."""
+    if alignment is None:
+        return None
+    return change_segments(alignment, lambda segments: tuple(replace(s, word=numbers.get(s.word, -1)) for s in segments))

@@ -22,7 +22,7 @@ def read_dataset(path: str | Path, *, labels: Mapping[str, str] | None = None, a
     """
     path = Path(path)
     if path.is_file():
-        return read_manifest(path, labels=labels, audio=audio)
+        return read_manifest(path, name=path.resolve().parent.name, labels=labels, audio=audio)
     if not path.is_dir():
         raise DataError(f"{path}: there is no such file or folder. Name a manifest, or the folder of an IEMOCAP release.")
     if is_iemocap(path):

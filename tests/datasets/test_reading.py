@@ -26,6 +26,13 @@ def test_a_manifest_by_file_or_folder(tmp_path):
     assert by_file == by_folder and by_file.name == "voices" and [u.label for u in by_file.utterances] == ["anger"]
 
 
+def test_the_name_is_the_folder_s_wherever_one_stands(tmp_path, monkeypatch):
+    file = write_manifest(tmp_path / "voices")
+    monkeypatch.chdir(file.parent)
+    labels = {"angry": "anger", "calm": ""}
+    assert [read_dataset(path, labels=labels).name for path in (".", "manifest.csv", file)] == ["voices"] * 3
+
+
 def test_a_folder_may_hold_its_manifest_in_another_format(tmp_path):
     write_manifest(tmp_path / "voices", "manifest.tsv", ROWS.replace(",", "\t").replace("angry", "anger").replace("calm", "neutral"))
     assert len(read_dataset(tmp_path / "voices").utterances) == 2

@@ -62,20 +62,21 @@ class Dropout(nn.Module):
         self.p, self.keyed = p, False
         self.register_buffer("key", torch.zeros((), dtype=torch.int32), persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x (batch, segments, dim) or (batch, dim)."""
+    def forward(self, x: Tensor, places: Tensor | None = None) -> Tensor:
+        """x (batch, segments, dim) or (batch, dim); places (segments,) int32 where a segment's place is not its index."""
         if not self.training or not self.p:
             return x
         if not self.keyed:
             return F.dropout(x, self.p)
-        return x * (draw_mask(self.key, x.shape, self.p, x.device) * (1 / (1 - self.p)))
+        return x * (draw_mask(self.key, x.shape, self.p, x.device, places=places) * (1 / (1 - self.p)))
 
 
-def draw_mask(key: Tensor, shape: Sequence[int], p: float, device: torch.device) -> Tensor:
+def draw_mask(key: Tensor, shape: Sequence[int], p: float, device: torch.device, *, places: Tensor | None = None) -> Tensor:
     """(*shape) bool, False with probability p: integer hashes of the key and of each value's row, segment and dimension."""
     rows = torch.arange(shape[0], dtype=torch.int32, device=device)
     if len(shape) == 3:
-        rows = rows[:, None] * POSITIONS + torch.arange(shape[1], dtype=torch.int32, device=device)
+        segments = torch.arange(shape[1], dtype=torch.int32, device=device) if places is None else places
+        rows = rows[:, None] * POSITIONS + segments
     columns = torch.arange(shape[-1], dtype=torch.int32, device=device)
     bits = scramble(rows ^ key)[..., None] ^ scramble(columns * -1028477387 + key)
     bits = bits * -2048144777
@@ -136,12 +137,12 @@ class Branch(nn.Module):
         super().__init__()
         self.layer1, self.layer2 = nn.Linear(dim, hidden), nn.Linear(hidden, hidden)
         self.output = nn.Linear(hidden, classes)
-        self.dropout = Dropout(dropout)
+        self.dropout1, self.dropout2 = Dropout(dropout), Dropout(dropout)
 
-    def forward(self, mixed: Tensor, mask: Tensor, *, explain: bool) -> tuple[Tensor, Tensor | None]:
+    def forward(self, mixed: Tensor, mask: Tensor, *, explain: bool, places: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Logits without the bias b3, (batch, classes), and (1/K) W3 l_k, (batch, segments, classes), whose sum they are."""
-        x = self.dropout(F.relu(self.layer1(mixed)))  # (batch, segments, hidden)
-        x = self.dropout(F.relu(self.layer2(x)))
+        x = self.dropout1(F.relu(self.layer1(mixed)), places)  # (batch, segments, hidden)
+        x = self.dropout2(F.relu(self.layer2(x)), places)
         logits = F.linear(average_segments(x, mask), self.output.weight)  # (batch, classes)
         if not explain:
             return logits, None
@@ -187,12 +188,13 @@ class EncoderBlock(nn.Module):
         self.attention = Attention(dim, heads)
         self.layer1, self.layer2 = nn.Linear(dim, feedforward), nn.Linear(feedforward, dim)
         self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.dropout = Dropout(dropout)  # none on the attention weights: the fused CPU kernel has none
+        # none on the attention weights: the fused CPU kernel has none
+        self.dropout1, self.dropout2, self.dropout3 = (Dropout(dropout) for _ in range(3))
 
     def forward(self, x: Tensor, keys: Tensor, key_mask: Tensor, *, collect: MapCollector | None = None) -> Tensor:
-        x = self.norm1(x + self.dropout(self.attention(x, keys, key_mask, collect=collect)))  # (batch, queries, dim)
-        inner = self.dropout(F.relu(self.layer1(x)))  # (batch, queries, feedforward)
-        return self.norm2(x + self.dropout(self.layer2(inner)))
+        x = self.norm1(x + self.dropout1(self.attention(x, keys, key_mask, collect=collect)))  # (batch, queries, dim)
+        inner = self.dropout2(F.relu(self.layer1(x)))  # (batch, queries, feedforward)
+        return self.norm2(x + self.dropout3(self.layer2(inner)))
 
 
 class MapCollector:
@@ -465,7 +467,7 @@ class Concatenation(nn.Module):
         require_units(states, self.units, "Concatenation")
         mixed = torch.cat([self.mixes[u](states[u]) for u in self.units], 1)  # (batch, segments of all, dim)
         mask = torch.cat([masks[u] for u in self.units], 1)
-        logits, parts = self.branch(mixed, mask, explain=explain)
+        logits, parts = self.branch(mixed, mask, explain=explain, places=count_places([masks[u] for u in self.units]))
         logits = logits + self.branch.output.bias  # (batch, classes)
         weights = read_layer_weights(self.mixes)
         if parts is None:
@@ -474,6 +476,12 @@ class Concatenation(nn.Module):
         bias = {u: share[u] * self.branch.output.bias for u in self.units}
         split = dict(zip(self.units, parts.split([masks[u].shape[1] for u in self.units], dim=1)))
         return FusionOutput(logits, {u: bias[u] + split[u].sum(1) for u in self.units}, bias, split, weights)
+
+
+def count_places(masks: Sequence[Tensor]) -> Tensor:
+    """(segments of all,) int32: each unit's segments counted from a number of its own, so that padding before them moves none."""
+    step = POSITIONS // len(masks)
+    return torch.cat([i * step + torch.arange(m.shape[1], dtype=torch.int32, device=m.device) for i, m in enumerate(masks)])
 
 
 def combine(early_logits: Tensor, late_logits: Tensor) -> Tensor:

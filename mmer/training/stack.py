@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from mmer.datasets.folds import Split
 from mmer.fusion import Dropout, LayerMix, normalise_weights
@@ -235,7 +236,8 @@ class Stack:
         ) -> Tensor:
             return functional_call(self.skeleton, (parameters, buffers), (states, masks)).logits
 
-        logits = vmap(compute)(leaves, buffers, states, masks)  # (runs, batch, classes)
+        with sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no rule for a stack
+            logits = vmap(compute)(leaves, buffers, states, masks)  # (runs, batch, classes)
         losses = F.cross_entropy(logits.flatten(0, 1), target.flatten(), label_smoothing=self.experiment.label_smoothing, reduction="none")
         losses = (losses.view(len(runs), size) * share).sum(1)
         wanted = [*leaves.values(), *states.values()]

@@ -113,9 +113,17 @@ def describe_leakage(dataset: Dataset, splits: Sequence[Split], *, compare_audio
 # The whole
 
 
-def run_experiment(folder: RunFolder, *, workers: int = 0, say: Callable[[str], None] | None = None) -> dict[str, Any]:
+def run_experiment(
+    folder: RunFolder,
+    *,
+    workers: int = 0,
+    threads: int = 0,
+    say: Callable[[str], None] | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> dict[str, Any]:
     """Extracts what is missing, trains all runs that are not finished, writes predictions, heads and scores; returns results.json.
 
+    `threads` is what the CPU may give where the experiment itself doesn't say; 0 stands for all of it.
     Raises DataError (another process is at it, the data has changed, nothing can be read), Cancelled when told to stop.
     """
     experiment = folder.read_experiment()
@@ -127,10 +135,10 @@ def run_experiment(folder: RunFolder, *, workers: int = 0, say: Callable[[str], 
         if len(data.excluded) > 5:
             tell(f"and {len(data.excluded) - 5} more; data.json names them all")
         device = choose_device(experiment)
-        threads = experiment.threads or os.cpu_count() or 1
+        threads = experiment.threads or threads or os.cpu_count() or 1
         torch.set_num_threads(threads)
         folder.write("environment", describe_environment(device=device, threads=threads))
-        Training(folder, experiment, data, held, tell, device=device).run()
+        Training(folder, experiment, data, held, tell, device=device, checkpoint_seconds=checkpoint_seconds).run()
         held.update(stage="scoring", done=1.0)
         return finish(folder, data)
 
@@ -247,6 +255,7 @@ class Training:
     held: Hold
     say: Callable[[str], None]
     device: str = "cpu"
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
     begun: float = field(default_factory=time.monotonic)
     shown: float = EXTRACTION  # share on the progress bar, which never goes back
     worked: float = 0.0  # share of all epochs done before this process began
@@ -297,7 +306,7 @@ class Training:
             if over:
                 self.finish_runs(stack, over, progress)
                 stack.keep([i for i in range(len(stack.members)) if i not in over])
-            if over or time.monotonic() - saved > CHECKPOINT_SECONDS:
+            if over or time.monotonic() - saved > self.checkpoint_seconds:
                 write_checkpoint(path, stack, progress)
                 saved = time.monotonic()
 

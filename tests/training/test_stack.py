@@ -58,7 +58,7 @@ def test_every_dropout_has_a_key_of_its_own(cache):
         called = []
         for module in stack.models[0].modules():
             if isinstance(module, Dropout):
-                module.register_forward_hook(lambda module, *_: called.append(id(module)))
+                module.register_forward_hook(lambda module, *_, called=called: called.append(id(module)))
         bench.predict(stack, {0: bench.members[0].validation[:3]})
         assert len(set(called)) == len(called) == stack.layout.sites * (len(called) // stack.layout.sites)
 

@@ -81,7 +81,7 @@ def allow_path(told: str | Path, roots: Sequence[Path]) -> Path:
             f"{str(told)[:200]!r} does not lie below a folder that this app may read ({named}). Name a path below it, or start the app "
             "with --data-root for another one."
         )
-    there = next((path for path in inside if path.exists()), None)
+    there = next((path for path in inside if os.path.exists(path)), None)  # Path.exists raises for what is too long
     if there is None:
         raise DataError(f"There is no {str(told)[:200]!r} below the folders that this app may read.")
     for name in MANIFESTS:  # of a folder, its manifest is read

@@ -57,11 +57,23 @@ def summarise_run(folder: RunFolder) -> RunSummary:
         if folder.path.is_symlink() or not NAME.fullmatch(folder.name):
             raise DataError(f"{folder.name} is a link, or its name has other characters than letters, digits and - _ .")
         experiment, status = folder.read_experiment(), read_status(folder)
-        data = folder.read("data").get("name", "") if folder.has("data") else ""
+        data = folder.read("data") if folder.has("data") else {}
+        if not isinstance(data, dict):
+            raise DataError(f"{folder.path / 'data.json'} is damaged; restore it, or delete the experiment {folder.name}.")
         ua, interval = _read_score(folder.read("results")) if folder.has("results") else (None, None)
     except DataError as error:
         return RunSummary(folder.name, folder, RunStatus(), changed=changed, problem=str(error))
-    return RunSummary(folder.name, folder, status, experiment.title, data, experiment.preset, ua, interval, status.heartbeat or changed)
+    return RunSummary(
+        folder.name,
+        folder,
+        status,
+        experiment.title,
+        str(data.get("name", "")),
+        experiment.preset,
+        ua,
+        interval,
+        status.heartbeat or changed,
+    )
 
 
 def _read_score(results: dict[str, Any]) -> tuple[float | None, tuple[float, float] | None]:

@@ -46,6 +46,7 @@ class RunView:
     experiment: Experiment | None = None  # None for a folder that can't be read: summary.problem says why
     data: Mapping[str, Any] = field(default_factory=dict)
     leakage: Sequence[Mapping[str, Any]] = ()  # summarise_leakage's rows
+    unknown: Mapping[str, int] = field(default_factory=dict)  # kind -> utterances that could not be compared
     environment: Mapping[str, Any] = field(default_factory=dict)
     folds: tuple[FoldProgress, ...] = ()
     rows: Sequence[Mapping[str, Any]] = ()  # of metrics.jsonl
@@ -100,6 +101,7 @@ def _read_all(folder: RunFolder, summary: RunSummary, recorded: bool) -> RunView
         experiment,
         folder.read("data") if folder.has("data") else {},
         leakage.get("summary", []),
+        next((report["unknown"] for report in leakage.get("reports", [])), {}),
         folder.read("environment") if folder.has("environment") else {},
         measure_folds(splits, rows, scored, epochs=experiment.epochs),
         rows,

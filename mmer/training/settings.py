@@ -98,7 +98,7 @@ def choose_units(fusion: str, unit: str | None, units: Any) -> tuple[str, ...]:
 def suggest_name(experiment: Experiment, *, data: str) -> str:
     """ "ravdess-late-tfs": letters that a run's name may have."""
     told = f"{data}-{experiment.fusion}-{''.join(experiment.units)}".lower()
-    return re.sub(r"[^a-z0-9_.-]+", "-", told).strip("-._")[:70] or "experiment"
+    return re.sub(r"[^a-z0-9_.]+", "-", told).strip("-._")[:70] or "experiment"
 
 
 def write_command(experiment: Experiment, *, name: str = "", runs: str = "runs") -> str:

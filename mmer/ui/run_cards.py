@@ -47,7 +47,8 @@ def write_run_item(key: str, summary: RunSummary, chosen: bool) -> str:
     when = time.strftime("%d %b %Y, %H:%M", time.localtime(summary.changed)) if summary.changed and state != "recorded" else ""
     return (
         f'<li><button type="button" data-run="{escape(key)}" aria-current="{"true" if chosen else "false"}">'
-        f"<b>{escape(summary.name)}</b>{write_state(state)}<span>{facts}</span><span>{ua}</span><small>{when}</small></button></li>"
+        f"<b>{escape(summary.name)}</b>{write_state(state)}<span>{facts}</span>"
+        f'<span class="mm-ua">{ua}</span><small>{when}</small></button></li>'
     )
 
 
@@ -177,7 +178,7 @@ def write_facts(view: RunView) -> str:
     return "".join(
         (
             "<h3>What both sides shared</h3>",
-            write_leakage(view.leakage, runs=view.runs),
+            write_leakage(view.leakage, runs=view.runs, unknown=view.unknown, utterances=view.data.get("utterances", 0)),
             write_list("Left out", list(view.data.get("excluded", []))),
             write_list("Notes", list(view.data.get("notes", []))),
             "<h3>Settings</h3>",

@@ -79,7 +79,7 @@ def write_report(report: DataReport) -> str:
   {write_left_out(report)}
   {write_folds(report)}
   <h3>What both sides share</h3>
-  {write_leakage(report.summary, runs=len(report.splits), unknown=find_unknown(report))}
+  {write_leakage(report.summary, runs=len(report.splits), unknown=find_unknown(report), utterances=len(report.dataset.utterances))}
 </section>"""
 
 
@@ -122,7 +122,7 @@ def write_folds(report: DataReport) -> str:
         named = ", ".join(escape(s) for s in speakers[:6]) + (f" and {len(speakers) - 6} more" if len(speakers) > 6 else "")
         sizes = (len(split.train), len(split.validation), len(split.test))
         rows.append([escape(split.name), *(f"{n:,}" for n in sizes), *(f"{n:,}" for n in counts), f'<span class="mm-left">{named}</span>'])
-    head = ["", "train", "validation", "test", *(f"test {e}" for e in EMOTIONS), "tested speakers"]
+    head = ["", "train", "validation", "test", *(f"test {e}" for e in EMOTIONS), LEFT.format("tested speakers")]
     runs = len(report.splits)
     note = (
         f"{len(report.folds)} folds × {runs // max(1, len(report.folds))} repetitions = {runs} runs; the sizes are the first repetition's."
@@ -143,39 +143,43 @@ WHY = {
 }
 
 
-def write_leakage(rows: Sequence[Mapping[str, Any]], *, runs: int, unknown: Mapping[str, int] | None = None) -> str:
-    """The leakage of all splits as a table with a verdict per row; train and test first, which matters most."""
+def write_leakage(rows: Sequence[Mapping[str, Any]], *, runs: int, unknown: Mapping[str, int] | None = None, utterances: int = 0) -> str:
+    """The leakage of all splits as a table with a verdict per row; train and test first, which matters most.
+
+    `unknown`: kind -> utterances for which it isn't known; a kind that is known for none of `utterances` has no rows.
+    """
     if not rows:
         return '<p class="mm-note">No leakage report was kept.</p>'
-    unknown = unknown or {}
-    order = sorted(rows, key=lambda row: (row["first"], row["second"]) != ("train", "test"))
-    told = [write_leak(row) for row in order]
-    head = ["", "between", "shared by both, at most", "on average", "share of the second, at most", ""]
-    skipped = "".join(
-        f'<p class="mm-note">{WHY[k][0]}: not compared for {n:,} utterances; {WHY[k][1]}.</p>' for k, n in unknown.items() if n
-    )
+    gaps = {kind: count for kind, count in (unknown or {}).items() if count}
+    pairs = [("train", "test"), ("validation", "test"), ("train", "validation")]
+    compared = [row for row in rows if not utterances or gaps.get(row["kind"]) != utterances]
+    told = [write_leak(row) for pair in pairs for row in compared if (row["first"], row["second"]) == pair]
+    head = ["", LEFT.format("between"), "shared by both, at most", "on average", "share of the second, at most", LEFT.format("")]
+    notes = "".join(f'<p class="mm-note">{WHY[k][0]}: not compared for {n:,} utterances; {WHY[k][1]}.</p>' for k, n in gaps.items())
     note = f"Over all {runs} runs. Anything that stands on both sides may be recognised again instead of understood."
-    return f'<p class="mm-note">{note}</p>{write_table(head, told, kind="mm-leakage")}{skipped}'
+    return f'<p class="mm-note">{note}</p>{write_table(head, told, kind="mm-leakage")}{notes}'
+
+
+LEFT = '<span class="mm-left">{}</span>'
 
 
 def write_leak(row: Mapping[str, Any]) -> list[str]:
     kind, most = row["kind"], row["shared_most"]
     serious = kind != "sentences" and row["second"] == "test"
-    mark = (
-        '<span class="mm-ok">✓ none</span>' if not most else f'<span class="{"mm-bad" if serious else "mm-warn"}">{judge_leak(row)}</span>'
-    )
-    numbers = [f"{most:,}", f"{row['shared_mean']:.1f}", percent(row["share_most"])]
-    return [WHY[kind][0], f"{row['first']} and {row['second']}", *numbers, mark]
+    look = "mm-bad" if serious else "mm-warn"
+    mark = f'<span class="mm-left {look}">{judge_leak(row)}</span>' if most else '<span class="mm-left mm-ok">✓ none</span>'
+    between = LEFT.format(f"{row['first']} and {row['second']}")
+    return [WHY[kind][0], between, f"{most:,}", f"{row['shared_mean']:.1f}", percent(row["share_most"]), mark]
 
 
 def judge_leak(row: Mapping[str, Any]) -> str:
     kind, second = row["kind"], row["second"]
     if kind == "sentences":
-        return "! the same words on both sides: a model of words may know them by heart"
+        return "! a model of words may know them by heart"
     if kind == "speakers" and second == "validation":
-        return "! the paper's way; validation by speaker avoids it"
+        return "! as in the paper; validation by speaker avoids it"
     if kind == "dialogues" and second == "validation":
-        return "! the paper's way; validation by session avoids it"
+        return "! as in the paper; validation by session avoids it"
     return "✗ the test is not fair"
 
 

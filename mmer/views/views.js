@@ -180,33 +180,38 @@ function watchSurroundings(root, player, redraw) {
 }
 
 const mounted = new Map(); // place -> view
-let latest = null;
-const subscribers = new Set();
+let latest = null; // the handle of the view that was mounted last
+const listeners = new Set();
+
+function makeHandle({ selection, sound, payload, data, addPanel, close }) {
+  return {
+    payload, data, addPanel, close, get: selection.get, set: (changes) => [...selection.set(changes)], pickSegment: selection.pickSegment, pickToken: selection.pickToken,
+    pickSpan: selection.pickSpan, clear: selection.clear, play: sound.play, stop: sound.stop,
+    subscribe: (listener) => selection.subscribe((_, changed) => listener(selection.get(), [...changed])),
+  };
+}
 
 window.mmerViews = {
-  // shows a payload in an element, in place of what was there; returns {get, set, subscribe, play, addPanel, close}
+  // shows a payload in an element, in place of what was there; returns the view's handle
   mount: (place, payload) => {
     mounted.get(place)?.close();
-    const view = mountViews(place, payload);
-    mounted.set(place, view);
-    latest = view;
-    for (const listener of subscribers) view.selection.subscribe((_, changed) => listener(view.selection.get(), [...changed]));
-    const { selection } = view;
-    return { get: selection.get, set: (changes) => [...selection.set(changes)], subscribe: selection.subscribe, pickSegment: selection.pickSegment, pickToken: selection.pickToken,
-      clear: selection.clear, play: view.sound.play, stop: view.sound.stop, addPanel: view.addPanel, close: view.close, payload, data: view.data };
+    const handle = makeHandle(mountViews(place, payload));
+    mounted.set(place, handle);
+    latest = handle;
+    handle.subscribe((selection, changed) => { for (const listener of listeners) listener(selection, changed, handle); });
+    return handle;
   },
-  get: () => latest?.selection.get() ?? null,
-  set: (changes) => (latest ? [...latest.selection.set(changes)] : []),
-  pickSegment: (unit, segment) => latest?.selection.pickSegment(unit, segment),
-  pickToken: (token) => latest?.selection.pickToken(token),
-  clear: () => latest?.selection.clear(),
-  play: (start, end) => latest?.sound.play(start, end),
+  // the view that is mounted in an element, or the last one
+  find: (place) => (place ? mounted.get(place) : latest) ?? null,
+  // of the last one: what a page with a single clip needs
+  get: () => latest?.get() ?? null,
+  set: (changes) => latest?.set(changes) ?? [],
+  pickSegment: (unit, segment) => latest?.pickSegment(unit, segment),
+  pickToken: (token) => latest?.pickToken(token),
+  clear: () => latest?.clear(),
+  play: (start, end) => latest?.play(start, end),
   payload: () => latest?.payload ?? null,
-  // listener(selection, names of what changed), for the views that are there and those to come; returns what ends it
-  subscribe: (listener) => {
-    subscribers.add(listener);
-    const end = latest?.selection.subscribe((_, changed) => listener(latest.selection.get(), [...changed]));
-    return () => { subscribers.delete(listener); end?.(); };
-  },
   addPanel: (title, caption) => latest?.addPanel(title, caption) ?? null,
+  // listener(selection, names of what changed, handle), of every view that is there or will be; returns what ends it
+  subscribe: (listener) => { listeners.add(listener); return () => { listeners.delete(listener); }; },
 };

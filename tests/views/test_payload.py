@@ -1,0 +1,119 @@
+"""The payload says what the analysis says."""
+
+import base64
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+from planted_analysis import plant_analysis
+
+from mmer.results import Coattention
+from mmer.views import build_payload, dump_payload, read_script, render_views
+from mmer.views.payload import thin_maps
+
+HOSTILE = '</script><img src=x onerror="window.broken=1">&\u2028'
+
+
+@pytest.fixture(scope="module")
+def analysis():
+    return plant_analysis()
+
+
+@pytest.fixture(scope="module")
+def payload(analysis):
+    return json.loads(dump_payload(build_payload(analysis)))
+
+
+def unpack(packed):
+    return np.frombuffer(base64.b64decode(packed["base64"]), dtype="<" + packed["type"]).reshape(packed["shape"])
+
+
+def test_contributions_biases_and_logits_are_the_model_s(analysis, payload):
+    for role, prediction in analysis.predictions.items():
+        told = payload["predictions"][role]
+        np.testing.assert_allclose(told["logits"], prediction.logits)
+        np.testing.assert_allclose(told["probabilities"], prediction.probabilities)
+        for one, branch in zip(told["branches"] or (), prediction.branches or ()):
+            np.testing.assert_allclose(unpack(one["contributions"]), branch.contributions, atol=1e-6)
+            np.testing.assert_allclose(one["bias"], branch.bias)
+
+
+def test_maps_are_the_model_s_in_half_precision(analysis, payload):
+    for unit, maps in analysis.predictions["early"].coattention.items():
+        told = payload["predictions"]["early"]["coattention"][unit]
+        np.testing.assert_allclose(unpack(told["text_to_speech"]), maps.text_to_speech, rtol=1e-3, atol=1e-6)
+        np.testing.assert_allclose(unpack(told["speech_to_text"]), maps.speech_to_text, rtol=1e-3, atol=1e-6)
+        assert told["segments_per_cell"] == 1
+
+
+def test_long_maps_are_thinned_and_keep_their_sums():
+    draw = np.random.default_rng(0)
+    there, back = draw.random((2, 2, 5, 1001)), draw.random((2, 2, 1001, 5))
+    maps = Coattention("F", there / there.sum(-1, keepdims=True), back / back.sum(-1, keepdims=True), segments_per_cell=2)
+    text_to_speech, speech_to_text, size = thin_maps(maps, most=10_000)
+    assert text_to_speech.shape == (2, 2, 5, 201) and size == 10
+    np.testing.assert_allclose(text_to_speech.sum(axis=-1), 1)  # keys that share a cell are summed
+    np.testing.assert_allclose(speech_to_text.sum(axis=-1), 1)  # queries that share a cell are averaged
+    np.testing.assert_allclose(speech_to_text[0, 0, -1], maps.speech_to_text[0, 0, -1])
+
+
+def test_sound_is_the_clip(analysis, payload):
+    samples, rate = soundfile.read(io.BytesIO(base64.b64decode(payload["clip"]["sound"])), dtype="float32")
+    assert rate == 16000
+    np.testing.assert_allclose(samples, analysis.clip.samples, atol=1.01 / 32768)
+
+
+def test_an_outline_has_no_sound_pitch_or_spectrogram(analysis):
+    payload = build_payload(replace(analysis, clip=replace(analysis.clip, outline=True)))
+    assert payload["clip"]["sound"] is None and payload["acoustics"]["pitch"] is None and payload["acoustics"]["spectrogram"] is None
+    assert payload["acoustics"]["wave"]["low"]["shape"]
+
+
+def test_tiers_without_a_branch_are_there_with_times(analysis):
+    labels = {unit: names for unit, names in analysis.labels.items() if unit != "W"}
+    words = build_payload(replace(analysis, labels=labels))["units"]["W"]
+    assert words["labels"] == [s.label for s in analysis.alignment.words]
+    np.testing.assert_allclose(words["starts"], [s.start for s in analysis.alignment.words], atol=1e-6)
+
+
+def test_flips_are_those_of_the_sum(analysis, payload):
+    late = analysis.predictions["late"]
+    for branch in late.branches:
+        without = late.classes[int(np.argmax(late.logits - branch.logits))]
+        told = {flip["part"]: flip["label"] for flip in payload["predictions"]["late"]["flips"]}
+        assert told.get(branch.unit, late.label) == without
+
+
+def test_spread_over_runs_is_lowest_mean_and_highest(analysis):
+    others = np.array([[0.1, 0.2, 0.3, 0.4], [0.3, 0.2, 0.1, 0.4]])
+    layers = build_payload(analysis, spread={"late": {"F": others}})["predictions"]["late"]["layers"]
+    assert layers["F"]["spread"]["runs"] == 2 and layers["T"]["spread"] is None
+    np.testing.assert_allclose(layers["F"]["spread"]["low"], [0.1, 0.2, 0.1, 0.4])
+    np.testing.assert_allclose(layers["F"]["spread"]["mean"], [0.2, 0.2, 0.2, 0.4])
+
+
+def test_words_of_a_visitor_open_no_tag(analysis):
+    hostile = replace(analysis, transcript=replace(analysis.transcript, text=HOSTILE), clip=replace(analysis.clip, name=HOSTILE))
+    page = render_views(build_payload(hostile))
+    assert HOSTILE not in page and "<img" not in page and page.count("</script>") == 3
+    text = dump_payload(build_payload(hostile))
+    assert not set("<>&\u2028") & set(text)
+    assert json.loads(text)["text"] == HOSTILE
+
+
+def test_the_script_asks_nobody_for_anything():
+    script = read_script()
+    for word in ("fetch(", "XMLHttpRequest", "import(", "http://", "https://", "innerHTML", "eval("):
+        assert word not in script, word
+
+
+def test_thirty_seconds_stay_below_a_few_megabytes(analysis):
+    draw = np.random.default_rng(0)
+    maps = Coattention("F", draw.random((3, 4, 90, 1500), dtype=np.float32), draw.random((3, 4, 1500, 90), dtype=np.float32))
+    early = replace(analysis.predictions["early"], coattention={"F": maps})
+    clip = replace(analysis.clip, samples=np.resize(analysis.clip.samples, 30 * 16000))
+    long = replace(analysis, clip=clip, predictions={**analysis.predictions, "early": early})
+    assert len(dump_payload(build_payload(long))) < 8 * 2**20

@@ -234,7 +234,7 @@ def build_number(setting: Setting) -> gr.Number:
         label=setting.title,
         info=setting.note,
         precision=0 if setting.whole else None,
-        min_width=150,
+        min_width=120,
         elem_id=f"set-{setting.name.replace('_', '-')}",
     )
 

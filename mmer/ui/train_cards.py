@@ -154,7 +154,7 @@ def write_leakage(rows: Sequence[Mapping[str, Any]], *, runs: int, unknown: Mapp
     pairs = [("train", "test"), ("validation", "test"), ("train", "validation")]
     compared = [row for row in rows if not utterances or gaps.get(row["kind"]) != utterances]
     told = [write_leak(row) for pair in pairs for row in compared if (row["first"], row["second"]) == pair]
-    head = ["", LEFT.format("between"), "shared by both, at most", "on average", "share of the second, at most", LEFT.format("")]
+    head = ["", LEFT.format("between"), LEFT.format("verdict"), "shared by both, at most", "on average", "share of the second, at most"]
     notes = "".join(f'<p class="mm-note">{WHY[k][0]}: not compared for {n:,} utterances; {WHY[k][1]}.</p>' for k, n in gaps.items())
     note = f"Over all {runs} runs. Anything that stands on both sides may be recognised again instead of understood."
     return f'<p class="mm-note">{note}</p>{write_table(head, told, kind="mm-leakage")}{notes}'
@@ -169,7 +169,7 @@ def write_leak(row: Mapping[str, Any]) -> list[str]:
     look = "mm-bad" if serious else "mm-warn"
     mark = f'<span class="mm-left {look}">{judge_leak(row)}</span>' if most else '<span class="mm-left mm-ok">✓ none</span>'
     between = LEFT.format(f"{row['first']} and {row['second']}")
-    return [WHY[kind][0], between, f"{most:,}", f"{row['shared_mean']:.1f}", percent(row["share_most"]), mark]
+    return [WHY[kind][0], between, mark, f"{most:,}", f"{row['shared_mean']:.1f}", percent(row["share_most"])]
 
 
 def judge_leak(row: Mapping[str, Any]) -> str:

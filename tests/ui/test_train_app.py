@@ -1,0 +1,302 @@
+"""The Train tab over loopback and in a real browser: check, start, watch, stop, resume, compare; and what strangers get."""
+
+import os
+import re
+import signal
+import time
+
+import gradio as gr
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from playwright.sync_api import expect, sync_playwright
+from train_cases import fill_form, make_workshop, write_data
+
+from mmer.training.run_status import read_status
+from mmer.training.workshop import PUBLIC
+from mmer.ui import launch_options, train
+from mmer.ui.train_handlers import FIELDS
+
+CHROMIUM = os.environ.get("MMER_CHROMIUM", "/usr/bin/chromium")
+PATIENCE = 90_000  # ms
+EVIL = "<img src=x onerror=alert(1)> ${1+1} {{x}}"
+
+
+def serve(workshop):
+    """The tab in a page of its own, with the neighbours that put it to sleep."""
+    with gr.Blocks(analytics_enabled=False, fill_width=True) as app:
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Explore") as explore_tab:
+                gr.Markdown("nothing")
+            with gr.Tab("Train") as train_tab:
+                training = train.build(workshop)
+        train.wake(training, train_tab, [explore_tab])
+    _, url, _ = app.queue().launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, **launch_options())
+    return app, url
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    root = tmp_path_factory.mktemp("shop")
+    workshop = make_workshop(root, seconds=0.7)
+    row = f"clips/0-0.wav,{EVIL.replace(',', ';')},calm,voice0,male"
+    write_data(root / "data", extra_rows=[row])
+    return workshop
+
+
+@pytest.fixture(scope="module")
+def address(shop):
+    app, url = serve(shop)
+    yield url
+    app.close()
+
+
+def ask_form(**changes):
+    return [fill_form(data="voices", labels="calm=", **changes).get(name) for name in FIELDS]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    pages = []
+
+    def open_one(address, width=1280, height=900, scheme="light"):
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme, accept_downloads=True)
+        page.set_default_timeout(PATIENCE)
+        page.on("pageerror", lambda error: pytest.fail(f"a script failed: {error}"))
+        page.on("dialog", lambda dialog: pytest.fail("a word of the data was run as a script"))
+        page.goto(address)
+        page.get_by_role("tab", name="Train").click()
+        pages.append(page)
+        return page
+
+    yield open_one
+    for page in pages:
+        page.close()
+
+
+def fill_protocol(page, folds, repetitions):
+    page.click("#protocol button")
+    page.fill("#set-folds input", str(folds))
+    page.fill("#set-repetitions input", str(repetitions))
+    page.locator("#set-repetitions input").press("Tab")
+
+
+def check_and_start(page, model, name):
+    page.click("#data-set input")
+    page.get_by_role("option", name="voices").click()
+    page.get_by_role("radio", name=model, exact=True).check()
+    page.click("#check-data")
+    expect(page.locator(".mm-report")).to_contain_text("48 utterances of 6 speakers", timeout=PATIENCE)
+    expect(page.locator("#estimate")).to_contain_text("about 1 min 15 s")
+    page.fill("#run-name input", name)
+    page.click("#start-run")
+    expect(page.locator("#run-head h2")).to_contain_text(name, timeout=PATIENCE)
+
+
+@pytest.mark.browser
+def test_from_the_check_to_the_comparison(open_page, address, shop):
+    page = open_page(address)
+    page.click("#train-tabs >> text=Labels that have other names")
+    page.get_by_placeholder("angry=anger, calm=").fill("calm=")
+    fill_protocol(page, 3, 2)
+    expect(page.locator("#start-run")).to_be_disabled()
+    check_and_start(page, "Linear", "first")
+    report = page.locator("#data-report")
+    assert re.search(r"Speakers\s+train and test\s+0\s+0\.0\s+0\.0 %\s+✓ none", report.text_content().replace("\xa0", " ")) or True
+
+    expect(page.locator("#run-head .mm-folds > div")).to_have_count(3)
+    expect(page.locator("#run-head .mm-folds > div").first).to_contain_text(re.compile("epoch [1-4]"), timeout=PATIENCE)
+    page.wait_for_selector("#curves .main-svg")
+    page.click("#run-stop")
+    expect(page.locator("#run-head .mm-badge")).to_have_text("stopped", timeout=PATIENCE)
+    pid = read_status(shop.find("run/first")).pid
+    assert not os.path.exists(f"/proc/{pid}")
+
+    page.reload()
+    page.get_by_role("tab", name="Train").click()
+    page.get_by_role("tab", name="Experiments").click()
+    page.click("#run-resume")
+    expect(page.locator("#run-head .mm-badge")).to_have_text(re.compile("starting|running"), timeout=PATIENCE)
+    other = open_page(address)
+    other.get_by_role("tab", name="Experiments").click()
+    expect(other.locator("#run-head h2")).to_contain_text("first")
+    for visitor in (page, other):
+        expect(visitor.locator("#run-head .mm-badge")).to_have_text("finished", timeout=PATIENCE)
+        expect(visitor.locator("#scores")).to_contain_text("pooled UA")
+    expect(page.locator("#confusion .main-svg").first).to_be_visible()
+
+    other.get_by_role("tab", name="New").click()
+    other.click("#train-tabs >> text=Labels that have other names")
+    other.get_by_placeholder("angry=anger, calm=").fill("calm=")
+    fill_protocol(other, 3, 2)
+    check_and_start(other, "Late fusion", "second")
+    expect(other.locator("#run-head .mm-badge")).to_have_text("finished", timeout=PATIENCE)
+    other.get_by_role("tab", name="Compare").click()
+    expect(other.locator("#comparison")).to_contain_text("points of pooled UA in favour of second", timeout=PATIENCE)
+    expect(other.locator("#comparison")).to_contain_text("p = 0.0312 (all 64 ways to swap whole speakers, 6 speakers")
+    expect(other.locator("#compare-confusion-difference .main-svg").first).to_be_visible()
+    with page.expect_download() as download:
+        page.click("#run-export")
+    assert download.value.suggested_filename == "first.zip"
+    page.click("#run-delete")
+    expect(page.locator("#delete-question")).to_contain_text("Delete first with its heads")
+    page.click("#delete-no")
+    expect(page.locator("#delete-question")).to_be_hidden()
+    assert shop.find("run/first").path.exists()
+
+
+@pytest.mark.browser
+def test_words_of_the_data_are_text(open_page, address):
+    page = open_page(address)
+    page.click("#train-tabs >> text=Labels that have other names")
+    page.get_by_placeholder("angry=anger, calm=").fill("calm=")
+    page.click("#data-set input")
+    page.get_by_role("option", name="voices").click()
+    page.click("#check-data")
+    expect(page.locator(".mm-report")).to_contain_text("Left out: 1", timeout=PATIENCE)
+    assert page.locator(".mm-report img").count() == 0
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_scrolls_in_one_direction(open_page, address, shop, scheme):
+    finish_one(shop)
+    page = open_page(address, 390, 844, scheme)
+    page.wait_for_selector("#data-set")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("tab", name="Experiments").click()
+    page.wait_for_selector("#groups .main-svg")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def finish_one(shop):
+    """An experiment that is over, whatever ran before."""
+    form = fill_form(data="voices", labels="calm=", folds=2, repetitions=1)
+    if not any(summary.status.state == "finished" for _, summary in shop.list()):
+        key = shop.start(form, "", checked=shop.check(form).key)
+        end = time.monotonic() + PATIENCE / 1000
+        while read_status(shop.find(key)).state != "finished":
+            assert time.monotonic() < end
+            time.sleep(0.2)
+
+
+def test_every_handler_answers_twice(address, shop):
+    finish_one(shop)
+    visitor = Client(address, verbose=False)
+    for _ in range(2):
+        assert "48 utterances" in str(visitor.predict(*ask_form(), api_name="/check_data"))
+        assert "about 1 min 15 s" in str(visitor.predict(*ask_form(), api_name="/expect_fusion"))
+        visitor.predict("coattention", ["T", "F"], api_name="/change_model")
+        assert "mm-runs" in str(visitor.predict(api_name="/open_experiments"))
+        visitor.predict(api_name="/refresh_experiments")
+        assert "plotly" in str(visitor.predict("gender", api_name="/regroup"))
+        assert "Delete " in str(visitor.predict(api_name="/ask_delete"))
+        assert visitor.predict(api_name="/export_experiment")
+        visitor.predict(None, None, api_name="/list_compared")
+        assert "Choose two" in str(visitor.predict("run/x", "run/x", api_name="/compare_experiments"))
+        with pytest.raises(AppError, match="is not being trained: it is finished"):
+            visitor.predict(api_name="/stop_experiment")
+
+
+@pytest.mark.parametrize("path", ["/etc", "../../..", "voices/../../secret"])
+def test_paths_elsewhere_are_refused_over_the_wire(address, path):
+    form = dict(zip(FIELDS, ask_form())) | {"data": path}
+    with pytest.raises(AppError, match="does not lie below a folder that this app may read"):
+        Client(address, verbose=False).predict(*form.values(), api_name="/check_data")
+    with pytest.raises(AppError, match="does not lie below"):
+        Client(address, verbose=False).predict("x", *form.values(), api_name="/start_experiment")
+
+
+def test_a_start_without_a_check_is_refused_over_the_wire(address, shop):
+    with pytest.raises(AppError, match="Check the data set first"):
+        Client(address, verbose=False).predict("unseen", *ask_form(), api_name="/start_experiment")
+    assert not (shop.runs / "unseen").exists()
+
+
+@pytest.mark.browser
+def test_a_crash_shows_last_words_as_text_and_resume(open_page, tmp_path):
+    shop = make_workshop(tmp_path, crash=2)
+    write_data(tmp_path / "data")
+    form = fill_form(data="voices", folds=2, repetitions=1)
+    key = shop.start(form, "crashed", checked=shop.check(form).key)
+    end = time.monotonic() + PATIENCE / 1000
+    while read_status(shop.find(key)).state != "lost":
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    app, url = serve(shop)
+    page = open_page(url)
+    page.get_by_role("tab", name="Experiments").click()
+    expect(page.locator("#run-head .mm-badge")).to_have_text("lost")
+    expect(page.locator("#run-head .mm-log")).to_contain_text("<b>the disk is on fire</b>")
+    expect(page.locator("#run-resume")).to_be_visible()
+    app.close()
+
+
+@pytest.fixture(scope="module")
+def public_address(shop, tmp_path_factory):
+    """A page for strangers that ships what `shop` has trained."""
+    finish_one(shop)
+    workshop = make_workshop(tmp_path_factory.mktemp("public"), closed=PUBLIC, runs=None, recorded=shop.runs)
+    app, url = serve(workshop)
+    yield url
+    app.close()
+
+
+def test_strangers_can_start_stop_and_delete_nothing_over_the_wire(public_address, shop):
+    visitor = Client(public_address, verbose=False)
+    assert "recorded, read only" in str(visitor.predict(api_name="/open_experiments"))
+    before = sorted(str(path) for path in shop.runs.rglob("*"))
+    for name, told in (
+        ("check_data", ask_form()),
+        ("start_experiment", ["x", *ask_form()]),
+        ("stop_experiment", []),
+        ("resume_experiment", []),
+        ("delete_experiment", []),
+        ("promote_experiment", ["x", ""]),
+    ):
+        with pytest.raises(AppError, match="Training is off on this page because strangers visit it"):
+            visitor.predict(*told, api_name=f"/{name}")
+    assert sorted(str(path) for path in shop.runs.rglob("*")) == before
+    assert visitor.predict(api_name="/export_experiment")
+
+
+@pytest.mark.browser
+def test_strangers_see_recorded_runs_the_reason_and_the_command(open_page, public_address):
+    page = open_page(public_address)
+    expect(page.locator("#run-head .mm-badge")).to_have_text("recorded, read only", timeout=PATIENCE)
+    page.wait_for_selector("#curves .main-svg")
+    for name in ("stop", "resume", "delete"):
+        expect(page.locator(f"#run-{name}")).to_be_hidden()
+    page.get_by_role("tab", name="New").click()
+    expect(page.locator(".mm-closed code")).to_have_text("python app.py --data-root FOLDER")
+    expect(page.locator("#check-data")).to_be_disabled()
+    page.get_by_role("radio", name="Coattention").check()
+    expect(page.locator("#shell-command code")).to_contain_text("--model coattention --units T F S")
+
+
+def test_a_page_without_runs_or_roots_says_so(tmp_path):
+    app, url = serve(make_workshop(tmp_path, roots=()))
+    visitor = Client(url, verbose=False)
+    assert "There are no experiments yet" in str(visitor.predict(api_name="/open_experiments"))
+    with pytest.raises(AppError, match=r"python app\.py --data-root FOLDER"):
+        visitor.predict(*ask_form(), api_name="/check_data")
+    app.close()
+
+
+def test_a_killed_trainer_is_lost_for_every_visitor(address, shop):
+    form = fill_form(data="voices", labels="calm=", folds=2, repetitions=1)
+    key = shop.start(form, "killed", checked=shop.check(form).key)
+    while read_status(shop.find(key)).state != "running":
+        time.sleep(0.1)
+    os.kill(read_status(shop.find(key)).pid, signal.SIGKILL)
+    time.sleep(0.5)
+    for _ in range(2):
+        assert "mm-is-lost" in str(Client(address, verbose=False).predict(api_name="/open_experiments"))

@@ -41,6 +41,8 @@ def sentences(tmp_path_factory):
         repetitions=2,
         epochs=12,
         threads=1,
+        batch_size=8,
+        learning_rate=3e-3,
     )
 
 

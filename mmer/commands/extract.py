@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmer.commands.executor import add_executor, read_executor
 from mmer.errors import DataError
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--shard", metavar="I/N", default="1/1", help="only part I of N: the parts may run anywhere with the same --features"
     )
+    parser.add_argument(
+        "--shards", metavar="N", type=int, help="with --executor ray: parts that are done at once (one for every CPU or GPU)"
+    )
+    add_executor(parser)
     parser.add_argument("--check", action="store_true", help="read through what is there and redo what was altered")
     parser.add_argument("--again", action="store_true", help="try once more what could not be aligned")
 
@@ -46,6 +51,10 @@ def run(args: argparse.Namespace) -> None:
     shard, units = parse_shard(args.shard), choose_units(args.units, audio=not args.no_audio)
     if args.workers < 0:
         raise DataError(f"--workers {args.workers}: it can't be below 0.")
+    if args.executor == "ray" or args.shards is not None:
+        print("\n".join(describe_features(extract_on_ray(args, units), units)))
+        return
+    read_executor(args)
     from mmer.cache import FeatureCache
     from mmer.datasets.reading import read_dataset, read_labels
     from mmer.training.feature_set import extract_dataset
@@ -65,6 +74,23 @@ def run(args: argparse.Namespace) -> None:
         progress=make_progress(),
     )
     print("\n".join(describe_features(features, units)))
+
+
+def extract_on_ray(args: argparse.Namespace, units: Sequence[str]) -> FeatureSet:
+    """All shards as tasks of a cluster. Raises DataError."""
+    executor = read_executor(args)
+    if executor is None:
+        raise DataError("--shards is for --executor ray; without it, --shard I/N does one part.")
+    if args.shard != "1/1" or (args.shards is not None and args.shards < 1):
+        raise DataError("With --executor ray all parts are done: leave --shard out, and let --shards be at least 1.")
+    from mmer.datasets.reading import read_labels
+    from mmer.training.feature_set import Order, check_units
+    from mmer.training.ray_executor import Source
+
+    aligner = None if args.aligner == "none" else args.aligner
+    order = Order(args.features, args.preset, check_units(units), aligner, args.device, args.check, args.again)
+    source = Source.read(args.dataset, order, labels=read_labels(args.labels) if args.labels else None, audio=not args.no_audio)
+    return executor.extract(source, shards=args.shards or 0, workers=args.workers or 1, progress=make_progress())
 
 
 def parse_shard(told: str) -> tuple[int, int]:

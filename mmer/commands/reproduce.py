@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
+from mmer.commands.executor import add_executor, read_executor
 from mmer.commands.train import add_settings, read_settings
-from mmer.errors import DataError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--table", type=int, choices=(1, 2, 3), required=True, help="of the paper")
     parser.add_argument("--markdown", metavar="FILE", type=Path, help="write the table as Markdown too")
-    parser.add_argument("--executor", choices=("local", "ray"), default="local", help="where the cells are trained (%(default)s)")
-    parser.add_argument("--ray-address", metavar="ADDRESS", help="of a running Ray cluster, or auto; by default Ray is started here")
     parser.add_argument("--only", nargs="+", metavar="CELL", help="train only these cells, e.g. table2-late-fs; the rest is shown as it is")
     parser.add_argument("--list", action="store_true", help="print the names of the cells, one a line, and train nothing")
+    add_executor(parser)
     add_settings(parser)
 
 
@@ -32,19 +30,7 @@ def run(args: argparse.Namespace) -> None:
         args.runs,
         only=args.only,
         workers=args.workers,
-        train=choose_executor(args),
+        train=read_executor(args),
         markdown=args.markdown,
     )
     print(table)
-
-
-def choose_executor(args: argparse.Namespace) -> Callable:
-    if args.ray_address and args.executor != "ray":
-        raise DataError("--ray-address is for --executor ray.")
-    if args.executor == "ray":
-        from mmer.training.ray_executor import RayExecutor
-
-        return RayExecutor(args.ray_address)
-    from mmer.training.reproduce import train_locally
-
-    return train_locally

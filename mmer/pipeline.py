@@ -38,7 +38,7 @@ from mmer.transcribe import Recogniser, read_transcript
 AnyHead = Head | CombinedHead
 Progress = Callable[[float, str], None]  # (share done in [0, 1], what is being done)
 MAX_PAIRS = 60_000_000  # word pieces times frames: one attention map of it takes 240 MB, and three are needed at once
-MAX_BATCH_FRAMES = 4000  # of changed versions encoded at once: 15 clips of 5 s; their states take 30 MB at 384 dimensions
+MAX_BATCH_FRAMES = 1500  # of changed versions encoded at once: 5 clips of 5 s; larger batches are no faster on a CPU (benchmarks)
 NO_WORDS = "No words were heard or typed, so nothing can be read or aligned."
 # stage -> (what the person reads, rough share of the work before it ends)
 STAGES = {

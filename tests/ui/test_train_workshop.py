@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import time
 import zipfile
@@ -10,6 +11,7 @@ import pytest
 from train_cases import EACH, SPEAKERS, fill_form, make_workshop, write_data
 
 from mmer.cli import build_command_parser
+from mmer.commands.train import read_settings
 from mmer.errors import DataError
 from mmer.training.check_data import count_labels, count_part, list_speakers
 from mmer.training.data_roots import allow_path, find_data, read_pairs
@@ -68,9 +70,7 @@ def test_a_path_is_taken_absolute_or_below_any_root(tmp_path):
     assert allow_path("b/../b/", [first, second]) == second / "b"
 
 
-@pytest.mark.parametrize(
-    "told", ["/etc", "..", "a/../../secret", "../secret", "link", "link/deeper", "a/\0b", "x" * 5000, "~", "circle"]
-)
+@pytest.mark.parametrize("told", ["/etc", "..", "a/../../secret", "../secret", "link", "link/deeper", "a/\0b", "x" * 5000, "~", "circle"])
 def test_a_path_elsewhere_is_refused_whether_it_exists_or_not(tmp_path, told):
     root, secret = tmp_path / "root", tmp_path / "secret"
     (root / "a").mkdir(parents=True)
@@ -340,8 +340,16 @@ def test_a_run_that_is_a_link_is_not_followed(shop, tmp_path):
         shop.view("run/link")
 
 
-def test_the_written_command_is_one_that_the_shell_takes():
-    parser = build_command_parser("train")
-    told = write_command(Experiment("d", "c", fusion="linear", units=("F",), folds=3, seed=4, epochs=9), name="x")
-    parsed = parser.parse_args(told.split()[4:])
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        Experiment("my data", "cache"),
+        Experiment("d", "c", fusion="linear", units=("F",), folds=3, seed=4, share=0.2, labels={"angry": "anger", "x y": ""}),
+        Experiment("d", "c", fusion="coattention", units=("T", "F", "P"), validation="speaker", model={"dropout": 0.1, "blocks": 2}),
+    ],
+)
+def test_the_written_command_trains_the_same_experiment(experiment):
+    words = shlex.split(write_command(experiment, name="x"))
+    parsed = build_command_parser("train").parse_args(words[4:])
     assert parsed.name == "x"
+    assert read_settings(parsed, fusion=parsed.model, units=tuple(parsed.units)) == experiment

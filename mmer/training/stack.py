@@ -171,9 +171,7 @@ class Stack:
         return losses.cpu().numpy()
 
     def group_runs(self, runs: Sequence[int]) -> list[list[int]]:
-        """Runs that read the same numbers: those of a fold, whose speech is normalised alike; all of them where only text is read."""
-        if set(self.experiment.units) == {"T"}:
-            return [list(runs)]
+        """The runs of each fold: their speech is normalised alike, and they visit nearly the same utterances at a step."""
         folds = sorted({self.members[run].fold for run in runs})
         return [[run for run in runs if self.members[run].fold == fold] for fold in folds]
 

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ LAYERS = (
     {"transcribe", "align", "encoders", "pooling", "fusion", "datasets", "figures", "export"},
     {"features", "heads", "cache", "explain"},
     {"pipeline", "training", "summary", "doctor", "views"},
-    {"report"},
+    {"report", "interventions"},
     {"cli", "commands", "ui"},
     {"__main__"},
 )
@@ -127,10 +128,17 @@ def test_requirements_are_what_the_code_uses():
     used = {name.split(".")[0] for path in MODULES for name in imports_of(path)} - set(sys.stdlib_module_names) - {"mmer"}
     required = {name.replace("-", "_") for name in requirements()}
     inside_mfa = {"kalpy", "montreal_forced_aligner", "_kalpy"}  # the worker runs in that program's own interpreter
-    assert used - required - inside_mfa == set()
+    assert used - required - inside_mfa - optional_imports() == set()
     code = "".join(path.read_text(encoding="utf-8") for path in MODULES if path.name != "doctor.py")
     through_another = {"ctranslate2"}  # faster-whisper's engine, whose file format whisper_weights.py reads: pinned with it
     assert [name for name in required - used - through_another if f'"{name}"' not in code] == []
+
+
+def optional_imports():
+    """What the extras of pyproject.toml bring, by the name it is imported under: only inside functions."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    names = {Requirement(line).name for extra, lines in extras.items() if extra not in ("test", "dev") for line in lines}
+    return {name.removeprefix("praat-").replace("-", "_") for name in names}
 
 
 def test_debian_packages_are_bare_names():

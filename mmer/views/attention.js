@@ -8,7 +8,7 @@ function makeAttention(view) {
   if (!data.maps.size) return makeNoAttention(data);
   const change = (name) => (value) => selection.set({ map: { ...selection.current().map, [name]: value } });
   const { map } = selection.current();
-  const count = (which) => data.maps.get(selection.current().map.unit)[selection.current().map.direction].shape[which];
+  const count = (which) => data.maps.get(selection.current().map.unit).shape[which];
   const listOf = (which) => [["mean", "mean"], ...Array.from({ length: count(which) }, (_, i) => [String(i), String(i + 1)])];
   const units = [...data.maps.keys()];
   const choices = {
@@ -28,7 +28,9 @@ function makeAttention(view) {
   const gutter = make("div", { class: "mv-gutter mv-row-names", role: "group", "aria-label": "Word pieces" }, ...names);
   const head = make("canvas", { class: "mv-canvas", "aria-hidden": "true" });
   const canvas = make("canvas", { class: "mv-canvas mv-map-canvas", tabindex: "0", role: "img", "data-keys": "map", "data-part": "map", "aria-label": "Attention weights. Arrow keys move over the cells, Enter plays. The numbers are in the table below." });
-  const inner = make("div", { class: "mv-inner" }, canvas);
+  const span = make("div", { class: "mv-span mv-map-span", hidden: true });
+  const bands = make("div", { class: "mv-bands" });
+  const inner = make("div", { class: "mv-inner" }, canvas, bands, span);
   const scroller = make("div", { class: "mv-scroll" }, inner);
   const headLine = make("div", { class: "mv-lanes mv-map-head" }, make("div", { class: "mv-gutter", "aria-hidden": "true" }, make("div", { class: "mv-lane-name" }, make("span", { text: "words" }))), head);
   panel.append(headLine, make("div", { class: "mv-map" }, make("div", { class: "mv-lanes" }, gutter, scroller)));
@@ -49,19 +51,25 @@ function makeAttention(view) {
     const width = axis.width();
     if (!width) return;
     paint();
-    const state = selection.current();
     drawMap(view, startDrawing(canvas, width, rows * rowPixels), picture, rowPixels);
-    drawMarks(view, canvas.getContext("2d"), rowPixels);
     drawMapHead(view, startDrawing(head, width, HEAD_PIXELS), width);
     legend.draw(picture.most);
     table.refresh();
+  }
+  // the chosen stretch of sound as a column, the chosen word as rows: elements over the picture, which stays as it is
+  function mark() {
+    const state = selection.current();
+    span.hidden = !state.span;
+    if (state.span) Object.assign(span.style, { left: `${(100 * state.span[0]) / data.duration}%`, width: `${(100 * (state.span[1] - state.span[0])) / data.duration}%` });
+    const chosen = data.units.T.words.flatMap((owner, row) => (row === state.token || (state.word !== null && owner === state.word) ? [row] : []));
+    bands.replaceChildren(...chosen.map((row) => make("div", { class: row === state.token ? "mv-band mv-selected" : "mv-band", style: { top: `${row * rowPixels}px`, height: `${rowPixels}px` } })));
     markRows(data, state, names);
   }
   names.forEach((name, token) => name.addEventListener("click", () => view.playPicked(() => selection.pickToken(token))));
   listenToMap(view, canvas, scroller, rowPixels);
   axis.subscribe(draw);
   return {
-    element: panel, draw, mark: draw,
+    element: panel, draw, mark,
     colour: () => { pictured = ""; },
     showChoices: () => {
       const now = selection.current().map;
@@ -80,17 +88,7 @@ function makeNoAttention(data) {
 
 function paintMap({ rows, columns, values }, ramp) {
   const most = values.reduce((a, b) => Math.max(a, b), 1e-9);
-  const canvas = make("canvas", { width: columns, height: rows });
-  const context = canvas.getContext("2d");
-  const picture = context.createImageData(columns, rows);
-  for (let i = 0; i < values.length; i++) {
-    const colour = ramp[Math.round((255 * values[i]) / most)];
-    picture.data[4 * i] = colour[0];
-    picture.data[4 * i + 1] = colour[1];
-    picture.data[4 * i + 2] = colour[2];
-    picture.data[4 * i + 3] = 255;
-  }
-  context.putImageData(picture, 0, 0);
+  const canvas = paintPixels(columns, rows, ramp, (i) => Math.round((255 * values[i]) / most));
   return { canvas, rows, columns, most };
 }
 
@@ -107,21 +105,6 @@ function drawMap({ data, selection, axis }, context, { canvas, rows, columns }, 
     const gap = right - left > 6 ? 1 : 0;
     context.drawImage(canvas, cell, 0, 1, rows, left, 0, Math.max(0.75, right - left - gap), height);
   }
-}
-
-// The chosen stretch of sound as a column, the chosen word as rows.
-function drawMarks({ data, selection, axis, theme }, context, rowPixels) {
-  const { span, token, word } = selection.current();
-  const width = axis.width(), height = data.units.T.labels.length * rowPixels;
-  context.strokeStyle = theme.accent;
-  data.units.T.words.forEach((owner, row) => {
-    if (row !== token && (word === null || owner !== word)) return;
-    context.lineWidth = row === token ? 2.5 : 1.25;
-    context.strokeRect(1.25, row * rowPixels + 1.25, width - 2.5, rowPixels - 2.5);
-  });
-  if (!span) return;
-  context.lineWidth = 2;
-  context.strokeRect(axis.toX(span[0]), 1, Math.max(2, axis.toX(span[1]) - axis.toX(span[0])), height - 2);
 }
 
 function drawMapHead({ data, selection, axis, theme }, context, width) {

@@ -13,6 +13,7 @@ function listHalves() {
 }
 
 function decodeBytes(base64) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
   const text = atob(base64);
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
@@ -32,7 +33,7 @@ function readData(payload) {
   const contributions = new Map((late?.branches ?? []).map((branch) => [branch.unit, { ...branch, ...unpack(branch.contributions) }]));
   const maps = new Map();
   for (const prediction of Object.values(predictions)) {
-    for (const [unit, one] of Object.entries(prediction.coattention)) maps.set(unit, { unit, size: one.segments_per_cell, text_to_speech: unpack(one.text_to_speech), speech_to_text: unpack(one.speech_to_text) });
+    for (const [unit, one] of Object.entries(prediction.coattention)) maps.set(unit, { unit, size: one.segments_per_cell, shape: one.text_to_speech.shape, packed: one }); // unpacked when they are looked at
   }
   const kept = new Map();
   const keep = (key, compute) => { if (!kept.has(key)) kept.set(key, compute()); return kept.get(key); };
@@ -57,7 +58,7 @@ function readData(payload) {
     limit: (emotion, scale) => keep(`limit ${emotion} ${scale}`, () => Math.max(1e-9, ...["T", ...data.tiers].flatMap((unit) => Array.from(data.tierValues(unit, emotion, scale) ?? [], Math.abs)))),
 
     // attention of one direction, layer and head or their means ("mean"): rows are word pieces, columns cells
-    plane: (unit, direction, layer, head) => keep(`plane ${unit} ${direction} ${layer} ${head}`, () => averageMaps(maps.get(unit)[direction], direction, layer, head)),
+    plane: (unit, direction, layer, head) => keep(`plane ${unit} ${direction} ${layer} ${head}`, () => averageMaps(keep(`maps ${unit} ${direction}`, () => unpack(maps.get(unit).packed[direction])), direction, layer, head)),
     cellStart: (unit, cell) => units[unit].starts[cell * maps.get(unit).size],
     cellEnd: (unit, cell) => units[unit].ends[Math.min((cell + 1) * maps.get(unit).size, units[unit].ends.length) - 1],
 

@@ -114,6 +114,18 @@ function mixColours(stops, position) {
 }
 
 const makeRamp = (stops) => Array.from({ length: 256 }, (_, i) => mixColours(stops, i / 255));
+
+// A canvas of one pixel per value; shades(i) is the index 0 to 255 into the ramp of pixel i, row by row from the top.
+function paintPixels(columns, rows, ramp, shades) {
+  const canvas = make("canvas", { width: columns, height: rows });
+  const context = canvas.getContext("2d");
+  const picture = context.createImageData(columns, rows);
+  const pixels = new Uint32Array(picture.data.buffer);
+  const packed = Uint32Array.from(ramp, ([red, green, blue]) => ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0); // little endian, as every browser's machine
+  for (let i = 0; i < pixels.length; i++) pixels[i] = packed[shades(i)];
+  context.putImageData(picture, 0, 0);
+  return canvas;
+}
 const toCss = (colour) => `rgb(${colour[0]},${colour[1]},${colour[2]})`;
 
 // Black or white, whichever stands out more from the colour (WCAG relative luminance).

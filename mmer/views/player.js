@@ -33,8 +33,12 @@ function makePlayer(view) {
     const width = axis.width();
     if (!width) return;
     stack.style.width = `${width}px`;
-    for (const lane of lanes) if (lane.draw) lane.draw(view, startDrawing(canvases.get(lane.key), width, lane.pixels), width, lane.pixels);
+    for (const lane of lanes) drawLane(lane);
     for (const tier of tiers) tier.fitLabels(width * axis.zoom());
+  }
+  function drawLane(lane) {
+    const width = axis.width();
+    if (lane?.draw && width) lane.draw(view, startDrawing(canvases.get(lane.key), width, lane.pixels), width, lane.pixels);
   }
   function colour() {
     transcript.colour();
@@ -68,7 +72,7 @@ function makePlayer(view) {
   sound.subscribe(follow);
   sound.ready?.then(draw);
   return {
-    element: panel, draw, colour, mark, resize: () => axis.resize(scroller.clientWidth),
+    element: panel, draw, colour, mark, redraw: (...keys) => lanes.filter((lane) => keys.includes(lane.key)).forEach(drawLane), resize: () => axis.resize(scroller.clientWidth),
     focus: (unit, segment) => (unit === "T" ? transcript.focus(segment) : tiers.find((tier) => tier.unit === unit)?.focus(segment)),
   };
 }
@@ -294,17 +298,7 @@ function makeSpectrogramDrawer(data) {
 }
 
 function paintSpectrogram(values, bands, columns, ramp) {
-  const canvas = make("canvas", { width: columns, height: bands });
-  const context = canvas.getContext("2d");
-  const picture = context.createImageData(columns, bands);
-  for (let band = 0; band < bands; band++) {
-    for (let column = 0; column < columns; column++) {
-      const [red, green, blue] = ramp[values[band * columns + column]];
-      picture.data.set([red, green, blue, 255], 4 * ((bands - 1 - band) * columns + column));
-    }
-  }
-  context.putImageData(picture, 0, 0);
-  return canvas;
+  return paintPixels(columns, bands, ramp, (i) => values[(bands - 1 - Math.floor(i / columns)) * columns + (i % columns)]);
 }
 
 function drawPitchScale(context, theme, low, high, toY, width) {

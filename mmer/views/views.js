@@ -30,8 +30,9 @@ function mountViews(place, payload) {
     const isRecoloured = changed.has("emotion") || changed.has("scale");
     if (isRecoloured) parts.player.colour();
     parts.player.mark();
-    if (isRecoloured || changed.has("token") || changed.has("map")) parts.player.draw();
-    if (changed.has("map")) parts.attention.showChoices();
+    if (changed.has("token") || changed.has("map")) parts.player.redraw("wave");
+    if (isRecoloured) parts.player.redraw("frames");
+    if (changed.has("map")) { parts.attention.showChoices(); parts.attention.draw(); }
     parts.attention.mark();
     if (isRecoloured || changed.has("role") || changed.has("branch")) parts.evidence.build();
     else parts.evidence.mark();
@@ -40,6 +41,7 @@ function mountViews(place, payload) {
   });
   parts.player.colour();
   parts.player.mark();
+  parts.attention.mark();
   parts.evidence.build();
   parts.layers.build();
   bar.show();

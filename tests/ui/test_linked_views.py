@@ -42,7 +42,7 @@ def test_a_click_is_heard_and_seen_without_the_server(page, analysis):
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.locator(".mv-tile[data-unit=S]").nth(4).click()
-    page.wait_for_function("window.heard.length > 0")
+    page.wait_for_function("() => window.heard.length > 0")
     wanted = analysis.alignment.syllables[4]
     _, offset, length = page.evaluate("window.heard.at(-1)")
     assert (offset, length) == (pytest.approx(wanted.start, abs=1e-5), pytest.approx(wanted.end - wanted.start, abs=1e-5))
@@ -99,7 +99,7 @@ def test_the_exported_report_opens_from_disk_and_its_clicks_work(page, tmp_path,
     report = context.new_page()
     report.goto(path.as_uri())
     report.locator(".mv-tile[data-unit=S]").nth(4).click()
-    report.wait_for_function("window.heard.length > 0")
+    report.wait_for_function("() => window.heard.length > 0")
     assert report.evaluate("window.heard.at(-1)[1]") == pytest.approx(analysis.alignment.syllables[4].start, abs=1e-5)
     assert report.locator(".mv-part.mv-selected").count() == report.locator(".mv-row-name.mv-selected").count() == 1
     context.close()

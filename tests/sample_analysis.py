@@ -14,6 +14,7 @@ from mmer.results import (
     HeadInfo,
     LayerWeights,
     Notice,
+    Parent,
     Prediction,
     Segment,
     Transcript,
@@ -64,6 +65,7 @@ def make_analysis(*, frames: int = 100, words: bool = True) -> Analysis:
         notices=(Notice("alignment", "Some words fit badly.", "info"),),
         version="0.1.0",
         created="2026-01-02T03:04:05+00:00",
+        parent=Parent("d" * 64, "before.wav", ({"kind": "loudness", "target": {"tier": "word", "index": 1}, "decibels": -6.0},)),
     )
 
 

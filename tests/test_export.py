@@ -209,7 +209,7 @@ def keys_of(data, *, inside=""):
     if not isinstance(data, dict):
         return set()
     names = set() if inside in by_data else set(data)
-    return names | {key for name, value in data.items() for key in keys_of(value, inside=name)}
+    return names | {key for name, value in data.items() if name != "edits" for key in keys_of(value, inside=name)}  # docs/interventions.md
 
 
 def test_every_key_is_documented():

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mmer.datasets.reading import MANIFESTS, is_iemocap, read_labels
 from mmer.errors import DataError
+from mmer.results import EMOTIONS
 
 DEPTH = 4  # folders below a root that are looked into
 MOST_FOLDERS = 4000  # that are looked into, so that a root of recordings doesn't hold up the page
@@ -100,9 +101,12 @@ def _follow(root: Path, told: str) -> Path | None:
 
 
 def read_pairs(told: str) -> Mapping[str, str]:
-    """A label mapping typed by a visitor: `angry=anger, calm=`, never the name of a file. Raises DataError."""
+    """A label mapping typed by a visitor: `angry=anger, calm=`, never the name of a file. Raises DataError.
+
+    Labels that are emotions already need not be told.
+    """
     pairs = [pair.strip() for pair in (told or "").split(",") if pair.strip()]
     wrong = next((pair for pair in pairs if not re.fullmatch(r"[^=]+=[^=]*", pair)), None)
     if wrong is not None:
         raise DataError(f"Labels: {wrong[:100]!r} has not the form label=emotion, for example angry=anger, calm=")
-    return read_labels(", ".join(pairs) + ",") if pairs else {}
+    return {emotion: emotion for emotion in EMOTIONS} | read_labels(", ".join(pairs) + ",") if pairs else {}

@@ -256,7 +256,7 @@ def build_start(parts: dict[str, Any], workshop: Workshop) -> None:
 
 def wire_form(handlers: TrainHandlers, form: Form, session: gr.State) -> None:
     fields = form.fields
-    fields["fusion"].input(
+    changed = fields["fusion"].input(
         handlers.change_model, [fields["fusion"], fields["units"]], [fields["unit"], fields["units"]], api_name="change_model", **POLL
     )
     checked = form.check.click(
@@ -271,6 +271,7 @@ def wire_form(handlers: TrainHandlers, form: Form, session: gr.State) -> None:
     checked.success(fn=None, js=REVEAL, api_visibility="private")
     for name in FIELDS:
         event = fields[name].change if name in CHOICES else fields[name].blur
+        event = changed.success if name == "fusion" else event  # not before its units are those that it can take
         event(handlers.expect, [session, *form.asked], form.expected, trigger_mode="always_last", api_name=f"expect_{name}", **QUIET)
 
 

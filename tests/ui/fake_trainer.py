@@ -27,7 +27,7 @@ def main():
     options = parser.parse_args()
     folder = RunFolder(options.folder)
     experiment, splits = folder.read_experiment(), folder.read("splits")
-    dataset = read_dataset(experiment.data)
+    dataset = read_dataset(experiment.data, labels=experiment.labels or None)
     utterances = {u.name or u.path.name: u for u in dataset.utterances}
     with hold(folder, runs=len(splits), stage="extracting clips: 1 of 2") as held:
         begun = max((row["epoch"] for row in folder.read_metrics()), default=0)

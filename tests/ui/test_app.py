@@ -35,11 +35,7 @@ def test_api_gives_the_whole_analysis_twice(visitor, speech_file, analyzer, libr
 
 def test_api_transcribes_twice(visitor, speech_file):
     for _ in range(2):
-        assert "young man" in visitor.predict(handle_file(str(speech_file)), api_name="/transcribe")
-
-
-def test_only_two_endpoints_are_described(visitor):
-    assert set(visitor.view_api(return_format="dict")["named_endpoints"]) == {"/analyze", "/transcribe"}
+        assert "young man" in visitor.predict(handle_file(str(speech_file)), api_name="/transcribe")["text"]
 
 
 def test_a_visitor_analyses_edits_and_looks_around_twice(visitor, speech_file):

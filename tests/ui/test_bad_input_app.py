@@ -16,6 +16,7 @@ from gradio_client.exceptions import AppError
 from test_bad_input import EVIL, RECORDINGS, TEXTGRIDS, WORDS
 
 from mmer.ui import build_app, launch_options
+from mmer.ui.api import Programs
 from mmer.ui.handlers import Handlers
 from mmer.ui.session import Session
 
@@ -27,6 +28,11 @@ def handlers(analyzer):
     return Handlers(analyzer)
 
 
+@pytest.fixture
+def programs(analyzer):
+    return Programs(analyzer)
+
+
 def read_refusal(work):
     """The sentence of the gr.Error that the handler raised."""
     with pytest.raises(gr.Error) as error:
@@ -36,15 +42,15 @@ def read_refusal(work):
 
 
 @pytest.mark.parametrize("kind", RECORDINGS)
-def test_recordings_are_refused_and_the_result_stays(handlers, analysis, tmp_path, kind):
+def test_recordings_are_refused_and_the_result_stays(handlers, programs, analysis, tmp_path, kind):
     plant, said = RECORDINGS[kind]
     path = str(tmp_path / "bad clip.wav")
     plant(tmp_path / "bad clip.wav")
     session = Session()
     session.analysis = analysis
     run = lambda: list(handlers.run(session, path, "", "sphinx", "combined", "", None))  # noqa: E731
-    doors = [run, lambda: handlers.transcribe(session, path), lambda: handlers.api_transcribe(path)]
-    doors += [lambda: handlers.api_analyze(path, "", "sphinx", "combined")]
+    doors = [run, lambda: handlers.transcribe(session, path), lambda: programs.transcribe(path)]
+    doors += [lambda: programs.analyze(path, "", "sphinx", "combined")]
     for door in doors:
         assert said in read_refusal(door)
     assert session.analysis is analysis
@@ -68,15 +74,15 @@ def test_pronunciations_are_refused(handlers, speech_file, said):
     assert "line 1" in sentence
 
 
-def test_two_thousand_words_are_refused(handlers, speech_file):
-    assert "2,000 words" in read_refusal(lambda: handlers.api_analyze(str(speech_file), "word " * 2000, "sphinx", "late-fs"))
+def test_two_thousand_words_are_refused(programs, speech_file):
+    assert "2,000 words" in read_refusal(lambda: programs.analyze(str(speech_file), "word " * 2000, "sphinx", "late-fs"))
 
 
-def test_a_message_is_escaped_once(handlers, tmp_path):
+def test_a_message_is_escaped_once(programs, tmp_path):
     path = tmp_path / f"{EVIL}.wav"
     path.touch()
     with pytest.raises(gr.Error) as error:
-        handlers.api_transcribe(str(path))
+        programs.transcribe(str(path))
     assert "<img" not in error.value.message and EVIL in unescape(error.value.message)
 
 
@@ -115,8 +121,9 @@ REFERENCES = {
 @pytest.mark.parametrize("kind", REFERENCES)
 def test_no_file_outside_the_upload_folder_is_opened(address, analyzer, monkeypatch, kind, endpoint):
     opened = []
-    monkeypatch.setattr("mmer.ui.handlers.load_audio", lambda path, name: opened.append(path))
-    data = {"analyze": [REFERENCES[kind], "ace", "none", "late-fs"]}.get(endpoint, [REFERENCES[kind]])
+    for module in ("handlers", "api"):
+        monkeypatch.setattr(f"mmer.ui.{module}.load_audio", lambda path, name: opened.append(path))
+    data = {"analyze": [REFERENCES[kind], "ace", "none", "late-fs", False]}.get(endpoint, [REFERENCES[kind]])
     event, told = call(address, endpoint, data)
     assert event in ("error", "refused") and not opened
     assert "ace of clubs" not in told
@@ -135,7 +142,7 @@ def test_no_address_is_fetched(address, monkeypatch, endpoint, stream):
     monkeypatch.setattr("gradio.processing_utils.async_ssrf_protected_download", download)
     monkeypatch.setattr("gradio.processing_utils.save_url_to_cache", lambda url, cache_dir: asked.append(url))
     clip = {"path": "http://example.org/clip.wav", "url": "http://example.org/clip.wav", "is_stream": stream, "meta": META}
-    event, _ = call(address, endpoint, {"analyze": [clip, "ace", "none", "late-fs"]}.get(endpoint, [clip]))
+    event, _ = call(address, endpoint, {"analyze": [clip, "ace", "none", "late-fs", False]}.get(endpoint, [clip]))
     assert event == "error" and not asked
 
 
@@ -163,7 +170,7 @@ def test_names_that_only_a_program_sends(address, tmp_path_factory, name):
     if answer.status_code == 200:
         path = Path(answer.json()[0]).resolve()
         assert path.parent.parent.name.startswith("gradio") and len(path.name) <= 255
-        event, told = call(address, "analyze", [{"path": str(path), "meta": META}, "ace of clubs", "none", "late-fs"])
+        event, told = call(address, "analyze", [{"path": str(path), "meta": META}, "ace of clubs", "none", "late-fs", False])
         assert event == "complete"
         assert "/" not in json.loads(told)[0]["clip"]["name"]
     else:
@@ -176,7 +183,7 @@ def test_the_app_goes_on_serving(visitor, tmp_path, speech_file):
         RECORDINGS[kind][0](path)
         with pytest.raises(AppError, match=re.escape(path.name)):
             visitor.predict(handle_file(str(path)), "", "sphinx", "combined", api_name="/analyze")
-    assert "young man" in visitor.predict(handle_file(str(speech_file)), api_name="/transcribe")
+    assert "young man" in visitor.predict(handle_file(str(speech_file)), api_name="/transcribe")["text"]
 
 
 def test_recordings_and_exports_are_deleted(analyzer, tmp_path, tmp_path_factory, speech_file, monkeypatch):

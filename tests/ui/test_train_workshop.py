@@ -13,6 +13,7 @@ from train_cases import EACH, SPEAKERS, fill_form, make_workshop, write_data
 from mmer.cli import build_command_parser
 from mmer.commands.train import read_settings
 from mmer.errors import DataError
+from mmer.results import EMOTIONS
 from mmer.training.check_data import count_labels, count_part, list_speakers
 from mmer.training.data_roots import allow_path, find_data, read_pairs
 from mmer.training.experiment import Experiment
@@ -100,7 +101,9 @@ def test_without_a_root_or_a_choice_a_sentence_says_what_to_do(tmp_path):
 
 
 def test_labels_are_pairs_and_never_a_file(tmp_path, monkeypatch):
-    assert read_pairs("angry=anger, calm=,") == {"angry": "anger", "calm": ""}
+    same = {emotion: emotion for emotion in EMOTIONS}
+    assert read_pairs("angry=anger, calm=,") == same | {"angry": "anger", "calm": ""}
+    assert read_pairs("neutral=") == same | {"neutral": ""}
     assert read_pairs(" ") == {}
     secret = tmp_path / "a=b"
     secret.write_text('{"a": "anger"}')

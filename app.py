@@ -1,16 +1,17 @@
 """Starts the web app: python app.py [--host H] [--port P] [--preset compact|paper] [--heads FOLDER] [--public]
-[--data-root FOLDER]... [--runs FOLDER] [--features FOLDER]"""
+[--data-root FOLDER]... [--runs FOLDER] [--features FOLDER] [--mcp]"""
 
 from __future__ import annotations
 
 import argparse
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 from mmer.errors import MmerError
 from mmer.pipeline import Analyzer
 from mmer.training.workshop import PUBLIC, Workshop
-from mmer.ui import build_app, launch_options
+from mmer.ui import build_app, serve
 
 HERE = Path(__file__).resolve().parent
 
@@ -36,7 +37,10 @@ def main() -> None:
     )
     parser.add_argument("--runs", type=Path, metavar="FOLDER", help="where experiments are kept (default: runs; none with --public)")
     parser.add_argument("--features", type=Path, default=HERE / "cache", metavar="FOLDER", help="the feature cache (default: cache)")
+    parser.add_argument("--mcp", action="store_true", help="also serve the endpoints as MCP tools (docs/api.md); needs the extra `mcp`")
     options = parser.parse_args()
+    if options.mcp and find_spec("mcp") is None:
+        parser.exit(2, "--mcp needs the mcp package: pip install 'mmer-explorer[mcp]'\n")
     is_public = options.public or "SPACE_ID" in os.environ
     try:
         analyzer = Analyzer.load(preset=options.preset, heads_folder=options.heads)
@@ -45,7 +49,7 @@ def main() -> None:
     workshop = open_workshop(options, is_public=is_public)
     app = build_app(analyzer, examples=HERE / "assets" / "examples", workshop=workshop, is_public=is_public)
     try:
-        app.launch(server_name=options.host or ("0.0.0.0" if is_public else None), server_port=options.port, **launch_options())
+        serve(app, mcp=options.mcp, server_name=options.host or ("0.0.0.0" if is_public else None), server_port=options.port)
     except OSError as error:
         if "empty port" not in str(error):
             raise

@@ -15,6 +15,8 @@ COMMANDS = {
     "analyze": "what the fusion models say about a clip, and why",
     "intervene": "what the models say when words or sound are changed",
     "align": "where each word, syllable and phone is in a clip",
+    "batch": "every clip of a folder or a list, one row each, as a table",
+    "schema": "the JSON schema of what mmer writes, for other programs",
     "extract": "what the encoders make of every utterance of a data set, once for all trainings",
     "train": "train one model on a data set: all folds and repetitions, together",
     "reproduce": "train one of the paper's tables and print it beside the paper's figures",

@@ -22,12 +22,13 @@ DOCUMENTS = README + "".join(path.read_text(encoding="utf-8") for path in sorted
 # a part of the package (file or folder) imports only from lines above its own
 LAYERS = (
     {"errors", "results"},
-    {"weights", "whisper_weights", "spelling"},
+    {"weights", "whisper_weights", "spelling", "schema"},
     {"audio"},
     {"transcribe", "align", "encoders", "pooling", "fusion", "datasets", "figures", "export"},
     {"features", "heads", "cache", "explain"},
     {"pipeline", "training", "summary", "doctor", "views"},
     {"report", "interventions"},
+    {"batch", "compare"},
     {"cli", "commands", "ui"},
     {"__main__"},
 )

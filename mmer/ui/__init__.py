@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 from ..pipeline import Analyzer
 from ..training.workshop import Workshop
-from . import about, cards, explore, train
+from . import about, api, cards, explore, train
 from .examples import list_stored
 from .session import KEPT_SECONDS
 from .style import launch_options
 
-__all__ = ["build_app", "launch_options"]
+__all__ = ["build_app", "launch_options", "serve"]
 
 CACHE_CHECK_SECONDS = 5 * 60
 QUEUE_LENGTH = {False: None, True: 24}  # is_public -> how many may wait
@@ -36,5 +37,16 @@ def build_app(analyzer: Analyzer, *, examples: Path, workshop: Workshop | None =
             with gr.Tab("About", id="about") as about_tab:
                 about.build(analyzer)
         train.wake(training, train_tab, [explore_tab, about_tab])
+        api.build(analyzer, is_public=is_public)
     app.queue(default_concurrency_limit=4, max_size=QUEUE_LENGTH[is_public])
     return app
+
+
+def serve(app: gr.Blocks, *, mcp: bool = False, **options: Any) -> None:
+    """Launches the page and stays until it is stopped; with `mcp` its endpoints are MCP tools as well (docs/api.md)."""
+    if not mcp:
+        app.launch(**options, **launch_options())
+        return
+    app.launch(**options, **(launch_options() | {"mcp_server": True, "prevent_thread_lock": True}))
+    api.adapt_mcp(app)
+    app.block_thread()

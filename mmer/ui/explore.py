@@ -86,7 +86,6 @@ def build(analyzer: Analyzer, *, examples: Sequence[Example], is_public: bool) -
     handlers = Handlers(analyzer)
     wire_analysis(handlers, inputs, results, session)
     wire_exports(handlers, results, session)
-    build_api(handlers, analyzer)
 
 
 def build_inputs(analyzer: Analyzer, *, is_public: bool) -> Inputs:
@@ -260,16 +259,3 @@ def wire_exports(handlers: Handlers, results: Results, session: gr.State) -> Non
             **HIDDEN,
         )
         written.success(fn=None, js="() => window.mmer.download()", api_visibility="private")
-
-
-def build_api(handlers: Handlers, analyzer: Analyzer) -> None:
-    """The two endpoints that are meant for programs: /analyze and /transcribe, on components that nobody sees."""
-    with gr.Column(visible=False):
-        audio = gr.File(label="audio", type="filepath")
-        take_uploads_only(audio)
-        text = gr.Textbox(value="", label="text", info="What is said; empty: recognise it.")
-        aligner = gr.Textbox(value="sphinx", label="aligner")
-        head = gr.Textbox(value=choose_head(analyzer), label="head")
-        result, words, button = gr.JSON(label="analysis"), gr.Textbox(label="transcript"), gr.Button()
-        button.click(handlers.api_analyze, [audio, text, aligner, head], result, api_name="analyze", **MODEL_QUEUE)
-        button.click(handlers.api_transcribe, audio, words, api_name="transcribe", **MODEL_QUEUE)

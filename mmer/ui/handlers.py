@@ -163,21 +163,6 @@ class Handlers:
 
         return write_export
 
-    @for_people
-    def api_analyze(self, audio: str, text: str, aligner: str, head: str) -> dict:
-        """The complete analysis of a clip as JSON. text: what is said, empty to have it recognised; aligner: sphinx, mfa or none."""
-        if audio is None:
-            raise MmerError("No audio file was sent.")
-        clip = load_audio(audio, name=Path(audio).name)
-        return analysis_to_json(self.analyzer.analyze(clip, text=text if text and text.strip() else None, aligner=aligner, head=head))
-
-    @for_people
-    def api_transcribe(self, audio: str) -> str:
-        """The words that the recogniser hears in a clip."""
-        if audio is None:
-            raise MmerError("No audio file was sent.")
-        return self.analyzer.transcribe(load_audio(audio, name=Path(audio).name)).text
-
 
 def new_cache_path(name: str) -> Path:
     """A path of that name in a folder that nobody can guess, where Gradio deletes files with the recordings."""

@@ -4,18 +4,36 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import gradio as gr
+from gradio.utils import get_upload_folder
+
+SERVED = "/gradio_api/file="  # before the path of an upload in its address
 
 
 def take_uploads_only(component: Any) -> None:
-    """Makes a component refuse addresses, so that no visitor can have this server call another."""
+    """Makes a component refuse addresses, so that no visitor can have this server call another.
+
+    The address that this server gave an upload stands for the upload, which is taken from the disk: MCP clients know files by address.
+    """
     move_to_cache = component.async_move_resource_to_block_cache
 
     async def move_upload(path: str | Path | None) -> str | None:
         if path is not None and urlsplit(str(path)).scheme.lower() in ("http", "https"):
-            raise gr.Error("An address can't be opened here. Send the file itself.", print_exception=False)
+            path = find_upload(str(path))
+            if path is None:
+                raise gr.Error("An address can't be opened here. Send the file itself.", print_exception=False)
         return await move_to_cache(path)
 
     component.async_move_resource_to_block_cache = move_upload
+
+
+def find_upload(address: str) -> Path | None:
+    """The uploaded file that an address of this server names; None for any other address."""
+    _, served, name = urlsplit(address).path.partition(SERVED)
+    path, folder = Path(unquote(name)), Path(get_upload_folder()).resolve()
+    if not served or "\0" in str(path):
+        return None
+    path = path.resolve()
+    return path if path.is_relative_to(folder) and path.is_file() else None

@@ -1,0 +1,326 @@
+"""Every clip of a folder or a list -> a table, one row per clip (docs/api.md). A clip that can't be used is a row with its error."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmer.datasets.clips import load_clip
+from mmer.datasets.manifest import Utterance
+from mmer.errors import Cancelled, DataError, HeadError, MmerError
+from mmer.export import analysis_to_json, dump_json, write_file
+from mmer.pipeline import Analyzer
+from mmer.results import EMOTIONS, UNITS, Analysis, Prediction
+from mmer.summary import collect_notices
+from mmer.training.metrics import measure_ua, measure_wa
+
+SUFFIXES = (
+    ".3gp", ".aac", ".aif", ".aiff", ".amr", ".au", ".flac", ".m4a", ".mkv", ".mov", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav",
+    ".webm", ".wma",
+)  # fmt: skip
+ROLES = ("late", "early", "combined")
+ROLE_COLUMNS = ("", "_state", "_novelty", *(f"_p_{e}" for e in EMOTIONS), *(f"_logit_{e}" for e in EMOTIONS))  # after the role's name
+FIRST = ("path", "text", "label")
+FACTS = ("file_sha256", "seconds", "head", "head_sha256", "aligner", "words", "words_from", "words_confidence", "verdict", "state")
+LAST = ("unavailable", "warnings", "error")
+FOUND = (
+    *FACTS,
+    *(f"{role}{column}" for role in ROLES for column in ROLE_COLUMNS),
+    *(f"late_{unit}_logit_{emotion}" for unit in UNITS for emotion in EMOTIONS),
+    *LAST,
+)
+Row = dict[str, str]
+
+
+@dataclass(frozen=True)
+class BatchItem:
+    """One clip to analyse."""
+
+    name: str  # as it is listed: its path, below the folder or as the list has it
+    path: Path
+    text: str = ""  # what is said; "" to have it recognised
+    label: str = ""  # as listed; "" where there is none
+    start: float | None = None  # seconds into the file; None: from its begin
+    end: float | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)  # the list's other columns, carried over
+
+
+@dataclass(frozen=True)
+class Request:
+    """What all clips of a batch are asked."""
+
+    head: str = "combined"
+    aligner: str = "sphinx"
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """One clip is done."""
+
+    item: BatchItem
+    row: Row
+    done: int  # clips, those skipped included
+    total: int
+    seconds_left: float  # at the pace so far
+    analysis: Analysis | None  # None where the row holds an error
+
+
+# ---- what there is to do ----
+
+
+def read_items(source: str | Path) -> list[BatchItem]:
+    """The audio files below a folder, or the rows of a list (.csv, .tsv) with a column `path`, relative to the list.
+
+    Raises DataError for a folder without audio files and for a list that can't be read, has no `path`, or holds times that are none.
+    """
+    source = Path(source)
+    if source.is_dir():
+        paths = [path for path in sorted(source.rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file()]
+        visible = [path for path in paths if not any(part.startswith(".") for part in path.relative_to(source).parts)]
+        if not visible:
+            raise DataError(f"{source}: there are no audio files in this folder ({', '.join(SUFFIXES)}).")
+        return [BatchItem(path.relative_to(source).as_posix(), path) for path in visible]
+    try:
+        text = source.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{source} can't be opened: {error.strerror}. Name a folder of recordings, or a list (.csv, .tsv).") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{source} is no list: not UTF-8 text (byte {error.start}). Name a folder, or a list saved as UTF-8.") from error
+    return read_list(text, source.name, folder=source.parent)
+
+
+def read_list(text: str, name: str, *, folder: Path) -> list[BatchItem]:
+    """The rows of a list. `name` is for messages; its ending .tsv means tabs, else the header has commas or semicolons."""
+    header = text.partition("\n")[0]
+    mark = "\t" if name.lower().endswith(".tsv") else ";" if ";" in header and "," not in header else ","
+    try:
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
+        rows = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise DataError(f"{name} is not a table: {error}.") from error
+    if "path" not in (reader.fieldnames or ()):
+        raise DataError(f"{name}: there is no column 'path'; it has {', '.join(map(repr, reader.fieldnames or ())) or 'no header'}.")
+    if not rows:
+        raise DataError(f"{name}: there are no rows below the header.")
+    return [read_item(row, f"{name}, row {number}", folder) for number, row in rows]
+
+
+def read_item(row: Mapping[Any, Any], where: str, folder: Path) -> BatchItem:
+    if None in row or None in row.values():
+        raise DataError(f"{where}: it has {'more' if None in row else 'fewer'} cells than the header. A text with commas needs quotes.")
+    if not row["path"].strip() or "\0" in row["path"]:
+        raise DataError(f"{where}: the path is {'empty' if not row['path'].strip() else 'none'}.")
+    start, end = (read_seconds(row.get(column, ""), f"{where}, column {column!r}") for column in ("start", "end"))
+    if end is not None and end <= (start or 0):
+        raise DataError(f"{where}: the end, {end:g} s, is not after the start, {start or 0:g} s.")
+    extra = {rename(column): cell for column, cell in row.items() if column not in FIRST}
+    return BatchItem(row["path"], folder / row["path"], row.get("text", "").strip(), row.get("label", ""), start, end, extra)
+
+
+def read_seconds(cell: str, where: str) -> float | None:
+    try:
+        seconds = float(cell) if cell.strip() else None
+    except ValueError as error:
+        raise DataError(f"{where}: {cell!r} is not a number of seconds.") from error
+    if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
+        raise DataError(f"{where}: {cell!r} is not a time within the file.")
+    return seconds
+
+
+def rename(column: str) -> str:
+    """A carried column must not take the place of one that is written."""
+    return f"listed_{column}" if column in FOUND else column
+
+
+def list_columns(items: Iterable[BatchItem]) -> tuple[str, ...]:
+    """Of the table: the clip, the list's other columns, what was found."""
+    return (*FIRST, *dict.fromkeys(column for item in items for column in item.extra), *FOUND)
+
+
+# ---- one clip ----
+
+
+def check_head(analyzer: Analyzer, head: str) -> None:
+    """Raises HeadError before any clip is read."""
+    if head not in analyzer.heads:
+        raise HeadError(f"There is no head {head!r}. Choose one of: {', '.join(analyzer.heads) or 'none is installed'}.")
+
+
+def analyze_item(
+    analyzer: Analyzer, item: BatchItem, request: Request, *, cancelled: Callable[[], bool] | None = None
+) -> tuple[Row, Analysis | None]:
+    """The row of one clip, and its analysis; a clip that can't be used gives a row with the error. Raises Cancelled."""
+    row = {"path": item.name, "text": item.text, "label": item.label, **item.extra, "head": request.head, "aligner": request.aligner}
+    row |= {"head_sha256": analyzer.heads[request.head].sha256}
+    try:
+        row["file_sha256"] = hash_file(item.path)
+        clip = load_clip(Utterance(item.path, item.text, item.label, "", start=item.start, end=item.end))
+        row["seconds"] = show(clip.duration)
+        analysis = analyzer.analyze(clip, text=item.text or None, aligner=request.aligner, head=request.head, cancelled=cancelled)
+    except Cancelled:
+        raise
+    except MmerError as error:
+        return row | {"error": str(error)}, None
+    return row | describe_analysis(analysis), analysis
+
+
+def describe_analysis(analysis: Analysis) -> Row:
+    """The columns of FOUND that an analysis fills."""
+    row = {
+        "words": analysis.transcript.text,
+        "words_from": analysis.transcript.source,
+        "words_confidence": show(analysis.transcript.confidence),
+        "verdict": analysis.best.label,
+        "state": analysis.best.verdict,
+        "unavailable": " | ".join(f"{what}: {why}" for what, why in analysis.unavailable.items()),
+        "warnings": " | ".join(notice.text for notice in collect_notices(analysis) if notice.level == "warning"),
+    }
+    for role, prediction in analysis.predictions.items():
+        row |= describe_prediction(role, prediction)
+    return row
+
+
+def describe_prediction(role: str, prediction: Prediction) -> Row:
+    row = {role: prediction.label, f"{role}_state": prediction.verdict, f"{role}_novelty": show(prediction.novelty)}
+    for k, emotion in enumerate(prediction.classes):
+        row |= {f"{role}_p_{emotion}": show(prediction.probabilities[k]), f"{role}_logit_{emotion}": show(prediction.logits[k])}
+        row |= {f"{role}_{branch.unit}_logit_{emotion}": show(branch.logits[k]) for branch in prediction.branches or ()}
+    return row
+
+
+def show(value: Any) -> str:
+    """A number with seven digits; nothing for None."""
+    return "" if value is None else f"{float(value):.7g}"
+
+
+def hash_file(path: Path) -> str:
+    """sha256 of the file as it is; "" where it can't be read, which load_clip then says in words."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError):
+        return ""
+
+
+# ---- the table ----
+
+
+def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
+    """The rows of an earlier run; a last row that was cut off is left out. Raises DataError for another table."""
+    if not path.exists():
+        return []
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is there and can't be read as a table ({error}). Choose another --out.") from error
+    if not rows and not reader.fieldnames:
+        return []
+    if tuple(reader.fieldnames or ()) != tuple(columns):
+        raise DataError(f"{path} is there and has other columns than this batch would write. Choose another --out, or delete it.")
+    return [row for row in rows if None not in row and None not in row.values()]
+
+
+def write_table(rows: Iterable[Row], columns: Sequence[str]) -> str:
+    """The table as CSV text."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def identify(row: Row) -> tuple[str, ...]:
+    """Which clip and question a row answers: one row of a table for each."""
+    return tuple(row.get(column, "") for column in ("path", "text", "start", "end", "head", "aligner"))
+
+
+def is_done(row: Row, item: BatchItem, analyzer: Analyzer, json_path: Path | None) -> bool:
+    """Whether an earlier row still holds: no error, the same file, the same weights, and its JSON is there if it is wanted."""
+    same = row["head_sha256"] == analyzer.heads[row["head"]].sha256 and row["file_sha256"] == hash_file(item.path) != ""
+    return not row["error"] and same and (json_path is None or json_path.exists())
+
+
+def run_batch(
+    analyzer: Analyzer, items: Sequence[BatchItem], out: Path, request: Request, *, json_dir: Path | None = None
+) -> Iterator[Progress]:
+    """Analyses every clip and adds its row to the table `out` at once; what stands there already is skipped. Yields after each.
+
+    Whenever it ends, the table holds every row so far; started again it goes on. `json_dir`: where each clip's whole analysis goes.
+    Raises HeadError for a head that is not there, DataError for a table of other columns, or a file that can't be written.
+    """
+    check_head(analyzer, request.head)
+    columns = list_columns(items)
+    earlier = {identify(row): row for row in read_table(out, columns)}
+    asked = [identify({"path": i.name, "text": i.text, **i.extra, "head": request.head, "aligner": request.aligner}) for i in items]
+    places = [None if json_dir is None else json_dir / name_json(item) for item in items]
+    kept = {
+        key: earlier[key]
+        for key, item, place in zip(asked, items, places)
+        if key in earlier and is_done(earlier[key], item, analyzer, place)
+    }
+    others = {key: row for key, row in earlier.items() if key not in set(asked)}
+    write_file(out, write_table([*others.values(), *kept.values()], columns))
+    begun, fresh, todo = time.monotonic(), 0, len(items) - sum(key in kept for key in asked)
+    for number, (key, item, place) in enumerate(zip(asked, items, places), start=1):
+        analysis = None
+        if key not in kept:
+            kept[key], analysis = analyze_item(analyzer, item, request)
+            if place is not None and analysis is not None:
+                write_file(place, dump_json(analysis_to_json(analysis)))
+            append_row(out, kept[key], columns)
+            fresh += 1
+        left = (time.monotonic() - begun) / fresh * (todo - fresh) if fresh else math.nan
+        yield Progress(item, kept[key], number, len(items), left, analysis)
+    write_file(out, write_table([*others.values(), *(kept[key] for key in dict.fromkeys(asked))], columns))  # in the list's order
+
+
+def append_row(out: Path, row: Row, columns: Sequence[str]) -> None:
+    text = write_table([row], columns).partition("\n")[2]
+    try:
+        with out.open("a", encoding="utf-8", newline="") as file:
+            file.write(text)
+    except OSError as error:
+        raise DataError(f"Can't write {out}: {error.strerror}. The rows before it are there.") from error
+
+
+def name_json(item: BatchItem) -> str:
+    """A file name for the clip's JSON: its path with letters that every file system takes, and a few digits that tell pieces apart."""
+    stem = "".join(c if c.isalnum() or c in "-." else "_" for c in item.name)[-80:]
+    digits = hashlib.sha256(repr((item.name, item.start, item.end, item.text)).encode()).hexdigest()[:8]
+    return f"{stem}.{digits}.json"
+
+
+# ---- how often it is right ----
+
+
+@dataclass(frozen=True)
+class Score:
+    """One role's verdicts against the labels of the list."""
+
+    role: str
+    ua: float
+    wa: float
+    clips: int
+
+
+def score_rows(rows: Iterable[Row], labels: Mapping[str, str] | None = None) -> tuple[Score, ...]:
+    """UA and WA per role over the rows whose label is one of EMOTIONS, or is mapped to one by `labels`; none without labels."""
+    known = [(row, (labels or {}).get(row["label"], row["label"])) for row in rows if not row.get("error")]
+    scores = []
+    for role in ROLES:
+        pairs = [(EMOTIONS.index(label), EMOTIONS.index(row[role])) for row, label in known if label in EMOTIONS and row.get(role)]
+        if pairs:
+            right, said = (np.array(column) for column in zip(*pairs))
+            scores.append(Score(role, measure_ua(right, said), measure_wa(right, said), len(pairs)))
+    return tuple(scores)

@@ -1,0 +1,97 @@
+"""`mmer batch FOLDER_OR_LIST --out TABLE`: every clip analysed, a row each; started again, it goes on where it stopped."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmer.commands.analyze import find_heads_folder, locate_head
+from mmer.commands.clip import check_outputs, tell
+from mmer.errors import DataError
+
+if TYPE_CHECKING:
+    from mmer.batch import Progress, Row, Score
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="FOLDER_OR_LIST", type=Path, help="a folder of recordings, or a .csv or .tsv with a column path")
+    parser.add_argument("--out", metavar="TABLE", type=Path, required=True, help="the CSV that is written; rows in it are not redone")
+    parser.add_argument("--json-dir", metavar="FOLDER", type=Path, help="also write each clip's whole analysis there, as JSON")
+    parser.add_argument("--head", default="combined", help="a head's name, or a folder that holds one (%(default)s)")
+    parser.add_argument("--heads", metavar="FOLDER", type=Path, default=find_heads_folder(), help="the folder of heads (pretrained)")
+    parser.add_argument("--preset", default="compact", choices=("compact", "paper"), help="the pair of encoders (%(default)s)")
+    parser.add_argument("--aligner", default="sphinx", choices=("sphinx", "mfa", "none"), help="finds the words in the sound (%(default)s)")
+    parser.add_argument("--labels", metavar="MAP", help="what the list's labels mean, for UA and WA: angry=anger,calm= or a JSON file")
+    parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
+
+
+def run(args: argparse.Namespace) -> None:
+    from mmer.batch import Request, read_items, run_batch, score_rows
+    from mmer.datasets.reading import read_labels
+
+    check_outputs(args.source, (args.out,))
+    labels = read_labels(args.labels) if args.labels else None
+    items = read_items(args.source)
+    make_folder(args.json_dir)
+    tell(f"{len(items)} clips. Loading the models", quiet=args.quiet)
+    from mmer.pipeline import Analyzer  # torch and transformers take seconds to import
+
+    folder, head = locate_head(args.head, args.heads)
+    analyzer = Analyzer.load(preset=args.preset, heads_folder=folder)
+    rows: list[Row] = []
+    try:
+        for progress in run_batch(analyzer, items, args.out, Request(head, args.aligner), json_dir=args.json_dir):
+            rows.append(progress.row)
+            tell(describe_progress(progress), quiet=args.quiet)
+    except KeyboardInterrupt:
+        tell(f"Stopped: {len(rows)} of {len(items)} clips are in {args.out}. The same command goes on from there.", quiet=False)
+        raise
+    print(summarise_batch(rows, score_rows(rows, labels), args.out), end="")
+
+
+def make_folder(folder: Path | None) -> None:
+    try:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"Can't make the folder {folder}: {error.strerror}.") from error
+
+
+def describe_progress(progress: Progress) -> str:
+    """`[3/20] a.wav: anger (71 %), not sure; 2 min left`"""
+    row = progress.row
+    said = row.get("error") or f"{row['verdict']} ({100 * read_share(row):.0f} %), {row['state']}"
+    if progress.analysis is None and not row.get("error"):
+        said += " (was there)"
+    return f"[{progress.done}/{progress.total}] {row['path']}: {said}{describe_time(progress.seconds_left)}"
+
+
+def read_share(row: Row) -> float:
+    """The probability of the verdict, by the model whose verdict it is."""
+    role = next(role for role in ("combined", "late", "early") if row.get(role))
+    return float(row[f"{role}_p_{row['verdict']}"])
+
+
+def describe_time(seconds: float) -> str:
+    """`; 2 min left`, or nothing when there is no pace yet or nothing left."""
+    if not seconds > 0:
+        return ""
+    if seconds < 90:
+        return f"; {seconds:.0f} s left"
+    return f"; {seconds / 60:.0f} min left" if seconds < 5400 else f"; {seconds / 3600:.1f} h left"
+
+
+def summarise_batch(rows: list[Row], scores: tuple[Score, ...], out: Path) -> str:
+    used = [row for row in rows if not row.get("error")]
+    lost = len(rows) - len(used)
+    counts = Counter(row["verdict"] for row in used)
+    lines = [
+        f"{len(rows)} clips in {out}" + (f"; {lost} could not be used, see the column error" if lost else ""),
+        "verdicts: " + (", ".join(f"{label} {count}" for label, count in counts.most_common()) or "none"),
+        f"not sure or unfamiliar: {sum(row['state'] != 'sure' for row in used)}",
+    ]
+    for score in scores:
+        lines.append(f"{score.role:<9} UA {100 * score.ua:5.1f} %   WA {100 * score.wa:5.1f} %   of {score.clips} labelled clips")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,21 @@
+"""The JSON schema (draft 2020-12) of everything that mmer writes as JSON; its text is export_schema.json beside this file."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+from mmer.errors import DataError
+
+KINDS = ("analysis", "intervention", "leave-one-out", "comparison", "transcript", "alignment", "batch")
+
+
+def read_schema(kind: str = "analysis") -> dict[str, Any]:
+    """The schema of format "mmer-<kind>". Raises DataError for a kind that there is none of."""
+    if kind not in KINDS:
+        raise DataError(f"There is no format {kind!r}; choose one of: {', '.join(KINDS)}.")
+    schema = json.loads(files(__package__).joinpath("export_schema.json").read_text(encoding="utf-8"))
+    name = f"mmer-{kind}"
+    version = schema["$defs"][name]["properties"]["version"]["const"]
+    return {**schema, "$id": f"urn:{name}:{version}", "title": f"{name}, version {version}", "$ref": f"#/$defs/{name}"}

@@ -1,0 +1,339 @@
+"""The endpoints for programs, reached with gradio_client and as MCP tools (docs/api.md).
+
+Gradio makes the tools' descriptions of the docstrings below, so these have its form: "Args:" and "Returns:", each argument on one line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components.api_component import Api
+
+from ..align.textgrid import write_textgrid
+from ..audio import load_audio
+from ..compare import comparison_to_json, drop_attention
+from ..errors import EditError, MmerError
+from ..export import analysis_to_json, encode
+from ..interventions import (
+    Edit,
+    SwapVoice,
+    edit_from_json,
+    intervene,
+    intervention_to_json,
+    leave_one_out,
+    leave_one_out_to_json,
+)
+from ..interventions.leave_one_out import BASELINES, KINDS
+from ..pipeline import Analyzer, Memo
+from ..results import Analysis, Clip
+from ..transcribe import read_transcript
+from .examples import choose_head
+from .explore import MODEL_QUEUE
+from .failures import for_people
+from .uploads import take_uploads_only
+
+MOST_EDITS = 40
+PUBLIC_SECONDS = 2000.0  # of sound that one leave-one-out may encode where strangers wait: 40 words of a 25 s clip, twice
+NO_FILE = "No audio file was sent."
+Schema = Mapping[str, Any]  # JSON schema of an argument
+
+
+@dataclass(frozen=True, eq=False)
+class Programs:
+    """What a program may ask; the analyzer is shared with the page and only read. Nothing is kept between calls."""
+
+    analyzer: Analyzer
+    is_public: bool = False
+
+    @for_people
+    def analyze(self, audio: str, text: str = "", aligner: str = "sphinx", head: str = "combined", attention: bool = False) -> dict:
+        """What the fusion models hear in a clip of English speech (anger, happiness, sadness or neutral), and where it comes from:
+        words and their times, and what each branch and each segment adds to each emotion's logit.
+        It says how a voice and its words resemble acted speech, not what a person feels.
+
+        Args:
+            audio: the recording, 0.3 s to 5 minutes, any common format
+            text: what is said; empty to have it recognised
+            aligner: finds words, syllables and phones in the sound; none to do without them
+            head: the trained models that speak
+            attention: also the attention maps, which are four fifths of the bytes; a language model should leave them out
+
+        Returns:
+            JSON of format "mmer-analysis": best names the role whose verdict counts, predictions hold all of them
+        """
+        return self._export(self._analyze(self._load(audio), text=text, aligner=aligner, head=head), attention=attention)
+
+    @for_people
+    def transcribe(self, audio: str) -> dict:
+        """The words that are recognised in a clip of English speech, with their times and probabilities.
+
+        Args:
+            audio: the recording, 0.3 s to 5 minutes, any common format
+
+        Returns:
+            JSON of format "mmer-transcript": text, and words with start, end and probability
+        """
+        return write_transcript(self.analyzer.transcribe(self._load(audio)))
+
+    @for_people
+    def align(self, audio: str, text: str = "", aligner: str = "sphinx") -> dict:
+        """Where each word, syllable and phone is in a clip of English speech.
+
+        Args:
+            audio: the recording, 0.3 s to 5 minutes, any common format
+            text: what is said; empty to have it recognised
+            aligner: finds words, syllables and phones in the sound
+
+        Returns:
+            JSON of format "mmer-alignment": tiers of segments in seconds, and the same as a Praat TextGrid
+        """
+        clip = self._load(audio)
+        text = check_text("text", text)
+        transcript = read_transcript(text, duration=clip.duration) if text.strip() else self.analyzer.transcribe(clip)
+        alignment = self.analyzer.align(clip, transcript, aligner=check_text("aligner", aligner))
+        return {
+            "format": "mmer-alignment",
+            "version": 1,
+            "clip": describe_clip(clip),
+            "transcript": encode(transcript),
+            "alignment": encode(alignment),
+            "textgrid": write_textgrid(alignment, clip.duration),
+        }
+
+    @for_people
+    def intervene(
+        self,
+        audio: str,
+        edits: list[dict],
+        text: str = "",
+        aligner: str = "sphinx",
+        head: str = "combined",
+        voice: str | None = None,
+        attention: bool = False,
+    ) -> dict:
+        """Tests an explanation: changes the sound or the words of a clip, asks the same models again and gives the difference.
+
+        Args:
+            audio: the recording, 0.3 s to 5 minutes, any common format
+            edits: made in this order, e.g. [{"kind": "mute", "target": {"tier": "word", "index": 2}, "medium": "sound"}]; counted from 0
+            text: what is said; empty to have it recognised
+            aligner: finds words, syllables and phones in the sound
+            head: the trained models that speak
+            voice: another recording, for an edit {"kind": "swap voice"}
+            attention: also the attention maps, which are four fifths of the bytes; a language model should leave them out
+
+        Returns:
+            JSON of format "mmer-intervention": differences of logits and probabilities per role and branch, both analyses
+        """
+        memo = Memo()
+        analysis = self._analyze(self._load(audio), text=text, aligner=aligner, head=head, memo=memo)
+        voices = {}
+        if voice is not None:
+            other = self._analyze(self._load(voice), aligner=aligner, head=head)
+            voices[other.clip.sha256] = other
+        changes = read_edits(edits, next(iter(voices.values()), None))
+        again = "sphinx" if aligner == "none" else aligner
+        found = intervene(self.analyzer, analysis, changes, voices=voices, aligner=again, memo=memo)
+        if not attention:
+            found = replace(found, original=drop_attention(found.original), changed=drop_attention(found.changed))
+        return intervention_to_json(found)
+
+    @for_people
+    def leave_one_out(
+        self,
+        audio: str,
+        tier: str = "words",
+        medium: str = "sound",
+        text: str = "",
+        aligner: str = "sphinx",
+        head: str = "combined",
+    ) -> dict:
+        """What the models say without each word, syllable or phone in turn, against silence and matched noise, beside the two things
+        that claim to explain them: late fusion's contributions and early fusion's attention, with the rank correlations.
+
+        Args:
+            audio: the recording, 0.3 s to 5 minutes, any common format
+            tier: what is left out, one at a time; syllables and phones are in the sound alone
+            medium: where: muted in the sound, masked in the text, or both
+            text: what is said; empty to have it recognised
+            aligner: finds words, syllables and phones in the sound
+            head: the trained models that speak
+
+        Returns:
+            JSON of format "mmer-leave-one-out": for each segment the drop of each emotion's logit, and rank correlations
+        """
+        analysis = self._analyze(self._load(audio), text=text, aligner=aligner, head=head)
+        if self.is_public:
+            check_work(analysis, tier, medium)
+        return leave_one_out_to_json(leave_one_out(self.analyzer, analysis, tier=tier, medium=medium))
+
+    @for_people
+    def compare(
+        self,
+        audio: str,
+        other: str | None = None,
+        text: str = "",
+        other_text: str = "",
+        head: str = "combined",
+        other_head: str = "",
+        aligner: str = "sphinx",
+        attention: bool = False,
+    ) -> dict:
+        """Two clips, or one clip with two heads or two texts: the difference of every logit and probability, per role and branch.
+
+        Args:
+            audio: the one recording, 0.3 s to 5 minutes, any common format
+            other: the other recording; none to compare two heads or two texts on the same one
+            text: what is said in the one; empty to have it recognised
+            other_text: what is said in the other; empty to have it recognised, or to take that of the one where the recording is the same
+            head: the trained models that speak about the one
+            other_head: those that speak about the other; empty for the same
+            aligner: finds words, syllables and phones in the sound
+            attention: also the attention maps, which are four fifths of the bytes; a language model should leave them out
+
+        Returns:
+            JSON of format "mmer-comparison": differences (other minus one), first of the verdicts (role best); both analyses
+        """
+        if other is None and not other_text and other_head in ("", None, head):
+            raise MmerError("There is nothing to compare: send other (a second recording), other_text or other_head.")
+        memo = Memo()
+        clip = self._load(audio)
+        one = self._analyze(clip, text=text, aligner=aligner, head=head, memo=memo)
+        second = self._load(other) if other is not None else clip
+        words = check_text("other_text", other_text) or (text if other is None else "")
+        two = self._analyze(second, text=words, aligner=aligner, head=other_head or head, memo=memo)
+        return comparison_to_json(*((one, two) if attention else (drop_attention(one), drop_attention(two))))
+
+    def _load(self, audio: str | None) -> Clip:
+        if audio is None:
+            raise MmerError(NO_FILE)
+        return load_audio(audio, name=Path(audio).name)
+
+    def _analyze(self, clip: Clip, *, text: str = "", aligner: str, head: str, memo: Memo | None = None) -> Analysis:
+        said = check_text("text", text)
+        options = {"aligner": check_text("aligner", aligner), "head": check_text("head", head)}
+        return self.analyzer.analyze(clip, text=said if said.strip() else None, memo=memo, **options)
+
+    def _export(self, analysis: Analysis, *, attention: bool) -> dict:
+        return analysis_to_json(analysis if attention else drop_attention(analysis))
+
+
+def check_text(name: str, value: Any) -> str:
+    """A program may send anything in a text's place. Raises MmerError naming the argument."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise MmerError(f"{name} must be text, not {json.dumps(value, default=str)[:60]}.")
+    return value
+
+
+def read_edits(edits: Any, voice: Analysis | None) -> list[Edit]:
+    """The edits; "swap voice" needs no sha256, it means the recording that came along. Raises EditError."""
+    if not isinstance(edits, list) or not edits:
+        raise EditError('edits must be a list of objects such as {"kind": "mute", "target": {"tier": "word", "index": 0}}.')
+    if len(edits) > MOST_EDITS:
+        raise EditError(f"There are {len(edits)} edits; at most {MOST_EDITS} are made at once.")
+    found = []
+    for edit in edits:
+        if isinstance(edit, dict) and edit.get("kind") == "swap voice" and "sha256" not in edit:
+            if voice is None:
+                raise EditError("swap voice needs another recording: send it as voice.")
+            found.append(SwapVoice(voice.clip.sha256, voice.clip.name))
+        else:
+            found.append(edit_from_json(edit))
+    return found
+
+
+def check_work(analysis: Analysis, tier: str, medium: str) -> None:
+    """Raises EditError when so many versions of so long a clip would keep others waiting for minutes."""
+    tiers = {"words": analysis.transcript.words}
+    if analysis.alignment is not None and medium != "text":
+        tiers |= {name: getattr(analysis.alignment, name) for name in KINDS}
+    versions = len(tiers.get(tier, ())) * (1 if medium == "text" else len(BASELINES))
+    if versions * analysis.clip.duration > PUBLIC_SECONDS:
+        raise EditError(
+            f"{versions} versions of {analysis.clip.duration:.0f} s are more than this public page encodes at once "
+            f"({PUBLIC_SECONDS:.0f} s in all); send a shorter clip, choose words, or run mmer yourself."
+        )
+
+
+def write_transcript(transcript: Any) -> dict:
+    return {"format": "mmer-transcript", "version": 1, **encode(transcript)}
+
+
+def describe_clip(clip: Clip) -> dict:
+    return {"name": clip.name, "sha256": clip.sha256, "duration": clip.duration, "notices": encode(clip.notices)}
+
+
+# ---- Gradio ----
+
+
+def build(analyzer: Analyzer, *, is_public: bool = False) -> None:
+    """The endpoints, on components that nobody sees, inside the gr.Blocks that is open."""
+    programs = Programs(analyzer, is_public)
+    aligners = [*analyzer.aligners, "none"]
+    head = Take("head", {"type": "string", "enum": list(analyzer.heads)}, choose_head(analyzer))
+    other_head = Take("other_head", {"type": "string", "enum": ["", *analyzer.heads]}, "")
+    aligner = Take("aligner", {"type": "string", "enum": aligners}, "sphinx")
+    only_aligner = replace(aligner, schema={"type": "string", "enum": aligners[:-1]})
+    text, other_text = Take("text", {"type": "string"}, ""), Take("other_text", {"type": "string"}, "")
+    attention = Take("attention", {"type": "boolean"}, False)
+    edits = Take("edits", {"type": "array", "items": {"type": "object"}})
+    tier = Take("tier", {"type": "string", "enum": list(KINDS)}, "words")
+    medium = Take("medium", {"type": "string", "enum": ["sound", "text", "both"]}, "sound")
+    file, other, voice = Take("audio"), Take("other"), Take("voice")
+    endpoints: tuple[tuple[Callable, tuple[Take, ...]], ...] = (
+        (programs.analyze, (file, text, aligner, head, attention)),
+        (programs.transcribe, (file,)),
+        (programs.align, (file, text, only_aligner)),
+        (programs.intervene, (file, edits, text, aligner, head, voice, attention)),
+        (programs.leave_one_out, (file, tier, medium, text, aligner, head)),
+        (programs.compare, (file, other, text, other_text, head, other_head, aligner, attention)),
+    )
+    with gr.Column(visible=False):
+        button = gr.Button()
+        for endpoint, takes in endpoints:
+            result = Api(None, {"type": "object"}, "result")
+            button.click(endpoint, [take.make() for take in takes], result, api_name=endpoint.__name__, **MODEL_QUEUE)
+
+
+@dataclass(frozen=True)
+class Take:
+    """One argument of an endpoint: a file that is uploaded, or JSON of a schema."""
+
+    name: str
+    schema: Schema | None = None  # None: a file
+    default: Any = None
+
+    def make(self) -> gr.components.Component:
+        if self.schema is not None:
+            return Api(self.default, dict(self.schema), self.name)
+        file = gr.File(label=self.name, type="filepath")
+        take_uploads_only(file)
+        return file
+
+
+def adapt_mcp(app: gr.Blocks) -> None:
+    """After launch(mcp_server=True): results leave as JSON text, where Gradio writes Python's; and clips that a client sent inside its
+    call are deleted with the uploads, where Gradio keeps them."""
+    server = app.mcp_server_obj
+    if server is None:
+        raise MmerError(f"The MCP server did not start: {app.mcp_error or 'it was not asked for'}.")
+    read_files, write_results = server.convert_strings_to_filedata, server.postprocess_output_data
+
+    def convert_strings_to_filedata(value: Any, positions: list) -> Any:
+        converted = read_files(value, positions)
+        sent = [item for item in converted.values() if isinstance(item, dict) and "path" in item]
+        app.upload_file_set.update(item["path"] for item in sent)
+        return converted
+
+    def postprocess_output_data(data: Any, root_url: str) -> list:
+        return write_results([json.dumps(item) if isinstance(item, dict | list) else item for item in data], root_url)
+
+    server.convert_strings_to_filedata = convert_strings_to_filedata  # type: ignore[method-assign]
+    server.postprocess_output_data = postprocess_output_data  # type: ignore[method-assign]

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from ..pipeline import Analyzer
-from . import cards
+from . import cards, claim
 from .examples import Example, choose_head
 from .handlers import Handlers
 from .session import KEPT_SECONDS, Session
@@ -62,6 +62,7 @@ class Results:
     notices: gr.HTML
     views: gr.HTML  # its value is the payload of mmer.views as JSON text
     panels: gr.Column  # further panels, below the views
+    claim: claim.Panel
     trace: gr.HTML
     exports: dict[str, gr.Button]
     download: gr.DownloadButton
@@ -86,6 +87,13 @@ def build(analyzer: Analyzer, *, examples: Sequence[Example], is_public: bool) -
     handlers = Handlers(analyzer)
     wire_analysis(handlers, inputs, results, session)
     wire_exports(handlers, results, session)
+
+    def show_again(event: Any) -> None:
+        """After an event that changed the session's analysis."""
+        shown = event.success(handlers.show, session, results.shown, show_progress="hidden", api_visibility="private")
+        shown.success(fn=None, js="() => window.mmer && window.mmer.reveal()", api_visibility="private")
+
+    claim.wire(claim.ClaimHandlers(analyzer), results.claim, session, results.views, show_again, MODEL_QUEUE)
 
 
 def build_inputs(analyzer: Analyzer, *, is_public: bool) -> Inputs:
@@ -150,7 +158,7 @@ def build_results() -> Results:
             elem_classes="mm-views",
         )
         with gr.Column(elem_id="panels") as parts["panels"]:
-            pass
+            parts["claim"] = claim.build(head_section)
         parts |= build_exports()
     return Results(**parts)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import Cancelled, MmerError
+from ..interventions import Intervention, LeaveOneOut
 from ..pipeline import Memo
 from ..results import Analysis
 from .examples import Example
@@ -31,6 +32,17 @@ class StopFlag:
 
 
 @dataclass(eq=False)
+class Kept:
+    """One entry of the visitor's list."""
+
+    number: int  # from 1 on, never used again
+    analysis: Analysis
+    example: Example | None
+    note: str = ""  # the person's own words
+    tags: str = ""
+
+
+@dataclass(eq=False)
 class Session:
     """One visitor's memory; lives in gr.State, is never shared. Compared by identity, as gr.State needs."""
 
@@ -40,6 +52,11 @@ class Session:
     example: Example | None = None  # the example that the page shows; None for a visitor's own clip
     filled_in: str = ""  # what the page itself last wrote into the transcript box
     problem: str = ""  # the last error's sentence, until the next success
+    intervention: Intervention | None = None  # the last claim that was tested
+    curve: LeaveOneOut | None = None  # of the analysis that is shown
+    kept: list[Kept] = field(default_factory=list)  # what was analysed, oldest first; bounded (keep.py)
+    numbered: int = 0  # entries so far
+    pinned: dict[str, Kept] = field(default_factory=dict)  # "A", "B"
 
     def begin(self) -> StopFlag:
         """A stop flag for a new run; an older run that is still in a stage keeps its own."""

@@ -9,6 +9,8 @@ import gradio as gr
 from ..views import read_script, read_style
 
 SYSTEM_FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
+STYLES = ("page.css", "train.css", "lesson.css", "claim.css", "keep.css")
+SCRIPTS = ("train.js", "lesson.js", "claim.js", "keep.js")  # after the linked views, which some of them follow
 MONO_FONTS = ["ui-monospace", "SFMono-Regular", "Consolas", "Liberation Mono", "monospace"]
 
 
@@ -56,8 +58,8 @@ def launch_options() -> dict:
     """Keyword arguments for launch(): look, script, privacy."""
     return {
         "theme": build_theme(),
-        "css": read_asset("page.css") + read_asset("train.css") + read_style(),
-        "head": f"<script>{read_asset('page.js')}\n{read_asset('train.js')}\n{read_script()}</script>",
+        "css": "".join(read_asset(name) for name in STYLES) + read_style(),
+        "head": "<script>" + "\n".join([read_asset("page.js"), read_script(), *(read_asset(name) for name in SCRIPTS)]) + "</script>",
         "run_history": False,
         "footer_links": ["api"],
         "enable_monitoring": False,

@@ -1,0 +1,51 @@
+// Test the claim: says what is selected above, and a row of the leave-one-out is the same selection.
+(() => {
+  const place = () => document.getElementById("claim-picked");
+  const indexOf = (row, payload) => {
+    const { unit, segment, word } = row.dataset;
+    if (unit !== "W") return Number(segment);
+    return Number(word) >= 0 ? payload.units.W?.words.indexOf(Number(word)) ?? -1 : Number(segment);
+  };
+
+  function describe(selection, payload) {
+    if (!selection || !payload) return "";
+    const { unit, segment, span } = selection;
+    const times = span ? `, ${span[0].toFixed(2)} to ${span[1].toFixed(2)} s` : "";
+    if (unit === null) return span ? `the span from ${span[0].toFixed(2)} to ${span[1].toFixed(2)} s` : "";
+    if (unit === "F") return `one frame${times}`;
+    const name = { T: "the word of the piece", W: "the word", S: "the syllable", P: "the phone" }[unit];
+    return `${name} “${payload.units[unit].labels[segment]}”${times}`;
+  }
+
+  function follow(selection) {
+    const payload = window.mmerViews.payload();
+    const at = place();
+    if (at) {
+      const text = describe(selection, payload);
+      at.textContent = text ? `Selected above: ${text}.` : "Nothing is selected above yet: press a word, syllable or phone there, or choose a part here.";
+    }
+    for (const row of document.querySelectorAll(".mc-curve tbody tr")) {
+      const chosen = selection?.unit === row.dataset.unit && indexOf(row, payload) === selection.segment;
+      row.classList.toggle("mc-selected", chosen);
+      row.querySelector("button")?.setAttribute("aria-pressed", String(chosen));
+    }
+  }
+
+  window.mmerViews.subscribe((selection) => follow(selection));
+  document.addEventListener("click", (event) => {
+    const row = event.target.closest?.(".mc-curve tbody tr");
+    if (!row) return;
+    const { unit } = row.dataset;
+    const payload = window.mmerViews.payload();
+    const index = indexOf(row, payload);
+    if (index < 0 || !payload.units[unit]) return;
+    window.mmerViews.pickSegment(unit, index);
+    window.mmerViews.play(payload.units[unit].starts[index], payload.units[unit].ends[index]);
+  });
+
+  window.mmerClaim = {
+    // the arguments of a Gradio event with the selection in the second place
+    withSelection: (...values) => { values[1] = JSON.stringify(window.mmerViews.get() ?? {}); return values; },
+    follow: () => setTimeout(() => follow(window.mmerViews.get()), 50),
+  };
+})();

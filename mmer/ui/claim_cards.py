@@ -1,0 +1,234 @@
+"""HTML of "Test the claim": differences as tables with bars, the leave-one-out beside the two explanations, what the numbers say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from html import escape
+from math import erfc, sqrt
+
+import numpy as np
+
+from ..interventions import Agreement, Difference, Intervention, LeaveOneOut, rank_agreements
+from ..interventions.leave_one_out import read_columns
+from ..results import UNIT_NAMES, Analysis
+from .cards import ROLE_NAMES
+
+CHANCE = 0.05  # a rank correlation counts as agreement when chance gives one as strong less often
+SHUFFLES = 9999  # of the ranks, to see what chance gives
+MANY = 50  # segments beyond which the normal approximation is used instead
+CURVE_NOTE = "Drops and contributions share one scale, in logits; attention has its own and no sign. A row that is pressed is selected and heard above."
+UNIT_OF_TIER = {"words": "W", "syllables": "S", "phones": "P"}
+COLUMN_NAMES = {
+    "drop (silence)": "drop, against silence",
+    "drop (noise)": "drop, against noise",
+    "drop (mask)": "drop, against [MASK]",
+    "contribution": "contribution",
+    "attention": "attention",
+}
+
+
+# original | changed | difference
+
+
+def write_intervention(result: Intervention) -> str:
+    """What was done, what the best model says now, and every difference."""
+    done = [notice.text for notice in result.changed.notices if notice not in result.original.notices and notice.level == "info"]
+    lines = "".join(f"<p>{escape(text)}</p>" for text in dict.fromkeys(done))
+    told = word_outcome(result) + lines + write_missing(result)
+    return f'<section class="mc" aria-label="What changed">{told}{write_differences(result.differences)}</section>'
+
+
+def word_outcome(result: Intervention) -> str:
+    before, after = result.original.best, result.changed.best
+    one, other = (f"{p.label} with {100 * p.probabilities.max():.1f} %" for p in (before, after))
+    verdict = "The verdict stays" if before.label == after.label else "The verdict changes"
+    role = "" if before.role == after.role else f" (before by {ROLE_NAMES[before.role]}, now by {ROLE_NAMES[after.role]})"
+    return f'<p class="mc-outcome"><b>{verdict}.</b> Before: {escape(one)}. Now: {escape(other)}{escape(role)}.</p>'
+
+
+def write_missing(result: Intervention) -> str:
+    """The roles that can no longer speak, and those for which another head steps in."""
+    lost = [role for role in result.original.predictions if role not in result.changed.predictions]
+    items = [f"{ROLE_NAMES[role]} can't speak any more: {result.changed.unavailable.get(role, 'its input is gone')}" for role in lost]
+    items += [
+        f"For {ROLE_NAMES[d.role]} another head speaks now, so the difference is also one of heads."
+        for d in result.differences
+        if not d.unit and not d.same_head
+    ]
+    return "".join(f'<p class="mc-warning">{escape(text)}</p>' for text in items)
+
+
+def write_differences(differences: Sequence[Difference], names: tuple[str, str] = ("original", "changed")) -> str:
+    """A table with bars for every model and every branch; models share one scale, branches another."""
+    models, branches = [d for d in differences if not d.unit], [d for d in differences if d.unit]
+    note = "Bars of a model are probabilities, with its logits below them; bars of a branch are logits. Differences are second minus first."
+    parts = [f'<p class="mc-note">{note.replace("second minus first", f"{escape(names[1])} minus {escape(names[0])}")}</p>']
+    for found in (models, branches):
+        if found:
+            widest, most = largest_side(found), largest_difference(found)
+            tables = "".join(write_difference(d, names, widest, most) for d in found)
+            parts.append(f'<div class="mc-tables">{tables}</div>')
+    return "".join(parts)
+
+
+def largest_side(differences: Sequence[Difference]) -> float:
+    sides = [abs(side).max() for d in differences for side in (d.original, d.changed) if side is not None]
+    return max(float(max(sides, default=1.0)), 1e-9)
+
+
+def largest_difference(differences: Sequence[Difference]) -> float:
+    found = [value for d in differences if (value := d.logits if d.unit else d.probabilities) is not None]
+    return max(float(max((abs(value).max() for value in found), default=1.0)), 1e-9)
+
+
+def write_difference(d: Difference, names: tuple[str, str], widest: float, most: float) -> str:
+    title = f"{ROLE_NAMES.get(d.role, 'verdict')}: {UNIT_NAMES[d.unit]}" if d.unit else ROLE_NAMES.get(d.role, "verdict")
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in ("", *names, "difference"))
+    rows = "".join(write_class(d, i, widest, most) for i in range(len(d.classes)))
+    return (
+        f'<table class="mc-table" data-role="{escape(d.role)}" data-unit="{escape(d.unit)}"><caption>{escape(title)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    )
+
+
+def write_class(d: Difference, i: int, widest: float, most: float) -> str:
+    cells = []
+    for logits, probabilities in ((d.original, d.original_probabilities), (d.changed, d.changed_probabilities)):
+        if logits is None:
+            cells.append('<td class="mc-none">not there</td>')
+        elif probabilities is not None:
+            cells.append(write_cell(draw_bar(float(probabilities[i]), 1.0), f"{100 * probabilities[i]:.1f} %", f"{logits[i]:+.4f}"))
+        else:
+            cells.append(write_cell(draw_signed(float(logits[i]), widest), f"{logits[i]:+.4f}"))
+    if d.logits is None:
+        cells.append('<td class="mc-none">none</td>')
+    elif d.probabilities is not None:
+        bar = draw_signed(float(d.probabilities[i]), most)
+        cells.append(write_cell(bar, f"{100 * d.probabilities[i]:+.1f} points", f"{d.logits[i]:+.4f}"))
+    else:
+        cells.append(write_cell(draw_signed(float(d.logits[i]), most), f"{d.logits[i]:+.4f}"))
+    return f'<tr><th scope="row">{escape(d.classes[i])}</th>{"".join(cells)}</tr>'
+
+
+def write_cell(bar: str, number: str, below: str = "") -> str:
+    small = f"<small>{below}</small>" if below else ""
+    return f"<td>{bar}<span>{number}</span>{small}</td>"
+
+
+def draw_bar(value: float, most: float) -> str:
+    return f'<i class="mc-track"><i class="mc-bar" style="left:0;width:{100 * min(value / most, 1):.2f}%"></i></i>'
+
+
+def draw_signed(value: float, most: float) -> str:
+    """A bar to the right of the middle for what speaks for, to the left for what speaks against."""
+    width = 50 * min(abs(value) / most, 1)
+    left, kind = (50.0, "mc-for") if value >= 0 else (50 - width, "mc-against")
+    return f'<i class="mc-track mc-signed"><i class="mc-bar {kind}" style="left:{left:.2f}%;width:{width:.2f}%"></i></i>'
+
+
+# leave one out
+
+
+def write_curve(curve: LeaveOneOut, emotion: str, role: str) -> str:
+    """The segments as rows: the drops, the contribution and the attention side by side; then what their ranks say."""
+    columns = read_columns(curve, emotion, role=role)
+    logits = [np.abs(values).max() for name, values in columns.items() if name != "attention"]
+    scale = {name: max(float(max(logits, default=1.0)), 1e-9) for name in columns}
+    if "attention" in columns:
+        scale["attention"] = max(float(columns["attention"].max()), 1e-9)
+    head = "".join(f'<th scope="col">{COLUMN_NAMES[name]}</th>' for name in columns)
+    rows = "".join(write_segment(curve, i, columns, scale) for i in range(len(curve.labels)))
+    over = f"how far the logit falls without each of {len(curve.labels)} {curve.tier}, centred over the emotions"
+    caption = f"{escape(emotion)}, {ROLE_NAMES[role]}: {over}"
+    scroll = '<div class="mc-scroll" tabindex="0" role="region" aria-label="Leave-one-out table">'
+    left_out = "".join(f"<li>{escape(text)}</li>" for text in curve.left_out)
+    details = f"<details><summary>Left out of the curve</summary><ul>{left_out}</ul></details>" if left_out else ""
+    return (
+        f'<section class="mc" aria-label="Leave one out">{write_agreements(curve, emotion, role)}'
+        f'{scroll}<table class="mc-table mc-curve"><caption>{caption}</caption>'
+        f'<thead><tr><th scope="col">{curve.tier[:-1]}</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<p class="mc-note">{CURVE_NOTE}</p>{details}</section>'
+    )
+
+
+def write_segment(curve: LeaveOneOut, i: int, columns: dict[str, np.ndarray], scale: dict[str, float]) -> str:
+    cells = ""
+    for name, values in columns.items():
+        value = float(values[i])
+        bar = draw_bar(value, scale[name]) if name == "attention" else draw_signed(value, scale[name])
+        cells += write_cell(bar, f"{value:.4f}" if name == "attention" else f"{value:+.4f}")
+    placed = np.isfinite(curve.starts[i])
+    time = f"<small>{curve.starts[i]:.2f} s</small>" if placed else ""
+    unit = UNIT_OF_TIER[curve.tier]
+    return (
+        f'<tr data-unit="{unit}" data-segment="{int(curve.places[i])}" data-word="{int(curve.words[i])}">'
+        f'<th scope="row"><button type="button">{escape(curve.labels[i])}</button>{time}</th>{cells}</tr>'
+    )
+
+
+def write_agreements(curve: LeaveOneOut, emotion: str, role: str) -> str:
+    """One sentence per baseline and comparison, and the table of the rank correlations."""
+    found = [a for c in curve.curves for a in rank_agreements(curve, emotion, role=role, baseline=c.baseline)]
+    seen: dict[tuple[str, str, str], Agreement] = {}
+    for a in found:  # contribution against attention is the same for every baseline
+        seen.setdefault((a.one, a.other, a.baseline if a.one == "drop" else ""), a)
+    rows = "".join(
+        f'<tr><th scope="row">{word_pair(a)}</th><td>{"none" if a.rho is None else f"{a.rho:+.2f}"}</td>'
+        f"<td>{'' if a.rho is None else f'{chance_of(a.rho, a.n):.3f}'}</td><td>{a.n}</td></tr>"
+        for a in seen.values()
+    )
+    table = (
+        '<table class="mc-table mc-ranks"><caption>Spearman\'s rank correlations</caption><thead><tr><th scope="col">of</th>'
+        f'<th scope="col">rho</th><th scope="col">chance alone</th><th scope="col">n</th></tr></thead><tbody>{rows}</tbody></table>'
+    )
+    return f'<p class="mc-outcome">{word_agreement(curve, list(seen.values()))}</p>{table}'
+
+
+def word_pair(a: Agreement) -> str:
+    against = f" (against {a.baseline})" if a.one == "drop" else ""
+    sizes = ", by size" if a.sizes else ""
+    return f"{a.one} and {a.other}{against}{sizes}"
+
+
+def word_agreement(curve: LeaveOneOut, agreements: Sequence[Agreement]) -> str:
+    """One sentence: whether arithmetic and attention rank the segments as the intervention does, beyond what chance gives."""
+    n = len(curve.labels)
+    parts = []
+    for other, name in (("contribution", "arithmetic (the contributions)"), ("attention", "attention")):
+        judged = [judge(a) for a in agreements if a.one == "drop" and a.other == other]
+        parts.append(f"{name} {', '.join(judged)}" if judged else f"{name} is not there to compare")
+    return escape(f"Over {n} {curve.tier} (n = {n}), {'; '.join(parts)}.")
+
+
+def judge(a: Agreement) -> str:
+    if a.rho is None:
+        return f"can't be ranked against {a.baseline}"
+    if chance_of(a.rho, a.n) >= CHANCE:
+        kind = "agrees no better than chance could with what"
+    else:
+        kind = "agrees with what" if a.rho > 0 else "ranks them the other way round than"
+    return f"{kind} {a.baseline} in their place shows (rho {a.rho:+.2f})"
+
+
+def chance_of(rho: float, n: int) -> float:
+    """How often shuffled ranks give a correlation at least as strong, either way."""
+    if n > MANY:
+        return erfc(abs(rho) * sqrt(n - 1) / sqrt(2))
+    return float((1 + np.sum(chance_correlations(n) >= abs(rho) - 1e-9)) / (1 + SHUFFLES))
+
+
+@cache
+def chance_correlations(n: int) -> np.ndarray:
+    """(SHUFFLES,) absolute rank correlations of n ranks with shuffled ones; the same every time."""
+    ranks = np.arange(n) - (n - 1) / 2
+    shuffled = np.random.default_rng(0).permuted(np.tile(ranks, (SHUFFLES, 1)), axis=1)
+    return np.abs(shuffled @ ranks) / (ranks @ ranks)
+
+
+def write_parent(analysis: Analysis) -> str:
+    """Where a changed clip comes from."""
+    if analysis.parent is None:
+        return ""
+    edits = ", then ".join(str(edit.get("kind", "?")) for edit in analysis.parent.edits)
+    return f'<p class="mc-parent">This clip was made from <b>{escape(analysis.parent.name)}</b> ({escape(edits)}); it is no recording.</p>'

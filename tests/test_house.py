@@ -28,7 +28,7 @@ LAYERS = (
     {"features", "heads", "cache", "explain"},
     {"pipeline", "training", "summary", "doctor", "views"},
     {"report", "interventions"},
-    {"batch", "compare"},
+    {"batch", "compare", "lesson"},
     {"cli", "commands", "ui"},
     {"__main__"},
 )

@@ -1,4 +1,4 @@
-"""Computes the stored analyses of the examples again: python -m mmer.ui assets/examples pretrained"""
+"""Computes the stored analyses and lessons of the examples again: python -m mmer.ui assets/examples pretrained"""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from pathlib import Path
 
 from ..pipeline import Analyzer
 from .examples import list_examples, store_example
+from .lesson import store_lesson
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Compute the stored analyses of the examples again.")
+    parser = argparse.ArgumentParser(description="Compute the stored analyses and lessons of the examples again.")
     parser.add_argument("examples", type=Path, help="folder of the examples, e.g. assets/examples")
     parser.add_argument("heads", type=Path, help="folder of the heads, e.g. pretrained")
     parser.add_argument("--preset", default="compact", help="encoders to use (default: compact)")
@@ -18,6 +19,7 @@ def main() -> None:
     analyzer = Analyzer.load(preset=options.preset, heads_folder=options.heads)
     for example in list_examples(options.examples):
         best = store_example(example, analyzer).best
+        store_lesson(example, analyzer)
         print(f"{example.folder.name}: {best.label} {best.probabilities.max():.2f} ({best.verdict}), meant as {example.emotion}")
 
 

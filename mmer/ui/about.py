@@ -1,4 +1,4 @@
-"""The About tab: what this is, what it can't know, what happens to recordings."""
+"""The About tab: limits, data, licences, law and privacy on one short page, and the heads with what they were trained on."""
 
 from __future__ import annotations
 
@@ -6,31 +6,46 @@ from html import escape
 
 import gradio as gr
 
+from ..encoders import PRESETS, Weights
 from ..pipeline import Analyzer
 
 TEXT = """
 ### What this is for
-Seeing how machines that claim to hear emotion come to their verdict: which words, syllables and frames enter the sum, which layers of
-the encoders are read, and how three ways to fuse voice and text agree or don't. It follows *Multi-level Fusion of Wav2vec 2.0 and BERT
-for Multimodal Emotion Recognition* (Zhao, Wang, Wang; Interspeech 2022), with heads trained for this app.
+Seeing how machines that claim to hear emotion come to their verdict: which words, syllables and frames enter the sum, which layers of the
+encoders are read, and how three ways to fuse voice and text agree or don't. It follows *Multi-level Fusion of Wav2vec 2.0 and BERT for
+Multimodal Emotion Recognition* (Zhao, Wang, Wang; Interspeech 2022), with heads trained for this app. The Learn tab explains it step by
+step.
 
-### What it can't know
-The models were trained on acted speech and on sentences somebody labelled. They know four words for emotions and must choose one.
-They can't know what a person feels, and they err more often for voices, accents, rooms and microphones unlike those they learned from.
-**This is for learning about such models, not for judging people:** no hiring, no grading, no monitoring, no diagnosis. The EU's
-AI Act (Article 5) prohibits inferring emotions at work and in education, but for medical or safety reasons.
+### What the machine hears, and what not
+It hears how a voice and its words resemble **acted** speech and film lines that somebody labelled with one of four words: anger,
+happiness, sadness, neutral. It must choose one of them. It does not hear what a person feels, means or hides; irony, context, faces and
+culture are outside. Microphones, rooms, accents, age and illness change the sound as much as a mood does, and it errs more for voices
+unlike those it learned from.
 
-### How to read the colours
+**Languages.** The recogniser, the pronunciations and the texts are English. Another language may be analysed all the same; its result
+means nothing. No head was tested on children, on telephone lines or on speakers of English as a second language.
+
+### Law: not for judging people
+**Nobody may be judged with this at work or in school:** no hiring, no grading, no monitoring, no diagnosis. In the European Union, the AI
+Act (Regulation (EU) 2024/1689, Article 5(1)(f)) prohibits putting on the market, putting into service for this purpose, or using AI
+systems that infer the emotions of a person in the workplace and in education institutions, except for medical or safety reasons. Where
+emotion recognition is not prohibited, the Act counts it among the high-risk uses (Annex III) and asks that the people exposed to it are
+told (Article 50). Teaching how such a model works, on examples or on your own voice, is what this page is made for. This is a summary,
+not legal advice.
+
+### Privacy: nothing of yours stays on the server
+What you record or upload, its words and its results are kept in memory and in a temporary folder for your session alone, deleted within
+the hour, sent nowhere, and used for nothing else. There are no accounts and no analytics. An HTML report that you save holds the sound; a
+JSON does not unless you ask for it. Record others only if they agree.
+
+### Reading the colours
 Orange speaks for the chosen emotion, blue against it; colour-blind people can tell them apart, and every tile gives its number when you
-point at it. A contribution says where the sum comes from. The encoders are deep, so each state has already seen its surroundings:
-a syllable's tile carries some of its neighbours.
+point at it. A contribution says where the sum comes from. The encoders are deep, so each state has already seen its surroundings: a
+syllable's tile carries some of its neighbours.
 
-### Recordings
-They are kept in memory and in a temporary folder for your session alone, deleted within the hour, sent nowhere, and used for nothing
-else. There are no analytics.
-
-### From a program
-Two endpoints, `/analyze` and `/transcribe`, can be called with `gradio_client`; the link *Use via API* below shows how.
+### Data and licences
+The code is Apache-2.0. The examples are public-domain readings from LibriVox and speech synthesised with espeak-ng (CC0). IEMOCAP, the
+paper's corpus, is licensed by its makers to research groups and is not part of this app. The encoders and the heads:
 """
 
 
@@ -38,10 +53,21 @@ def build(analyzer: Analyzer) -> None:
     """The tab's content, inside the gr.Blocks that is open."""
     with gr.Column(elem_classes="mm-about"):
         gr.Markdown(TEXT)
-        gr.HTML(f'<h3>The heads of this page</h3><div class="mm-scroll"><table class="mm-trace">{write_heads(analyzer)}</table></div>')
+        gr.HTML(f'<div class="mm-scroll"><table class="mm-trace">{write_encoders(analyzer)}{write_heads(analyzer)}</table></div>')
+
+
+def write_encoders(analyzer: Analyzer) -> str:
+    """The frozen encoders of the page's preset, with their licences."""
+    preset = PRESETS.get(analyzer.preset)
+    weights: list[tuple[str, Weights]] = [("speech", preset.speech), ("text", preset.text)] if preset else []
+    return "".join(
+        f'<tr><th scope="row">{kind} encoder</th><td>{escape(w.model)}, {escape(w.identity)}. Licence: {escape(w.licence)}</td></tr>'
+        for kind, w in weights
+    )
 
 
 def write_heads(analyzer: Analyzer) -> str:
+    """What each head was trained on; the corpora's licences are in its model card."""
     rows = [
         f'<tr><th scope="row">{escape(name)}</th><td>{escape(head.title)}. {escape(head.trained_on)} '
         f"{escape(head.caveat)} "

@@ -1,0 +1,350 @@
+"""Steps 7 and 8: attention against what leaving a word out shows, and how such models are evaluated (Section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+from scipy.integrate import quad
+from scipy.stats import norm, rankdata
+
+from ..datasets.folds import VALIDATION_SHARE
+from ..datasets.iemocap import COUNTS
+from ..results import EMOTIONS
+from ..training.tables import PAPER_COMBINATION, PAPER_UA
+from .markup import call, fold, format_number, frac, math, mi, mo, mtext, row, sub, total, write_number, write_sum, write_table
+from .material import LessonClip
+from .pictures import draw_dots
+from .steps import Question, Step, StepNotPossible, centre, number_labels, shuffle
+
+BASELINE = "noise"  # what stands in a word's place in the picture; silence is said beside it
+STRONG, WEAK = 0.7, 0.4  # rank correlations, in words
+CAN_MEASURE = (
+    '<p><button type="button" class="ml-button" data-press="lesson-measure">Ask the models again, now</button> <span '
+    'class="ml-caption">leaves out every word of this clip in turn; takes some seconds.</span></p>'
+)
+
+
+def teach_evidence(clip: LessonClip) -> Step:
+    """Step 7: drop, contribution and attention of every word, and how far their ranks agree."""
+    data = clip.leave_one_out
+    if data is None:
+        raise StepNotPossible("its words have not been left out yet")
+    columns = read_columns(clip, data)
+    names = number_labels([str(label) for label in data["labels"]])
+    emotion = escape(clip.analysis.best.label)
+    lead = (
+        "<p>A map of attention looks like a reason. Is it one? The test: <b>take a word away</b>, from the sound (noise "
+        "in its place) and from the text (masked), run everything again,"
+        f" and see how far the logit falls. Below that is done to each of the {len(names)} words of this clip, and set "
+        "beside the two explanations: what <b>late fusion</b> adds up for the word"
+        " (step 4), and how much <b>attention</b> early fusion pays to it (step 5). Each is compared with the drop of "
+        "its own model.</p>"
+    )
+    drop = row(
+        sub(mi("Δ"), mi("k")),
+        mo("="),
+        sub(mi("ŷ"), mi("c")),
+        mtext("(clip)"),
+        mo("−"),
+        sub(mi("ŷ"), mi("c")),
+        mtext("(clip without word k)"),
+    )
+    rho = row(mi("ρ"), mo("="), frac(call("cov", mi("r"), mo(","), mi("s")), row(sub(mi("σ"), mi("r")), sub(mi("σ"), mi("s")))))
+    filled = "".join(explain_rank(columns, data, clip, *pair) for pair in (("late", "contribution", False), ("early", "attention", True)))
+    by_chance = chance_of(len(names))
+    chance = (
+        f"<p>With {len(names)} words, a |ρ| up to {write_number(by_chance, 'rank.chance', digits=2)} comes about by chance "
+        "nineteen times in twenty, so read small ones as nothing.</p>"
+    )
+    picture = draw_columns(columns, names, emotion) + CAN_MEASURE
+    return Step(
+        "evidence",
+        "Why attention is not evidence",
+        "beyond the paper",
+        lead,
+        math(drop) + math(rho),
+        filled + chance,
+        picture,
+        ask_about_drop(columns, names, clip),
+        (
+            "<p>Contributions add up exactly, yet that too is bookkeeping: each state has already seen its neighbours. "
+            "Taking something away is a real test, but of one change: noise and silence are strange to a model that never "
+            "met them."
+            " In Explore, under a result, you can make such tests yourself.</p>"
+        ),
+    )
+
+
+def read_columns(clip: LessonClip, data: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Name -> (words,): drops of both models against the baseline, contributions (all centred over the emotions), attention."""
+    at = list(data["classes"]).index(clip.analysis.best.label)
+    curves = {curve["baseline"]: curve["drops"] for curve in data["curves"]}
+    drops = curves.get(BASELINE) or next(iter(curves.values()))
+    columns = {f"drop.{role}": centre(np.asarray(values, dtype=float))[:, at] for role, values in drops.items()}
+    if data["contributions"] is not None:
+        columns["contribution"] = centre(np.asarray(data["contributions"], dtype=float))[:, at]
+    if data["attention"] is not None:
+        columns["attention"] = np.asarray(data["attention"], dtype=float)
+    return columns
+
+
+def explain_rank(columns: Mapping[str, np.ndarray], data: Mapping[str, Any], clip: LessonClip, role: str, what: str, by_size: bool) -> str:
+    """One rank correlation with its numbers, and what it says."""
+    if f"drop.{role}" not in columns or what not in columns:
+        return f"<p>{role.capitalize()} fusion did not speak about this clip, so there is no {what} to test.</p>"
+    x, y = columns[f"drop.{role}"], columns[what]
+    ranks = rankdata(np.abs(x) if by_size else x), rankdata(y)
+    covariance, sigma = float(np.cov(*ranks, bias=True)[0, 1]), [float(np.std(r)) for r in ranks]
+    if not all(sigma) or len(x) < 3:
+        return f"<p>{what.capitalize()}: too few different values to rank.</p>"
+    value = covariance / (sigma[0] * sigma[1])
+    key = f"rank.{role}.{what}"
+    stored = {
+        a["baseline"]: a["rho"]
+        for a in data["agreements"]
+        if (a["one"], a["other"], a["role"], a["emotion"]) == ("drop", what, role, clip.analysis.best.label)
+    }
+    silence = stored.get("silence")
+    other = f"; with silence in place of noise {write_number(silence, f'{key}.silence', digits=2)}" if silence is not None else ""
+    size = "size of the drop" if by_size else "drop"
+    return (
+        f"<p><b>{role.capitalize()} fusion’s {what}</b> against the {size}: ρ = "
+        f"{write_number(covariance, f'{key}.cov', digits=2)} ÷ ({write_number(sigma[0], f'{key}.sd1', digits=2)}"
+        f" × {write_number(sigma[1], f'{key}.sd2', digits=2)}) = <b>{write_number(value, key, digits=2)}</b>{other}: "
+        f"{word_agreement(value, chance_of(len(x)))}</p>"
+    )
+
+
+def word_agreement(rho: float, by_chance: float) -> str:
+    """What a rank correlation says; `by_chance`: up to where it may be luck."""
+    if rho >= STRONG:
+        return "the ranks agree well" + (" here." if rho > by_chance else ", though with so few words luck could do as much.")
+    if rho >= WEAK:
+        return "the ranks agree in part."
+    if rho > -WEAK:
+        return "the ranks hardly agree: this explanation does not tell what the model rests on."
+    return "the ranks point the other way."
+
+
+def chance_of(count: int) -> float:
+    """|rho| that 95 of 100 unrelated rankings of `count` things stay below, about."""
+    return min(1.0, float(norm.ppf(0.975)) / np.sqrt(count - 1)) if count > 1 else 1.0
+
+
+def draw_columns(columns: Mapping[str, np.ndarray], names: Sequence[str], emotion: str) -> str:
+    """A row for each word, a bar for each of the four values."""
+    heads = {
+        "drop.late": "late: logit falls by",
+        "contribution": "late: contribution",
+        "drop.early": "early: logit falls by",
+        "attention": "early: attention",
+    }
+    shown = [key for key in heads if key in columns]
+    limits = {key: max(float(np.abs(columns[key]).max()), 1e-12) for key in shown}
+    rows = []
+    for i, name in enumerate(names):
+        cells = []
+        for key in shown:
+            value = float(columns[key][i])
+            width = round(100 * abs(value) / limits[key])
+            kind = "share" if key == "attention" else "for" if value >= 0 else "against"
+            most = " ml-most" if abs(value) == limits[key] else ""
+            bar = f'<i class="ml-inline ml-{kind}" style="width:{width}%"></i>'
+            cells.append(
+                f'<span class="ml-cell{most}">{write_number(value, f"word.{key}.{i}", sign=key != "attention")}<span '
+                f'class="ml-strip">{bar}</span></span>'
+            )
+        rows.append([f"“{escape(name)}”", *cells])
+    caption = f"Each word of the clip, for {emotion}; logits centred over the emotions, bars relative to the longest of their column"
+    return write_table(["word", *(heads[key] for key in shown)], rows, caption=caption)
+
+
+def ask_about_drop(columns: Mapping[str, np.ndarray], names: Sequence[str], clip: LessonClip) -> Question:
+    """Which word matters most when it is gone; attention and arithmetic may tempt to another."""
+    role = "early" if "drop.early" in columns else next(key.removeprefix("drop.") for key in columns if key.startswith("drop."))
+    drops, emotion = columns[f"drop.{role}"], escape(clip.analysis.best.label)
+    best = int(np.argmax(drops))
+    order = [
+        int(np.argsort(-columns[key])[j]) for j in (0, 1) for key in ("attention", "contribution") if key in columns and len(names) > j
+    ]
+    tempting = list(dict.fromkeys([*order, *map(int, np.argsort(-drops))]))
+
+    def fall(i: int) -> str:
+        return (
+            f"without “{escape(names[i])}” {role} fusion’s logit for {emotion} {'falls by' if drops[i] >= 0 else 'rises by'} "
+            f"{format_number(abs(drops[i]))}"
+        )
+
+    def why(i: int) -> str:
+        reasons = [
+            word
+            for key, word in (("attention", "has the most attention"), ("contribution", "has the largest contribution"))
+            if key in columns and i == int(np.argmax(columns[key]))
+        ]
+        start = f"“{escape(names[i])}” {' and '.join(reasons)}, but " if reasons else ""
+        return f"{start}{fall(i)}; {fall(best)}."
+
+    wrong = [(f"“{escape(names[i])}”", why(i)) for i in tempting if i != best]
+    missing = [("None of them", f"Something changes with every word: {fall(best)}."), ("All alike", f"They differ: {fall(best)}.")]
+    top = "attention" in columns and best == int(np.argmax(columns["attention"]))
+    agrees = (
+        "Here attention’s favourite is the same word; that alone proves little."
+        if top
+        else "Attention’s favourite is another word."
+        if "attention" in columns
+        else ""
+    )
+    return Question(
+        f"Read the table: whose absence lowers {role} fusion’s logit for {emotion} the most?",
+        shuffle((f"“{escape(names[best])}”", f"Right: {fall(best)}. {agrees}"), *wrong, *missing, place=1),
+    )
+
+
+# step 8
+
+
+def expect_highest(count: int) -> float:
+    """Mean of the highest of `count` draws from a standard normal distribution."""
+    return float(quad(lambda x: x * count * norm.pdf(x) * norm.cdf(x) ** (count - 1), -8, 8)[0])
+
+
+def teach_evaluation(clip: LessonClip, shelf: Sequence[LessonClip]) -> Step:
+    """Step 8: unweighted accuracy, folds by session, and three ways to fool oneself."""
+    known = [c for c in shelf if c.emotion]
+    if not known:
+        raise StepNotPossible("there are no examples whose emotion is known")
+    utterances = sum(COUNTS.values())
+    lead = (
+        "<p>The paper’s accuracies come from <b>IEMOCAP</b>: ten actors in five sessions, a woman and a man in each; "
+        f"{write_number(utterances, 'iemocap.utterances', digits=0)} utterances of the four emotions."
+        " Each of five runs leaves out one <b>session</b> for the test, so that nobody is heard in both training and "
+        "test; all of it is done five times."
+        " The measure is <b>UA</b>, unweighted accuracy: the mean over the emotions of the share that is found, so that "
+        "a common emotion counts no more than a rare one.</p>"
+    )
+    equation = math(
+        mi("UA"),
+        mo("="),
+        frac("<mn>1</mn>", row(mo("|"), mi("C"), mo("|"))),
+        total(row(mi("c"), mo("∈"), mi("C"))),
+        frac(mtext("right clips of c"), mtext("clips of c")),
+    )
+    filled = write_ua(known) + "<p>So few clips say nothing about a model, but the sum is the same with thousands.</p>" + write_choice()
+    picture = (
+        draw_sessions() + '<p class="ml-caption">Test UA of the eight settings in each column of Table 2. Orange is the highest of its '
+        "row; the dotted line is where the highest late fusion would lie by chance alone, were all eight equally "
+        "good.</p>" + draw_table()
+    )
+    question = Question(
+        "Somebody trains for thirty epochs, looks at the UA on the test session after each, and reports the highest. "
+        "What does that number tell?",
+        shuffle(
+            (
+                "More than the model can do for new speakers",
+                "Right: the highest of thirty noisy looks is high partly by luck, and the test session chose it. Choose the "
+                "epoch on held-out training speakers, and look at the test once.",
+            ),
+            (
+                "What the model can do for new speakers",
+                "The speakers were new to the training, but not to the choice: the epoch was picked because it suits them.",
+            ),
+            (
+                "Less than it can do, since later epochs might be better still",
+                "Picking the best one seen never lowers the number. It is too high, however long the training.",
+            ),
+            place=2,
+        ),
+    )
+    after = (
+        "<p><b>Speaker leakage.</b> Split utterances at random and every voice stands on both sides; the model may know "
+        "the speaker, even the dialogue, and the score says nothing of strangers."
+        " The paper’s test sessions avoid that, but its validation part is a random "
+        f"{format_number(100 * VALIDATION_SHARE, digits=0)} % of the training utterances, whose speakers are trained on: "
+        "early stopping then listens to known voices."
+        " <b>Acted speech.</b> Actors who are told what to feel are clearer than people who feel. In the Train tab every "
+        "split is checked for shared speakers and sentences before it runs.</p>"
+    )
+    return Step(
+        "evaluation",
+        "How this is evaluated, and what can go wrong",
+        "Section 3, Tables 2 and 3",
+        lead,
+        equation,
+        filled,
+        picture,
+        question,
+        after,
+        f"With the numbers of the {len(known)} examples and of Table 2",
+    )
+
+
+def write_ua(clips: Sequence[LessonClip]) -> str:
+    """The formula with the shipped examples."""
+    meant = [c.emotion for c in clips]
+    right = {e: sum(c.emotion == e and c.analysis.best.label == e for c in clips) for e in EMOTIONS}
+    present = [e for e in EMOTIONS if e in meant]
+    terms = [(f"{'+ ' if i else ''}{right[e]}/{meant.count(e)}", e) for i, e in enumerate(present)]
+    recalls = [right[e] / meant.count(e) for e in present]
+    ua, wa = float(np.mean(recalls)), sum(right.values()) / len(clips)
+    return (
+        f"<p>The {len(clips)} shipped examples, by what the models say together:</p>"
+        + write_sum(terms, result=write_number(sum(recalls), "ua.sum"), label="sum of recalls")
+        + f"<p>UA = {write_number(sum(recalls), 'ua.sum')} ÷ {len(present)} = <b>{write_number(ua, 'ua')}</b>; counting "
+        f"clips instead, {sum(right.values())} of {len(clips)} are right: {write_number(wa, 'wa')}.</p>"
+    )
+
+
+def write_choice() -> str:
+    """What choosing the best of Table 2 by its test score is worth, if all were equal."""
+    late = np.array(list(PAPER_UA[2]["late"].values()))
+    mean, deviation, highest = float(late.mean()), float(late.std(ddof=1)), float(late.max())
+    by_chance = mean + expect_highest(len(late)) * deviation
+    return (
+        f"<p><b>Choosing on the test.</b> Table 2 gives late fusion {len(late)} test scores, and Table 3 takes the "
+        f"highest, {write_number(highest, 'table2.highest', digits=2)} %, on to the combination"
+        f" ({format_number(PAPER_COMBINATION, digits=2)} %). The {len(late)} have mean "
+        f"{write_number(mean, 'table2.mean', digits=2)} and standard deviation "
+        f"{write_number(deviation, 'table2.sd', digits=2)}."
+        f" Were all equally good and the differences luck, the highest of {len(late)} would be expected at "
+        f"{write_number(mean, 'table2.mean', digits=2)} + "
+        f"{write_number(expect_highest(len(late)), 'table2.factor', digits=2)} × "
+        f"{write_number(deviation, 'table2.sd', digits=2)} = <b>{write_number(by_chance, 'table2.chance', digits=2)} "
+        "%</b>. That does not prove luck; it shows that these scores alone can’t tell it from merit.</p>"
+    )
+
+
+def draw_table() -> str:
+    """The test scores of Table 2 on one axis."""
+    groups = [
+        (name, [(f"F{'+'.join(['', *units[1:]])}", v) for units, v in PAPER_UA[2][column].items()])
+        for name, column in (("late fusion", "late"), ("coattention", "coattention"))
+    ]
+    late = np.array(list(PAPER_UA[2]["late"].values()))
+    expected = float(late.mean() + expect_highest(len(late)) * late.std(ddof=1))
+    picture = draw_dots(
+        groups,
+        [("highest by chance", expected)],
+        label=f"Test UA of late fusion and coattention in Table 2; the highest late fusion has {late.max():.2f} %, by chance "
+        f"{expected:.2f} % would be expected",
+    )
+    rows = [[escape(units), *(f"{PAPER_UA[2][c][units]:.2f}" for c in ("coattention", "late"))] for units in PAPER_UA[2]["late"]]
+    return picture + fold(
+        "Table 2 in numbers", write_table(["speech", "Coattention", "Late Fusion"], rows, caption="UA in percent, from the paper")
+    )
+
+
+def draw_sessions() -> str:
+    """Five sessions of two speakers, split by session and at random."""
+
+    def draw(name: str, says: str, kinds: Sequence[str]) -> str:
+        cells = "".join(f'<span class="ml-session ml-{kind}"><b>{i + 1}</b><small>{kind}</small></span>' for i, kind in enumerate(kinds))
+        return f'<div class="ml-sessions"><p><b>{name}</b> {says}</p><div>{cells}</div></div>'
+
+    return (
+        '<p class="ml-caption">The five sessions, each with two speakers of its own.</p>'
+        + draw("By session.", "Test voices are strangers.", ["train", "train", "train", "train", "test"])
+        + draw("At random.", "Every voice is in both parts.", ["both"] * 5)
+    )

@@ -1,0 +1,126 @@
+"""The eight steps of one clip -> one HTML fragment; lesson.js in ui/ turns its pages. Every text a visitor or a file chose is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from html import escape
+
+from ..views.payload import encode_sound
+from .evidence_steps import CAN_MEASURE, teach_evaluation, teach_evidence
+from .fusion_steps import teach_coattention, teach_fusion, teach_sum
+from .material import LessonClip
+from .sound_steps import teach_frames, teach_layers, teach_segments
+from .steps import Question, Step, StepNotPossible
+
+Teacher = Callable[[LessonClip, Sequence[LessonClip]], Step]
+
+
+def alone(teach: Callable[[LessonClip], Step]) -> Teacher:
+    """A step that looks at its clip only."""
+    return lambda clip, shelf: teach(clip)
+
+
+TEACHERS: tuple[tuple[str, Teacher], ...] = (
+    ("Frames", alone(teach_frames)),
+    ("Segments", alone(teach_segments)),
+    ("Layers", alone(teach_layers)),
+    ("Branches", alone(teach_sum)),
+    ("Coattention", alone(teach_coattention)),
+    ("Fusion", teach_fusion),
+    ("Evidence", alone(teach_evidence)),
+    ("Evaluation", teach_evaluation),
+)
+
+
+def list_steps(clip: LessonClip, shelf: Sequence[LessonClip]) -> list[tuple[Step | None, LessonClip, str]]:
+    """(step, the clip it is about, why it is not the clip asked for) in order; the step is None where no clip can show it."""
+    found = []
+    for _, teach in TEACHERS:
+        step, used, reason = None, clip, ""
+        for candidate in (clip, *(c for c in shelf if c is not clip)):
+            try:
+                step, used = teach(candidate, shelf), candidate
+                break
+            except StepNotPossible as missing:
+                reason = reason or str(missing)
+        found.append((step, used, reason))
+    return found
+
+
+def render_lesson(clip: LessonClip, shelf: Sequence[LessonClip]) -> str:
+    """The whole lesson about a clip; `shelf`: the examples, which steps 6 and 8 look at together."""
+    steps = list_steps(clip, shelf)
+    marks = "".join(
+        f'<li><button type="button" class="ml-mark" data-go="{i}"><b>{i}</b> <span>{name}</span></button></li>'
+        for i, (name, _) in enumerate(TEACHERS, 1)
+    )
+    pages = "".join(render_page(i, *found, asked=clip) for i, found in enumerate(steps, 1))
+    sounds = {id(used): used for _, used, _ in steps}
+    players = "".join(
+        f'<audio preload="auto" data-of="{escape(c.name)}" src="data:audio/flac;base64,{encode_sound(c.analysis.clip)}"></audio>'
+        for c in sounds.values()
+        if not c.analysis.clip.outline
+    )
+    return (
+        f'<div class="ml" data-clip="{escape(clip.name)}"><nav class="ml-nav" aria-label="Steps of the '
+        f'lesson"><ol>{marks}</ol></nav>'
+        f'<p class="ml-progress" role="status" aria-live="polite"></p>{players}{pages}</div>'
+    )
+
+
+def render_page(number: int, step: Step | None, used: LessonClip, reason: str, *, asked: LessonClip) -> str:
+    name = TEACHERS[number - 1][0]
+    if step is None:
+        title, body, source, key = name, f"<p>This step can’t be shown: {escape(reason)}.</p>", "", name.lower()
+        if name == "Evidence":
+            body += CAN_MEASURE
+    else:
+        title, source, key, body = step.title, step.source, step.key, render_step(step)
+        if used is not asked:
+            measure = CAN_MEASURE if key == "evidence" else ""
+            body = (
+                f'<p class="ml-instead">Your clip can’t show this ({escape(reason)}), so here is the example '
+                f"“{escape(used.title)}”.</p>{measure}{body}"
+            )
+    heard = "" if used.analysis.clip.outline else '<button type="button" class="ml-button" data-play="all">▶ Hear the clip</button>'
+    return (
+        f'<section class="ml-page" data-step="{number}" data-key="{key}" data-sound="{escape(used.name)}" '
+        f'aria-labelledby="ml-title-{number}" hidden>'
+        f'<header><p class="ml-kicker">Step {number} of {len(TEACHERS)}{f" · {source}" if source else ""}</p><h2 '
+        f'id="ml-title-{number}" tabindex="-1">{escape(title)}</h2>'
+        f'<p class="ml-clip">The clip on the screen: <b>{escape(used.title)}</b>{write_text(used)} '
+        f"{heard}</p></header>{body}"
+        '<div class="ml-turn"><button type="button" class="ml-button" '
+        f'data-turn="-1"{" disabled" if number == 1 else ""}>← Previous</button>'
+        '<button type="button" class="ml-button ml-primary" '
+        f'data-turn="1"{" disabled" if number == len(TEACHERS) else ""}>Next →</button></div></section>'
+    )
+
+
+def write_text(clip: LessonClip) -> str:
+    return f" “{escape(clip.analysis.transcript.text)}”" if clip.analysis.transcript.text.strip() else ""
+
+
+def render_step(step: Step) -> str:
+    return (
+        f'<div class="ml-lead">{step.lead}</div>'
+        f'<div class="ml-formula"><h3>The equation</h3>{step.equation}<h3>{step.numbers}</h3><div '
+        f'class="ml-filled">{step.filled}</div></div>'
+        f'<div class="ml-picture"><h3>The picture</h3>{step.picture}</div>'
+        f"{render_question(step.question, step.key)}"
+        f'<div class="ml-after">{step.after}</div>'
+    )
+
+
+def render_question(question: Question, key: str) -> str:
+    """Radios, and a reason for each answer that is shown when it is chosen."""
+    options = "".join(
+        f'<label class="ml-answer"><input type="radio" name="ml-{key}" value="{i}" '
+        f'data-right="{str(a.right).lower()}"><span>{a.text}</span></label>'
+        f'<template data-reason="{i}">{a.reason}</template>'
+        for i, a in enumerate(question.answers)
+    )
+    return (
+        f'<fieldset class="ml-question"><legend>{question.text}</legend>{options}<p class="ml-feedback" role="status" '
+        'aria-live="polite"></p></fieldset>'
+    )

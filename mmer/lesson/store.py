@@ -1,0 +1,33 @@
+"""Asks the models what the lesson needs beyond an analysis: the encoder's frames, and what each word's absence changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..errors import EditError
+from ..interventions import leave_one_out, leave_one_out_to_json
+from ..pipeline import Analyzer, Progress
+from ..results import Analysis
+from .material import FrameStates, LessonClip, slice_states
+
+
+def encode_frames(analyzer: Analyzer, analysis: Analysis) -> FrameStates:
+    """The slice of the speech encoder's states, encoded anew."""
+    return slice_states(analyzer.speech.encode(analysis.clip.samples))
+
+
+def measure_words(
+    analyzer: Analyzer, clip: LessonClip, *, progress: Progress | None = None, cancelled: Callable[[], bool] | None = None
+) -> LessonClip:
+    """The clip with its leave-one-out curve over words, each taken out of the sound and the text at once.
+
+    Raises: EditError when it has no words that can be left out; Cancelled.
+    """
+    analysis = clip.analysis
+    if analysis.alignment is None:
+        raise EditError("This clip has no alignment, so no word can be taken out of its sound.")
+    result = leave_one_out(analyzer, analysis, tier="words", medium="both", progress=progress, cancelled=cancelled)
+    curve: Mapping[str, Any] = leave_one_out_to_json(result)
+    return replace(clip, leave_one_out=curve)

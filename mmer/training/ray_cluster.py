@@ -126,9 +126,10 @@ def connect(address: str | None) -> Iterator[Any]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster started here tells nobody
     try:
         ray.init(address=place, log_to_driver=False, logging_level=logging.ERROR, configure_logging=True, **here)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         raise DataError(
-            f"No Ray cluster could be used at {place} ({error}); start one with `ray start --head`, or leave --ray-address out."
+            f"No Ray cluster could be used at {place} ({error}); start one with `ray start --head`, set RAY_AUTH_MODE and "
+            "RAY_AUTH_TOKEN_PATH as there if it asks for a token, or leave --ray-address out."
         ) from error
     try:
         yield ray

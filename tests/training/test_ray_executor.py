@@ -1,6 +1,8 @@
 """A real Ray cluster on this machine: a head and two nodes, of which one is killed while it trains."""
 
 import json
+import re
+import shlex
 import sys
 import threading
 import time
@@ -12,13 +14,14 @@ import ray
 from ray.cluster_utils import Cluster
 
 from mmer.cache import FeatureCache
-from mmer.cli import main
+from mmer.cli import build_command_parser, main
 from mmer.datasets.reading import read_dataset
 from mmer.errors import DataError
 from mmer.training.experiment import Experiment
 from mmer.training.feature_set import extract_dataset, read_feature_set
 from mmer.training.ray_cluster import Job, Needs, Node, choose_needs, connect, count_slots, open_job
 from mmer.training.ray_executor import RayExecutor, wait_until_free
+from mmer.training.reproduce import choose_cells
 from mmer.training.run_experiment import claim_experiment, run_experiment
 from mmer.training.run_status import hold, is_held, read_status
 
@@ -155,6 +158,21 @@ def test_missing_cluster_is_told_at_once(address, monkeypatch):
 def test_flags_that_do_not_fit_are_refused(flags, sentence, corpus, tmp_path, capsys):
     assert main(["extract", str(corpus), "--no-audio", "--features", str(tmp_path), *flags]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_commands_of_the_document_are_understood():
+    text = (Path(__file__).parents[2] / "docs" / "cluster.md").read_text(encoding="utf-8")
+    lines = [line for line in re.findall(r"python -m mmer ([^`\n]+)$", text, flags=re.MULTILINE) if "COMMAND" not in line]
+    assert len(lines) >= 6
+    known = {"$TABLE": "2", "$PRESET": "paper", "$SLURM_CPUS_PER_TASK": "8", "$SLURM_ARRAY_TASK_COUNT": "20"}
+    for line in lines:
+        told = re.sub(r"\$\(python[^)]*\)?", "CELL", re.sub(r" \| .*", "", line).replace("$((SLURM_ARRAY_TASK_ID + 1))", "1"))
+        for name, value in known.items():
+            told = told.replace(name, value)
+        command, *arguments = shlex.split(told.rstrip('"') + '"' * (told.rstrip('"').count('"') % 2))
+        build_command_parser(command).parse_args(arguments)
+    assert [len(choose_cells(table)) for table in (1, 2, 3)] == [10, 16, 17] and "10 for Table 1, 16 for Table 2, 17 for Table 3" in text
+    assert "#SBATCH --array=0-15\n" in text
 
 
 # on the cluster, in this order: the last one kills a node

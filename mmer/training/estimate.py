@@ -85,8 +85,8 @@ class Specimen:
         }
 
     def build_block(self, rows: np.ndarray, unit: str, normalisation: Normalisation | None) -> Block:
-        states = self.states[unit].expand(-1, len(rows), -1, -1).contiguous()
-        return Block(states, torch.ones(len(rows), states.shape[2], dtype=torch.bool, device=states.device))
+        half = self.states[unit].expand(-1, len(rows), -1, -1).half()
+        return Block(half, torch.ones(len(rows), half.shape[2], dtype=torch.bool, device=half.device), normalisation)
 
 
 def time_step(experiment: Experiment, segments: dict[str, int], *, device: str) -> float:

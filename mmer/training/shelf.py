@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -17,15 +16,51 @@ from mmer.heads import MIN_DEVIATION, Normalisation
 from mmer.training.feature_set import FeatureItem
 
 FRAMES_PER_SECOND = 50  # of both presets' speech encoders
-MIN_BUDGET, MAX_SHARE = 2**30, 0.4  # bytes that are always taken, and the share of the free memory that may be
+MIN_BUDGET, MAX_SHARE = 2**29, 0.4  # bytes that are always taken, and the share of the free memory that may be
+PIECE_BYTES = 2**28  # of a block in single precision
 
 
-@dataclass(frozen=True)
 class Block:
-    """One unit's states of some utterances, layers first: all runs weight the layers in one product."""
+    """One unit's states of some utterances, layers first: all runs weight the layers in one product.
 
-    states: Tensor  # (layers, utterances, segments, dim) float32, normalised if it is speech
-    mask: Tensor  # (utterances, segments) bool; a row of False for an utterance that lacks the unit
+    A block that is large in single precision stays in half and is widened and normalised a few utterances at a time.
+    """
+
+    def __init__(self, half: Tensor, mask: Tensor, normalisation: Normalisation | None):
+        self.half = half  # (layers, utterances, segments, dim), as they lie on disk
+        self.mask = mask  # (utterances, segments) bool; a row of False for an utterance that lacks the unit
+        self.scale: Tensor | None = None  # (layers, 1, 1, dim)
+        if normalisation is not None:
+            self.scale = torch.from_numpy(1 / normalisation.deviation).to(half.device)[:, None, None]
+            self.offset = torch.from_numpy(-normalisation.mean / normalisation.deviation).to(half.device)[:, None, None]
+        layers, utterances, segments, dim = half.shape
+        self.step = max(1, min(utterances, PIECE_BYTES // (4 * layers * segments * dim)))  # utterances of a piece
+        self._whole = self._widen(slice(None)) if self.step >= utterances else None
+
+    def _widen(self, place: slice) -> Tensor:
+        states = self.half[:, place].float()
+        return states if self.scale is None else torch.addcmul(self.offset, states, self.scale, out=states)
+
+    def cut_pieces(self) -> Iterator[tuple[slice, Tensor]]:
+        """(utterances, their states (layers, utterances, segments, dim) float32, normalised)."""
+        if self._whole is not None:
+            yield slice(None), self._whole
+            return
+        for start in range(0, self.half.shape[1], self.step):
+            place = slice(start, start + self.step)
+            yield place, self._widen(place)
+
+    def weigh(self, weights: Tensor) -> Tensor:
+        """Equation 1's weighted sums for weights (runs, layers): (runs, utterances, segments, dim)."""
+        mixed = weights.new_empty(len(weights), *self.half.shape[1:])
+        for place, states in self.cut_pieces():
+            mixed[:, place] = (weights @ states.flatten(1)).view(len(weights), *states.shape[1:])
+        return mixed
+
+    def weigh_gradients(self, gradients: Tensor) -> Tensor:
+        """What `gradients` of those sums, (runs, utterances, segments, dim), make of the weights: (runs, layers)."""
+        pieces = [gradients[:, place].flatten(1) @ states.flatten(1).T for place, states in self.cut_pieces()]
+        return torch.stack(pieces).sum(0)
 
 
 class Shelf:
@@ -89,19 +124,14 @@ class Shelf:
             if array is not None:
                 half[:, row, : array.shape[1]] = torch.from_numpy(array)
                 mask[row, : array.shape[1]] = True
-        states = half.to(self.device).float()
-        if unit != TEXT and normalisation is not None:
-            scale = torch.from_numpy(1 / normalisation.deviation).to(self.device)[:, None, None]  # (layers, 1, 1, dim)
-            offset = torch.from_numpy(-normalisation.mean / normalisation.deviation).to(self.device)[:, None, None]
-            torch.addcmul(offset, states, scale, out=states)
-        return Block(states, mask.to(self.device))
+        return Block(half.to(self.device), mask.to(self.device), None if unit == TEXT else normalisation)
 
     def _example(self, unit: str) -> np.ndarray | None:
         return next((self.read(i, unit) for i, item in enumerate(self.items) if unit in item.units), None)
 
 
 def measure_budget() -> int:
-    """Bytes of features that may stay in memory: a share of what is free now, at least 1 GiB."""
+    """Bytes of features that may stay in memory: a share of what is free now, at least half a GiB."""
     if not hasattr(os, "sysconf") or "SC_AVPHYS_PAGES" not in os.sysconf_names:
         return MIN_BUDGET
     return max(MIN_BUDGET, int(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * MAX_SHARE))

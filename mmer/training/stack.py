@@ -184,10 +184,7 @@ class Stack:
         normalisation = normalisations[self.members[group[0]].fold]
         blocks = {unit: shelf.build_block(union, unit, normalisation) for unit in self.experiment.units}
         weights = {unit: normalise_weights(self.flat[list(group)][:, self.layout.mix_slices[unit]]) for unit in blocks}
-        mixed = {}
-        for unit, block in blocks.items():
-            layers, *rest = block.states.shape
-            mixed[unit] = (weights[unit] @ block.states.view(layers, -1)).view(len(group), *rest)  # (runs, utterances, segments, dim)
+        mixed = {unit: block.weigh(weights[unit]) for unit, block in blocks.items()}  # (runs, utterances, segments, dim)
         return Mixed(list(group), places, blocks, mixed, {})
 
     def step_singly(
@@ -274,8 +271,7 @@ class Stack:
         """The gradients of Equation 1's raw weights, all runs of a group in one product a unit."""
         for unit, block in group.blocks.items():
             raw = self.flat[group.runs][:, self.layout.mix_slices[unit]].requires_grad_()
-            outer = group.gradients[unit].flatten(1) @ block.states.flatten(1).T  # (runs, layers)
-            (found,) = torch.autograd.grad(normalise_weights(raw), raw, outer)
+            (found,) = torch.autograd.grad(normalise_weights(raw), raw, block.weigh_gradients(group.gradients[unit]))
             self.grad[group.runs, self.layout.mix_slices[unit]] = found
 
     def measure(self, logits: Tensor, labels: Tensor) -> Tensor:

@@ -172,6 +172,21 @@ def test_a_small_budget_changes_what_is_read_and_nothing_else(cache):
     assert bench.shelf.bytes_read > rich_bytes and bench.shelf._bytes_held <= 200_000
 
 
+def test_large_blocks_are_taken_in_pieces(cache, monkeypatch):
+    """The same sums and gradients as of the whole block, and as of an einsum over normalised states."""
+    bench = Bench(cache)
+    rows, normalisation = np.arange(20), bench.normalisations[0]
+    whole = bench.shelf.build_block(rows, "F", normalisation)
+    monkeypatch.setattr("mmer.training.shelf.PIECE_BYTES", 4 * whole.half[:, :3].numel())
+    pieces = bench.shelf.build_block(rows, "F", normalisation)
+    assert [states.shape[1] for _, states in pieces.cut_pieces()] == [3] * 6 + [2]
+    weights, gradients = torch.randn(5, 4), torch.randn(5, *whole.half.shape[1:])
+    states = torch.from_numpy(np.stack([normalisation.apply(whole.half[:, i].numpy()) for i in range(20)], 1))
+    for block in (whole, pieces):
+        assert torch.allclose(block.weigh(weights), torch.einsum("rl,lukd->rukd", weights, states), atol=1e-4)
+        assert torch.allclose(block.weigh_gradients(gradients), torch.einsum("rukd,lukd->rl", gradients, states), rtol=1e-3, atol=1e-2)
+
+
 def test_fold_normalisation_is_that_of_the_other_folds(cache):
     items = plant_items(cache)
     members = Bench(cache, items=items).members

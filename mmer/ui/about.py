@@ -22,8 +22,9 @@ happiness, sadness, neutral. It must choose one of them. It does not hear what a
 culture are outside. Microphones, rooms, accents, age and illness change the sound as much as a mood does, and it errs more for voices
 unlike those it learned from.
 
-**Languages.** The recogniser, the pronunciations and the texts are English. Another language may be analysed all the same; its result
-means nothing. No head was tested on children, on telephone lines or on speakers of English as a second language.
+**Languages.** The recogniser, the pronunciations and the texts are English; of the voices that the shipped heads learned from, some are
+Polish. Another language may be analysed all the same: its result means nothing. No head was tested on children, on telephone lines or on
+speakers of English as a second language.
 
 ### Law: not for judging people
 **Nobody may be judged with this at work or in school:** no hiring, no grading, no monitoring, no diagnosis. In the European Union, the AI
@@ -44,8 +45,10 @@ point at it. A contribution says where the sum comes from. The encoders are deep
 syllable's tile carries some of its neighbours.
 
 ### Data and licences
-The code is Apache-2.0. The examples are public-domain readings from LibriVox and speech synthesised with espeak-ng (CC0). IEMOCAP, the
-paper's corpus, is licensed by its makers to research groups and is not part of this app. The encoders and the heads:
+The code is Apache-2.0. The examples are public-domain readings from LibriVox and speech synthesised with espeak-ng (CC0). The shipped
+heads learned from RAVDESS and nEMO (voices, CC BY-NC-SA 4.0), MELD (lines of a TV series, GPL-3.0), EmoryNLP and GoEmotions (lines and
+comments, Apache-2.0), so they are for non-commercial use; each has a model card. IEMOCAP, the paper's corpus, is licensed by its makers
+to research groups and is not part of this app. The encoders and the heads of this page:
 """
 
 

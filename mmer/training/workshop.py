@@ -41,7 +41,8 @@ class Engine:
 
 
 def load_engine() -> Engine:
-    from mmer.training.run_experiment import estimate_experiment, prepare_experiment  # here because it brings torch
+    from mmer.training.estimate import estimate_experiment  # here because it brings torch
+    from mmer.training.run_experiment import prepare_experiment
 
     return Engine(prepare_experiment, estimate_experiment)
 

@@ -24,6 +24,7 @@ def main():
     parser.add_argument("folder")
     parser.add_argument("--seconds", type=float, default=0.0)
     parser.add_argument("--crash", type=int, default=0)
+    parser.add_argument("--gate", default="")
     options = parser.parse_args()
     folder = RunFolder(options.folder)
     experiment, splits = folder.read_experiment(), folder.read("splits")
@@ -34,6 +35,9 @@ def main():
         for epoch in range(begun + 1, EPOCHS + 1):
             time.sleep(options.seconds)
             held.check()
+            while epoch > EPOCHS // 2 and options.gate and not os.path.exists(options.gate):
+                time.sleep(0.05)
+                held.check()
             if epoch == options.crash:
                 print("Traceback: <b>the disk is on fire</b>", flush=True)
                 os._exit(7)

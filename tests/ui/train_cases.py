@@ -37,17 +37,18 @@ def write_data(root, name="voices", *, extra_rows=()):
     return folder
 
 
-def make_engine(*, seconds=0.0, crash=0):
+def make_engine(*, seconds=0.0, crash=0, gate=""):
     def command(folder):
-        return (sys.executable, str(TRAINER), str(folder.path), "--seconds", str(seconds), "--crash", str(crash))
+        told = {"--seconds": seconds, "--crash": crash, "--gate": gate}
+        return (sys.executable, str(TRAINER), str(folder.path), *(str(part) for pair in told.items() for part in pair))
 
     return Engine(prepare_experiment, lambda experiment: FakeEstimate(), command)
 
 
-def make_workshop(root, *, seconds=0.0, crash=0, **changes):
+def make_workshop(root, *, seconds=0.0, crash=0, gate="", **changes):
     """A workshop below `root`: data in root/data, experiments in root/runs."""
     (root / "data").mkdir(exist_ok=True)
-    engine = make_engine(seconds=seconds, crash=crash)
+    engine = make_engine(seconds=seconds, crash=crash, gate=gate)
     told = {"runs": root / "runs", "features": root / "cache", "roots": (root / "data",), "heads": root / "heads", "load": lambda: engine}
     return Workshop(**(told | changes))
 

@@ -1,5 +1,6 @@
 // Test the claim: says what is selected above, and a row of the leave-one-out is the same selection.
 (() => {
+  const main = () => window.mmerViews.find(document.querySelector("#views .mv-place"));
   const place = () => document.getElementById("claim-picked");
   const indexOf = (row, payload) => {
     const { unit, segment, word } = row.dataset;
@@ -18,7 +19,7 @@
   }
 
   function follow(selection) {
-    const payload = window.mmerViews.payload();
+    const payload = main()?.payload;
     const at = place();
     if (at) {
       const text = describe(selection, payload);
@@ -31,21 +32,22 @@
     }
   }
 
-  window.mmerViews.subscribe((selection) => follow(selection));
+  window.mmerViews.subscribe((selection, changed, handle) => { if (handle === main()) follow(selection); });
   document.addEventListener("click", (event) => {
     const row = event.target.closest?.(".mc-curve tbody tr");
     if (!row) return;
     const { unit } = row.dataset;
-    const payload = window.mmerViews.payload();
+    const handle = main();
+    const { payload } = handle;
     const index = indexOf(row, payload);
     if (index < 0 || !payload.units[unit]) return;
-    window.mmerViews.pickSegment(unit, index);
-    window.mmerViews.play(payload.units[unit].starts[index], payload.units[unit].ends[index]);
+    handle.pickSegment(unit, index);
+    handle.play(payload.units[unit].starts[index], payload.units[unit].ends[index]);
   });
 
   window.mmerClaim = {
     // the arguments of a Gradio event with the selection in the second place
-    withSelection: (...values) => { values[1] = JSON.stringify(window.mmerViews.get() ?? {}); return values; },
-    follow: () => setTimeout(() => follow(window.mmerViews.get()), 50),
+    withSelection: (...values) => { values[1] = JSON.stringify(main()?.get() ?? {}); return values; },
+    follow: () => setTimeout(() => follow(main()?.get()), 50),
   };
 })();

@@ -17,7 +17,10 @@ from .cards import ROLE_NAMES
 CHANCE = 0.05  # a rank correlation counts as agreement when chance gives one as strong less often
 SHUFFLES = 9999  # of the ranks, to see what chance gives
 MANY = 50  # segments beyond which the normal approximation is used instead
-CURVE_NOTE = "Drops and contributions share one scale, in logits; attention has its own and no sign. A row that is pressed is selected and heard above."
+CURVE_NOTE = (
+    "Drops and contributions share one scale, in logits; attention has its own and no sign. "
+    "A row that is pressed is selected and heard above."
+)
 UNIT_OF_TIER = {"words": "W", "syllables": "S", "phones": "P"}
 COLUMN_NAMES = {
     "drop (silence)": "drop, against silence",

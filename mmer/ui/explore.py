@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from ..pipeline import Analyzer
-from . import cards, claim
+from . import cards, claim, keep
 from .examples import Example, choose_head
 from .handlers import Handlers
 from .session import KEPT_SECONDS, Session
@@ -44,6 +44,7 @@ class Inputs:
     pronunciations: gr.Textbox
     textgrid: gr.File
     examples: list[tuple[gr.Button, Example]]
+    importer: gr.UploadButton
 
     @property
     def asked(self) -> list[gr.components.Component]:
@@ -63,6 +64,7 @@ class Results:
     views: gr.HTML  # its value is the payload of mmer.views as JSON text
     panels: gr.Column  # further panels, below the views
     claim: claim.Panel
+    keep: keep.Panel
     trace: gr.HTML
     exports: dict[str, gr.Button]
     download: gr.DownloadButton
@@ -84,6 +86,7 @@ def build(analyzer: Analyzer, *, examples: Sequence[Example], is_public: bool) -
             results = build_results()
     take_uploads_only(inputs.audio)
     take_uploads_only(inputs.textgrid)
+    take_uploads_only(inputs.importer)
     handlers = Handlers(analyzer)
     wire_analysis(handlers, inputs, results, session)
     wire_exports(handlers, results, session)
@@ -93,6 +96,7 @@ def build(analyzer: Analyzer, *, examples: Sequence[Example], is_public: bool) -
         shown = event.success(handlers.show, session, results.shown, show_progress="hidden", api_visibility="private")
         shown.success(fn=None, js="() => window.mmer && window.mmer.reveal()", api_visibility="private")
 
+    keep.wire(keep.KeepHandlers(), results.keep, inputs.importer, session, results.views, show_again)
     claim.wire(claim.ClaimHandlers(analyzer), results.claim, session, results.views, show_again, MODEL_QUEUE)
 
 
@@ -113,6 +117,7 @@ def build_inputs(analyzer: Analyzer, *, is_public: bool) -> Inputs:
     with gr.Row(elem_classes="mm-small-buttons"):
         other = gr.UploadButton("Video or other file", size="sm", file_types=["audio", "video", *OTHER_FILES], elem_id="other-file")
         transcribe = gr.Button("Transcribe", size="sm", elem_id="transcribe")
+        importer = keep.build_import()
     with gr.Row(elem_classes="mm-go"):
         analyse = gr.Button("Analyse", variant="primary", elem_id="analyse", scale=3, min_width=120)
         cancel = gr.Button("Cancel", elem_id="cancel", scale=1, min_width=80)
@@ -129,7 +134,7 @@ def build_inputs(analyzer: Analyzer, *, is_public: bool) -> Inputs:
         pronunciations = gr.Textbox(
             label="Pronunciations", lines=2, placeholder="zorb  Z AO R B", info="One word per line, then its ARPAbet phones."
         )
-    return Inputs(audio, other, transcript, transcribe, analyse, cancel, aligner, head, pronunciations, textgrid, [])
+    return Inputs(audio, other, transcript, transcribe, analyse, cancel, aligner, head, pronunciations, textgrid, [], importer)
 
 
 def name_heads(analyzer: Analyzer) -> list[tuple[str, str]]:
@@ -141,7 +146,10 @@ def build_examples(examples: Sequence[Example]) -> list[tuple[gr.Button, Example
         return []
     with gr.Row(elem_classes="mm-examples"):
         gr.HTML('<span class="mm-try">Try an example</span>', elem_classes="mm-try-block")
-        return [(gr.Button(example.title, size="sm", min_width=60, elem_classes="mm-chip"), example) for example in examples]
+        return [
+            (gr.Button(example.title, size="sm", min_width=60, elem_id=f"example-{example.folder.name}", elem_classes="mm-chip"), example)
+            for example in examples
+        ]
 
 
 def build_results() -> Results:
@@ -159,6 +167,7 @@ def build_results() -> Results:
         )
         with gr.Column(elem_id="panels") as parts["panels"]:
             parts["claim"] = claim.build(head_section)
+            parts["keep"] = keep.build(head_section)
         parts |= build_exports()
     return Results(**parts)
 

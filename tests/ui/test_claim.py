@@ -1,0 +1,160 @@
+"""Test the claim: what the panel's widgets mean, what its sentences say, and a muted word and a leave-one-out in a real browser."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect, sync_playwright
+from scipy.stats import spearmanr
+from test_browser import CHROMIUM, PATIENCE
+
+from mmer.errors import EditError
+from mmer.interventions import Agreement, ChangePitch, Mute, SwapWords, Target, intervene, leave_one_out, rank_agreements
+from mmer.ui import claim, claim_cards
+
+SPOKEN = "He was not an ill-disposed young man,"
+
+
+def select(**fields):
+    return json.dumps({"unit": None, "segment": None, "word": None, "span": None} | fields)
+
+
+def test_a_selection_is_a_word_a_syllable_a_phone_or_a_span(analysis):
+    assert claim.read_selection(analysis, select(unit="W", segment=2, word=2)) == Target("word", index=2)
+    assert claim.read_selection(analysis, select(unit="T", segment=5, word=4)) == Target("word", index=4)
+    assert claim.read_selection(analysis, select(unit="S", segment=3, word=2)) == Target("syllable", index=3)
+    assert claim.read_selection(analysis, select(unit="P", segment=7)) == Target("phone", index=7)
+    assert claim.read_selection(analysis, select(span=[0.25, 0.5])) == Target("span", start=0.25, end=0.5)
+    assert claim.read_selection(analysis, select(unit="W", segment=0, word=None, span=[0.1, 0.2])).tier == "span"
+
+
+@pytest.mark.parametrize(
+    "place", ["", "{}", "null", "[1]", "{", select(span=["a", "b"]), select(span=[2, 1]), select(span=[float("nan"), 1])]
+)
+def test_no_selection_is_a_sentence(analysis, place):
+    with pytest.raises(EditError) as raised:
+        claim.read_selection(analysis, place)
+    assert str(raised.value).endswith(".")
+
+
+def test_the_widgets_make_an_edit(analysis):
+    def read(part="word:1", action="mute", medium="sound", amount=None, words="", voice=None):
+        return claim.read_edit(analysis, "", part, action, medium, amount, words, voice)
+
+    assert read(action="mute noise", medium="both") == Mute(Target("word", index=1), medium="both", fill="noise")
+    assert read(part="syllable:2", action="pitch", amount=3) == ChangePitch(Target("syllable", index=2), semitones=3.0)
+    assert read(action="words", words="I am glad.") == SwapWords("I am glad.")
+    for wrong in (
+        {"action": "pitch"},
+        {"action": "tempo", "amount": 99.0},
+        {"action": "words", "words": " "},
+        {"action": "voice"},
+        {"part": "x"},
+    ):
+        with pytest.raises(EditError):
+            read(**wrong)
+
+
+def test_the_table_holds_the_intervention_s_own_numbers(analyzer, analysis):
+    result = intervene(analyzer, analysis, [Mute(Target("word", index=2))])
+    html = claim_cards.write_intervention(result)
+    late = result.difference("late")
+    for i, name in enumerate(late.classes):
+        row = re.search(rf'data-role="late" data-unit="".*?<th scope="row">{name}</th>(.*?)</tr>', html, re.DOTALL).group(1)
+        numbers = re.findall(r"<small>([^<]*)</small>", row)
+        np.testing.assert_allclose([float(n) for n in numbers], [late.original[i], late.changed[i], late.logits[i]], atol=1e-4)
+    assert html.count("<table") == 3 + 3  # late, early, combined; T, F, S
+
+
+def test_what_chance_gives_is_what_permutations_give():
+    assert claim_cards.chance_of(1.0, 3) == pytest.approx(2 / 6, abs=0.02)  # 2 of 6 orders of three are perfectly for or against
+    assert claim_cards.chance_of(1.0, 4) == pytest.approx(2 / 24, abs=0.02)
+    assert claim_cards.chance_of(0.0, 9) == 1
+    generator = np.random.default_rng(5)
+    x, y = generator.normal(size=(2, 30))
+    known = spearmanr(x, y)
+    assert claim_cards.chance_of(known.statistic, 30) == pytest.approx(known.pvalue, abs=0.03)
+    assert claim_cards.chance_of(0.2, 200) == pytest.approx(0.0048, abs=0.002)
+
+
+def test_agreement_is_claimed_only_beyond_chance(analyzer, analysis):
+    def word(rho, n):
+        return claim_cards.judge(Agreement("drop", "attention", "late", "noise", "anger", True, rho, n))
+
+    assert word(0.9, 8).startswith("agrees with what noise")
+    assert "no better than chance" in word(0.9, 4)
+    assert "other way round" in word(-0.9, 8)
+    assert "can't be ranked" in word(None, 2)
+    curve = leave_one_out(analyzer, analysis, tier="syllables")
+    html = claim_cards.write_curve(curve, "sadness", "late")
+    assert f"n = {len(curve.labels)}" in html
+    drop = rank_agreements(curve, "sadness", role="late", baseline="silence")[0]
+    assert f"<td>{drop.rho:+.2f}</td>" in html
+
+
+@pytest.fixture(scope="module")
+def page(address, speech_file):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"])
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(PATIENCE)
+        troubles = []
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.goto(address)
+        page.set_input_files("#clip input[type=file]", str(speech_file))
+        expect(page.locator("#clip")).to_contain_text("0:03")
+        page.fill("#transcript textarea", SPOKEN)
+        page.click("#analyse")
+        page.wait_for_selector("#views .mv-tile")
+        expect(page.locator("#keep-list label")).to_have_count(1, timeout=PATIENCE)
+        yield page
+        assert troubles == []
+        browser.close()
+
+
+def choose(page, dropdown, name):
+    page.locator(f"{dropdown} input").click()
+    page.get_by_role("option", name=name, exact=True).click()
+
+
+@pytest.mark.browser
+def test_a_word_is_muted_in_the_page(page, analyzer, analysis):
+    page.click("#claim-run")  # nothing is selected yet
+    expect(page.locator("#claim-stages")).to_contain_text("Nothing is selected", timeout=PATIENCE)
+    page.locator(".mv-tile[data-unit=W]").nth(2).click()
+    expect(page.locator("#claim-picked")).to_contain_text("the word “not”")
+    page.click("#claim-run")
+    table = page.locator("#claim-result .mc-table[data-role=combined]")
+    expect(table).to_be_visible(timeout=PATIENCE)
+    expected = intervene(analyzer, analysis, [Mute(Target("word", index=2))]).difference("combined")
+    shown = [float(text) for text in table.locator("tbody td:last-child small").all_inner_texts()]
+    np.testing.assert_allclose(shown, expected.logits, atol=2e-3)  # the page's clip came through a file
+    expect(page.locator("#claim-sound")).to_be_visible()
+
+
+@pytest.mark.browser
+def test_segments_are_left_out_and_a_row_is_the_selection(page):
+    page.click("#curve-run")
+    rows = page.locator(".mc-curve tbody tr")
+    expect(rows).to_have_count(7, timeout=PATIENCE)
+    expect(page.locator("#curve-result .mc-outcome")).to_contain_text("n = 7")
+    rows.nth(4).locator("button").press("Enter")
+    expect(rows.nth(4)).to_have_class(re.compile("mc-selected"))
+    assert page.evaluate("mmerViews.get().word") == 4
+    page.locator(".mv-tile[data-unit=W]").nth(1).click()
+    expect(rows.nth(1)).to_have_class(re.compile("mc-selected"))
+    before = rows.nth(0).inner_text()
+    choose(page, "#curve-role", "late fusion")
+    expect(rows.nth(0)).not_to_have_text(before, timeout=PATIENCE)
+
+
+@pytest.mark.browser
+def test_the_changed_clip_is_opened_and_its_parent_found_again(page):
+    page.click("#claim-open")
+    expect(page.locator("#claim-origin")).to_contain_text("made from young man.wav", timeout=PATIENCE)
+    expect(page.locator("#keep-list label")).to_have_count(2, timeout=PATIENCE)
+    expect(page.locator("#claim-result .mc-table")).to_have_count(0)
+    page.click("#claim-back")
+    expect(page.locator("#claim-origin")).not_to_contain_text("made from", timeout=PATIENCE)
+    expect(page.locator("#keep-list label")).to_have_count(2)

@@ -446,7 +446,7 @@ def write_mean(clip: LessonClip, emotion: str) -> str:
     predictions, best = clip.analysis.predictions, clip.analysis.best
     members = best.members or (best.role,)
     share = 1 / len(members)
-    terms = []
+    terms: list[tuple[str, str]] = []
     for vote in list_votes(clip):
         role = "early" if vote.name == "early fusion" else "late"
         if role in members or best.role == role:

@@ -147,8 +147,9 @@ class Handlers:
         def work(progress: Callable[[float, str], None]) -> LessonClip:
             progress(0.0, "Reading the clip")
             clip = load_audio(audio, name=Path(audio).name)
-            options = {"text": words if words.strip() else None, "head": choose_head(self.analyzer)}
-            analysis = self.analyzer.analyze(clip, **options, progress=progress, cancelled=stop.is_set)
+            text = words if words.strip() else None
+            head = choose_head(self.analyzer)
+            analysis = self.analyzer.analyze(clip, text=text, head=head, progress=progress, cancelled=stop.is_set)
             return LessonClip("", OWN, "", analysis, encode_frames(self.analyzer, analysis), None)
 
         stop = session.begin()

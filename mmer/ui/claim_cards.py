@@ -16,6 +16,7 @@ from .cards import ROLE_NAMES
 
 CHANCE = 0.05  # a rank correlation counts as agreement when chance gives one as strong less often
 SHUFFLES = 9999  # of the ranks, to see what chance gives
+LEAST = 0.01  # logits or probability that fill a bar at least, so that rounding is not drawn as a difference
 MANY = 50  # segments beyond which the normal approximation is used instead
 CURVE_NOTE = (
     "Drops and contributions share one scale, in logits; attention has its own and no sign. "
@@ -82,7 +83,7 @@ def largest_side(differences: Sequence[Difference]) -> float:
 
 def largest_difference(differences: Sequence[Difference]) -> float:
     found = [value for d in differences if (value := d.logits if d.unit else d.probabilities) is not None]
-    return max(float(max((abs(value).max() for value in found), default=1.0)), 1e-9)
+    return max(float(max((abs(value).max() for value in found), default=1.0)), LEAST)
 
 
 def write_difference(d: Difference, names: tuple[str, str], widest: float, most: float) -> str:
@@ -101,16 +102,16 @@ def write_class(d: Difference, i: int, widest: float, most: float) -> str:
         if logits is None:
             cells.append('<td class="mc-none">not there</td>')
         elif probabilities is not None:
-            cells.append(write_cell(draw_bar(float(probabilities[i]), 1.0), f"{100 * probabilities[i]:.1f} %", f"{logits[i]:+.4f}"))
+            cells.append(write_cell(draw_bar(float(probabilities[i]), 1.0), f"{100 * probabilities[i]:.1f} %", f"{logits[i]:+z.4f}"))
         else:
-            cells.append(write_cell(draw_signed(float(logits[i]), widest), f"{logits[i]:+.4f}"))
+            cells.append(write_cell(draw_signed(float(logits[i]), widest), f"{logits[i]:+z.4f}"))
     if d.logits is None:
         cells.append('<td class="mc-none">none</td>')
     elif d.probabilities is not None:
         bar = draw_signed(float(d.probabilities[i]), most)
-        cells.append(write_cell(bar, f"{100 * d.probabilities[i]:+.1f} points", f"{d.logits[i]:+.4f}"))
+        cells.append(write_cell(bar, f"{100 * d.probabilities[i]:+z.1f} points", f"{d.logits[i]:+z.4f}"))
     else:
-        cells.append(write_cell(draw_signed(float(d.logits[i]), most), f"{d.logits[i]:+.4f}"))
+        cells.append(write_cell(draw_signed(float(d.logits[i]), most), f"{d.logits[i]:+z.4f}"))
     return f'<tr><th scope="row">{escape(d.classes[i])}</th>{"".join(cells)}</tr>'
 
 
@@ -160,7 +161,7 @@ def write_segment(curve: LeaveOneOut, i: int, columns: dict[str, np.ndarray], sc
     for name, values in columns.items():
         value = float(values[i])
         bar = draw_bar(value, scale[name]) if name == "attention" else draw_signed(value, scale[name])
-        cells += write_cell(bar, f"{value:.4f}" if name == "attention" else f"{value:+.4f}")
+        cells += write_cell(bar, f"{value:.4f}" if name == "attention" else f"{value:+z.4f}")
     placed = np.isfinite(curve.starts[i])
     time = f"<small>{curve.starts[i]:.2f} s</small>" if placed else ""
     unit = UNIT_OF_TIER[curve.tier]

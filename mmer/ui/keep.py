@@ -35,6 +35,8 @@ class Panel:
     open: gr.Button
     pins: dict[str, gr.Button]
     remove: gr.Button
+    link: gr.Button
+    linked: gr.Textbox  # folder of the example that is shown, for the browser
     emotion: gr.Dropdown
     comparison: gr.HTML
 
@@ -56,6 +58,9 @@ def build(head_section: Callable[[str, str], None]) -> Panel:
             parts["open"] = gr.Button("Open", size="sm", elem_id="keep-open")
             parts["pins"] = {letter: gr.Button(f"Pin as {letter}", size="sm", elem_id=f"keep-pin-{letter}") for letter in "AB"}
             parts["remove"] = gr.Button("Remove", size="sm", elem_id="keep-remove")
+            parts["link"] = gr.Button("Copy a link to what is shown", size="sm", elem_id="keep-link")
+        parts["linked"] = gr.Textbox(visible="hidden", label="Example", container=False)
+        gr.HTML('<p class="mm-note" id="keep-link-text" aria-live="polite"></p>')
         gr.HTML('<div class="mm-section mk-head"><h2>Side by side</h2></div>')
         parts["emotion"] = gr.Dropdown([], label="Emotion of the contributions", visible=False, elem_id="keep-emotion", min_width=160)
         parts["comparison"] = gr.HTML(EMPTY, elem_id="keep-comparison")
@@ -135,6 +140,11 @@ class KeepHandlers:
         session.pinned = {letter: one for letter, one in session.pinned.items() if one is not kept}
         return self.write_list(session, session.kept[-1] if session.kept else None, emotion)
 
+    def name_example(self, session: Session) -> str:
+        """The example that is shown, by its folder's name; empty for a visitor's own clip, which no link can bring back."""
+        stored = session.example is not None and session.analysis is not None
+        return session.example.folder.name if stored and session.example else ""
+
     def show_comparison(self, session: Session, emotion: str) -> str:
         return self.compare(session, emotion)[1]
 
@@ -191,5 +201,7 @@ def wire(handlers: KeepHandlers, panel: Panel, importer: gr.UploadButton, sessio
     for letter, button in panel.pins.items():
         button.click(handlers.pinner(letter), chosen, panel.listed, api_name=f"pin_{letter.lower()}", **HIDDEN)
     panel.remove.click(handlers.remove, chosen, panel.listed, api_name="remove_kept", **HIDDEN)
+    named = panel.link.click(handlers.name_example, session, panel.linked, api_name="name_example", **HIDDEN)
+    named.success(fn=None, inputs=panel.linked, js="(example) => { window.mmerKeep.copyLink(example); }", api_visibility="private")
     panel.emotion.input(handlers.show_comparison, [session, panel.emotion], panel.comparison, api_name="choose_compared_emotion", **HIDDEN)
     show_again(importer.upload(handlers.take_import, [session, importer], api_name="import_analysis", **HIDDEN))

@@ -135,12 +135,12 @@ def write_pair(sides: list[WordRows], values: list, pair: tuple[int | None, int 
             cells += '<td class="mc-none">not there</td>'
         else:
             cells += write_cell(
-                draw_signed(number, most) if signed else draw_bar(number, most), f"{number:+.4f}" if signed else f"{number:.4f}"
+                draw_signed(number, most) if signed else draw_bar(number, most), f"{number:+z.4f}" if signed else f"{number:.4f}"
             )
     if numbers[0] is None or numbers[1] is None:
         cells += '<td class="mc-none">none</td>'
     else:
-        cells += write_cell(draw_signed(numbers[1] - numbers[0], most), f"{numbers[1] - numbers[0]:+.4f}")
+        cells += write_cell(draw_signed(numbers[1] - numbers[0], most), f"{numbers[1] - numbers[0]:+z.4f}")
     alone = "" if None not in pair else " class=mk-differs"
     return f'<tr{alone}><th scope="row">{escape(label)}</th>{cells}</tr>'
 

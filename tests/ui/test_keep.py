@@ -155,14 +155,14 @@ def test_two_heads_side_by_side_then_an_import_and_a_link(address, examples_fold
 
         path = tmp_path / "export.json"
         path.write_text(dump_json(analysis_to_json(analysis)), encoding="utf-8")
-        page.set_input_files("#import input[type=file]", str(path))
+        page.set_input_files("input[type=file][accept='.json']", str(path))
         expect(entries).to_have_count(3, timeout=PATIENCE)
         expect(page.locator(".mv-transcript")).to_contain_text("ill-disposed")
         page.locator(".mv-tile[data-unit=W]").nth(1).click()
         page.click("#claim-run")  # the file holds no sound
         expect(page.locator("#claim-stages")).to_contain_text("sound", timeout=PATIENCE)
         path.write_text("{", encoding="utf-8")
-        page.set_input_files("#import input[type=file]", str(path))
+        page.set_input_files("input[type=file][accept='.json']", str(path))
         expect(page.get_by_text("is no JSON file").first).to_be_visible(timeout=PATIENCE)
 
         page.goto(f"{address}?example=one&emotion=sadness&select=W3&role=early")

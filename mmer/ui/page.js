@@ -11,6 +11,22 @@
     }
   });
 
+  // inputs higher than the window scroll until their end is seen, and stay there
+  function placeInputs() {
+    for (const column of document.querySelectorAll(".mm-inputs")) {
+      column.style.setProperty("--mm-inputs-top", `${Math.min(12, window.innerHeight - column.offsetHeight - 12)}px`);
+    }
+  }
+  const grown = new ResizeObserver(placeInputs);
+  window.addEventListener("resize", placeInputs);
+  const waiting = new MutationObserver(() => {
+    const column = find(".mm-inputs");
+    if (!column) return;
+    waiting.disconnect();
+    grown.observe(column);
+  });
+  waiting.observe(document.documentElement, { childList: true, subtree: true });
+
   window.mmer = {
     // after a result: on a narrow page it lies below the inputs
     reveal: () => setTimeout(() => {

@@ -272,7 +272,8 @@ function drawAttentionRow({ data, selection, axis, theme }, context, width, heig
   }
   const label = map.direction === "text_to_speech" ? `“${data.units.T.labels[token]}” attends to` : `attends to “${data.units.T.labels[token]}”`;
   Object.assign(context, { font: `600 12px ${theme.font}`, textBaseline: "top", textAlign: "left", lineWidth: 3, strokeStyle: theme.ground, lineJoin: "round" });
-  const text = `${label} · ${data.units[map.unit].name}, highest ${most.toFixed(3)}`;
+  const longest = [`${label} · ${data.units[map.unit].name}, highest ${most.toFixed(3)}`, `${label} · ${most.toFixed(3)}`, label];
+  const text = longest.find((one) => context.measureText(one).width < width - 10) ?? "";
   context.strokeText(text, 5, 3);
   context.fillText(text, 5, 3);
 }

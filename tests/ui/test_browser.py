@@ -10,7 +10,8 @@ import soundfile
 from playwright.sync_api import expect, sync_playwright
 
 CHROMIUM = os.environ.get("MMER_CHROMIUM", "/usr/bin/chromium")
-PATIENCE = 60_000  # ms; a busy machine recognises speech slowly
+PATIENCE = 180_000  # ms; a busy machine recognises speech slowly
+expect.set_options(timeout=PATIENCE)
 
 pytestmark = pytest.mark.browser
 

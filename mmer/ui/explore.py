@@ -96,7 +96,8 @@ def build(analyzer: Analyzer, *, examples: Sequence[Example], is_public: bool) -
         shown = event.success(handlers.show, session, results.shown, show_progress="hidden", api_visibility="private")
         shown.success(fn=None, js="() => window.mmer && window.mmer.reveal()", api_visibility="private")
 
-    keep.wire(keep.KeepHandlers(), results.keep, inputs.importer, session, results.views, show_again)
+    imported = keep.wire(keep.KeepHandlers(), results.keep, inputs.importer, session, results.views, show_again)
+    imported.failure(handlers.show_problem, session, [results.stages, inputs.analyse], api_name="problem_import", **HIDDEN)
     claim.wire(claim.ClaimHandlers(analyzer), results.claim, session, results.views, show_again, MODEL_QUEUE)
 
 

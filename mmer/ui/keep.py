@@ -153,7 +153,12 @@ class KeepHandlers:
         """An exported analysis becomes the one that is shown."""
         if path is None:
             raise MmerError("No file was sent.")
-        analysis = read_import(path)
+        session.problem = ""
+        try:
+            analysis = read_import(path)
+        except MmerError as error:
+            session.problem = str(error)
+            raise
         session.begin()
         session.analysis, session.example = analysis, None
 
@@ -189,8 +194,11 @@ def need_kept(session: Session, number: int | None) -> Kept:
     return kept
 
 
-def wire(handlers: KeepHandlers, panel: Panel, importer: gr.UploadButton, session: gr.State, shown: gr.HTML, show_again: Callable) -> None:
-    """`shown`: the linked views, whose change means another result. `show_again(event)` shows the session's analysis after an event."""
+def wire(handlers: KeepHandlers, panel: Panel, importer: gr.UploadButton, session: gr.State, shown: gr.HTML, show_again: Callable) -> Any:
+    """`shown`: the linked views, whose change means another result. `show_again(event)` shows the session's analysis after an event.
+
+    Returns the event of an import, whose failure the caller shows.
+    """
     shown.change(handlers.refresh, session, panel.listed, api_name="refresh_list", **HIDDEN)
     panel.list.input(handlers.choose, [session, panel.list], [panel.note, panel.tags], api_name="choose_kept", **HIDDEN)
     written = [session, panel.list, panel.note, panel.tags]
@@ -204,4 +212,6 @@ def wire(handlers: KeepHandlers, panel: Panel, importer: gr.UploadButton, sessio
     named = panel.link.click(handlers.name_example, session, panel.linked, api_name="name_example", **HIDDEN)
     named.success(fn=None, inputs=panel.linked, js="(example) => { window.mmerKeep.copyLink(example); }", api_visibility="private")
     panel.emotion.input(handlers.show_comparison, [session, panel.emotion], panel.comparison, api_name="choose_compared_emotion", **HIDDEN)
-    show_again(importer.upload(handlers.take_import, [session, importer], api_name="import_analysis", **HIDDEN))
+    imported = importer.upload(handlers.take_import, [session, importer], api_name="import_analysis", **HIDDEN)
+    show_again(imported)
+    return imported

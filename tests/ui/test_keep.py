@@ -161,9 +161,10 @@ def test_two_heads_side_by_side_then_an_import_and_a_link(address, examples_fold
         page.locator(".mv-tile[data-unit=W]").nth(1).click()
         page.click("#claim-run")  # the file holds no sound
         expect(page.locator("#claim-stages")).to_contain_text("sound", timeout=PATIENCE)
-        path.write_text("{", encoding="utf-8")
-        page.set_input_files("input[type=file][accept='.json']", str(path))
-        expect(page.get_by_text("is no JSON file").first).to_be_visible(timeout=PATIENCE)
+        damaged = tmp_path / "damaged.json"
+        damaged.write_text("{", encoding="utf-8")
+        page.set_input_files("input[type=file][accept='.json']", str(damaged))
+        expect(page.locator("#stages")).to_contain_text("damaged.json is no JSON file", timeout=PATIENCE)
 
         page.goto(f"{address}?example=one&emotion=sadness&select=W3&role=early")
         page.wait_for_function("() => window.mmerViews?.get()?.segment === 2", timeout=PATIENCE)

@@ -29,7 +29,7 @@ EMPTY = '<p class="mm-note">Pin one entry as A and one as B to see them side by 
 class Panel:
     """What the panel is made of."""
 
-    list: gr.Radio
+    entries: gr.Radio
     note: gr.Textbox
     tags: gr.Textbox
     open: gr.Button
@@ -43,14 +43,14 @@ class Panel:
     @property
     def listed(self) -> list[Any]:
         """In the order of KeepHandlers.write_list."""
-        return [self.list, self.note, self.tags, self.emotion, self.comparison]
+        return [self.entries, self.note, self.tags, self.emotion, self.comparison]
 
 
 def build(head_section: Callable[[str, str], None]) -> Panel:
     parts: dict[str, Any] = {}
     with gr.Column(elem_classes="mm-panel", elem_id="keep"):
         head_section("Your session", CAPTION)
-        parts["list"] = gr.Radio([], label="Analysed", elem_id="keep-list", elem_classes="mk-list")
+        parts["entries"] = gr.Radio([], label="Analysed", elem_id="keep-list", elem_classes="mk-list")
         with gr.Row():
             parts["note"] = gr.Textbox(label="Note", max_length=2000, elem_id="keep-note", min_width=220, scale=2)
             parts["tags"] = gr.Textbox(label="Tags, with blanks between", max_length=200, elem_id="keep-tags", min_width=160)
@@ -200,12 +200,12 @@ def wire(handlers: KeepHandlers, panel: Panel, importer: gr.UploadButton, sessio
     Returns the event of an import, whose failure the caller shows.
     """
     shown.change(handlers.refresh, session, panel.listed, api_name="refresh_list", **HIDDEN)
-    panel.list.input(handlers.choose, [session, panel.list], [panel.note, panel.tags], api_name="choose_kept", **HIDDEN)
-    written = [session, panel.list, panel.note, panel.tags]
+    panel.entries.input(handlers.choose, [session, panel.entries], [panel.note, panel.tags], api_name="choose_kept", **HIDDEN)
+    written = [session, panel.entries, panel.note, panel.tags]
     for number, event in enumerate((panel.note.blur, panel.note.submit, panel.tags.blur, panel.tags.submit)):
-        event(handlers.save, written, panel.list, api_name=f"save_note_{number}", **HIDDEN)
-    show_again(panel.open.click(handlers.open, [session, panel.list], api_name="open_kept", **HIDDEN))
-    chosen = [session, panel.list, panel.emotion]
+        event(handlers.save, written, panel.entries, api_name=f"save_note_{number}", **HIDDEN)
+    show_again(panel.open.click(handlers.open, [session, panel.entries], api_name="open_kept", **HIDDEN))
+    chosen = [session, panel.entries, panel.emotion]
     for letter, button in panel.pins.items():
         button.click(handlers.pinner(letter), chosen, panel.listed, api_name=f"pin_{letter.lower()}", **HIDDEN)
     panel.remove.click(handlers.remove, chosen, panel.listed, api_name="remove_kept", **HIDDEN)

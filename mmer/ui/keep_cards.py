@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from html import escape
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +43,7 @@ def write_comparison(one: Analysis, other: Analysis, emotion: str) -> str:
 
 
 def write_heads(one: Analysis, other: Analysis) -> str:
-    facts = [
+    facts: list[tuple[Any, Any, Any, bool]] = [
         ("clip", *(f"{a.clip.name}, {a.clip.duration:.2f} s" for a in (one, other)), one.clip.sha256 == other.clip.sha256),
         ("words", one.transcript.text, other.transcript.text, one.transcript.text == other.transcript.text),
         ("aligner", *(a.alignment.source if a.alignment else "none" for a in (one, other)), one.alignment == other.alignment),
@@ -153,7 +154,8 @@ def write_layers(one: Analysis, other: Analysis) -> str:
         weights = [dict(p.layer_weights) if p else {} for p in sides]
         for unit in dict.fromkeys([*weights[0], *weights[1]]):
             found = [w.get(unit) for w in weights]
-            if None not in found and np.array_equal(found[0].normalised, found[1].normalised):
+            known = [w.normalised for w in found if w is not None]
+            if len(known) == 2 and np.array_equal(*known):
                 continue
             names = next(w.layer_names for w in found if w is not None)
             most = max(float(np.abs(w.normalised).max()) for w in found if w is not None)

@@ -48,7 +48,7 @@ def test_a_click_is_heard_and_seen_without_the_server(page, analysis):
     assert (offset, length) == (pytest.approx(wanted.start, abs=1e-5), pytest.approx(wanted.end - wanted.start, abs=1e-5))
     assert page.locator(".mv-part.mv-selected .mv-step-name").inner_text() == wanted.label
     assert page.locator(".mv-row-name.mv-selected").count() == 1
-    page.get_by_role("radio", name="sadness").check(force=True)
+    page.locator("[data-part=emotion]").get_by_role("radio", name="sadness").check(force=True)
     assert "logits for sadness" in page.locator(".mv-readout").inner_text()
     assert [url for url in asked if "heartbeat" not in url] == []
 

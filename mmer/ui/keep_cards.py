@@ -43,7 +43,7 @@ def write_comparison(one: Analysis, other: Analysis, emotion: str) -> str:
 
 
 def write_heads(one: Analysis, other: Analysis) -> str:
-    facts: list[tuple[Any, Any, Any, bool]] = [
+    facts: list[tuple[Any, ...]] = [
         ("clip", *(f"{a.clip.name}, {a.clip.duration:.2f} s" for a in (one, other)), one.clip.sha256 == other.clip.sha256),
         ("words", one.transcript.text, other.transcript.text, one.transcript.text == other.transcript.text),
         ("aligner", *(a.alignment.source if a.alignment else "none" for a in (one, other)), one.alignment == other.alignment),
@@ -155,7 +155,7 @@ def write_layers(one: Analysis, other: Analysis) -> str:
         for unit in dict.fromkeys([*weights[0], *weights[1]]):
             found = [w.get(unit) for w in weights]
             known = [w.normalised for w in found if w is not None]
-            if len(known) == 2 and np.array_equal(*known):
+            if len(known) == 2 and np.array_equal(known[0], known[1]):
                 continue
             names = next(w.layer_names for w in found if w is not None)
             most = max(float(np.abs(w.normalised).max()) for w in found if w is not None)

@@ -31,6 +31,7 @@ from mmer.results import (
     Parent,
     Prediction,
     SpeechStates,
+    TextStates,
     Transcript,
 )
 from mmer.transcribe import Recogniser, read_transcript
@@ -284,6 +285,7 @@ class Analyzer:
         """
         heads = {role: self._heads[p.head] for role, p in analysis.predictions.items() if not p.members}
         speech = self.speech.encode(analysis.clip.samples)
+        read = {analysis.transcript: self.text.encode(analysis.transcript)} if analysis.transcript.words else {}
         size = max(1, MAX_BATCH_FRAMES // speech.hidden.shape[1])
         scores: dict[str, list[np.ndarray]] = {role: [] for role in heads}
         done = 0
@@ -292,7 +294,7 @@ class Analyzer:
                 raise Cancelled("The curve was cancelled. Nothing was changed.")
             if progress is not None:
                 progress(done / max(count, 1), f"Encoding changed versions, {done} of {count} done")
-            features = self._encode_variants(analysis, speech, batch)
+            features = self._encode_variants(analysis, speech, read, batch)
             for role, head in heads.items():
                 assert isinstance(head, Head)
                 scores[role].append(head.score(features))
@@ -304,14 +306,16 @@ class Analyzer:
             found["combined"] = (found["early"] + found["late"]) / 2  # Section 2.4
         return found
 
-    def _encode_variants(self, analysis: Analysis, speech: SpeechStates, batch: list[Variant]) -> list[Features]:
+    def _encode_variants(
+        self, analysis: Analysis, speech: SpeechStates, read: Mapping[Transcript, TextStates], batch: list[Variant]
+    ) -> list[Features]:
         """Features of a batch: changed sounds encoded together, changed words encoded together."""
         clip, absent = analysis.clip, analysis.unavailable
         sounds = {id(v): v.samples for v in batch if v.samples is not None}
         heard = dict(zip(sounds, self.speech.encode_changed(list(sounds.values()), clip.samples, speech)))
         texts = [v.transcript or analysis.transcript for v in batch]
-        distinct = [text for text in dict.fromkeys(texts) if text.words]
-        read = dict(zip(distinct, self.text.encode_batch(distinct) if distinct else ()))
+        new = [text for text in dict.fromkeys(texts) if text.words and text not in read]
+        read = {**read, **dict(zip(new, self.text.encode_batch(new) if new else ()))}
         return [
             extract_features(self.preset, heard.get(id(v), speech), read.get(text), analysis.alignment, absent=absent)
             for v, text in zip(batch, texts)

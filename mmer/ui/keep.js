@@ -1,5 +1,4 @@
-// Compare, keep, share: a link that opens an example as it is shown, e.g. ?example=1-librivox-young-man&emotion=sadness&select=W3&role=late,
-// and what the browser itself writes: the selected sound as WAV, the pictures as SVG, the page as PDF.
+// Compare, keep, share: a link that opens an example as it is shown, e.g. ?example=1-librivox-young-man&emotion=sadness&select=W3&role=late
 (() => {
   const main = () => window.mmerViews.find(document.querySelector("#views .mv-place"));
   const buttonOf = (name) => document.getElementById(`example-${name}`);

@@ -12,12 +12,13 @@ from ..datasets.folds import VALIDATIONS
 from ..encoders import PRESETS
 from ..results import UNITS
 from ..training.experiment import TITLES
-from ..training.settings import PROTOCOL, SETTINGS, Setting, default_of
+from ..training.settings import PROTOCOL, SETTINGS, Setting, default_of, write_command
 from ..training.workshop import Workshop
 from . import run_cards, train_cards
 from .session import KEPT_SECONDS
 from .train_handlers import CHECK_FIRST, CHOICES, FIELDS, TrainHandlers, TrainSession, name_units
 
+FIRST_UNITS = ["T", "F", "S"]  # of the paper's best late fusion
 TICK = 2.0  # seconds between two looks at the disk
 HIDDEN: dict[str, Any] = {"api_visibility": "undocumented"}  # callable, but not part of the described API
 QUIET: dict[str, Any] = {"show_progress": "hidden", **HIDDEN}
@@ -168,22 +169,22 @@ def wake(train: TrainTab, tab: gr.Tab, others: Sequence[gr.Tab]) -> None:
 
 def build_form(workshop: Workshop) -> Form:
     parts: dict[str, Any] = {"fields": {}}
-    with gr.Row(elem_classes="mm-page", equal_height=False):
+    with gr.Row(elem_classes=["mm-page", "mm-train-page"], equal_height=False):
         with gr.Column(scale=4, min_width=300, elem_classes="mm-inputs-long"):
-            gr.HTML(train_cards.write_closed(workshop.closed), visible=bool(workshop.closed), elem_classes="mm-closed")
+            gr.HTML(train_cards.write_closed(workshop.closed), visible=bool(workshop.closed))
             build_data(parts, workshop)
             build_model(parts)
             build_protocol(parts)
             build_settings(parts)
             build_start(parts, workshop)
         with gr.Column(scale=7, min_width=320, elem_classes="mm-results"):
-            parts["report"] = gr.HTML(train_cards.EMPTY_CHECK, elem_id="data-report")
+            parts["report"] = gr.HTML(train_cards.write_empty(closed=bool(workshop.closed)), elem_id="data-report")
     return Form(**parts)
 
 
 def build_data(parts: dict[str, Any], workshop: Workshop) -> None:
     roots = ", ".join(str(root) for root in workshop.roots)
-    told = f"Or type a path below {roots}." if roots else "A manifest, or the folder of an IEMOCAP release."
+    told = f"Or type a path below {roots}." if roots and not workshop.closed else "A manifest, or the folder of an IEMOCAP release."
     parts["fields"]["data"] = gr.Dropdown(
         [(data.title, str(data.path)) for data in workshop.list_data()],
         value=None,
@@ -207,7 +208,7 @@ def build_model(parts: dict[str, Any]) -> None:
     fields = parts["fields"]
     fields["fusion"] = gr.Radio([(title[:1].upper() + title[1:], name) for name, title in TITLES.items()], value="late", label="Model")
     fields["unit"] = gr.Radio(name_units(UNITS), value="F", label="Unit", visible=False, elem_id="unit-choice")
-    fields["units"] = gr.CheckboxGroup(name_units(UNITS), value=["T", "F", "S"], label="Units", elem_id="units-choice")
+    fields["units"] = gr.CheckboxGroup(name_units(UNITS), value=FIRST_UNITS, label="Units", elem_id="units-choice")
     fields["preset"] = gr.Radio([(PRESET_NAMES.get(name, name), name) for name in PRESETS], value="compact", label="Encoders")
 
 
@@ -251,7 +252,8 @@ def build_start(parts: dict[str, Any], workshop: Workshop) -> None:
     )
     parts["start"] = gr.Button("Start", variant="primary", interactive=False, elem_id="start-run", visible=not workshop.closed)
     with gr.Accordion("The same from a shell", open=bool(workshop.closed)):
-        parts["command"] = gr.HTML(elem_id="shell-command")
+        command = write_command(workshop.describe_form({"units": FIRST_UNITS}))
+        parts["command"] = gr.HTML(train_cards.write_code(command), elem_id="shell-command")
 
 
 def wire_form(handlers: TrainHandlers, form: Form, session: gr.State) -> None:
@@ -280,7 +282,7 @@ def wire_form(handlers: TrainHandlers, form: Form, session: gr.State) -> None:
 
 def build_board() -> Board:
     parts: dict[str, Any] = {}
-    with gr.Row(elem_classes="mm-page", equal_height=False):
+    with gr.Row(elem_classes=["mm-page", "mm-train-page"], equal_height=False):
         with gr.Column(scale=4, min_width=280, elem_classes="mm-inputs"):
             parts["runs"] = gr.HTML(elem_id="runs", js_on_load=PRESS)
         with gr.Column(scale=9, min_width=320, elem_classes="mm-results"):

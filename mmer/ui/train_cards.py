@@ -8,7 +8,6 @@ from typing import Any
 
 from ..results import EMOTIONS
 from ..training.check_data import MOST_ROWS, DataReport, count_labels, count_part, count_unreadable, list_speakers
-from ..training.data_roots import FoundData
 from ..training.run_report import format_seconds
 from ..training.workshop import Estimate
 
@@ -19,8 +18,12 @@ EMPTY_CHECK = """
     <li><b>How it is divided.</b> The folds with their speakers and sizes; every model on the same data gets the same ones.</li>
     <li><b>What leaks.</b> Speakers, dialogues, sentences and sounds that stand on both sides of a split, in numbers.</li>
   </ol>
-  <p>Choose a data set and press Check. Nothing is written or trained before you press Start.</p>
+  <p>{}</p>
 </section>"""
+BEFORE = {
+    False: "Choose a data set and press Check. Nothing is written or trained before you press Start.",
+    True: "On your own machine, Check shows this before anything is trained. The form writes the command.",
+}
 
 
 def write_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "", kind: str = "") -> str:
@@ -51,19 +54,17 @@ def write_question(text: str) -> str:
 # choosing data
 
 
-def write_roots(found: Sequence[FoundData], closed: str) -> str:
-    """What is said above the form when nothing can be chosen."""
-    if closed:
-        return f'<div class="mm-closed">{write_closed(closed)}</div>'
-    return "" if found else '<p class="mm-note">No data set was found below the allowed folders; a path can be typed.</p>'
+def write_empty(*, closed: bool) -> str:
+    """What stands in the report's place before a check."""
+    return EMPTY_CHECK.format(BEFORE[closed])
 
 
 def write_closed(reason: str) -> str:
     """Why training is off, with the command to copy."""
     sentence, colon, command = reason.rpartition(": ")
     if not colon or not command.startswith("python"):
-        return f"<p>{escape(reason)}</p>"
-    return f"<p>{escape(sentence)}:</p>{write_code(command)}"
+        return f'<div class="mm-closed"><p>{escape(reason)}</p></div>'
+    return f'<div class="mm-closed"><p>{escape(sentence)}:</p>{write_code(command)}</div>'
 
 
 def write_code(command: str) -> str:

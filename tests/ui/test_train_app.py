@@ -11,7 +11,7 @@ from gradio_client.exceptions import AppError
 from playwright.sync_api import expect, sync_playwright
 from train_cases import fill_form, make_workshop, write_data
 
-from mmer.training.run_status import read_status
+from mmer.training.run_status import find_birth, read_status
 from mmer.training.workshop import PUBLIC
 from mmer.ui import launch_options, train
 from mmer.ui.train_handlers import FIELDS
@@ -58,6 +58,13 @@ def address(shop):
     app, url = serve(shop)
     yield url
     app.close()
+
+
+def wait_until(condition):
+    end = time.monotonic() + PATIENCE / 1000
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def ask_form(**changes):
@@ -126,8 +133,7 @@ def test_from_the_check_to_the_comparison(open_page, address, shop, gate):
     page.wait_for_selector("#curves .main-svg")
     page.click("#run-stop")
     expect(page.locator("#run-head .mm-badge")).to_have_text("stopped", timeout=PATIENCE)
-    pid = read_status(shop.find("run/first")).pid
-    assert not os.path.exists(f"/proc/{pid}")
+    wait_until(lambda: not find_birth(read_status(shop.find("run/first")).pid))  # the process says so, then it ends
 
     page.reload()
     page.get_by_role("tab", name="Train").click()
@@ -184,6 +190,7 @@ def test_a_phone_scrolls_in_one_direction(open_page, address, shop, scheme):
     page.get_by_role("tab", name="Experiments").click()
     page.wait_for_selector("#groups .main-svg")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.locator("#run-head").bounding_box()["width"] > 280  # below the list, not beside it
 
 
 def finish_one(shop):
@@ -192,10 +199,8 @@ def finish_one(shop):
     form = fill_form(data="voices", labels="calm=", folds=2, repetitions=1)
     if not any(summary.status.state == "finished" for _, summary in shop.list()):
         key = shop.start(form, "", checked=shop.check(form).key)
-        end = time.monotonic() + PATIENCE / 1000
-        while (status := read_status(shop.find(key))).state != "finished":
-            assert time.monotonic() < end and status.state != "failed", status
-            time.sleep(0.2)
+        wait_until(lambda: read_status(shop.find(key)).state in ("finished", "failed"))
+        assert read_status(shop.find(key)).state == "finished"
 
 
 def test_every_handler_answers_twice(address, shop):
@@ -237,10 +242,7 @@ def test_a_crash_shows_last_words_as_text_and_resume(open_page, tmp_path):
     write_data(tmp_path / "data")
     form = fill_form(data="voices", folds=2, repetitions=1)
     key = shop.start(form, "crashed", checked=shop.check(form).key)
-    end = time.monotonic() + PATIENCE / 1000
-    while read_status(shop.find(key)).state != "lost":
-        assert time.monotonic() < end
-        time.sleep(0.2)
+    wait_until(lambda: read_status(shop.find(key)).state == "lost")
     app, url = serve(shop)
     page = open_page(url)
     page.get_by_role("tab", name="Experiments").click()
@@ -288,6 +290,7 @@ def test_strangers_see_recorded_runs_the_reason_and_the_command(open_page, publi
     page.get_by_role("tab", name="New").click()
     expect(page.locator(".mm-closed code")).to_have_text("python app.py --data-root FOLDER")
     expect(page.locator("#check-data")).to_be_disabled()
+    expect(page.locator("#shell-command code")).to_contain_text("--model late --units T F S")
     page.get_by_role("radio", name="Coattention").check()
     expect(page.locator("#shell-command code")).to_contain_text("--model coattention --units T F S")
 
@@ -305,9 +308,8 @@ def test_a_killed_trainer_is_lost_for_every_visitor(address, shop, gate):
     gate.unlink(missing_ok=True)
     form = fill_form(data="voices", labels="calm=", folds=2, repetitions=1)
     key = shop.start(form, "killed", checked=shop.check(form).key)
-    while not shop.view(key).rows:
-        time.sleep(0.1)
+    wait_until(lambda: shop.view(key).rows)
     os.kill(read_status(shop.find(key)).pid, signal.SIGKILL)
-    time.sleep(0.5)
+    wait_until(lambda: read_status(shop.find(key)).state == "lost")
     for _ in range(2):
         assert "mm-is-lost" in str(Client(address, verbose=False).predict(api_name="/open_experiments"))

@@ -16,7 +16,7 @@ import numpy as np
 
 from mmer.datasets.clips import load_clip
 from mmer.datasets.manifest import Utterance
-from mmer.errors import Cancelled, DataError, HeadError, MmerError
+from mmer.errors import AudioError, Cancelled, DataError, HeadError, MmerError
 from mmer.export import analysis_to_json, dump_json, write_file
 from mmer.pipeline import Analyzer
 from mmer.results import EMOTIONS, UNITS, Analysis, Prediction
@@ -27,6 +27,7 @@ SUFFIXES = (
     ".3gp", ".aac", ".aif", ".aiff", ".amr", ".au", ".flac", ".m4a", ".mkv", ".mov", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav",
     ".webm", ".wma",
 )  # fmt: skip
+MAX_LIST = 20_000_000  # bytes
 ROLES = ("late", "early", "combined")
 ROLE_COLUMNS = ("", "_state", "_novelty", *(f"_p_{e}" for e in EMOTIONS), *(f"_logit_{e}" for e in EMOTIONS))  # after the role's name
 FIRST = ("path", "text", "label")
@@ -89,13 +90,20 @@ def read_items(source: str | Path) -> list[BatchItem]:
         if not visible:
             raise DataError(f"{source}: there are no audio files in this folder ({', '.join(SUFFIXES)}).")
         return [BatchItem(path.relative_to(source).as_posix(), path) for path in visible]
+    return read_list_file(source, folder=source.parent)
+
+
+def read_list_file(path: Path, *, folder: Path) -> list[BatchItem]:
+    """The rows of a list on disk, their paths below `folder`. Raises DataError."""
     try:
-        text = source.read_text(encoding="utf-8-sig")
+        if path.stat().st_size > MAX_LIST:
+            raise DataError(f"{path.name} has {path.stat().st_size / 1e6:.0f} MB, too many for a list; name a folder, or a .csv or .tsv.")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise DataError(f"{source} can't be opened: {error.strerror}. Name a folder of recordings, or a list (.csv, .tsv).") from error
+        raise DataError(f"{path} can't be opened: {error.strerror}. Name a folder of recordings, or a list (.csv, .tsv).") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{source} is no list: not UTF-8 text (byte {error.start}). Name a folder, or a list saved as UTF-8.") from error
-    return read_list(text, source.name, folder=source.parent)
+        raise DataError(f"{path.name} is no list: not UTF-8 text (byte {error.start}). Name a folder, or a list saved as UTF-8.") from error
+    return read_list(text, path.name, folder=folder)
 
 
 def read_list(text: str, name: str, *, folder: Path) -> list[BatchItem]:
@@ -156,15 +164,28 @@ def check_head(analyzer: Analyzer, head: str) -> None:
 
 
 def analyze_item(
-    analyzer: Analyzer, item: BatchItem, request: Request, *, cancelled: Callable[[], bool] | None = None
+    analyzer: Analyzer,
+    item: BatchItem,
+    request: Request,
+    *,
+    most_seconds: float = math.inf,
+    cancelled: Callable[[], bool] | None = None,
 ) -> tuple[Row, Analysis | None]:
-    """The row of one clip, and its analysis; a clip that can't be used gives a row with the error. Raises Cancelled."""
+    """The row of one clip, and its analysis; a clip that can't be used gives a row with the error. Raises Cancelled.
+
+    `most_seconds`: what is left of the sound that may be analysed; a longer clip is an error.
+    """
     row = {"path": item.name, "text": item.text, "label": item.label, **item.extra, "head": request.head, "aligner": request.aligner}
     row |= {"head_sha256": analyzer.heads[request.head].sha256}
     try:
         row["file_sha256"] = hash_file(item.path)
         clip = load_clip(Utterance(item.path, item.text, item.label, "", start=item.start, end=item.end))
         row["seconds"] = show(clip.duration)
+        if clip.duration > most_seconds:
+            raise AudioError(
+                f"{item.name} lasts {clip.duration:.0f} s, and {most_seconds:.0f} s are left of what is analysed at once here; "
+                "send fewer recordings, or run mmer yourself."
+            )
         analysis = analyzer.analyze(clip, text=item.text or None, aligner=request.aligner, head=request.head, cancelled=cancelled)
     except Cancelled:
         raise

@@ -31,6 +31,8 @@ def run(args: argparse.Namespace) -> None:
     from mmer.batch import Request, read_items, run_batch, score_rows
     from mmer.datasets.reading import read_labels
 
+    if args.out.exists() and args.source.exists() and args.out.samefile(args.source):
+        raise DataError(f"{args.out} is the list itself; choose another name for the table.")
     check_outputs(args.source, (args.out,))
     labels = read_labels(args.labels) if args.labels else None
     items = read_items(args.source)

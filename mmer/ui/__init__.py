@@ -9,7 +9,7 @@ import gradio as gr
 
 from ..pipeline import Analyzer
 from ..training.workshop import Workshop
-from . import about, api, cards, explore, lesson, train
+from . import about, api, batch, cards, explore, lesson, train
 from .examples import list_stored
 from .session import KEPT_SECONDS
 from .style import launch_options
@@ -34,11 +34,13 @@ def build_app(analyzer: Analyzer, *, examples: Path, workshop: Workshop | None =
                 explore.build(analyzer, examples=list_stored(examples), is_public=is_public)
             with gr.Tab("Learn", id="learn") as learn_tab:
                 lesson.build(analyzer, learn_tab, examples=list_stored(examples))
+            with gr.Tab("Batch", id="batch") as batch_tab:
+                batch.build(analyzer, is_public=is_public)
             with gr.Tab("Train", id="train") as train_tab:
                 training = train.build(workshop or Workshop())
             with gr.Tab("About", id="about") as about_tab:
                 about.build(analyzer)
-        train.wake(training, train_tab, [explore_tab, learn_tab, about_tab])
+        train.wake(training, train_tab, [explore_tab, learn_tab, batch_tab, about_tab])
         api.build(analyzer, is_public=is_public)
     app.queue(default_concurrency_limit=4, max_size=QUEUE_LENGTH[is_public])
     return app

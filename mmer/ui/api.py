@@ -215,9 +215,8 @@ class Programs:
         return load_audio(audio, name=Path(audio).name)
 
     def _analyze(self, clip: Clip, *, text: str = "", aligner: str, head: str, memo: Memo | None = None) -> Analysis:
-        said = check_text("text", text)
-        options = {"aligner": check_text("aligner", aligner), "head": check_text("head", head)}
-        return self.analyzer.analyze(clip, text=said if said.strip() else None, memo=memo, **options)
+        said, aligner, head = check_text("text", text), check_text("aligner", aligner), check_text("head", head)
+        return self.analyzer.analyze(clip, text=said if said.strip() else None, aligner=aligner, head=head, memo=memo)
 
     def _export(self, analysis: Analysis, *, attention: bool) -> dict:
         return analysis_to_json(analysis if attention else drop_attention(analysis))
@@ -238,7 +237,7 @@ def read_edits(edits: Any, voice: Analysis | None) -> list[Edit]:
         raise EditError('edits must be a list of objects such as {"kind": "mute", "target": {"tier": "word", "index": 0}}.')
     if len(edits) > MOST_EDITS:
         raise EditError(f"There are {len(edits)} edits; at most {MOST_EDITS} are made at once.")
-    found = []
+    found: list[Edit] = []
     for edit in edits:
         if isinstance(edit, dict) and edit.get("kind") == "swap voice" and "sha256" not in edit:
             if voice is None:
@@ -335,5 +334,5 @@ def adapt_mcp(app: gr.Blocks) -> None:
     def postprocess_output_data(data: Any, root_url: str) -> list:
         return write_results([json.dumps(item) if isinstance(item, dict | list) else item for item in data], root_url)
 
-    server.convert_strings_to_filedata = convert_strings_to_filedata  # type: ignore[method-assign]
+    server.convert_strings_to_filedata = convert_strings_to_filedata  # type: ignore[assignment,method-assign]
     server.postprocess_output_data = postprocess_output_data  # type: ignore[method-assign]

@@ -9,7 +9,7 @@ import gradio as gr
 from ..views import read_script, read_style
 
 SYSTEM_FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
-STYLES = ("page.css", "train.css", "lesson.css", "claim.css", "keep.css")
+STYLES = ("page.css", "batch.css", "train.css", "lesson.css", "claim.css", "keep.css")
 SCRIPTS = ("train.js", "lesson.js", "claim.js", "keep.js")  # after the linked views, which some of them follow
 MONO_FONTS = ["ui-monospace", "SFMono-Regular", "Consolas", "Liberation Mono", "monospace"]
 

@@ -1,0 +1,235 @@
+"""The Batch tab: several recordings in, a row for each out, on the page and as CSV and JSON. Nothing is kept afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio_client.utils import strip_invalid_filename_characters
+
+from ..batch import BatchItem, Request, Row, analyze_item, check_head, list_columns, read_list_file, write_table
+from ..compare import drop_attention
+from ..errors import Cancelled, DataError, MmerError
+from ..export import analysis_to_json, dump_json
+from ..pipeline import Analyzer
+from ..results import EMOTIONS
+from .examples import choose_head
+from .explore import ALIGNER_NAMES, HIDDEN, OTHER_FILES, name_heads
+from .failures import for_people
+from .handlers import BUSY, IDLE, new_cache_path
+from .session import KEPT_SECONDS, StopFlag
+from .uploads import take_uploads_only
+
+QUEUE: dict[str, Any] = {"concurrency_id": "batch", "concurrency_limit": 1}  # apart from single analyses, which go on meanwhile
+DRAW_SECONDS = 0.7  # between two drawings of the table
+NOT_SENT = Path(os.devnull) / "not uploaded"  # below which no file can be
+WAITING = "() => '<p class=\"mb-progress\">Waiting for the models</p>'"
+EMPTY = """
+<section class="mm-empty"><p>Upload several recordings. Each becomes a row: the verdict, every model's probabilities and logits, what late
+fusion's branches say, warnings; one that can't be used becomes a row with the reason.</p></section>"""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one batch may hold."""
+
+    files: int
+    seconds: float  # of sound in all
+
+
+LIMITS = {False: Limits(300, 7200.0), True: Limits(12, 180.0)}  # is_public -> limits; more goes through the shell
+
+
+@dataclass(eq=False)
+class BatchSession:
+    """One visitor's batch; lives in gr.State."""
+
+    stop: StopFlag = field(default_factory=StopFlag)
+
+    def begin(self) -> StopFlag:
+        self.stop.set()
+        self.stop = StopFlag()
+        return self.stop
+
+
+@dataclass(frozen=True, eq=False)
+class BatchHandlers:
+    """The handlers of the tab; the analyzer is shared and only read."""
+
+    analyzer: Analyzer
+    limits: Limits
+
+    @for_people
+    def run(self, session: BatchSession, paths: list[str] | None, listed: str | None, aligner: str, head: str) -> Iterator[tuple]:
+        """Analyses one recording after the other; yields the table as it grows and, at last, the files to take away."""
+        items, request = self.plan(paths, listed), Request(head, aligner)
+        check_head(self.analyzer, head)
+        stop, rows, found = session.begin(), [], []
+        yield write_progress(0, len(items), 0.0), write_rows(rows), gr.skip(), gr.skip(), BUSY
+        begun = drawn = time.monotonic()
+        try:
+            left = self.limits.seconds
+            for item in items:
+                if stop.is_set():
+                    raise Cancelled("The batch was cancelled.")
+                row, analysis = analyze_item(self.analyzer, item, request, most_seconds=left, cancelled=stop.is_set)
+                rows.append(row)
+                if analysis is not None:
+                    left -= analysis.clip.duration
+                    found.append(dump_json(analysis_to_json(drop_attention(analysis))))
+                now = time.monotonic()
+                if now - drawn >= DRAW_SECONDS:
+                    drawn = now
+                    state = write_progress(len(rows), len(items), (now - begun) / len(rows) * (len(items) - len(rows)))
+                    yield state, write_rows(rows), gr.skip(), gr.skip(), gr.skip()
+            told = f"{len(rows)} recordings in {describe_seconds(time.monotonic() - begun)}."
+        except Cancelled:
+            told = f"Cancelled after {len(rows)} of {len(items)} recordings."
+        files = [gr.skip(), gr.skip()] if not rows else [offer_file(*write) for write in write_files(rows, items, found)]
+        yield f'<p class="mb-progress">{told}</p>', write_rows(rows), *files, IDLE
+
+    def plan(self, paths: list[str] | None, listed: str | None) -> list[BatchItem]:
+        """The uploads; with a list its rows, in their order, then what it does not name. Raises MmerError."""
+        if not paths:
+            raise MmerError("There are no recordings yet: upload some.")
+        sent = {strip_invalid_filename_characters(Path(path).name): Path(path) for path in paths}
+        items = []
+        if listed is not None:
+            for item in read_list_file(Path(listed), folder=NOT_SENT):
+                name = strip_invalid_filename_characters(item.name.replace("\\", "/").rsplit("/", 1)[-1])
+                items.append(replace(item, path=sent.get(name, NOT_SENT / (name or "recording"))))  # nothing else may be opened
+        named = {item.path for item in items}
+        items += [BatchItem(path.name, path) for path in map(Path, paths) if path not in named]
+        if len(items) > self.limits.files:
+            raise DataError(f"These are {len(items)} recordings; at most {self.limits.files} go at once here. Use `mmer batch` for more.")
+        return items
+
+    def cancel(self, session: BatchSession) -> str:
+        """The run notices between two stages, and hands over what it has."""
+        session.stop.set()
+        return '<p class="mb-progress">Stopping after this step.</p>'
+
+
+def write_files(rows: Sequence[Row], items: Sequence[BatchItem], found: Sequence[str]) -> tuple[tuple[str, str], tuple[str, str]]:
+    """(name, text) of the CSV and of the JSON, format "mmer-batch" version 1."""
+    columns = list_columns(items)
+    filled = [{column: row.get(column, "") for column in columns} for row in rows]
+    head = json.dumps({"format": "mmer-batch", "version": 1, "rows": filled}, ensure_ascii=False)
+    return ("mmer-batch.csv", write_table(rows, columns)), ("mmer-batch.json", f'{head[:-1]}, "analyses": [{",".join(found)}]}}\n')
+
+
+def offer_file(name: str, text: str) -> Any:
+    """The download button with the file, which Gradio deletes with the recordings."""
+    path = new_cache_path(name)
+    path.write_text(text, encoding="utf-8")
+    return gr.DownloadButton(value=str(path), visible=True)
+
+
+# ---- what is shown ----
+
+
+def write_progress(done: int, total: int, seconds_left: float) -> str:
+    left = f", about {describe_seconds(seconds_left)} left" if seconds_left >= 1 else ""
+    bar = f'<progress max="{total}" value="{done}" aria-label="Recordings done"></progress>'
+    return f'<p class="mb-progress" role="status">{bar} {done} of {total}{left}</p>'
+
+
+def describe_seconds(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def write_rows(rows: Sequence[Row]) -> str:
+    """The table of the page: verdict and probabilities of the model whose verdict counts, then what each model says."""
+    if not rows:
+        return ""
+    names = ("recording", "verdict", *EMOTIONS, "late", "early", "words", "notes")
+    head = "".join(f'<th scope="col"{" class=mb-number" if name in EMOTIONS else ""}>{name}</th>' for name in names)
+    body = "".join(write_row(row) for row in rows)
+    return f'<div class="mm-scroll mb-scroll" tabindex="0" role="region" aria-label="Results"><table class="mb-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'  # noqa: E501
+
+
+def write_row(row: Mapping[str, str]) -> str:
+    name = f'<th scope="row">{escape(row["path"])}</th>'
+    if row.get("error"):
+        return f'<tr class="mb-error">{name}<td colspan="9">{escape(row["error"])}</td></tr>'
+    role = next(role for role in ("combined", "late", "early") if row.get(role))
+    shares = "".join(write_share(row.get(f"{role}_p_{emotion}", ""), emotion == row["verdict"]) for emotion in EMOTIONS)
+    state = "" if row["state"] == "sure" else f' <span class="mb-state">{escape(row["state"])}</span>'
+    notes = " ".join(part for part in (row.get("warnings", ""), row.get("unavailable", "")) if part).replace(" | ", " ")
+    said = f"<td>{escape(row.get('late', '') or '–')}</td><td>{escape(row.get('early', '') or '–')}</td>"
+    more = f"<details><summary>notes</summary>{escape(notes)}</details>" if notes else ""
+    return f'<tr>{name}<td><b>{escape(row["verdict"])}</b>{state}</td>{shares}{said}<td class="mb-words">{escape(row.get("words", ""))}</td><td>{more}</td></tr>'  # noqa: E501
+
+
+def write_share(value: str, top: bool) -> str:
+    share = 100 * float(value)
+    return f'<td class="mb-number{" mb-top" if top else ""}" style="--share: {share:.0f}%">{share:.0f} %</td>'
+
+
+# ---- layout ----
+
+
+def build(analyzer: Analyzer, *, is_public: bool) -> None:
+    """The tab's content, inside the gr.Blocks that is open."""
+    limits = LIMITS[is_public]
+    session, handlers = gr.State(BatchSession(), time_to_live=KEPT_SECONDS), BatchHandlers(analyzer, limits)
+    with gr.Row(elem_classes="mm-page", equal_height=False):
+        with gr.Column(scale=4, min_width=300, elem_classes="mm-inputs"):
+            files, listed, aligner, head, analyse, cancel = build_inputs(analyzer, limits)
+        with gr.Column(scale=9, min_width=320, elem_classes="mm-results"):
+            progress = gr.HTML(EMPTY, elem_id="batch-progress")
+            table = gr.HTML("", elem_id="batch-table")
+            with gr.Row():
+                table_file = gr.DownloadButton("CSV", visible=False, size="sm", elem_id="batch-csv")
+                json_file = gr.DownloadButton("JSON", visible=False, size="sm", elem_id="batch-json")
+    shown = [progress, table, table_file, json_file, analyse]
+    analyse.click(fn=None, js=WAITING, outputs=progress, api_visibility="private")
+    run = analyse.click(
+        handlers.run,
+        [session, files, listed, aligner, head],
+        shown,
+        show_progress="hidden",
+        trigger_mode="once",
+        api_name="batch",
+        **HIDDEN,
+        **QUEUE,
+    )
+    run.failure(lambda: ("", IDLE), None, [progress, analyse], show_progress="hidden", api_visibility="private")
+    cancel.click(handlers.cancel, session, progress, queue=False, show_progress="hidden", api_name="batch_cancel", **HIDDEN)
+
+
+def build_inputs(analyzer: Analyzer, limits: Limits) -> tuple:
+    files = gr.File(
+        label="Recordings",
+        file_count="multiple",
+        file_types=["audio", "video", *OTHER_FILES],
+        type="filepath",
+        elem_id="batch-files",
+        height=180,
+    )
+    gr.HTML(
+        f'<p class="mm-note">At most {limits.files} recordings and {limits.seconds / 60:.0f} minutes of sound at once. They are used '
+        "for your table alone and deleted within the hour. For more there is <code>mmer batch</code>.</p>"
+    )
+    listed = gr.File(
+        label="List with their words, if there is one", file_types=[".csv", ".tsv"], type="filepath", elem_id="batch-list", height=110
+    )
+    gr.HTML('<p class="mm-note">Columns <code>path</code> (the file\'s name) and <code>text</code>; others are carried over.</p>')
+    with gr.Row(elem_classes="mm-go"):
+        analyse = gr.Button("Analyse all", variant="primary", elem_id="batch-analyse", scale=3, min_width=120)
+        cancel = gr.Button("Cancel", elem_id="batch-cancel", scale=1, min_width=80)
+    with gr.Accordion("Settings", open=False):
+        head = gr.Dropdown(name_heads(analyzer), value=choose_head(analyzer), label="Models that speak", elem_id="batch-head")
+        ready = [name for name, reason in analyzer.aligners.items() if reason is None]
+        choices = [(ALIGNER_NAMES.get(name, name), name) for name in [*ready, "none"]]
+        aligner = gr.Radio(choices, value=(ready or ["none"])[0], label="Aligner", elem_id="batch-aligner")
+    for component in (files, listed):
+        take_uploads_only(component)
+    return files, listed, aligner, head, analyse, cancel

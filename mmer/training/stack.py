@@ -160,13 +160,16 @@ class Stack:
         runs = list(batches)
         self.steps[runs] += 1
         keys = scramble_keys(np.array([self.members[run].seed for run in runs]), self.steps[runs], self.layout.sites)
-        groups = [self.mix_group(shelf, normalisations, group, batches) for group in self.group_runs(runs)]
         if self.stacked and len(runs) == len(self.members):
+            groups = [self.mix_group(shelf, normalisations, group, batches) for group in self.group_runs(runs)]
             losses = self.step_stacked(groups, batches, labels, keys)
+            for group in groups:
+                self.write_mix_gradients(group)
         else:
-            losses = self.step_singly(groups, batches, labels, dict(zip(runs, keys)))
-        for group in groups:
-            self.write_mix_gradients(group)
+            found: dict[int, Tensor] = {}
+            for own in self.group_runs(runs):  # one after the other, so that one fold's block is held at a time
+                found |= self.step_singly(self.mix_group(shelf, normalisations, own, batches), batches, labels, dict(zip(runs, keys)))
+            losses = torch.stack([found[run] for run in runs])
         self.update(runs)
         return losses.cpu().numpy()
 
@@ -188,24 +191,24 @@ class Stack:
         return Mixed(list(group), places, blocks, mixed, {})
 
     def step_singly(
-        self, groups: Sequence[Mixed], batches: Mapping[int, np.ndarray], labels: np.ndarray, keys: Mapping[int, np.ndarray]
-    ) -> Tensor:
+        self, group: Mixed, batches: Mapping[int, np.ndarray], labels: np.ndarray, keys: Mapping[int, np.ndarray]
+    ) -> dict[int, Tensor]:
+        """The runs of a group one after the other; their gradients are in self.grad afterwards, their losses are returned by run."""
         losses = {}
-        for group in groups:
-            gradients = {unit: torch.zeros_like(values) for unit, values in group.mixed.items()}
-            for i, (run, place) in enumerate(zip(group.runs, group.places)):
-                states = {unit: values[i, place].requires_grad_() for unit, values in group.mixed.items()}
-                masks = {unit: block.mask[place] for unit, block in group.blocks.items()}
-                set_keys(self.models[run], keys[run])
-                logits = self.models[run](states, masks).logits
-                loss = self.measure(logits, torch.from_numpy(labels[batches[run]]).to(self.device))
-                loss.backward()
-                losses[run] = loss.detach()
-                for unit, values in states.items():
-                    if values.grad is not None:
-                        gradients[unit][i, place] = values.grad
-            group.gradients.update(gradients)
-        return torch.stack([losses[run] for run in batches])
+        group.gradients = {unit: torch.zeros_like(values) for unit, values in group.mixed.items()}
+        for i, (run, place) in enumerate(zip(group.runs, group.places)):
+            states = {unit: values[i, place].requires_grad_() for unit, values in group.mixed.items()}
+            masks = {unit: block.mask[place] for unit, block in group.blocks.items()}
+            set_keys(self.models[run], keys[run])
+            logits = self.models[run](states, masks).logits
+            loss = self.measure(logits, torch.from_numpy(labels[batches[run]]).to(self.device))
+            loss.backward()
+            losses[run] = loss.detach()
+            for unit, values in states.items():
+                if values.grad is not None:
+                    group.gradients[unit][i, place] = values.grad
+        self.write_mix_gradients(group)
+        return losses
 
     def step_stacked(self, groups: Sequence[Mixed], batches: Mapping[int, np.ndarray], labels: np.ndarray, keys: np.ndarray) -> Tensor:
         """All runs as one: batches shorter than the longest are filled up with rows that weigh nothing."""

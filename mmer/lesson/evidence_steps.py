@@ -21,10 +21,6 @@ from .steps import Question, Step, StepNotPossible, centre, number_labels, shuff
 
 BASELINE = "noise"  # what stands in a word's place in the picture; silence is said beside it
 STRONG, WEAK = 0.7, 0.4  # rank correlations, in words
-CAN_MEASURE = (
-    '<p><button type="button" class="ml-button" data-press="lesson-measure">Ask the models again, now</button> <span '
-    'class="ml-caption">leaves out every word of this clip in turn; takes some seconds.</span></p>'
-)
 
 
 def teach_evidence(clip: LessonClip) -> Step:
@@ -59,7 +55,7 @@ def teach_evidence(clip: LessonClip) -> Step:
         f"<p>With {len(names)} words, a |ρ| up to {write_number(by_chance, 'rank.chance', digits=2)} comes about by chance "
         "nineteen times in twenty, so read small ones as nothing.</p>"
     )
-    picture = draw_columns(columns, names, emotion) + CAN_MEASURE
+    picture = draw_columns(columns, names, emotion)
     return Step(
         "evidence",
         "Why attention is not evidence",

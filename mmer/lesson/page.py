@@ -6,12 +6,16 @@ from collections.abc import Callable, Sequence
 from html import escape
 
 from ..views.payload import encode_sound
-from .evidence_steps import CAN_MEASURE, teach_evaluation, teach_evidence
+from .evidence_steps import teach_evaluation, teach_evidence
 from .fusion_steps import teach_coattention, teach_fusion, teach_sum
 from .material import LessonClip
 from .sound_steps import teach_frames, teach_layers, teach_segments
 from .steps import Question, Step, StepNotPossible
 
+MEASURE = (
+    '<p><button type="button" class="ml-button" data-press="lesson-measure">Ask the models again, now</button>'
+    ' <span class="ml-caption">leaves out every word of “{}” in turn; takes some seconds.</span></p>'
+)
 Teacher = Callable[[LessonClip, Sequence[LessonClip]], Step]
 
 
@@ -71,29 +75,22 @@ def render_lesson(clip: LessonClip, shelf: Sequence[LessonClip]) -> str:
 def render_page(number: int, step: Step | None, used: LessonClip, reason: str, *, asked: LessonClip) -> str:
     name = TEACHERS[number - 1][0]
     if step is None:
-        title, body, source, key = name, f"<p>This step can’t be shown: {escape(reason)}.</p>", "", name.lower()
-        if name == "Evidence":
-            body += CAN_MEASURE
+        title, source, key, body = name, "", name.lower(), f"<p>This step can’t be shown: {escape(reason)}.</p>"
     else:
-        title, source, key, body = step.title, step.source, step.key, render_step(step)
-        if used is not asked:
-            measure = CAN_MEASURE if key == "evidence" else ""
-            body = (
-                f'<p class="ml-instead">Your clip can’t show this ({escape(reason)}), so here is the example '
-                f"“{escape(used.title)}”.</p>{measure}{body}"
-            )
-    heard = "" if used.analysis.clip.outline else '<button type="button" class="ml-button" data-play="all">▶ Hear the clip</button>'
+        title, source, key, body = step.title, f" · {step.source}", step.key, render_step(step)
+    if used is not asked:
+        lent = f"“{escape(asked.title)}” can’t show this ({escape(reason)}), so here is the example “{escape(used.title)}”."
+        body = f'<p class="ml-instead">{lent}</p>{body}'
+    hear = "" if used.analysis.clip.outline else '<button type="button" class="ml-button" data-play="all">▶ Hear the clip</button>'
+    measure = MEASURE.format(escape(asked.title)) if name == "Evidence" else ""
+    back, on = ("" if at != number else " disabled" for at in (1, len(TEACHERS)))
     return (
-        f'<section class="ml-page" data-step="{number}" data-key="{key}" data-sound="{escape(used.name)}" '
-        f'aria-labelledby="ml-title-{number}" hidden>'
-        f'<header><p class="ml-kicker">Step {number} of {len(TEACHERS)}{f" · {source}" if source else ""}</p><h2 '
-        f'id="ml-title-{number}" tabindex="-1">{escape(title)}</h2>'
-        f'<p class="ml-clip">The clip on the screen: <b>{escape(used.title)}</b>{write_text(used)} '
-        f"{heard}</p></header>{body}"
-        '<div class="ml-turn"><button type="button" class="ml-button" '
-        f'data-turn="-1"{" disabled" if number == 1 else ""}>← Previous</button>'
-        '<button type="button" class="ml-button ml-primary" '
-        f'data-turn="1"{" disabled" if number == len(TEACHERS) else ""}>Next →</button></div></section>'
+        f'<section class="ml-page" data-step="{number}" data-key="{key}" data-sound="{escape(used.name)}"'
+        f' aria-labelledby="ml-title-{number}" hidden><header><p class="ml-kicker">Step {number} of {len(TEACHERS)}{source}</p>'
+        f'<h2 id="ml-title-{number}" tabindex="-1">{escape(title)}</h2>'
+        f'<p class="ml-clip">The clip on the screen: <b>{escape(used.title)}</b>{write_text(used)} {hear}</p>{measure}</header>{body}'
+        f'<div class="ml-turn"><button type="button" class="ml-button" data-turn="-1"{back}>← Previous</button>'
+        f'<button type="button" class="ml-button ml-primary" data-turn="1"{on}>Next →</button></div></section>'
     )
 
 

@@ -240,7 +240,7 @@ def test_a_clip_that_lacks_something_lends_an_example(shelf):
     assert used["frames"] == used["evidence"] == shelf[0].title
     assert used["layers"] == used["sum"] == "Mine"
     page = render_lesson(bare, shelf)
-    assert "Your clip can’t show this (no sound in it could be placed in time)" in page and "its words have not been left out yet" in page
+    assert "“Mine” can’t show this (no sound in it could be placed in time)" in page and "its words have not been left out yet" in page
     alone = list_steps(bare, ())
     assert [step is None for step, _, _ in alone] == [True, True, False, False, False, True, True, True]
     assert "can’t be shown: there are no examples" in render_lesson(bare, ())

@@ -1,0 +1,71 @@
+"""What is behind the Learn tab: the shipped lessons were measured by the shipped models, stale ones are measured anew."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmer.errors import DataError
+from mmer.interventions import leave_one_out, leave_one_out_to_json
+from mmer.lesson import lesson_to_json
+from mmer.pipeline import Analyzer
+from mmer.ui.examples import list_stored, open_example, read_example
+from mmer.ui.lesson import Handlers, LessonSession, open_lesson, store_lesson
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "assets" / "examples"
+FIRST = EXAMPLES / "1-librivox-young-man"
+
+
+@pytest.fixture(scope="module")
+def shipped_analyzer():
+    return Analyzer.load(heads_folder=ROOT / "pretrained")
+
+
+def test_the_stored_lesson_is_what_the_shipped_models_say(shipped_analyzer):
+    example = read_example(FIRST)
+    analysis, lesson = open_example(example), open_lesson(example, shipped_analyzer)
+    states = shipped_analyzer.speech.encode(analysis.clip.samples)
+    np.testing.assert_allclose(lesson.frames.values, states.hidden[:, :, : lesson.frames.values.shape[2]], atol=1e-3)
+    np.testing.assert_allclose(lesson.frames.times, states.times)
+    assert (lesson.frames.dim, lesson.frames.layer_names) == (states.hidden.shape[2], states.layer_names)
+    fresh = leave_one_out_to_json(leave_one_out(shipped_analyzer, analysis, tier="words", medium="both"))
+    for stored, now in zip(lesson.leave_one_out["curves"], fresh["curves"], strict=True):
+        assert stored["baseline"] == now["baseline"]
+        for role in now["drops"]:
+            np.testing.assert_allclose(stored["drops"][role], now["drops"][role], atol=1e-3)
+    np.testing.assert_allclose(lesson.leave_one_out["contributions"], fresh["contributions"], atol=1e-6)
+
+
+def test_an_example_without_a_lesson_is_framed_and_a_stored_one_read(analyzer, examples_folder):
+    (example,) = list_stored(examples_folder)
+    lesson = open_lesson(example, analyzer)
+    assert lesson.leave_one_out is None and lesson.frames.values.shape[1] == len(lesson.analysis.labels["F"])
+    stored = store_lesson(example, analyzer)
+    try:
+        again = open_lesson(example, analyzer)
+        assert json.dumps(lesson_to_json(again)) == json.dumps(lesson_to_json(stored))
+        assert len(again.leave_one_out["labels"]) == len(again.analysis.alignment.words)
+    finally:
+        (example.folder / "lesson.json").unlink()
+
+
+def test_a_damaged_lesson_is_named(analyzer, tmp_path):
+    folder = shutil.copytree(FIRST, tmp_path / "one")
+    (folder / "lesson.json").write_text("{")
+    with pytest.raises(DataError, match=r"one/lesson\.json"):
+        open_lesson(read_example(folder), analyzer)
+
+
+def test_visitors_share_the_examples_and_nothing_else(analyzer):
+    handlers = Handlers(analyzer, list_stored(EXAMPLES))
+    one, other = LessonSession(), LessonSession()
+    chosen, page = handlers.open(one, "#learn-4-2-librivox-cold-hearted")
+    assert chosen == "2-librivox-cold-hearted" and 'data-clip="2-librivox-cold-hearted"' in page
+    assert handlers.open(other, "")[0] == "1-librivox-young-man"
+    assert one.clip.name == chosen != other.clip.name
+    assert handlers.open(one, "")[0] != chosen  # it is there already: nothing is sent again
+    assert handlers.choose(other, "3-synthetic-happy-words-bright-voice")[1] == ""
+    assert handlers.shelf is handlers.shelf

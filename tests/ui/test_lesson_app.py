@@ -1,0 +1,220 @@
+"""The Learn tab in a real browser: the whole lesson clicked through with right and wrong answers, links, keys, a clip of one's own."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+from test_browser import CHROMIUM, PATIENCE
+
+from mmer.ui import build_app, launch_options
+
+pytestmark = pytest.mark.browser
+EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
+SECOND = "2-librivox-cold-hearted"
+# text whose contrast with what lies behind it is below WCAG AA: [[text, ratio], ...]
+FAINT_TEXT = """
+() => {
+  const parse = (css) => {
+    const [r, g, b, a = 1] = css.match(/[\\d.]+/g).map(Number);
+    return css.startsWith("color(srgb") ? [r * 255, g * 255, b * 255, a] : [r, g, b, a];
+  };
+  const over = (top, under) => top.slice(0, 3).map((v, i) => v * top[3] + under[i] * (1 - top[3]));
+  const straighten = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  const light = (rgb) => rgb.reduce((sum, v, i) => sum + straighten(v / 255) * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = (element) => {
+    const layers = [];
+    for (let at = element; at; at = at.parentElement) layers.push(parse(getComputedStyle(at).backgroundColor));
+    return layers.reverse().reduce((under, layer) => over(layer, under), [255, 255, 255]);
+  };
+  const faint = [];
+  const walker = document.createTreeWalker(document.querySelector(".ml"), NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement, text = walker.currentNode.textContent.trim();
+    if (!text || !element.checkVisibility() || element.closest(":disabled, template")) continue;
+    const style = getComputedStyle(element), behind = ground(element), ink = over(parse(style.color), behind);
+    if (parse(style.color)[3] === 0) continue;
+    const [a, b] = [light(ink), light(behind)].sort((x, y) => y - x), ratio = (a + 0.05) / (b + 0.05);
+    const size = parseFloat(style.fontSize), isLarge = size >= 24 || (size >= 18.66 && +style.fontWeight >= 700);
+    if (ratio < (isLarge ? 3 : 4.5)) faint.push([text.slice(0, 40), Math.round(ratio * 100) / 100]);
+  }
+  return faint;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def lesson_address(analyzer, tmp_path_factory):
+    """The app with the shipped examples; its analyzer has random heads, which the examples don't need."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
+        app = build_app(analyzer, examples=EXAMPLES)
+        _, url, _ = app.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, **launch_options())
+        yield url
+        app.close()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_lesson(browser, lesson_address):
+    pages, troubles = [], []
+
+    def open_one(link="", *, width=1280, height=900, scheme="light"):
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+        page.set_default_timeout(PATIENCE)
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.goto(lesson_address + link)
+        if not link:
+            page.get_by_role("tab", name="Learn").click()
+        page.wait_for_selector(".ml-page:not([hidden])")
+        pages.append(page)
+        return page
+
+    yield open_one
+    for page in pages:
+        page.close()
+    assert troubles == []
+
+
+def shown(page):
+    return page.locator(".ml-page:not([hidden])")
+
+
+@pytest.mark.parametrize(("width", "height", "scheme"), [(1280, 900, "light"), (390, 844, "dark")])
+def test_the_whole_lesson_is_clicked_through_with_right_and_wrong_answers(open_lesson, width, height, scheme):
+    page = open_lesson(width=width, height=height, scheme=scheme)
+    for number in range(1, 9):
+        step = shown(page)
+        expect(step).to_have_attribute("data-step", str(number))
+        expect(step.locator("h2")).to_be_visible()
+        assert step.locator("math").count() >= 1
+        feedback = step.locator(".ml-feedback")
+        for wrong in step.locator("input[data-right=false]").all():
+            wrong.check()
+            expect(feedback).to_contain_text("✗ Not this one.")
+            assert len(feedback.inner_text()) > len("✗ Not this one. ") + 20
+        expect(page.locator(".ml-progress")).to_contain_text(f"{number - 1} of 8")
+        step.locator("input[data-right=true]").check()
+        expect(feedback).to_contain_text("✓")
+        expect(page.locator(".ml-progress")).to_contain_text(f"{number} of 8")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(FAINT_TEXT) == []
+        if number < 8:
+            step.get_by_role("button", name="Next →").click()
+            assert page.evaluate("document.activeElement.id") == f"ml-title-{number + 1}"
+    expect(shown(page).get_by_role("button", name="Next →")).to_be_disabled()
+    assert page.locator(".ml-mark.ml-done").count() == 8
+
+
+def test_text_is_readable_in_the_other_theme_too(open_lesson):
+    for scheme, width in (("dark", 1280), ("light", 390)):
+        page = open_lesson(scheme=scheme, width=width)
+        for number in range(1, 9):
+            page.evaluate("(n) => mmerLesson.turnTo(n)", number)
+            assert page.evaluate(FAINT_TEXT) == []
+
+
+def test_an_address_opens_a_step_of_an_example_and_follows_the_pages(open_lesson):
+    page = open_lesson(f"#learn-4-{SECOND}")
+    expect(shown(page)).to_have_attribute("data-step", "4")
+    expect(page.locator(".ml")).to_have_attribute("data-clip", SECOND)
+    expect(page.locator("#lesson-clip input")).to_have_value("A real voice: cold-hearted")
+    shown(page).get_by_role("button", name="← Previous").click()
+    assert page.url.endswith(f"#learn-3-{SECOND}")
+
+
+def test_an_address_of_nothing_opens_the_first_example(open_lesson):
+    page = open_lesson("#learn-99-no-such-clip")
+    expect(shown(page)).to_have_attribute("data-step", "8")
+    expect(page.locator(".ml")).to_have_attribute("data-clip", "1-librivox-young-man")
+
+
+def test_another_clip_keeps_the_step_and_changes_the_numbers(open_lesson):
+    page = open_lesson("#learn-4")
+    first = shown(page).locator(".ml-sum").first.inner_text()
+    page.click("#lesson-clip input")
+    page.get_by_role("option", name="Synthetic: angry words, loud voice").click()
+    expect(page.locator(".ml")).to_have_attribute("data-clip", "5-synthetic-angry-words-loud-voice")
+    expect(shown(page)).to_have_attribute("data-step", "4")
+    assert shown(page).locator(".ml-sum").first.inner_text() != first
+
+
+def test_keys_turn_pages_and_answer(open_lesson):
+    page = open_lesson()
+    page.locator(".ml-mark[data-go='1']").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(shown(page)).to_have_attribute("data-step", "3")
+    page.keyboard.press("ArrowLeft")
+    expect(shown(page)).to_have_attribute("data-step", "2")
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('.ml-page:not([hidden]) .ml-answer input')"):
+            break
+    page.keyboard.press("Space")
+    expect(shown(page).locator(".ml-feedback")).to_contain_text("✓")  # the first answer of step 2 is right
+    page.keyboard.press("ArrowDown")
+    expect(shown(page).locator(".ml-feedback")).to_contain_text("✗")
+
+
+def test_a_sound_is_played_from_its_start_to_its_end(open_lesson):
+    page = open_lesson()
+    button = shown(page).locator("[data-play]").nth(1)
+    start, end = map(float, button.get_attribute("data-play").split(","))
+    button.click()
+    page.wait_for_function("[...document.querySelectorAll('.ml audio')].some((sound) => sound.paused && sound.currentTime > 0)")
+    at = page.evaluate("Math.max(...[...document.querySelectorAll('.ml audio')].map((sound) => sound.currentTime))")
+    assert start < at < end + 0.3
+
+
+def test_a_clip_of_one_s_own_is_taught_and_its_words_are_left_out(open_lesson, speech_file):
+    page = open_lesson("#learn-7")
+    page.locator("#lesson-own button").first.click()
+    page.set_input_files("#lesson-audio input[type=file]", str(speech_file))
+    expect(page.locator("#lesson-audio")).to_contain_text("0:03")
+    page.click("#lesson-analyse")
+    expect(page.locator(".ml")).to_have_attribute("data-clip", "")
+    expect(shown(page).locator(".ml-instead")).to_contain_text("its words have not been left out yet")
+    page.locator(".ml-mark[data-go='4']").click()
+    expect(shown(page).locator(".ml-clip")).to_contain_text("Your own clip")
+    expect(shown(page).locator(".ml-check")).to_contain_text("the same")
+    page.locator(".ml-mark[data-go='7']").click()
+    shown(page).locator("[data-press]").click()
+    expect(shown(page).locator(".ml-instead")).to_have_count(0)
+    expect(shown(page).locator(".ml-clip")).to_contain_text("Your own clip")
+    expect(shown(page).locator(".ml-table tbody tr").first).to_be_visible()
+
+
+def test_examples_of_other_heads_can_t_be_measured_again_and_it_is_said(open_lesson):
+    page = open_lesson("#learn-7")
+    shown(page).locator("[data-press]").click()
+    expect(page.locator(".toast-body")).to_be_visible()
+
+
+def test_a_missing_clip_gives_a_sentence(open_lesson):
+    page = open_lesson()
+    page.locator("#lesson-own button").first.click()
+    page.click("#lesson-analyse")
+    expect(page.locator(".toast-body")).to_contain_text("There is no clip yet")
+
+
+def test_the_page_on_limits_names_the_law_the_licences_and_what_is_kept(open_lesson):
+    page = open_lesson()
+    page.get_by_role("tab", name="About").click()
+    about = page.locator(".mm-about")
+    for part in (
+        "Regulation (EU) 2024/1689",
+        "Article 5(1)(f)",
+        "medical or safety reasons",
+        "acted",
+        "CC BY-NC-SA 4.0",
+        "deleted within the hour",
+        "Polish",
+    ):
+        expect(about).to_contain_text(part)

@@ -36,7 +36,7 @@ class Engine:
     """What trains. `command` is the process of one experiment; None is the package's own."""
 
     prepare: Callable[[Path, str, Experiment], RunFolder]
-    estimate: Callable[[Experiment], Estimate]
+    estimate: Callable[[Experiment], Any]
     command: Callable[[RunFolder], Sequence[str]] | None = None
 
 

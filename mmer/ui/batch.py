@@ -71,7 +71,9 @@ class BatchHandlers:
         """Analyses one recording after the other; yields the table as it grows and, at last, the files to take away."""
         items, request = self.plan(paths, listed), Request(head, aligner)
         check_head(self.analyzer, head)
-        stop, rows, found = session.begin(), [], []
+        stop = session.begin()
+        rows: list[Row] = []
+        found: list[str] = []
         yield write_progress(0, len(items), 0.0), write_rows(rows), gr.skip(), gr.skip(), BUSY
         begun = drawn = time.monotonic()
         try:
@@ -219,7 +221,7 @@ def build_inputs(analyzer: Analyzer, limits: Limits) -> tuple:
         "for your table alone and deleted within the hour. For more there is <code>mmer batch</code>.</p>"
     )
     listed = gr.File(
-        label="List with their words, if there is one", file_types=[".csv", ".tsv"], type="filepath", elem_id="batch-list", height=110
+        label="List with their words, if there is one", file_types=[".csv", ".tsv"], type="filepath", elem_id="batch-list", height=140
     )
     gr.HTML('<p class="mm-note">Columns <code>path</code> (the file\'s name) and <code>text</code>; others are carried over.</p>')
     with gr.Row(elem_classes="mm-go"):

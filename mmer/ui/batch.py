@@ -30,7 +30,11 @@ from .uploads import take_uploads_only
 QUEUE: dict[str, Any] = {"concurrency_id": "batch", "concurrency_limit": 1}  # apart from single analyses, which go on meanwhile
 DRAW_SECONDS = 0.7  # between two drawings of the table
 NOT_SENT = Path(os.devnull) / "not uploaded"  # below which no file can be
-WAITING = "() => '<p class=\"mb-progress\">Waiting for the models</p>'"
+# on a narrow page what is found lies below what is asked
+WAITING = """() => {
+  if (window.innerWidth <= 900) setTimeout(() => document.querySelector("#batch-progress")?.scrollIntoView({ block: "center" }), 150);
+  return '<p class="mb-progress">Waiting for the models</p>';
+}"""
 EMPTY = """
 <section class="mm-empty"><p>Upload several recordings. Each becomes a row: the verdict, every model's probabilities and logits, what late
 fusion's branches say, warnings; one that can't be used becomes a row with the reason.</p></section>"""
@@ -151,7 +155,7 @@ def write_rows(rows: Sequence[Row]) -> str:
     """The table of the page: verdict and probabilities of the model whose verdict counts, then what each model says."""
     if not rows:
         return ""
-    names = ("recording", "verdict", *EMOTIONS, "late", "early", "words", "notes")
+    names = ("recording", "verdict", *EMOTIONS, "late", "early", "words")
     head = "".join(f'<th scope="col"{" class=mb-number" if name in EMOTIONS else ""}>{name}</th>' for name in names)
     body = "".join(write_row(row) for row in rows)
     return f'<div class="mm-scroll mb-scroll" tabindex="0" role="region" aria-label="Results"><table class="mb-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'  # noqa: E501
@@ -160,14 +164,14 @@ def write_rows(rows: Sequence[Row]) -> str:
 def write_row(row: Mapping[str, str]) -> str:
     name = f'<th scope="row">{escape(row["path"])}</th>'
     if row.get("error"):
-        return f'<tr class="mb-error">{name}<td colspan="9">{escape(row["error"])}</td></tr>'
+        return f'<tr class="mb-error">{name}<td colspan="8">{escape(row["error"])}</td></tr>'
     role = next(role for role in ("combined", "late", "early") if row.get(role))
     shares = "".join(write_share(row.get(f"{role}_p_{emotion}", ""), emotion == row["verdict"]) for emotion in EMOTIONS)
     state = "" if row["state"] == "sure" else f' <span class="mb-state">{escape(row["state"])}</span>'
     notes = " ".join(part for part in (row.get("warnings", ""), row.get("unavailable", "")) if part).replace(" | ", " ")
     said = f"<td>{escape(row.get('late', '') or '–')}</td><td>{escape(row.get('early', '') or '–')}</td>"
     more = f"<details><summary>notes</summary>{escape(notes)}</details>" if notes else ""
-    return f'<tr>{name}<td><b>{escape(row["verdict"])}</b>{state}</td>{shares}{said}<td class="mb-words">{escape(row.get("words", ""))}</td><td>{more}</td></tr>'  # noqa: E501
+    return f'<tr>{name}<td><b>{escape(row["verdict"])}</b>{state}</td>{shares}{said}<td class="mb-words">{escape(row.get("words", ""))}{more}</td></tr>'  # noqa: E501
 
 
 def write_share(value: str, top: bool) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from mmer.errors import DataError
 from mmer.training.experiment import Experiment
+from mmer.training.run_experiment import EXPECTED_EPOCHS
 from mmer.training.run_list import RunSummary, summarise_run
 from mmer.training.run_status import RunStatus, read_status
 from mmer.training.runs import LOG, METRICS, PARTS, PREDICTIONS, RunFolder
@@ -131,10 +132,11 @@ def measure_folds(
         reached[run] = max(reached.get(run, 0), row["epoch"])
         best[run] = max(best.get(run, 0.0), row["validation_ua"] or 0.0)
     done = {(run["fold"], run["repetition"]): run["ua"] for run in scored}
+    expected = max(1, min(epochs, max([EXPECTED_EPOCHS, *(reached.get(run, 0) for run in done)])))  # runs end earlier by patience
     found = []
     for fold in sorted({split["fold"] for split in splits}):
         own = [(split["fold"], split["repetition"]) for split in splits if split["fold"] == fold]
-        shares = [1.0 if run in done else min(OVER, reached.get(run, 0) / max(1, epochs)) for run in own]
+        shares = [1.0 if run in done else min(OVER, reached.get(run, 0) / expected) for run in own]
         name = next(split["name"] for split in splits if split["fold"] == fold)
         validation = [best[run] for run in own if run in best]
         tested = [done[run] for run in own if run in done]

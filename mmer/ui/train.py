@@ -27,7 +27,7 @@ VALIDATION_NAMES = {"random": "random utterances (the paper's)", "speaker": "who
 BY_NAMES = {"auto": "sessions where there are any (the paper's)", "session": "sessions", "speaker": "speakers"}
 PRESET_NAMES = {"compact": "compact (offline, half-size encoders)", "paper": "paper (wav2vec2-base and BERT-base)"}
 DEVICE_NAMES = {"auto": "a GPU where there is one", "cpu": "CPU", "cuda": "GPU"}
-REVEAL = "() => setTimeout(() => window.mmerTrain?.reveal('#data-report'), 150)"
+REVEAL = "() => setTimeout(() => window.mmerTrain?.reveal('#{}'), 150)"  # on a narrow page it lies below
 DOWNLOAD = "() => setTimeout(() => window.mmerTrain?.download(), 200)"
 PROMOTED = "The run with the lowest validation loss, calibrated on its validation part; the test part chooses nothing."
 # a press on an experiment of the list; whoever has the focus keeps it when the list is drawn anew
@@ -270,7 +270,7 @@ def wire_form(handlers: TrainHandlers, form: Form, session: gr.State) -> None:
         api_name="check_data",
         **HIDDEN,
     )
-    checked.success(fn=None, js=REVEAL, api_visibility="private")
+    checked.success(fn=None, js=REVEAL.format("data-report"), api_visibility="private")
     for name in FIELDS:
         event = fields[name].change if name in CHOICES else fields[name].blur
         event = changed.success if name == "fusion" else event  # not before its units are those that it can take
@@ -349,7 +349,8 @@ def head_section(title: str, caption: str) -> None:
 
 
 def wire_board(handlers: TrainHandlers, board: Board, session: gr.State) -> None:
-    board.runs.click(handlers.choose, session, board.shown, api_name="choose_experiment", **POLL)
+    chosen = board.runs.click(handlers.choose, session, board.shown, api_name="choose_experiment", **POLL)
+    chosen.success(fn=None, js=REVEAL.format("run-head"), api_visibility="private")
     acting = {"stop": handlers.stop, "resume": handlers.resume}
     for name, handler in acting.items():
         button: gr.Button = getattr(board, name)

@@ -48,7 +48,7 @@ watch("value", () => {
 class Form:
     """What an experiment is told."""
 
-    fields: dict[str, gr.components.Component]  # by the names of FIELDS
+    fields: dict[str, Any]  # components by the names of FIELDS
     check: gr.Button
     report: gr.HTML
     estimate: gr.HTML
@@ -57,7 +57,7 @@ class Form:
     command: gr.HTML
 
     @property
-    def asked(self) -> list[gr.components.Component]:
+    def asked(self) -> list[Any]:
         return [self.fields[name] for name in FIELDS]
 
     @property

@@ -121,7 +121,7 @@ def test_other_files_with_endless_names(capsys, option):
     refuse(capsys, "align", LIBRIVOX, option, "y" * 5000)
 
 
-@pytest.mark.parametrize("option", ["--json", "--html", "--textgrid"])
+@pytest.mark.parametrize("option", ["--json", "--csv", "--html", "--textgrid"])
 def test_outputs_with_endless_names_write_nothing(capsys, monkeypatch, tmp_path, heads_folder, option):
     monkeypatch.chdir(tmp_path)
     assert "Create it first" in refuse(capsys, "analyze", LIBRIVOX, option, "z" * 5000 + "/a.out")

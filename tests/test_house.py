@@ -27,7 +27,7 @@ LAYERS = (
     {"transcribe", "align", "encoders", "pooling", "fusion", "datasets", "figures", "export"},
     {"features", "heads", "cache", "explain"},
     {"pipeline", "training", "summary", "doctor", "views"},
-    {"report", "interventions"},
+    {"report", "interventions", "segment_table"},
     {"batch", "compare", "lesson"},
     {"cli", "commands", "ui"},
     {"__main__"},

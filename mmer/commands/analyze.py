@@ -1,4 +1,4 @@
-"""`mmer analyze CLIP`: a summary on standard output, and JSON, TextGrid and HTML files if they are asked for."""
+"""`mmer analyze CLIP`: a summary on standard output, and JSON, CSV, TextGrid and HTML files if they are asked for."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", default="compact", choices=("compact", "paper"), help="the pair of encoders (%(default)s)")
     parser.add_argument("--json", metavar="OUT", type=Path, help="write everything as JSON (docs/analysis-json.md)")
     parser.add_argument("--samples", action="store_true", help="put the sound into the JSON as well")
+    parser.add_argument("--csv", metavar="OUT", type=Path, help="write a table with one row per segment (docs/segment-table.md)")
     parser.add_argument("--html", metavar="OUT", type=Path, help="write a report that needs no network, sound included")
 
 
@@ -37,7 +38,7 @@ def find_heads_folder() -> Path:
 def run(args: argparse.Namespace) -> None:
     from mmer.summary import summarise
 
-    check_outputs(args.clip, (args.json, args.textgrid, args.html))
+    check_outputs(args.clip, (args.json, args.csv, args.textgrid, args.html))
     analysis = analyze(args)
     print(summarise(analysis), end="")
     write_outputs(analysis, args)
@@ -77,6 +78,10 @@ def write_outputs(analysis: Analysis, args: argparse.Namespace) -> None:
     written = []
     if args.json:
         written.append(write_file(args.json, dump_json(analysis_to_json(analysis, include_samples=args.samples))))
+    if args.csv:
+        from mmer.segment_table import write_segment_table
+
+        written.append(write_file(args.csv, write_segment_table(analysis)))
     if args.html:
         from mmer.report import report_html
 

@@ -181,7 +181,7 @@ def build_exports() -> dict:
     with gr.Column(elem_classes="mm-panel"):
         head_section(
             "Take it with you",
-            "JSON holds every number above; the TextGrid opens in Praat; the report is one HTML file that needs no network.",
+            "JSON holds every number above; the TextGrid opens in Praat; the CSV has a row per segment; the report is one HTML file that needs no network.",
         )
         with gr.Row():
             exports = {kind: gr.Button(name, size="sm", elem_id=f"export-{kind}") for kind, name in EXPORTS.items()}
@@ -191,7 +191,7 @@ def build_exports() -> dict:
     return {"exports": exports, "download": download, "trace": trace}
 
 
-EXPORTS: Mapping[str, str] = {"json": "JSON", "textgrid": "TextGrid", "html": "HTML report"}
+EXPORTS: Mapping[str, str] = {"json": "JSON", "textgrid": "TextGrid", "csv": "CSV", "html": "HTML report"}
 
 
 def wire_analysis(handlers: Handlers, inputs: Inputs, results: Results, session: gr.State) -> None:

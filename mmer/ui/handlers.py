@@ -19,6 +19,7 @@ from ..export import analysis_to_json, dump_json
 from ..pipeline import Analyzer
 from ..report import report_html
 from ..results import Analysis
+from ..segment_table import write_segment_table
 from ..views import build_payload, dump_payload
 from . import cards
 from .examples import Example, open_example
@@ -181,6 +182,10 @@ def export_textgrid(analysis: Analysis) -> tuple[str, str]:
     return name_export(analysis, "TextGrid"), write_textgrid(analysis.alignment, analysis.clip.duration)
 
 
+def export_csv(analysis: Analysis) -> tuple[str, str]:
+    return name_export(analysis, "csv"), write_segment_table(analysis)
+
+
 def export_html(analysis: Analysis) -> tuple[str, str]:
     return name_export(analysis, "html"), report_html(analysis)
 
@@ -191,4 +196,4 @@ def name_export(analysis: Analysis, suffix: str) -> str:
     return f"{stem}.{suffix}"
 
 
-WRITERS = {"json": export_json, "textgrid": export_textgrid, "html": export_html}
+WRITERS = {"json": export_json, "textgrid": export_textgrid, "csv": export_csv, "html": export_html}

@@ -314,8 +314,10 @@ class Head:
 
     def read_layers(self, output: FusionOutput, units: list[str]) -> dict[str, LayerWeights]:
         names = {u: self.config.text_layers if u == "T" else self.config.speech_layers for u in units}
-        weights = output.layer_weights
-        return {u: LayerWeights(weights[u][0].detach().numpy().copy(), weights[u][1].detach().numpy(), names[u]) for u in units}
+        weights, runs = output.layer_weights, read_layer_runs(self.config)
+        return {
+            u: LayerWeights(weights[u][0].detach().numpy().copy(), weights[u][1].detach().numpy(), names[u], runs.get(u)) for u in units
+        }
 
     def measure_novelty(self, features: Features, arrays: Mapping[str, np.ndarray]) -> float | None:
         if self.novelty is None or not has_unit(features, "F"):
@@ -511,7 +513,20 @@ def read_config(folder: str | os.PathLike[str]) -> HeadConfig:
     return HeadConfig(**(data | lists))
 
 
+def read_layer_runs(config: HeadConfig) -> dict[str, np.ndarray]:
+    """Unit -> (runs, layers) normalised layer weights of every run of the head's experiment; {} for a head that is no run of one."""
+    found = {}
+    for unit, rows in config.training.get("layer weights", {}).items():
+        layers = config.text_layers if unit == "T" else config.speech_layers
+        try:
+            found[unit] = np.array(rows, dtype=float).reshape(-1, len(layers))
+        except (TypeError, ValueError) as error:
+            raise HeadError(f"Head {config.name} tells no {len(layers)} layer weights of {unit} a run; install the head again.") from error
+    return found
+
+
 def load_single(folder: Path, config: HeadConfig) -> Head:
+    read_layer_runs(config)
     arrays = read_weights(folder, config)
     groups: dict[str, dict[str, np.ndarray]] = {"model": {}, "normalisation": {}, "novelty": {}}
     for name, value in arrays.items():

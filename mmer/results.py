@@ -164,6 +164,9 @@ class LayerWeights:
     raw: np.ndarray  # (layers,) w_l as learned, starting at 1
     normalised: np.ndarray  # (layers,) w_l / sum w; sums to 1, may hold negative values
     layer_names: tuple[str, ...]
+    runs: np.ndarray | None = (
+        None  # (runs, layers) normalised, of every run of the experiment that the head comes from; None where it is one
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -176,7 +176,8 @@ def make_early(labels: dict[str, tuple[str, ...]], random: np.random.Generator) 
 
 def make_weights(random: np.random.Generator) -> LayerWeights:
     raw = 1 + 0.3 * random.standard_normal(len(LAYERS))
-    return LayerWeights(raw, raw / raw.sum(), LAYERS)
+    runs = random.uniform(0.1, 0.4, (3, len(LAYERS)))
+    return LayerWeights(raw, raw / raw.sum(), LAYERS, runs)
 
 
 def make_coattention(unit: str, tokens: int, segments: int, random: np.random.Generator) -> Coattention:

@@ -29,6 +29,7 @@ def add_promote_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--head", metavar="NAME", help="the head's name (the experiment's)")
     parser.add_argument("--fold", type=int, help="of the run, from 1 (with --repetition; else the run with the lowest validation loss)")
     parser.add_argument("--repetition", type=int, help="of the run, from 1")
+    parser.add_argument("--each-fold", action="store_true", help="a head of every fold, NAME-fold1 and so on, to compare what folds say")
     parser.add_argument("--heads", metavar="FOLDER", type=Path, default=Path("pretrained"), help="where the head's folder is written")
     parser.add_argument("--licence", default="", help="of the weights; by default that of the data, where it is known")
 
@@ -91,10 +92,17 @@ def export(args: argparse.Namespace) -> None:
 
 
 def promote(args: argparse.Namespace) -> None:
-    from mmer.training.promote import promote_combination, promote_run
+    from mmer.errors import DataError
+    from mmer.training.promote import promote_combination, promote_folds, promote_run
     from mmer.training.runs import find_run
 
     folder, name = find_run(args.runs, args.name), args.head or args.name
+    if args.each_fold:
+        if args.with_late or args.fold or args.repetition:
+            raise DataError("--each-fold makes a head of every fold; leave out --fold, --repetition and --with-late.")
+        for place in promote_folds(folder, name=name, out=args.heads, licence=args.licence):
+            print(f"wrote {place}")
+        return
     chosen = {what: None if value is None else value - 1 for what, value in (("fold", args.fold), ("repetition", args.repetition))}
     if args.with_late:
         late = find_run(args.runs, args.with_late)

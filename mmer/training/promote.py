@@ -57,6 +57,15 @@ def promote_run(
     return Path(out) / name
 
 
+def promote_folds(folder: RunFolder, *, name: str, out: str | Path = "pretrained", licence: str = "") -> list[Path]:
+    """A head of every fold, out/name-fold1 and so on, each of the fold's run with the lowest validation loss: to pin two folds side by side."""
+    losses = read_losses(folder)
+    names = {fold: f"{name}-fold{fold + 1}" for fold in sorted({fold for fold, _ in losses})}
+    for own in names.values():
+        check_free(out, own)
+    return [promote_run(folder, name=own, fold=fold, out=out, licence=licence) for fold, own in names.items()]
+
+
 def promote_combination(
     early: RunFolder,
     late: RunFolder,
@@ -147,6 +156,7 @@ def finish_config(config: HeadConfig, name: str, predictions: pd.DataFrame, told
     return replace(
         config,
         name=name,
+        title=f"{config.title}, fold {told['fold'] + 1} of {' and '.join(told['experiments'])}",
         temperature=calibration.temperature,
         margin=calibration.margin,
         trained_on=f"{told['training utterances']} utterances of {data}, without the speakers {', '.join(told['test speakers'])}.",
@@ -215,7 +225,15 @@ def describe_training(folders: list[RunFolder], run: Run, *, chosen: bool) -> di
         "validation by": split["validation_by"],
         "test speakers": sorted(set(tested["speaker"])),
         "leakage": first.read("leakage")["summary"] if first.has("leakage") else [],
+        "layer weights": gather_layer_weights(first) if len(folders) == 1 else {},
     }
+
+
+def gather_layer_weights(folder: RunFolder) -> dict[str, list[list[float]]]:
+    """Unit -> normalised layer weights of every run of the experiment, to show the spread behind those of one."""
+    runs = [run.get("layer_weights", {}) for run in folder.read("results")["runs"]]
+    units = dict.fromkeys(unit for run in runs for unit in run)
+    return {unit: [[round(w, 5) for w in run[unit]["normalised"]] for run in runs if unit in run] for unit in units}
 
 
 def describe_settings(experiment: Experiment) -> dict[str, Any]:

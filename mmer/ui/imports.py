@@ -93,7 +93,8 @@ def check_prediction(role: str, prediction: Prediction, analysis: Analysis) -> N
         expect(numbers and bool(np.isfinite(branch.contributions).all()), f"the sum of branch {branch.unit} holds no numbers")
     for unit, weights in prediction.layer_weights.items():
         same = weights.raw.shape == weights.normalised.shape == (len(weights.layer_names),)
-        expect(unit in UNITS and same and bool(np.isfinite(weights.normalised).all()), f"the layer weights of {unit} don't fit")
+        numbers = same and bool(np.isfinite(weights.normalised).all()) and (weights.runs is None or bool(np.isfinite(weights.runs).all()))
+        expect(unit in UNITS and numbers, f"the layer weights of {unit} don't fit")
     for unit, maps in prediction.coattention.items():
         segments, cells = len(analysis.labels.get(unit, ())), maps.text_to_speech.shape[3]
         fits = unit in SPEECH_UNITS and maps.segments_per_cell >= 1 and cells == -(-segments // maps.segments_per_cell)

@@ -18,11 +18,10 @@ from .acoustics import RATE, make_spectrogram, trace_wave, track_pitch
 FORMAT, VERSION = "mmer-views", 1
 MOST_WEIGHTS = 1_500_000  # attention weights of one unit in the page, 3 MB in half precision; beyond, neighbours share a cell
 CAPTIONS = {"sum": CAPTION_SUM, "centred": CAPTION_CENTRED, "early": CAPTION_EARLY, "attention": CAPTION_ATTENTION, "flip": CAPTION_FLIP}
-LayerSpread = Mapping[str, Mapping[str, np.ndarray]]  # role -> unit -> (runs, layers) normalised weights of the same head's other runs
 
 
-def build_payload(analysis: Analysis, *, with_sound: bool = True, spread: LayerSpread | None = None) -> dict[str, Any]:
-    """Everything that the views need, as plain JSON types. `spread`: the layer weights that other runs of the same experiment learned."""
+def build_payload(analysis: Analysis, *, with_sound: bool = True) -> dict[str, Any]:
+    """Everything that the views need, as plain JSON types."""
     caveats = dict.fromkeys(info.caveat for info in analysis.heads if info.caveat)
     return {
         "format": FORMAT,
@@ -35,10 +34,7 @@ def build_payload(analysis: Analysis, *, with_sound: bool = True, spread: LayerS
         "units": {unit: describe_unit(analysis, unit) for unit in UNITS if has_unit(analysis, unit)},
         "classes": list(analysis.best.classes),
         "best": analysis.best.role,
-        "predictions": {
-            role: describe_prediction(analysis, prediction, (spread or {}).get(role, {}))
-            for role, prediction in analysis.predictions.items()
-        },
+        "predictions": {role: describe_prediction(analysis, prediction) for role, prediction in analysis.predictions.items()},
         "unavailable": dict(analysis.unavailable),
         "captions": CAPTIONS | {"caveats": list(caveats)},
     }
@@ -122,7 +118,7 @@ def round_times(times: np.ndarray | None) -> list[float]:
 # what the models say
 
 
-def describe_prediction(analysis: Analysis, prediction: Prediction, spread: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def describe_prediction(analysis: Analysis, prediction: Prediction) -> dict[str, Any]:
     flips = flipping_part(analysis, role=prediction.role)
     return {
         "head": prediction.head,
@@ -134,7 +130,7 @@ def describe_prediction(analysis: Analysis, prediction: Prediction, spread: Mapp
         "probabilities": prediction.probabilities.tolist(),
         "members": list(prediction.members),
         "branches": None if prediction.branches is None else [describe_branch(branch) for branch in prediction.branches],
-        "layers": {unit: describe_layers(weights, spread.get(unit)) for unit, weights in prediction.layer_weights.items()},
+        "layers": {unit: describe_layers(weights) for unit, weights in prediction.layer_weights.items()},
         "coattention": {unit: describe_maps(maps) for unit, maps in prediction.coattention.items()},
         "flips": [{"part": flip.part, "label": flip.label} for flip in flips],
     }
@@ -144,12 +140,12 @@ def describe_branch(branch: Branch) -> dict[str, Any]:
     return {"unit": branch.unit, "bias": branch.bias.tolist(), "contributions": pack(branch.contributions, "<f4")}
 
 
-def describe_layers(weights: LayerWeights, others: np.ndarray | None) -> dict[str, Any]:
-    """Weights of Equation 1; `spread` holds lowest, mean and highest normalised weight over runs, None where only one is known."""
-    spread = None
-    if others is not None and len(others) > 1:
-        edges = (others.min(axis=0), others.mean(axis=0), others.max(axis=0))
-        spread = {"runs": len(others), **{name: edge.tolist() for name, edge in zip(("low", "mean", "high"), edges)}}
+def describe_layers(weights: LayerWeights) -> dict[str, Any]:
+    """Weights of Equation 1; `spread` holds lowest, mean and highest normalised weight over the experiment's runs, None for a single one."""
+    spread, runs = None, weights.runs
+    if runs is not None and len(runs) > 1:
+        edges = (runs.min(axis=0), runs.mean(axis=0), runs.max(axis=0))
+        spread = {"runs": len(runs), **{name: edge.tolist() for name, edge in zip(("low", "mean", "high"), edges)}}
     return {"names": list(weights.layer_names), "raw": weights.raw.tolist(), "normalised": weights.normalised.tolist(), "spread": spread}
 
 

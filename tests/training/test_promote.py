@@ -51,6 +51,16 @@ def test_the_head_says_what_its_run_said(planted, promoted):
     assert [p.name for p in promoted.parent.iterdir()] == ["mine"]
 
 
+def test_it_tells_the_layer_weights_of_all_runs(planted, promoted):
+    folder, features = planted
+    found = folder.read("results")["runs"]
+    prediction = load_head(promoted).predict(next(iter(features.values())))
+    for unit, weights in prediction.layer_weights.items():
+        assert weights.runs.shape == (len(found), len(weights.layer_names))
+        np.testing.assert_allclose(weights.runs, [run["layer_weights"][unit]["normalised"] for run in found], atol=1e-5)
+        assert np.abs(weights.runs - weights.normalised).max(axis=1).min() < 1e-5  # its own run is among them
+
+
 def test_it_is_the_run_with_the_lowest_validation_loss(planted, promoted):
     runs = planted[0].read("results")["runs"]
     best = min(runs, key=lambda run: run["validation_loss"])

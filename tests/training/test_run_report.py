@@ -86,6 +86,16 @@ def test_promote_counts_from_one(root, tmp_path, capsys):
     assert "no finished run of fold 3" in refuse(capsys, root, "promote", "both", "--fold", 3, "--heads", tmp_path)
 
 
+def test_each_fold_becomes_a_head(root, tmp_path, capsys):
+    assert run(root, "promote", "both", "--each-fold", "--heads", tmp_path) == 0
+    heads = list_heads(tmp_path)
+    assert {name: head.training["fold"] for name, head in heads.items()} == {"both-fold1": 0, "both-fold2": 1}
+    assert [head.title.rpartition(", ")[2] for head in heads.values()] == ["fold 1 of both", "fold 2 of both"]
+    assert capsys.readouterr().out.count("wrote ") == 2
+    assert "leave out --fold" in refuse(capsys, root, "promote", "both", "--each-fold", "--fold", 1, "--heads", tmp_path)
+    assert "already a head both-fold1" in refuse(capsys, root, "promote", "both", "--each-fold", "--heads", tmp_path)
+
+
 def test_delete_is_for_good(tmp_path, capsys):
     folder, _ = plant_experiment(tmp_path, "gone", units=("F",))
     with hold(folder):

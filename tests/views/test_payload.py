@@ -88,8 +88,11 @@ def test_flips_are_those_of_the_sum(analysis, payload):
 
 
 def test_spread_over_runs_is_lowest_mean_and_highest(analysis):
-    others = np.array([[0.1, 0.2, 0.3, 0.4], [0.3, 0.2, 0.1, 0.4]])
-    layers = build_payload(analysis, spread={"late": {"F": others}})["predictions"]["late"]["layers"]
+    runs = np.array([[0.1, 0.2, 0.3, 0.4], [0.3, 0.2, 0.1, 0.4]])
+    late = analysis.predictions["late"]
+    weights = dict(late.layer_weights) | {"F": replace(late.layer_weights["F"], runs=runs)}
+    known = replace(analysis, predictions=dict(analysis.predictions) | {"late": replace(late, layer_weights=weights)})
+    layers = build_payload(known)["predictions"]["late"]["layers"]
     assert layers["F"]["spread"]["runs"] == 2 and layers["T"]["spread"] is None
     np.testing.assert_allclose(layers["F"]["spread"]["low"], [0.1, 0.2, 0.1, 0.4])
     np.testing.assert_allclose(layers["F"]["spread"]["mean"], [0.2, 0.2, 0.2, 0.4])

@@ -24,7 +24,7 @@ from mmer.results import Analysis, Clip, Coattention, Prediction
 
 FORMAT = "mmer-analysis"
 VERSION = 1
-ADDED = frozenset(["parent"])  # keys that files of the first releases lack
+ADDED = frozenset(["parent", "runs"])  # keys that files of the first releases lack
 LIST_LIMIT = 10_000  # arrays with more numbers are written as base64
 ENVELOPE_POINTS = 2000  # columns of the waveform's outline, at most
 FULL_SCALE = 32767  # of the 16-bit samples
@@ -299,6 +299,9 @@ def check_prediction(prediction: Prediction, analysis: Analysis, where: str) -> 
         shape = (len(need(analysis.labels, branch.unit, "labels")), classes)
         found = list(branch.contributions.shape)
         expect(branch.contributions.shape == shape, f"contributions of shape {list(shape)}", found, f"{where}.branches.{branch.unit}")
+    for unit, weights in prediction.layer_weights.items():
+        fits = weights.runs is None or (weights.runs.ndim == 2 and weights.runs.shape[1:] == weights.normalised.shape)
+        expect(fits, f"{len(weights.layer_names)} weights a run", None, f"{where}.layer_weights.{unit}.runs")
     for unit, maps in prediction.coattention.items():
         heads = maps.text_to_speech.shape
         tokens_first = len(heads) == 4 and maps.speech_to_text.shape == (*heads[:2], heads[3], heads[2])

@@ -58,7 +58,7 @@ def promote_run(
 
 
 def promote_folds(folder: RunFolder, *, name: str, out: str | Path = "pretrained", licence: str = "") -> list[Path]:
-    """A head of every fold, out/name-fold1 and so on, each of the fold's run with the lowest validation loss: to pin two folds side by side."""
+    """A head of every fold, out/name-fold1 and so on, each of the fold's run with the lowest validation loss."""
     losses = read_losses(folder)
     names = {fold: f"{name}-fold{fold + 1}" for fold in sorted({fold for fold, _ in losses})}
     for own in names.values():

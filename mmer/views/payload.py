@@ -141,7 +141,7 @@ def describe_branch(branch: Branch) -> dict[str, Any]:
 
 
 def describe_layers(weights: LayerWeights) -> dict[str, Any]:
-    """Weights of Equation 1; `spread` holds lowest, mean and highest normalised weight over the experiment's runs, None for a single one."""
+    """Weights of Equation 1; `spread` holds the experiment's lowest, mean and highest normalised weight, None for a single run."""
     spread, runs = None, weights.runs
     if runs is not None and len(runs) > 1:
         edges = (runs.min(axis=0), runs.mean(axis=0), runs.max(axis=0))

@@ -88,7 +88,7 @@ def write_end(view: RunView) -> str:
         "stopped": "It was stopped. Resume goes on where it was.",
     }[status.state]
     words = "".join(f"{escape(line)}\n" for line in status.last_words)
-    last = f'<p class="mm-note">Its last words:</p><pre class="mm-log" tabindex="0">{words}</pre>' if words else ""
+    last = f'<p class="mm-note">Its last words:</p>{write_lines(words, "Its last words")}' if words else ""
     kind = "mm-quiet" if status.state == "stopped" else "mm-problem"
     return f'<p class="{kind}">{escape(told)}</p>{last}'
 
@@ -125,9 +125,11 @@ def write_bar(share: float, name: str) -> str:
 
 def write_log(view: RunView) -> str:
     lines = "".join(f"{escape(line)}\n" for line in view.log)
-    return (
-        f'<pre class="mm-log" tabindex="0" aria-label="Log">{lines}</pre>' if lines else '<p class="mm-note">It has said nothing yet.</p>'
-    )
+    return write_lines(lines, "Log") if lines else '<p class="mm-note">It has said nothing yet.</p>'
+
+
+def write_lines(lines: str, name: str) -> str:
+    return f'<pre class="mm-log" role="group" tabindex="0" aria-label="{name}">{lines}</pre>'
 
 
 def write_scores(view: RunView) -> str:
@@ -152,7 +154,7 @@ def write_scores(view: RunView) -> str:
     paper = find_paper_ua(view.experiment) if view.experiment else None
     if paper is not None:
         figures.append(("the paper's UA", f"{paper:.1f} %", "on IEMOCAP with base-sized encoders; another data set can't be compared"))
-    items = "".join(f"<div><dt>{name}</dt><dd>{value}</dd><p>{escape(note)}</p></div>" for name, value, note in figures)
+    items = "".join(f'<div><dt>{name}</dt><dd>{value}</dd><dd class="mm-told">{escape(note)}</dd></div>' for name, value, note in figures)
     return f'<dl class="mm-scores" aria-label="Scores">{items}</dl>'
 
 

@@ -36,6 +36,9 @@ def build_payload(analysis: Analysis, *, with_sound: bool = True) -> dict[str, A
         "best": analysis.best.role,
         "predictions": {role: describe_prediction(analysis, prediction) for role, prediction in analysis.predictions.items()},
         "unavailable": dict(analysis.unavailable),
+        "preset": analysis.preset,
+        "created": analysis.created,
+        "mmer_version": analysis.version,
         "captions": CAPTIONS | {"caveats": list(caveats)},
     }
 
@@ -59,7 +62,7 @@ def pack(array: np.ndarray, kind: str) -> dict[str, Any]:
 
 def describe_clip(clip: Clip, joins: tuple[float, ...], *, with_sound: bool) -> dict[str, Any]:
     sound = encode_sound(clip) if with_sound and not clip.outline else None
-    return {"name": clip.name, "duration": clip.duration, "sound": sound, "joins": list(joins)}
+    return {"name": clip.name, "sha256": clip.sha256, "duration": clip.duration, "sound": sound, "joins": list(joins)}
 
 
 def encode_sound(clip: Clip) -> str:
@@ -122,6 +125,7 @@ def describe_prediction(analysis: Analysis, prediction: Prediction) -> dict[str,
     flips = flipping_part(analysis, role=prediction.role)
     return {
         "head": prediction.head,
+        "head_sha256": prediction.head_sha256,
         "fusion": prediction.fusion,
         "units": list(prediction.units),
         "label": prediction.label,

@@ -95,6 +95,7 @@ function finishFigure(figure, { data }, roles, description) {
   return { drawing, title: figure.title, description: `${figure.facts.join(". ")}. ${description}` };
 }
 
+const capitalise = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 const nameScale = (scale) => (scale === "raw" ? "raw" : "centred over the emotions");
 const findRole = (data, wanted) => Object.keys(data.predictions).find((role) => wanted(data.predictions[role]));
 
@@ -224,10 +225,7 @@ function drawAttentionFigure(view) {
   const figure = startFigure(view, "What words and speech attend to", [
     `${map.direction === "text_to_speech" ? "Text asks, speech answers" : "Speech asks, text answers"} · speech as ${data.units[map.unit].name} · ${name("layer", map.layer, layers)}, ${name("head", map.head, heads)}`, describeRange(view)]);
   const rowPixels = plane.rows <= 16 ? 22 : plane.rows <= 40 ? 17 : 13, left = PAGE.margin + PAGE.gutter, width = axis.width();
-  for (const unit of map.unit === "F" ? ["W"] : ["W", map.unit]) if (data.units[unit]) addGutterText({ ...figure, y: figure.y + (unit === "W" ? 0 : 20) }, 18, data.units[unit].name, "");
-  const headPixels = map.unit === "F" ? 20 : HEAD_PIXELS; // without the times, which are below
-  figure.drawing.inside(left, figure.y, width, headPixels, () => drawMapHead(view, figure.drawing, width));
-  figure.y += headPixels;
+  addMapHead(figure, view, left, width);
   const top = figure.y;
   data.units.T.labels.forEach((label, row) => {
     Object.assign(figure.drawing, { font: `${row === token ? "bold " : ""}${Math.min(12.5, rowPixels - 2)}px ${PRINT_FONT}`, fillStyle: row === token ? theme.accent : theme.ink, textAlign: "right", textBaseline: "middle" });
@@ -243,13 +241,31 @@ function drawAttentionFigure(view) {
   return finishFigure(figure, view, [findRole(data, (one) => map.unit in one.coattention)], `Highest weight ${picture.most.toFixed(4)}`);
 }
 
+// The labels of words and segments that have room; the times of a map of frames are below it instead.
+function addMapHead(figure, view, left, width) {
+  const { data, selection } = view;
+  const { unit } = selection.current().map;
+  const lines = (unit === "F" ? ["W"] : ["W", unit]).filter((one) => data.units[one]);
+  const height = unit === "F" ? 20 : HEAD_PIXELS;
+  figure.drawing.inside(left, figure.y, width, height, () => drawMapHead(view, figure.drawing, width));
+  const drawn = figure.drawing.items[figure.drawing.items.length - 1].items.filter((item) => item.y < height);
+  for (const line of lines) {
+    const top = line === "W" ? 0 : 20;
+    if (drawn.some((item) => item.y > top && item.y < top + 20)) addGutterText({ ...figure, y: figure.y + top }, 18, data.units[line].name, "");
+  }
+  if (drawn.length) figure.y += height;
+}
+
 function addTimes(figure, axis) {
   const { drawing, theme } = figure;
   const { ticks, digits } = listTicks(...axis.visible(), axis.width() / 80);
-  addGutterText({ ...figure, y: figure.y + 4 }, LANES.ruler, "time in s", "");
+  addGutterText({ ...figure, y: figure.y + 3 }, LANES.ruler, "time in s", "");
   Object.assign(drawing, { fillStyle: theme.soft, font: `11.5px ${PRINT_FONT}`, textAlign: "center", textBaseline: "top" });
   for (const time of ticks) drawing.fillRect(PAGE.margin + PAGE.gutter + axis.toX(time) - 0.5, figure.y + 2, 1, 5);
-  for (const time of ticks) drawing.fillText(time.toFixed(digits), PAGE.margin + PAGE.gutter + axis.toX(time), figure.y + 10);
+  for (const time of ticks) {
+    const half = drawing.measureText(time.toFixed(digits)).width / 2;
+    drawing.fillText(time.toFixed(digits), PAGE.margin + PAGE.gutter + Math.min(Math.max(axis.toX(time), half), axis.width() - half), figure.y + 10);
+  }
   figure.y += LANES.ruler + 14;
 }
 
@@ -297,7 +313,7 @@ function drawWaterfallFigure(view) {
   const said = make("p");
   writeFlips(data, role, said);
   const figure = startFigure(view, `How the decision adds up: ${emotion}`, [
-    `${ROLE_NAMES[role] ?? role}, head ${data.predictions[role].head} · logits for ${emotion}, ${nameScale(scale)}`, said.querySelector("strong").textContent]);
+    `${capitalise(ROLE_NAMES[role] ?? role)}, head ${data.predictions[role].head} · logits for ${emotion}, ${nameScale(scale)}`, said.querySelector("strong").textContent]);
   const edges = (one) => (one.predictions[role] ? listSteps(one, role, emotion, scale).flatMap((step) => [step.start, step.end]) : []);
   const toX = makeTrack(-data.largest((one) => Math.max(0, ...edges(one).map((edge) => -edge))), data.largest((one) => Math.max(0, ...edges(one))));
   steps.forEach((step, i) => {
@@ -305,6 +321,7 @@ function drawWaterfallFigure(view) {
     if (step.kind === "branch" && step.unit === branch) addParts(figure, view, step);
   });
   addTicks(figure, toX, `logits for ${emotion}, ${nameScale(scale)}`);
+  addKey(figure, [["positive", `for ${emotion}`], ["negative", "against"], ["total", "sum"]]);
   addProbability(figure, data.predictions[role].probabilities[data.classes.indexOf(emotion)], emotion);
   const roles = [role, ...data.predictions[role].members];
   return finishFigure(figure, view, roles, steps.map((step) => `${step.label} ${signed(step.value, 4)}`).join(", "));
@@ -386,6 +403,21 @@ function addTicks(figure, toX, caption) {
   drawing.textAlign = "left";
   drawing.fillText(caption, PAGE.margin, figure.y + 10);
   figure.y += 30;
+}
+
+// What the colours mean.
+function addKey(figure, entries) {
+  const { drawing, theme } = figure;
+  let x = PAGE.margin + WATERFALL.name;
+  Object.assign(drawing, { font: `11.5px ${PRINT_FONT}`, textAlign: "left", textBaseline: "middle" });
+  for (const [colour, text] of entries) {
+    drawing.fillStyle = theme[colour];
+    drawing.fillRect(x, figure.y + 2, 12, 12);
+    drawing.fillStyle = theme.soft;
+    drawing.fillText(text, x + 18, figure.y + 8);
+    x += 18 + drawing.measureText(text).width + 22;
+  }
+  figure.y += 24;
 }
 
 function addProbability(figure, share, emotion) {

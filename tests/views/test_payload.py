@@ -108,7 +108,7 @@ def test_words_of_a_visitor_open_no_tag(analysis):
 
 
 def test_the_script_asks_nobody_for_anything():
-    script = read_script()
+    script = read_script().replace('xmlns="http://www.w3.org/2000/svg"', "")  # a name, not an address
     for word in ("fetch(", "XMLHttpRequest", "import(", "http://", "https://", "innerHTML", "eval("):
         assert word not in script, word
 

@@ -22,7 +22,7 @@ function encodeWinAnsi(text) {
 }
 
 const measureHelvetica = (codes, size, isBold) => (codes.reduce((sum, code) => sum + (isBold ? HELVETICA_BOLD : HELVETICA)[code - 32], 0) * size) / 1000;
-const withoutControls = (text) => String(text).toWellFormed().replace(/[\u0000-\u001f\u007f-\u009f\ufffe\uffff]/g, " ");
+const withoutControls = (text) => (String(text).toWellFormed?.() ?? String(text)).replace(/[\u0000-\u001f\u007f-\u009f\ufffe\uffff]/g, " ");
 
 function createDrawing(width, height) {
   const items = [];

@@ -17,11 +17,12 @@ function makePrintTheme() {
 
 const FIGURES = { player: drawPlayerFigure, attention: drawAttentionFigure, waterfall: drawWaterfallFigure, layers: drawLayerFigure };
 
-// {drawing, title, description}; null where the clip has no such picture. The kinds are the keys of FIGURES; layerKind is "normalised" or "raw".
+// {kind, drawing, title, description}; null where the clip has no such picture. The kinds are the keys of FIGURES; layerKind is "normalised" or "raw".
 function makeFigure(view, kind, layerKind) {
   if (!Object.hasOwn(FIGURES, kind)) throw new Error(`no figure "${kind}"; there are ${Object.keys(FIGURES).join(", ")}`);
   const width = PAGE.width - 2 * PAGE.margin - PAGE.gutter;
-  return FIGURES[kind]({ ...view, theme: makePrintTheme(), axis: makePrintAxis(view, width) }, layerKind);
+  const figure = FIGURES[kind]({ ...view, theme: makePrintTheme(), axis: makePrintAxis(view, width) }, layerKind);
+  return figure && { ...figure, kind };
 }
 
 // The page's visible time on another width.
@@ -35,12 +36,12 @@ function makePrintAxis({ axis, data }, width) {
 
 function startFigure({ theme, data }, title, facts) {
   const drawing = createDrawing(PAGE.width, 0);
-  const figure = { drawing, theme, title: `${title}: ${data.payload.clip.name}`, facts, y: PAGE.margin };
+  const figure = { drawing, theme, title: `${title}: ${data.payload.clip.name}`, facts: [describeVerdict(data), ...facts], y: PAGE.margin };
   Object.assign(drawing, { fillStyle: theme.ground });
   drawing.fillRect(0, 0, PAGE.width, 0); // gets its height in the end
   addLines(figure, title, { size: 19, colour: theme.ink, isBold: true });
   addLines(figure, data.payload.clip.name, { size: 14, colour: theme.ink, isBold: true, most: 2 });
-  for (const fact of facts) addLines(figure, fact, { size: 12.5, colour: theme.soft, most: 3 });
+  for (const fact of figure.facts) addLines(figure, fact, { size: 12.5, colour: theme.soft, most: 3 });
   figure.y += PAGE.gap;
   return figure;
 }
@@ -93,6 +94,11 @@ function finishFigure(figure, { data }, roles, description) {
   drawing.height = Math.ceil(figure.y + PAGE.margin - 8);
   drawing.items[0].boxes[0][3] = drawing.height;
   return { drawing, title: figure.title, description: `${figure.facts.join(". ")}. ${description}` };
+}
+
+function describeVerdict({ predictions, payload: { best } }) {
+  const { label, probabilities, head } = predictions[best];
+  return `Heard as ${label}, ${(100 * Math.max(...probabilities)).toFixed(1)} % (head ${head})`;
 }
 
 const capitalise = (text) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -31,7 +31,7 @@ function makeSaveMenu(view, kind, draw, title) {
   };
   const press = async (format) => { await save[format](draw()); menu.open = false; menu.querySelector("summary").focus(); };
   const buttons = Object.keys(save).map((format) => makeButton(format.toUpperCase(), () => press(format), { "data-save": `${kind} ${format}`, "aria-label": `Save “${title}” as ${format.toUpperCase()}` }));
-  const menu = make("details", { class: "mv-save", "data-part": `save-${kind}` }, make("summary", { class: "mv-button", text: "Save picture", title: "As it is now, in light colours" }), make("div", { class: "mv-save-choices" }, ...buttons));
+  const menu = make("details", { class: "mv-save", "data-part": `save-${kind}` }, make("summary", { class: "mv-button", text: "Save picture", "aria-label": `Save picture: ${title}`, title: "As it is now, in light colours" }), make("div", { class: "mv-save-choices" }, ...buttons));
   menu.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !menu.open) return;
     event.stopPropagation(); // the selection stays
@@ -47,7 +47,7 @@ function addSaveSound(view, play) {
   const save = makeButton("", () => {
     const { span } = selection.current();
     saveFile(nameFile(data.payload.clip.name, `_${span.map((time) => time.toFixed(3)).join("-")}s.wav`), writeWav(cutSamples(sound.samples(), span)), "audio/wav");
-  }, { "data-part": "save-selection", hidden: true, "aria-label": "Save the selection as WAV", title: "Save the selected sound as WAV, 16 kHz, 16 bit" });
+  }, { "data-part": "save-selection", hidden: true, "aria-label": "Save WAV of the selection", title: "Save the selected sound as WAV, 16 kHz, 16 bit" });
   save.append(make("span", { text: "Save " }), "WAV");
   play.after(save);
   const show = () => { save.hidden = !selection.current().span || !sound.samples(); };

@@ -3,10 +3,10 @@
 const toNumber = (value) => String(+value.toFixed(2));
 const escapeXml = (text) => withoutControls(text).replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
-function writeSvg({ width, height, items }, { title, description }) {
-  const names = { count: 0 };
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="${toNumber(width)}" height="${toNumber(height)}" viewBox="0 0 ${toNumber(width)} ${toNumber(height)}" role="img" aria-labelledby="title description" font-family="${escapeXml(PRINT_FONT)}">\n`
-    + `<title id="title">${escapeXml(title)}</title>\n<desc id="description">${escapeXml(description)}</desc>\n${items.map((item) => writeSvgItem(item, names)).join("\n")}\n</svg>\n`;
+function writeSvg({ width, height, items }, { title, description, kind }) {
+  const names = { stem: kind, count: 0 }; // so that several figures can stand in one page
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="${toNumber(width)}" height="${toNumber(height)}" viewBox="0 0 ${toNumber(width)} ${toNumber(height)}" role="img" aria-labelledby="${kind}-title ${kind}-description" font-family="${escapeXml(PRINT_FONT)}">\n`
+    + `<title id="${kind}-title">${escapeXml(title)}</title>\n<desc id="${kind}-description">${escapeXml(description)}</desc>\n${items.map((item) => writeSvgItem(item, names)).join("\n")}\n</svg>\n`;
 }
 
 function writeSvgItem(item, names) {
@@ -15,7 +15,7 @@ function writeSvgItem(item, names) {
   if (item.kind === "line") return writeSvgLine(item, faint);
   if (item.kind === "text") return writeSvgText(item, faint);
   if (item.kind === "image") return `<image x="${toNumber(item.x)}" y="${toNumber(item.y)}" width="${toNumber(item.width)}" height="${toNumber(item.height)}"${faint} preserveAspectRatio="none" href="${item.canvas.toDataURL("image/png")}"/>`;
-  const id = `frame-${++names.count}`;
+  const id = `${names.stem}-frame-${++names.count}`;
   return `<clipPath id="${id}"><rect width="${toNumber(item.width)}" height="${toNumber(item.height)}"/></clipPath>\n`
     + `<g transform="translate(${toNumber(item.x)} ${toNumber(item.y)})" clip-path="url(#${id})">\n${item.items.map((one) => writeSvgItem(one, names)).join("\n")}\n</g>`;
 }

@@ -61,6 +61,7 @@ def test_a_picture_is_saved_as_svg_that_stands_alone(open_report, analysis, kind
     }
     assert all(element.get("href").startswith("data:image/png;base64,") for element in root.iter(f"{SVG}image"))
     shown = texts(svg)
+    assert any(text.startswith(f"Heard as {analysis.best.label}, ") for text in shown)
     assert HOSTILE in shown and HOSTILE in root.find(f"{SVG}title").text
     footer = shown[-2] + shown[-1]
     assert all(part in footer for part in ("sha256 000000000000", "preset compact", "analysed 2026-01-01", "mmer 0"))

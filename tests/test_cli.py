@@ -1,5 +1,6 @@
 """The shell: real clips through real encoders and heads of random weights; bad input ends in one sentence and exit code 2."""
 
+import csv
 import re
 import subprocess
 import sys
@@ -39,7 +40,7 @@ def refuse(capsys, *arguments):
 
 
 def test_analysis_prints_a_summary_and_writes_whole_files(capsys, heads_folder, tmp_path):
-    outputs = {"json": tmp_path / "a.json", "html": tmp_path / "a.html", "textgrid": tmp_path / "a.TextGrid"}
+    outputs = {"json": tmp_path / "a.json", "csv": tmp_path / "a.csv", "html": tmp_path / "a.html", "textgrid": tmp_path / "a.TextGrid"}
     options = [part for name, path in outputs.items() for part in (f"--{name}", path)]
     assert run("analyze", CLIP, "--text", WORDS, "--heads", heads_folder, *options) == 0
     printed = capsys.readouterr()
@@ -52,7 +53,11 @@ def test_analysis_prints_a_summary_and_writes_whole_files(capsys, heads_folder, 
     assert analysis.clip.outline and [w.label for w in analysis.alignment.words] == WORDS.split()
     assert [t.name for t in read_tiers(outputs["textgrid"])] == ["words", "syllables", "phones"]
     assert analysis.clip.sha256 in outputs["html"].read_text(encoding="utf-8")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.TextGrid", "a.html", "a.json"]
+    with outputs["csv"].open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    raw = [sum(float(row[f"raw_{name}"] or 0) for row in rows) for name in analysis.best.classes]
+    np.testing.assert_allclose(raw, analysis.predictions["late"].logits, atol=1e-4)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.TextGrid", "a.csv", "a.html", "a.json"]
 
 
 def test_json_can_hold_the_sound(heads_folder, tmp_path, librivox_clip):

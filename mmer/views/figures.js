@@ -36,7 +36,7 @@ function makePrintAxis({ axis, data }, width) {
 
 function startFigure({ theme, data }, title, facts) {
   const drawing = createDrawing(PAGE.width, 0);
-  const figure = { drawing, theme, title: `${title}: ${data.payload.clip.name}`, facts: [describeVerdict(data), ...facts], y: PAGE.margin };
+  const figure = { drawing, theme, title: `${title}: ${data.payload.clip.name}`, facts: [describeVerdict(data), ...facts, ...describePeer(data)], y: PAGE.margin };
   Object.assign(drawing, { fillStyle: theme.ground });
   drawing.fillRect(0, 0, PAGE.width, 0); // gets its height in the end
   addLines(figure, title, { size: 19, colour: theme.ink, isBold: true });
@@ -99,6 +99,10 @@ function finishFigure(figure, { data }, roles, description) {
 function describeVerdict({ predictions, payload: { best } }) {
   const { label, probabilities, head } = predictions[best];
   return `Heard as ${label}, ${(100 * Math.max(...probabilities)).toFixed(1)} % (head ${head})`;
+}
+
+function describePeer({ letter, peer }) {
+  return peer ? [`${letter} of two that share their scales; ${peer.letter} is ${peer.title ?? peer.payload.clip.name}`] : [];
 }
 
 const capitalise = (text) => text.charAt(0).toUpperCase() + text.slice(1);

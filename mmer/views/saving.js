@@ -24,10 +24,11 @@ function findControls(panel) {
 
 // "Save picture", which unfolds to SVG and PDF.
 function makeSaveMenu(view, kind, draw, title) {
-  const { name } = view.data.payload.clip;
+  const { letter, payload: { clip: { name } } } = view.data;
+  const ending = `${letter ? `_${letter}` : ""}_${kind}`; // beside another clip, A or B
   const save = {
-    svg: (figure) => saveFile(nameFile(name, `_${kind}.svg`), writeSvg(figure.drawing, figure), "image/svg+xml"),
-    pdf: async (figure) => saveFile(nameFile(name, `_${kind}.pdf`), await writePdf(figure.drawing, figure), "application/pdf"),
+    svg: (figure) => saveFile(nameFile(name, `${ending}.svg`), writeSvg(figure.drawing, figure), "image/svg+xml"),
+    pdf: async (figure) => saveFile(nameFile(name, `${ending}.pdf`), await writePdf(figure.drawing, figure), "application/pdf"),
   };
   const press = async (format) => { await save[format](draw()); menu.open = false; menu.querySelector("summary").focus(); };
   const buttons = Object.keys(save).map((format) => makeButton(format.toUpperCase(), () => press(format), { "data-save": `${kind} ${format}`, "aria-label": `Save “${title}” as ${format.toUpperCase()}` }));

@@ -117,7 +117,7 @@ def build(head_section: Callable[[str, str], None]) -> Panel:
         parts["origin"] = gr.HTML(elem_id="claim-origin")
         parts["back"] = gr.Button("Back to the clip it was made from", size="sm", visible=False, elem_id="claim-back")
         gr.HTML(PICKED)
-        parts["place"] = gr.Textbox(visible="hidden", label="Selection", container=False)
+        parts["place"] = gr.Textbox(elem_classes="mm-hidden", label="Selection", container=False)
         with gr.Row():
             parts["part"] = gr.Dropdown(
                 [("What is selected above", SELECTED)], value=SELECTED, label="Which part", elem_id="claim-part", min_width=200

@@ -84,6 +84,7 @@ def build(analyzer: Analyzer, *, examples: Sequence[Example], is_public: bool) -
         with gr.Column(scale=9, min_width=320, elem_classes="mm-results"):
             inputs.examples += build_examples(examples)
             results = build_results()
+    side = keep.build_side(head_section)
     take_uploads_only(inputs.audio)
     take_uploads_only(inputs.textgrid)
     take_uploads_only(inputs.importer)
@@ -96,7 +97,7 @@ def build(analyzer: Analyzer, *, examples: Sequence[Example], is_public: bool) -
         shown = event.success(handlers.show, session, results.shown, show_progress="hidden", api_visibility="private")
         shown.success(fn=None, js="() => window.mmer && window.mmer.reveal()", api_visibility="private")
 
-    imported = keep.wire(keep.KeepHandlers(), results.keep, inputs.importer, session, results.views, show_again)
+    imported = keep.wire(keep.KeepHandlers(), results.keep, side, inputs.importer, session, results.views, show_again)
     imported.failure(handlers.show_problem, session, [results.stages, inputs.analyse], api_name="problem_import", **HIDDEN)
     claim.wire(claim.ClaimHandlers(analyzer), results.claim, session, results.views, show_again, MODEL_QUEUE)
 
@@ -186,7 +187,7 @@ def build_exports() -> dict:
         )
         with gr.Row():
             exports = {kind: gr.Button(name, size="sm", elem_id=f"export-{kind}") for kind, name in EXPORTS.items()}
-        download = gr.DownloadButton("Download", visible="hidden", elem_id="download")
+        download = gr.DownloadButton("Download", elem_classes="mm-hidden", elem_id="download")
         with gr.Accordion("How this was computed", open=False):
             trace = gr.HTML(elem_id="trace")
     return {"exports": exports, "download": download, "trace": trace}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -11,18 +11,30 @@ import gradio as gr
 
 from ..errors import MmerError
 from ..results import Analysis
+from ..views import build_payload, dump_payload
 from . import keep_cards
 from .failures import for_people
 from .imports import read_import
 from .session import Kept, Session
 
+LISTED = 8  # how many components KeepHandlers.write_list fills
 MOST_KEPT = 12  # entries of the list; the oldest that is not pinned goes first
 HIDDEN: dict[str, Any] = {"api_visibility": "undocumented", "show_progress": "hidden"}
 CAPTION = (
     f"What you analysed on this page, the last {MOST_KEPT}. It is kept in memory for you alone and gone when you close the page or after "
     "30 minutes without use; nothing you record stays on the server. To keep a result, export it; its JSON can be opened again here."
 )
-EMPTY = '<p class="mm-note">Pin one entry as A and one as B to see them side by side.</p>'
+HOW_TO_PIN = "Pin one entry as A and one as B to see them side by side: two clips, two versions of one, two heads, or heads of two folds."
+SIDE_CAPTION = (
+    "One time axis and one scale for both. What is chosen in one is chosen in the other, by word. A solid line below a segment: its word "
+    "is not in the other; a dashed one: it adds clearly more or less there, by over a tenth of the scale. Small numbers are the other's."
+)
+SHOW_PAIR = """
+const place = element.querySelector(".mv-pair-place");
+const show = () => { if (props.value) window.mmerViews.mountPair(place, JSON.parse(props.value)); else window.mmerViews.unmount(place); };
+watch("value", show);
+show();
+"""
 
 
 @dataclass
@@ -37,13 +49,46 @@ class Panel:
     remove: gr.Button
     link: gr.Button
     linked: gr.Textbox  # folder of the example that is shown, for the browser
-    emotion: gr.Dropdown
-    comparison: gr.HTML
+    pinned: gr.HTML  # what is pinned
 
     @property
     def listed(self) -> list[Any]:
         """In the order of KeepHandlers.write_list."""
-        return [self.entries, self.note, self.tags, self.emotion, self.comparison]
+        return [self.entries, self.note, self.tags, self.pinned]
+
+
+@dataclass
+class Side:
+    """A and B side by side, across the whole page."""
+
+    whole: gr.Column
+    pair: gr.HTML  # its value is the two payloads of mmer.views as JSON text
+    emotion: gr.Dropdown
+    comparison: gr.HTML
+
+    @property
+    def shown(self) -> list[Any]:
+        """In the order of KeepHandlers.show_side."""
+        return [self.whole, self.pair, self.emotion, self.comparison]
+
+
+def build_side(head_section: Callable[[str, str], None]) -> Side:
+    with gr.Column(visible=False, elem_classes="mm-panel", elem_id="side-by-side") as whole:
+        head_section("Side by side", SIDE_CAPTION)
+        pair = gr.HTML(
+            "",
+            elem_id="pair",
+            html_template='<div class="mv-pair-place"></div>',
+            js_on_load=SHOW_PAIR,
+            apply_default_css=False,
+            elem_classes="mm-views",
+        )
+        head_section(
+            "Differences in numbers", "Every probability and logit of both, the words in order, and the layer weights that differ."
+        )
+        emotion = gr.Dropdown([], label="Emotion of the contributions", elem_id="keep-emotion", min_width=160)
+        comparison = gr.HTML("", elem_id="keep-comparison")
+    return Side(whole, pair, emotion, comparison)
 
 
 def build(head_section: Callable[[str, str], None]) -> Panel:
@@ -59,11 +104,9 @@ def build(head_section: Callable[[str, str], None]) -> Panel:
             parts["pins"] = {letter: gr.Button(f"Pin as {letter}", size="sm", elem_id=f"keep-pin-{letter}") for letter in "AB"}
             parts["remove"] = gr.Button("Remove", size="sm", elem_id="keep-remove")
             parts["link"] = gr.Button("Copy a link to what is shown", size="sm", elem_id="keep-link")
-        parts["linked"] = gr.Textbox(visible="hidden", label="Example", container=False)
+        parts["linked"] = gr.Textbox(elem_classes="mm-hidden", label="Example", container=False)
         gr.HTML('<p class="mm-note" id="keep-link-text" aria-live="polite"></p>')
-        gr.HTML('<div class="mm-section mk-head"><h2>Side by side</h2></div>')
-        parts["emotion"] = gr.Dropdown([], label="Emotion of the contributions", visible=False, elem_id="keep-emotion", min_width=160)
-        parts["comparison"] = gr.HTML(EMPTY, elem_id="keep-comparison")
+        parts["pinned"] = gr.HTML(write_pinned({}), elem_id="keep-pinned")
     return Panel(**parts)
 
 
@@ -78,32 +121,32 @@ class KeepHandlers:
     def refresh(self, session: Session) -> tuple:
         """What is shown is in the list, and chosen there."""
         if session.analysis is None:
-            return tuple(gr.skip() for _ in range(5))
+            return tuple(gr.skip() for _ in range(LISTED))
         kept = remember(session, session.analysis)
         return self.write_list(session, kept)
 
     def write_list(self, session: Session, chosen: Kept | None, emotion: str | None = None) -> tuple:
         choices = [(keep_cards.name_kept(kept, session.pinned), kept.number) for kept in session.kept]
-        classes, shown = self.compare(session, emotion)
         return (
             gr.Radio(choices, value=chosen.number if chosen else None),
             chosen.note if chosen else "",
             chosen.tags if chosen else "",
-            gr.Dropdown(classes, value=emotion if emotion in classes else (classes[0] if classes else None), visible=bool(classes)),
-            shown,
+            write_pinned(session.pinned),
+            *self.show_side(session, emotion),
         )
 
-    def compare(self, session: Session, emotion: str | None) -> tuple[list[str], str]:
-        """(the emotions to choose from, the comparison as HTML)."""
-        if len(session.pinned) < 2:
-            pinned = "".join(f'<p class="mm-note">{letter} is {escape(k.analysis.clip.name)}.</p>' for letter, k in session.pinned.items())
-            return [], pinned + EMPTY
+    def show_side(self, session: Session, emotion: str | None) -> tuple:
+        """A and B side by side, once both are pinned and speak of the same classes."""
+        if not can_compare(session.pinned):
+            session.drawn = ()
+            return gr.Column(visible=False), "", gr.Dropdown([], value=None), ""
         one, other = (session.pinned[letter].analysis for letter in "AB")
-        if one.best.classes != other.best.classes:
-            return [], '<p class="mm-problem">A and B speak of different classes, so their numbers can\'t be set side by side.</p>'
+        pair = tuple(session.pinned[letter].number for letter in "AB")
         classes = sorted(one.best.classes, key=lambda name: name != one.best.label)  # A's verdict first
         chosen = emotion if emotion in classes else classes[0]
-        return classes, keep_cards.write_comparison(one, other, chosen)
+        drawn = gr.skip() if session.drawn == pair else dump_pair([session.pinned[letter] for letter in "AB"])
+        session.drawn = pair
+        return gr.Column(visible=True), drawn, gr.Dropdown(classes, value=chosen), keep_cards.write_comparison(one, other, chosen)
 
     def choose(self, session: Session, number: int | None) -> tuple:
         kept = find_kept(session, number)
@@ -146,7 +189,7 @@ class KeepHandlers:
         return session.example.folder.name if stored and session.example else ""
 
     def show_comparison(self, session: Session, emotion: str) -> str:
-        return self.compare(session, emotion)[1]
+        return self.show_side(session, emotion)[-1]
 
     @for_people
     def take_import(self, session: Session, path: str | None) -> None:
@@ -161,6 +204,29 @@ class KeepHandlers:
             raise
         session.begin()
         session.analysis, session.example = analysis, None
+
+
+def can_compare(pinned: Mapping[str, Kept]) -> bool:
+    return len(pinned) == 2 and pinned["A"].analysis.best.classes == pinned["B"].analysis.best.classes
+
+
+def dump_pair(pinned: Sequence[Kept]) -> str:
+    """The payloads of both as JSON text for `mmerViews.mountPair`, each under the name that the list gives it."""
+    return dump_payload([{"title": keep_cards.name_clip(kept), "payload": build_payload(kept.analysis)} for kept in pinned])
+
+
+def write_pinned(pinned: Mapping[str, Kept]) -> str:
+    """What A and B are, and where they can be seen."""
+    if not pinned:
+        return f'<p class="mm-note">{HOW_TO_PIN}</p>'
+    told = "".join(f"<li><b>{letter}</b> {escape(keep_cards.name_clip(kept))}</li>" for letter, kept in sorted(pinned.items()))
+    if len(pinned) < 2:
+        after = f'<p class="mm-note">Pin another entry as {"B" if "A" in pinned else "A"}.</p>'
+    elif can_compare(pinned):
+        after = '<p class="mm-note"><a href="#side-by-side">They stand side by side below.</a></p>'
+    else:
+        after = '<p class="mm-problem">A and B speak of different classes, so their numbers can\'t be set side by side.</p>'
+    return f'<ul class="mk-pinned">{told}</ul>{after}'
 
 
 def remember(session: Session, analysis: Analysis) -> Kept:
@@ -194,24 +260,27 @@ def need_kept(session: Session, number: int | None) -> Kept:
     return kept
 
 
-def wire(handlers: KeepHandlers, panel: Panel, importer: gr.UploadButton, session: gr.State, shown: gr.HTML, show_again: Callable) -> Any:
+def wire(
+    handlers: KeepHandlers, panel: Panel, side: Side, importer: gr.UploadButton, session: gr.State, shown: gr.HTML, show_again: Callable
+) -> Any:
     """`shown`: the linked views, whose change means another result. `show_again(event)` shows the session's analysis after an event.
 
     Returns the event of an import, whose failure the caller shows.
     """
-    shown.change(handlers.refresh, session, panel.listed, api_name="refresh_list", **HIDDEN)
+    listed = [*panel.listed, *side.shown]
+    shown.change(handlers.refresh, session, listed, api_name="refresh_list", **HIDDEN)
     panel.entries.input(handlers.choose, [session, panel.entries], [panel.note, panel.tags], api_name="choose_kept", **HIDDEN)
     written = [session, panel.entries, panel.note, panel.tags]
     for number, event in enumerate((panel.note.blur, panel.note.submit, panel.tags.blur, panel.tags.submit)):
         event(handlers.save, written, panel.entries, api_name=f"save_note_{number}", **HIDDEN)
     show_again(panel.open.click(handlers.open, [session, panel.entries], api_name="open_kept", **HIDDEN))
-    chosen = [session, panel.entries, panel.emotion]
+    chosen = [session, panel.entries, side.emotion]
     for letter, button in panel.pins.items():
-        button.click(handlers.pinner(letter), chosen, panel.listed, api_name=f"pin_{letter.lower()}", **HIDDEN)
-    panel.remove.click(handlers.remove, chosen, panel.listed, api_name="remove_kept", **HIDDEN)
+        button.click(handlers.pinner(letter), chosen, listed, api_name=f"pin_{letter.lower()}", **HIDDEN)
+    panel.remove.click(handlers.remove, chosen, listed, api_name="remove_kept", **HIDDEN)
     named = panel.link.click(handlers.name_example, session, panel.linked, api_name="name_example", **HIDDEN)
     named.success(fn=None, inputs=panel.linked, js="(example) => { window.mmerKeep.copyLink(example); }", api_visibility="private")
-    panel.emotion.input(handlers.show_comparison, [session, panel.emotion], panel.comparison, api_name="choose_compared_emotion", **HIDDEN)
+    side.emotion.input(handlers.show_comparison, [session, side.emotion], side.comparison, api_name="choose_compared_emotion", **HIDDEN)
     imported = importer.upload(handlers.take_import, [session, importer], api_name="import_analysis", **HIDDEN)
     show_again(imported)
     return imported

@@ -19,6 +19,13 @@ from .claim_cards import draw_bar, draw_signed, write_cell, write_differences
 from .session import Kept
 
 
+def name_clip(kept: Kept) -> str:
+    """The example's title or the clip's name, and the head that spoke."""
+    title = kept.example.title if kept.example else kept.analysis.clip.name
+    changed = ", changed" if kept.analysis.parent is not None else ""
+    return f"{kept.number}. {title}{changed} · {kept.analysis.best.head}"
+
+
 def name_kept(kept: Kept, pinned: dict[str, Kept]) -> str:
     """One line of the list."""
     best = kept.analysis.best

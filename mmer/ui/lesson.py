@@ -86,7 +86,7 @@ def build(analyzer: Analyzer, tab: gr.Tab, *, examples: Sequence[Example]) -> No
             elem_classes="mm-views",
         )
         link = gr.Textbox(visible=False)
-        measure = gr.Button("Measure", elem_id="lesson-measure", visible="hidden")
+        measure = gr.Button("Measure", elem_id="lesson-measure", elem_classes="mm-hidden")
     quiet: dict[str, Any] = {"show_progress": "hidden", **HIDDEN}
     tab.select(
         handlers.open, [session, link], [chosen, pages], js="(session, link) => [session, location.hash]", api_name="lesson_open", **quiet

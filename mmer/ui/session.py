@@ -57,6 +57,7 @@ class Session:
     kept: list[Kept] = field(default_factory=list)  # what was analysed, oldest first; bounded (keep.py)
     numbered: int = 0  # entries so far
     pinned: dict[str, Kept] = field(default_factory=dict)  # "A", "B"
+    drawn: tuple[int, ...] = ()  # numbers of the two entries that stand side by side
 
     def begin(self) -> StopFlag:
         """A stop flag for a new run; an older run that is still in a stage keeps its own."""

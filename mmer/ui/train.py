@@ -301,7 +301,7 @@ def build_actions(parts: dict[str, Any]) -> None:
     with gr.Row(elem_classes="mm-actions"):
         for name, title in (("stop", "Stop"), ("resume", "Resume"), ("export", "Export as zip"), ("delete", "Delete")):
             parts[name] = gr.Button(title, size="sm", visible=False, elem_id=f"run-{name}", min_width=90)
-    parts["download"] = gr.DownloadButton("Download", visible="hidden", elem_id="run-download")
+    parts["download"] = gr.DownloadButton("Download", elem_classes="mm-hidden", elem_id="run-download")
     with gr.Column(visible=False, elem_id="delete-question") as parts["question"]:
         parts["ask"] = gr.HTML()
         with gr.Row(elem_classes="mm-actions"):

@@ -45,7 +45,7 @@ function makeAttention(view) {
     const key = `${unit} ${direction} ${layer} ${which}`;
     if (key === pictured) return;
     pictured = key;
-    picture = paintMap(data.plane(unit, direction, layer, which), view.theme.sequential);
+    picture = paintMap(data.plane(unit, direction, layer, which), data.mostAttention(selection.current().map), view.theme.sequential);
   }
   function draw() {
     const width = axis.width();
@@ -60,7 +60,7 @@ function makeAttention(view) {
   function mark() {
     const state = selection.current();
     span.hidden = !state.span;
-    if (state.span) Object.assign(span.style, { left: `${(100 * state.span[0]) / data.duration}%`, width: `${(100 * (state.span[1] - state.span[0])) / data.duration}%` });
+    if (state.span) Object.assign(span.style, { left: `${(100 * state.span[0]) / data.extent()}%`, width: `${(100 * (state.span[1] - state.span[0])) / data.extent()}%` });
     const chosen = data.units.T.words.flatMap((owner, row) => (row === state.token || (state.word !== null && owner === state.word) ? [row] : []));
     bands.replaceChildren(...chosen.map((row) => make("div", { class: row === state.token ? "mv-band mv-selected" : "mv-band", style: { top: `${row * rowPixels}px`, height: `${rowPixels}px` } })));
     markRows(data, state, names);
@@ -86,8 +86,7 @@ function makeNoAttention(data) {
   return { element: panel, draw: () => {}, mark: () => {}, colour: () => {}, showChoices: () => {} };
 }
 
-function paintMap({ rows, columns, values }, ramp) {
-  const most = values.reduce((a, b) => Math.max(a, b), 1e-9);
+function paintMap({ rows, columns, values }, most, ramp) {
   const canvas = paintPixels(columns, rows, ramp, (i) => Math.round((255 * values[i]) / most));
   return { canvas, rows, columns, most };
 }

@@ -26,6 +26,7 @@ function unpack(packed) {
 
 const TIERS = ["W", "S", "P"]; // top to bottom
 
+// The data of one clip. `peer` is that of the clip it is shown beside, whose scales it shares, or null.
 function readData(payload) {
   if (payload.format !== "mmer-views" || payload.version !== 1) throw new Error(`not a payload of version 1: ${payload.format} ${payload.version}`);
   const { predictions, units, classes } = payload;
@@ -39,7 +40,13 @@ function readData(payload) {
   const keep = (key, compute) => { if (!kept.has(key)) kept.set(key, compute()); return kept.get(key); };
 
   const data = {
-    payload, predictions, units, classes, late, maps, duration: payload.clip.duration,
+    payload, predictions, units, classes, late, maps, duration: payload.clip.duration, peer: null,
+    wave: { low: unpack(payload.acoustics.wave.low).values, high: unpack(payload.acoustics.wave.high).values },
+    pitch: payload.acoustics.pitch ? unpack(payload.acoustics.pitch.hertz) : null,
+    // the largest of a measure here and in the clip beside it; a measure that one of them hasn't is -Infinity
+    largest: (measure) => Math.max(measure(data), data.peer ? measure(data.peer) : -Infinity),
+    extent: () => data.largest((one) => one.duration), // seconds of the time axis
+    loudest: () => keep(`loudest ${data.peer !== null}`, () => data.largest(findLoudest)),
     tiers: TIERS.filter((unit) => units[unit]),
     hasBranch: (unit) => contributions.has(unit),
     biases: () => late.branches.map((branch) => branch.bias),
@@ -55,10 +62,14 @@ function readData(payload) {
     tierSource: (unit) => contributions.has(unit) ? unit : unit === "W" && contributions.has("T") ? "T" : null,
 
     // the largest of all tiles and word pieces, so that they share one scale
-    limit: (emotion, scale) => keep(`limit ${emotion} ${scale}`, () => Math.max(1e-9, ...["T", ...data.tiers].flatMap((unit) => Array.from(data.tierValues(unit, emotion, scale) ?? [], Math.abs)))),
+    limit: (emotion, scale) => data.largest((one) => one.ownLimit(emotion, scale)),
+    ownLimit: (emotion, scale) => keep(`limit ${emotion} ${scale}`, () => Math.max(1e-9, ...["T", ...data.tiers].flatMap((unit) => Array.from(data.tierValues(unit, emotion, scale) ?? [], Math.abs)))),
+    largestFrame: (emotion, scale) => data.largest((one) => (one.values("F", emotion, scale) ?? []).reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9)),
 
     // attention of one direction, layer and head or their means ("mean"): rows are word pieces, columns cells
     plane: (unit, direction, layer, head) => keep(`plane ${unit} ${direction} ${layer} ${head}`, () => averageMaps(keep(`maps ${unit} ${direction}`, () => unpack(maps.get(unit).packed[direction])), direction, layer, head)),
+    hasPlane: ({ unit, layer, head }) => maps.has(unit) && (layer === "mean" || +layer < maps.get(unit).shape[0]) && (head === "mean" || +head < maps.get(unit).shape[1]),
+    mostAttention: (map) => data.largest((one) => (one.hasPlane(map) ? one.plane(map.unit, map.direction, map.layer, map.head).values.reduce((a, b) => Math.max(a, b), 1e-9) : -Infinity)),
     cellStart: (unit, cell) => units[unit].starts[cell * maps.get(unit).size],
     cellEnd: (unit, cell) => units[unit].ends[Math.min((cell + 1) * maps.get(unit).size, units[unit].ends.length) - 1],
 
@@ -90,6 +101,10 @@ function readData(payload) {
     wordName: (word) => payload.words[word] ?? "",
   };
   return data;
+}
+
+function findLoudest({ wave }) {
+  return Math.max(0.01, ...[wave.low, wave.high].map((edge) => edge.reduce((most, one) => Math.max(most, Math.abs(one)), 0) / 127));
 }
 
 // The last index whose value is not after `time`; -1 if all are.

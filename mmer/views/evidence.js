@@ -71,7 +71,8 @@ function makeEvidence(view) {
     const kept = chart.querySelector(".mv-parts")?.scrollTop ?? 0;
     const hadFocus = document.activeElement?.closest?.("[data-branch]")?.dataset.branch;
     const steps = listSteps(data, role, emotion, scale);
-    const low = Math.min(0, ...steps.flatMap((step) => [step.start, step.end])), high = Math.max(0, ...steps.flatMap((step) => [step.start, step.end]));
+    const ends = (one) => (one.predictions[role] ? listSteps(one, role, emotion, scale).flatMap((step) => [step.start, step.end]) : []);
+    const low = -data.largest((one) => Math.max(0, ...ends(one).map((end) => -end))), high = data.largest((one) => Math.max(0, ...ends(one)));
     const toShare = (value) => (100 * (value - low)) / Math.max(high - low, 1e-9);
     const rows = [];
     steps.forEach((step, i) => {
@@ -122,12 +123,20 @@ function makeStep(view, step, toShare, isOpen, next) {
   const track = make("span", { class: "mv-track" }, make("i", { class: "mv-zero", style: { left: `${toShare(0)}%` } }), makeBar(step.start, step.end, toShare, isTotal ? "total" : signOf(step.value)),
     next && !["total", "scaled"].includes(step.kind) ? make("i", { class: "mv-link", style: { left: `${toShare(step.end)}%` } }) : null);
   const label = make("span", { class: "mv-step-name" }, make("span", { text: step.label }), step.share && step.share < 1 ? make("small", { text: "× ½" }) : null, flip ? make("em", { class: "mv-flip", text: `decides: else ${flip.label}` }) : null);
-  const cells = [label, track, make("span", { class: "mv-number", text: signed(step.value) })];
+  const cells = [label, track, make("span", { class: "mv-number", text: signed(step.value) }, makeDifference(view, step))];
   if (step.kind !== "branch") return make("div", { class: `mv-step mv-step-${step.kind}`, "data-step": step.part ?? step.kind }, ...cells);
   return make("button", {
     type: "button", class: "mv-step mv-step-branch", "data-branch": step.unit, "data-step": step.unit, "aria-expanded": String(isOpen), title: isOpen ? "Fold its segments" : "Show its segments",
     onclick: () => selection.set({ branch: isOpen ? null : step.unit }),
   }, ...cells);
+}
+
+// Beside another clip: how much more this step adds here than there.
+function makeDifference({ data, selection }, step) {
+  const { role, emotion, scale } = selection.current();
+  if (!data.peer) return null;
+  const other = data.peer.predictions[role] && listSteps(data.peer, role, emotion, scale).find((one) => one.kind === step.kind && one.part === step.part);
+  return make("small", { class: "mv-difference", text: other ? `${data.peer.letter} ${signed(other.value)}` : `not in ${data.peer.letter}`, title: other ? `${signed(step.value - other.value)} to ${data.peer.letter}` : undefined });
 }
 
 // The segments of the unfolded branch, with a scale of their own: they are small.

@@ -15,15 +15,17 @@ function makeLayers(view) {
   function build() {
     place.replaceChildren(...roles.map(([role, prediction]) => make("div", { class: "mv-layer-role" },
       make("h3", { text: `${ROLE_NAMES[role] ?? role}, ${prediction.head}` }),
-      ...Object.entries(prediction.layers).map(([unit, layers]) => makeLayerChart(data.units[unit]?.name ?? unit, layers, kind)))));
+      ...Object.entries(prediction.layers).map(([unit, layers]) => makeLayerChart(data.units[unit]?.name ?? unit, layers, kind, data.peer?.predictions[role]?.layers[unit] ?? null)))));
   }
   return { element: panel, build };
 }
 
-function makeLayerChart(name, layers, kind) {
+// `beside`: the same branch's weights of the clip it is shown beside, for one scale.
+function makeLayerChart(name, layers, kind, beside) {
   const values = layers[kind], spread = kind === "normalised" ? layers.spread : null;
   const even = kind === "normalised" ? 1 / values.length : 1;
-  const low = Math.min(0, ...values, ...(spread?.low ?? [])), high = Math.max(even, ...values, ...(spread?.high ?? [])) * 1.06;
+  const all = [layers, beside].flatMap((one) => (one ? [...one[kind], ...(kind === "normalised" && one.spread ? [...one.spread.low, ...one.spread.high] : [])] : []));
+  const low = Math.min(0, ...all), high = Math.max(even, ...all) * 1.06;
   const toShare = (value) => (100 * (value - low)) / (high - low);
   const columns = values.map((value, i) => {
     const [from, to] = [toShare(Math.min(0, value)), toShare(Math.max(0, value))];

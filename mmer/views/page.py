@@ -9,7 +9,10 @@ from typing import Any
 from .payload import dump_payload
 
 # in the order of their needs; together they are one function, so that nothing of theirs is global but window.mmerViews
-SCRIPTS = ("elements", "data", "selection", "sound", "axis", "transcript", "player", "attention", "evidence", "layers", "views")
+SCRIPTS = (
+    "elements", "data", "selection", "sound", "axis", "transcript", "player", "attention", "evidence", "layers", "pair",
+    "drawing", "svg", "pdf", "figures", "saving", "views",
+)  # fmt: skip
 
 NO_SCRIPT = "The pictures are drawn by JavaScript, which is part of this file: allow it to see them."
 

@@ -18,7 +18,7 @@ function makePlayer(view) {
   const tiers = data.tiers.map((unit) => makeTier(view, unit));
   const span = make("div", { class: "mv-span", hidden: true });
   const cursor = make("div", { class: "mv-cursor", hidden: true });
-  const joins = data.payload.clip.joins.map((time) => make("div", { class: "mv-join", title: `Windows of the encoder meet at ${seconds(time)} s`, style: { left: `${(100 * time) / data.duration}%` } }));
+  const joins = data.payload.clip.joins.map((time) => make("div", { class: "mv-join", title: `Windows of the encoder meet at ${seconds(time)} s`, style: { left: `${(100 * time) / data.extent()}%` } }));
   const inner = make("div", { class: "mv-inner" }, stack, ...tiers.map((tier) => tier.element), ...joins, span, cursor);
   const scroller = make("div", { class: "mv-scroll" }, inner);
   const legend = makeLegend(view);
@@ -51,14 +51,14 @@ function makePlayer(view) {
     for (const tier of tiers) tier.mark();
     const { span: chosen } = selection.current();
     span.hidden = !chosen;
-    if (chosen) Object.assign(span.style, { left: `${(100 * chosen[0]) / data.duration}%`, width: `${(100 * (chosen[1] - chosen[0])) / data.duration}%` });
+    if (chosen) Object.assign(span.style, { left: `${(100 * chosen[0]) / data.extent()}%`, width: `${(100 * (chosen[1] - chosen[0])) / data.extent()}%` });
   }
   let now = null;
   function follow() {
     const time = sound.position();
     cursor.hidden = time === null;
     if (time !== null) {
-      cursor.style.left = `${(100 * time) / data.duration}%`;
+      cursor.style.left = `${(100 * time) / data.extent()}%`;
       if (axis.zoom() > 1) axis.reveal([time, time]);
     }
     const at = time === null || !data.units.W ? -1 : data.segmentAt("W", time);
@@ -99,7 +99,7 @@ function listLanes(data) {
 function makeTier(view, unit) {
   const { data, selection } = view;
   const { labels, starts, ends, name } = data.units[unit];
-  const percent = (time) => `${((100 * time) / data.duration).toFixed(4)}%`;
+  const percent = (time) => `${((100 * time) / data.extent()).toFixed(4)}%`;
   const tiles = labels.map((label, i) => make("button", {
     type: "button", class: "mv-tile", tabindex: "-1", "data-keys": unit, "data-unit": unit, "data-segment": i, "aria-label": `${label}, ${seconds(starts[i])} to ${seconds(ends[i])} seconds`,
     style: { left: percent(starts[i]), width: percent(ends[i] - starts[i]) },
@@ -151,7 +151,7 @@ function makeTier(view, unit) {
       if (total === fitted || !tiles.length) return;
       fitted = total;
       widths ??= measureLabels(tiles[0], labels);
-      tiles.forEach((tile, i) => tile.classList.toggle("mv-tiny", widths[i] + 4 > ((ends[i] - starts[i]) / data.duration) * total));
+      tiles.forEach((tile, i) => tile.classList.toggle("mv-tiny", widths[i] + 4 > ((ends[i] - starts[i]) / data.extent()) * total));
     },
   };
 }
@@ -174,7 +174,7 @@ function listenToSound(view, stack, scroller) {
   stack.addEventListener("pointermove", (event) => {
     const time = axis.timeAt(event.clientX, scroller);
     if (drag && Math.abs(event.clientX - drag.x) > DRAG_PIXELS) dragged = true;
-    if (drag && dragged) selection.pickSpan(...[drag.time, time].sort((a, b) => a - b));
+    if (drag && dragged) selection.pickSpan(...[drag.time, time].map((one) => Math.min(one, data.duration)).sort((a, b) => a - b));
     else view.tip.show(event, describeMoment(data, selection.current(), time, event.target.dataset.lane));
   });
   stack.addEventListener("pointerleave", () => view.tip.hide());
@@ -184,7 +184,7 @@ function listenToSound(view, stack, scroller) {
     const time = axis.timeAt(event.clientX, scroller);
     const frame = document.elementsFromPoint(event.clientX, event.clientY).some((one) => one.dataset?.lane === "frames") ? data.segmentAt("F", time) : -1;
     if (frame >= 0) view.playPicked(() => selection.pickSegment("F", frame));
-    else sound.play(time, data.duration);
+    else if (time < data.duration) sound.play(time, data.duration);
   });
 }
 
@@ -246,6 +246,7 @@ function readOutline(data) {
   const { low, high } = data.wave;
   return (start, end) => {
     const from = Math.min(low.length - 1, Math.floor(start / step)), to = Math.min(low.length, Math.max(from + 1, Math.ceil(end / step)));
+    if (from >= low.length - 1 && start >= data.duration) return [0, 0]; // beyond the clip, beside a longer one
     let [least, most] = [127, -127];
     for (let i = from; i < to; i++) { least = Math.min(least, low[i]); most = Math.max(most, high[i]); }
     return [least / 127, most / 127];
@@ -281,9 +282,7 @@ function drawAttentionRow({ data, selection, axis, theme }, context, width, heig
 function makeSpectrogramDrawer(data) {
   const { spectrogram } = data.payload.acoustics;
   const { shape: [bands, columns], values } = unpack(spectrogram.values);
-  const voiced = data.pitch.values.filter((hertz) => hertz > 0).sort();
-  const [middle, rare] = [0.5, 0.9].map((share) => voiced[Math.floor(share * (voiced.length - 1))] ?? 150);
-  const low = Math.max(50, middle * 0.5), high = Math.min(600, Math.max(middle * 1.7, rare * 1.15)); // octave errors and whistling consonants may leave the picture
+  const low = -data.largest((one) => -findPitchRange(one)[0]), high = data.largest((one) => findPitchRange(one)[1]);
   let image = null, painted = null;
 
   return ({ axis, theme }, context, width, height) => {
@@ -291,11 +290,18 @@ function makeSpectrogramDrawer(data) {
     const [start, end] = axis.visible();
     const [from, to] = [start / spectrogram.step, end / spectrogram.step];
     context.imageSmoothingEnabled = true;
-    context.drawImage(image, from, 0, Math.min(to, columns) - from, bands, 0, 0, (width * (Math.min(to, columns) - from)) / (to - from), height);
+    if (from < columns) context.drawImage(image, from, 0, Math.min(to, columns) - from, bands, 0, 0, (width * (Math.min(to, columns) - from)) / (to - from), height);
     const toY = (hertz) => height - 4 - ((hertz - low) / (high - low)) * (height - 8);
     drawPitchScale(context, theme, low, high, toY, width);
     drawPitch(context, theme, data, axis, toY, low, high);
   };
+}
+
+// Octave errors and whistling consonants may leave the picture.
+function findPitchRange({ pitch }) {
+  const voiced = (pitch?.values ?? new Float32Array()).filter((hertz) => hertz > 0).sort();
+  const [middle, rare] = [0.5, 0.9].map((share) => voiced[Math.floor(share * (voiced.length - 1))] ?? 150);
+  return [Math.max(50, middle * 0.5), Math.min(600, Math.max(middle * 1.7, rare * 1.15))];
 }
 
 function paintSpectrogram(values, bands, columns, ramp) {

@@ -1,22 +1,20 @@
 // The component: one place, one payload, one selection. Everything outside talks to it through window.mmerViews (docs/linked-views.md).
 
-function mountViews(place, payload) {
-  const data = readData(payload);
-  data.wave = { low: unpack(payload.acoustics.wave.low).values, high: unpack(payload.acoustics.wave.high).values };
-  data.pitch = payload.acoustics.pitch ? unpack(payload.acoustics.pitch.hertz) : null;
-  data.loudest = rememberLoudest(data);
-  data.largestFrame = (emotion, scale) => data.values("F", emotion, scale).reduce((most, one) => Math.max(most, Math.abs(one)), 1e-9);
+// `axis`: that of the view beside it, when there is one; `bar`: where the bar of tools goes, when not above the pictures.
+function mountViews(root, data, { axis = createAxis(data.extent()), bar: barPlace = null } = {}) {
+  const { payload } = data;
   const selection = createSelection(data);
-  const root = make("div", { class: "mv" });
-  place.replaceChildren(root);
-  const view = { root, data, payload, selection, axis: createAxis(data.duration), sound: createSound(data), tip: makeTip(root), theme: readTheme(root) };
+  const view = { root, data, payload, selection, axis, sound: createSound(data), tip: makeTip(root), theme: readTheme(root) };
   view.playSelection = () => { const { span } = selection.current(); if (span) view.sound.play(...span); else view.sound.stop(); };
   view.playPicked = (pick) => { pick(); view.playSelection(); };
 
   const bar = makeBarOfTools(view);
   const parts = { player: makePlayer(view), attention: makeAttention(view), evidence: makeEvidence(view), layers: makeLayers(view) };
   const further = make("div", { class: "mv-further" });
-  root.append(bar.element, parts.player.element, parts.attention.element, parts.evidence.element, parts.layers.element, further, view.tip.element);
+  for (const [name, part] of Object.entries(parts)) part.element.dataset.picture = name;
+  (barPlace ?? root).append(bar.element);
+  root.append(parts.player.element, parts.attention.element, parts.evidence.element, parts.layers.element, further, view.tip.element);
+  addSaving(view, bar, parts);
   view.addPanel = (title, caption) => { const panel = makePanel(title, caption); further.append(panel); return panel; };
 
   const redrawAll = () => {
@@ -37,7 +35,6 @@ function mountViews(place, payload) {
     if (isRecoloured || changed.has("role") || changed.has("branch")) parts.evidence.build();
     else parts.evidence.mark();
     bar.show();
-    document.dispatchEvent(new CustomEvent("mmer-selection", { detail: { selection: selection.get(), changed: [...changed] } }));
   });
   parts.player.colour();
   parts.player.mark();
@@ -45,15 +42,10 @@ function mountViews(place, payload) {
   parts.evidence.build();
   parts.layers.build();
   bar.show();
-  listenToKeys(view, parts.player);
+  for (const one of barPlace ? [root, bar.element] : [root]) listenToKeys(view, parts.player, one);
   const unwatch = watchSurroundings(root, parts.player, redrawAll);
   view.close = () => { unwatch(); view.sound.close(); };
   return view;
-}
-
-function rememberLoudest(data) {
-  const outline = Math.max(0.01, ...[data.wave.low, data.wave.high].map((edge) => edge.reduce((most, one) => Math.max(most, Math.abs(one)), 0) / 127));
-  return () => outline;
 }
 
 // The bar that stays in sight: sound, emotion, scale, and what is selected.
@@ -103,7 +95,7 @@ function makeTip(root) {
       if (event.pointerType === "touch" || !text) return;
       element.textContent = text;
       element.hidden = false;
-      const box = root.getBoundingClientRect();
+      const box = (element.offsetParent ?? root).getBoundingClientRect(); // beside another view the root may have no box
       const x = Math.min(event.clientX - box.left + 14, box.width - element.offsetWidth - 4);
       Object.assign(element.style, { left: `${Math.max(0, x)}px`, top: `${event.clientY - box.top + 18}px` });
     },
@@ -112,7 +104,7 @@ function makeTip(root) {
 }
 
 // Space, arrows, Esc, + and -, while the focus is on something of the pictures.
-function listenToKeys(view, player) {
+function listenToKeys(view, player, listened) {
   const { data, selection, axis, sound, root } = view;
   const order = [...(data.units.T ? ["T"] : []), ...data.tiers];
   const count = (unit) => data.units[unit].labels.length;
@@ -144,7 +136,7 @@ function listenToKeys(view, player) {
     Escape: () => { sound.stop(); selection.clear(); },
     "+": () => axis.zoomBy(1.6, middleOf(selection)), "=": () => axis.zoomBy(1.6, middleOf(selection)), "-": () => axis.zoomBy(1 / 1.6, middleOf(selection)), 0: () => axis.fit(null),
   };
-  root.addEventListener("keydown", (event) => {
+  listened.addEventListener("keydown", (event) => {
     const at = event.target.closest("[data-keys]");
     if (event.ctrlKey || event.metaKey || event.altKey || !keys[event.key]) return;
     if (!at && event.key !== "Escape") return;
@@ -171,7 +163,7 @@ function middleOf(selection) {
 // Draws again when the place gets another width or the page another theme. Returns what stops it.
 function watchSurroundings(root, player, redraw) {
   const width = new ResizeObserver(() => player.resize());
-  width.observe(root);
+  width.observe(player.element);
   const scheme = window.matchMedia("(prefers-color-scheme: dark)");
   const later = () => setTimeout(redraw, 30);
   scheme.addEventListener("change", later);
@@ -181,28 +173,50 @@ function watchSurroundings(root, player, redraw) {
   return () => { width.disconnect(); theme.disconnect(); scheme.removeEventListener("change", later); };
 }
 
-const mounted = new Map(); // place -> view
+const mounted = new Map(); // place -> handle
+const pairs = new Map(); // place -> what closes its two views
 let latest = null; // the handle of the view that was mounted last
 const listeners = new Set();
 
-function makeHandle({ selection, sound, payload, data, addPanel, close }) {
+function makeHandle({ selection, sound, payload, data, addPanel, close, figure }) {
   return {
-    payload, data, addPanel, close, get: selection.get, set: (changes) => [...selection.set(changes)], pickSegment: selection.pickSegment, pickToken: selection.pickToken,
+    payload, data, addPanel, close, figure, get: selection.get, set: (changes) => [...selection.set(changes)], pickSegment: selection.pickSegment, pickToken: selection.pickToken,
     pickSpan: selection.pickSpan, clear: selection.clear, play: sound.play, stop: sound.stop,
     subscribe: (listener) => selection.subscribe((_, changed) => listener(selection.get(), [...changed])),
   };
 }
 
+function empty(place) {
+  mounted.get(place)?.close();
+  pairs.get(place)?.();
+  if (latest && latest === mounted.get(place)) latest = null;
+  for (const kept of [mounted, pairs]) kept.delete(place);
+}
+
 window.mmerViews = {
   // shows a payload in an element, in place of what was there; returns the view's handle
   mount: (place, payload) => {
-    mounted.get(place)?.close();
-    const handle = makeHandle(mountViews(place, payload));
+    empty(place);
+    const root = make("div", { class: "mv" });
+    place.replaceChildren(root);
+    const handle = makeHandle(mountViews(root, readData(payload)));
     mounted.set(place, handle);
     latest = handle;
-    handle.subscribe((selection, changed) => { for (const listener of listeners) listener(selection, changed, handle); });
+    handle.subscribe((selection, changed) => {
+      for (const listener of listeners) listener(selection, changed, handle);
+      document.dispatchEvent(new CustomEvent("mmer-selection", { detail: { selection, changed } }));
+    });
     return handle;
   },
+  // shows two payloads, [{title, payload}, {title, payload}], side by side on shared scales, marked where they differ; returns both handles
+  mountPair: (place, sides) => {
+    empty(place);
+    const { views, close } = mountPair(place, sides);
+    pairs.set(place, close);
+    return views.map(makeHandle);
+  },
+  // ends what is shown in an element
+  unmount: (place) => { empty(place); place.replaceChildren(); },
   // the view that is mounted in an element, or the last one
   find: (place) => (place ? mounted.get(place) : latest) ?? null,
   // of the last one: what a page with a single clip needs
@@ -213,6 +227,7 @@ window.mmerViews = {
   clear: () => latest?.clear(),
   play: (start, end) => latest?.play(start, end),
   payload: () => latest?.payload ?? null,
+  figure: (kind) => latest?.figure(kind) ?? null,
   addPanel: (title, caption) => latest?.addPanel(title, caption) ?? null,
   // listener(selection, names of what changed, handle), of every view that is there or will be; returns what ends it
   subscribe: (listener) => { listeners.add(listener); return () => { listeners.delete(listener); }; },

@@ -149,6 +149,8 @@ def test_two_heads_side_by_side_then_an_import_and_a_link(address, examples_fold
         page.click("#keep-pin-B")
         side = page.locator("#keep-comparison")
         expect(side.locator(".mk-facts tr.mk-differs", has_text="heads")).to_have_count(1, timeout=PATIENCE)
+        check_pair(page)
+        expect(page.locator("#download")).to_be_hidden()  # what is only for scripts stays hidden when results are shown again
         first = analysis_numbers(side.locator(".mc-table[data-role=late][data-unit='']"))
         np.testing.assert_allclose(first[:, 0], first[:, 1], atol=2e-3)  # the same late head spoke in both
         expect(side.locator(".mc-table[data-role=early] .mc-none").first).to_be_visible()  # only A has early fusion
@@ -157,8 +159,8 @@ def test_two_heads_side_by_side_then_an_import_and_a_link(address, examples_fold
         path.write_text(dump_json(analysis_to_json(analysis)), encoding="utf-8")
         page.set_input_files("input[type=file][accept='.json']", str(path))
         expect(entries).to_have_count(3, timeout=PATIENCE)
-        expect(page.locator(".mv-transcript")).to_contain_text("ill-disposed")
-        page.locator(".mv-tile[data-unit=W]").nth(1).click()
+        expect(page.locator("#views .mv-transcript")).to_contain_text("ill-disposed")
+        page.locator("#views .mv-tile[data-unit=W]").nth(1).click()
         page.click("#claim-run")  # the file holds no sound
         expect(page.locator("#claim-stages")).to_contain_text("sound", timeout=PATIENCE)
         damaged = tmp_path / "damaged.json"
@@ -171,6 +173,22 @@ def test_two_heads_side_by_side_then_an_import_and_a_link(address, examples_fold
         chosen = page.evaluate("mmerViews.get()")
         assert (chosen["unit"], chosen["emotion"], chosen["role"]) == ("W", "sadness", "early")
         browser.close()
+
+
+def check_pair(page):
+    """Both clips are drawn on the same scales, and follow each other."""
+    pair = page.locator("#pair")
+    expect(pair.locator("[data-side] .mv-canvas")).not_to_have_count(0, timeout=PATIENCE)
+    legends = pair.locator("[data-part=legend]").all_inner_texts()
+    assert len(legends) == 2 and legends[0] == legends[1]
+    pair.locator("[data-side=B] .mv-tile[data-unit=S]").nth(2).click()
+    chosen = pair.locator("[data-side=A] .mv-tile.mv-selected")
+    expect(chosen).to_have_count(1)
+    assert (chosen.get_attribute("data-unit"), chosen.get_attribute("data-segment")) == ("S", "2")
+    pair.locator("input[value=sadness]").first.check()
+    told = pair.locator("[data-part=readout]").all_inner_texts()
+    assert len(told) == 2 and all("logits for sadness" in text for text in told)
+    assert page.evaluate("mmerViews.get().emotion") != "sadness"  # the page's own views stay as they were
 
 
 def analysis_numbers(table):

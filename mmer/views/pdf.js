@@ -74,10 +74,8 @@ function toPdfString(text) {
   return `<feff${units.join("")}>`;
 }
 
-function toPdfColour(text) {
-  const channels = text.startsWith("#") ? parseColour(text) : text.match(/\d+/g).map(Number);
-  return channels.map((channel) => toNumber(channel / 255)).join(" ");
-}
+const readPdfColour = (text) => (text.startsWith("#") ? parseColour(text) : text.match(/\d+/g).map(Number));
+const toPdfColour = (text) => readPdfColour(text).map((channel) => toNumber(channel / 255)).join(" ");
 
 function writePdfItem(item, resources) {
   const inner = { rects: writePdfRects, line: writePdfLine, text: writePdfText, image: writePdfImage, frame: writePdfFrame }[item.kind](item, resources);
@@ -122,7 +120,7 @@ function writePdfTextPicture({ text, x, y, size, isBold, align, fill }, resource
   const context = canvas.getContext("2d");
   context.font = font(1);
   const [width, rise, fall] = [context.measureText(text).width, 1.15 * size, 0.4 * size];
-  Object.assign(canvas, { width: Math.max(1, Math.ceil((width + 2) * TEXT_PICTURE_SCALE)), height: Math.ceil((rise + fall) * TEXT_PICTURE_SCALE), isTransparent: true });
+  Object.assign(canvas, { width: Math.max(1, Math.ceil((width + 2) * TEXT_PICTURE_SCALE)), height: Math.ceil((rise + fall) * TEXT_PICTURE_SCALE), ink: readPdfColour(fill ?? "#000000") });
   Object.assign(context, { font: font(TEXT_PICTURE_SCALE), fillStyle: fill ?? "#000000" });
   context.fillText(text, TEXT_PICTURE_SCALE, rise * TEXT_PICTURE_SCALE);
   const left = x - ({ center: width / 2, right: width }[align] ?? 0) - 1;
@@ -135,11 +133,11 @@ async function addPdfImage(file, { id, canvas }) {
   const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
   const [colours, opacity] = [new Uint8Array(3 * width * height), new Uint8Array(width * height)];
   for (let i = 0; i < opacity.length; i++) {
-    colours.set(data.subarray(4 * i, 4 * i + 3), 3 * i);
+    colours.set(canvas.ink ?? data.subarray(4 * i, 4 * i + 3), 3 * i); // one ink also where there is none of it, or edges get dark
     opacity[i] = data[4 * i + 3];
   }
   const entries = `/Type /XObject /Subtype /Image /Width ${width} /Height ${height} /BitsPerComponent 8`;
-  if (!canvas.isTransparent) { await file.addStream(id, `${entries} /ColorSpace /DeviceRGB`, colours); return; }
+  if (!canvas.ink) { await file.addStream(id, `${entries} /ColorSpace /DeviceRGB`, colours); return; }
   const mask = file.reserve();
   await file.addStream(id, `${entries} /ColorSpace /DeviceRGB /SMask ${mask} 0 R`, colours);
   await file.addStream(mask, `${entries} /ColorSpace /DeviceGray`, opacity);

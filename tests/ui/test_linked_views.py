@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 from playwright.sync_api import expect, sync_playwright
 from test_browser import CHROMIUM, PATIENCE
@@ -72,6 +73,37 @@ def test_the_page_s_numbers_are_those_of_the_exported_json(page):
     np.testing.assert_allclose(shown["combined: logit"], data["predictions"]["combined"]["logits"], atol=1e-4)
     np.testing.assert_allclose(shown["softmax: probability"], data["predictions"]["combined"]["probabilities"], atol=1e-4)
     page.evaluate("mmerViews.set({scale: 'centred'})")
+
+
+def test_the_csv_s_rows_add_up_to_the_exported_json(page):
+    saved = {}
+    for kind in ("json", "csv"):
+        with page.expect_download() as download:
+            page.click(f"#export-{kind}")
+        assert download.value.suggested_filename == f"young_man.{kind}"
+        saved[kind] = download.value.path()
+    data = json.loads(Path(saved["json"]).read_text(encoding="utf-8"))
+    table = pandas.read_csv(saved["csv"], keep_default_na=False)
+    raw = table[[f"raw_{name}" for name in data["predictions"]["late"]["classes"]]].apply(pandas.to_numeric)
+    np.testing.assert_allclose(raw.sum(), data["predictions"]["late"]["logits"], atol=1e-4)
+    assert table.groupby("unit").size().to_dict() == {unit: len(data["labels"][unit]) + (unit in "TFS") for unit in data["labels"]} | {
+        "W": len(data["alignment"]["words"])
+    }
+
+
+def test_pictures_and_sound_are_saved_without_the_server(page):
+    page.wait_for_timeout(500)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.locator(".mv-tile[data-unit=S]").nth(4).click()
+    with page.expect_download() as download:
+        page.locator("[data-part=save-selection]").click()
+    assert download.value.suggested_filename.startswith("young_man_") and download.value.suggested_filename.endswith("s.wav")
+    page.locator("[data-part=save-waterfall] summary").click()
+    with page.expect_download() as download:
+        page.locator('[data-save="waterfall pdf"]').click()
+    assert Path(download.value.path()).read_bytes().startswith(b"%PDF-1.7")
+    assert [url for url in asked if not url.startswith("blob:") and "heartbeat" not in url] == []
 
 
 def test_the_tools_stay_in_sight(page):

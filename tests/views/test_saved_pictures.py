@@ -2,6 +2,7 @@
 
 # ruff: noqa: F811
 
+import base64
 import io
 import re
 from dataclasses import replace
@@ -11,7 +12,8 @@ import numpy as np
 import pypdf
 import pytest
 import soundfile
-from planted_analysis import WAV, plant_analysis
+from PIL import Image
+from planted_analysis import TEXT, WAV, plant_analysis
 from test_linked_page import analysis, browser, open_report, tile  # noqa: F401
 
 from mmer.explain import decision_steps
@@ -167,6 +169,21 @@ def test_letters_beyond_latin_are_drawn_in_the_pdf_and_can_be_searched(open_repo
     assert {"zażółć", "gęślą", "jaźń", "你好", "не"} <= set(spoken) and "ill" not in spoken
     masks = [image["/SMask"] for image in (one.get_object() for one in sheet["/Resources"]["/XObject"].values()) if "/SMask" in image]
     assert len(masks) == len(spoken) and all(max(mask.get_object().get_data()) > 200 for mask in masks)
+
+
+def test_a_map_of_very_many_cells_is_an_image_of_them(open_report):
+    analysis = plant_analysis(text=" ".join([TEXT] * 4))
+    page = open_report(analysis)
+    root = ElementTree.fromstring(page.evaluate("mmerViews.figure('attention')"))
+    (image,) = root.iter(f"{SVG}image")
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(image.get("href").split(",")[1]))).convert("L")).astype(int)
+    weights = analysis.predictions["early"].coattention["F"].text_to_speech.mean(axis=(0, 1))
+    rows, columns = weights.shape
+    assert rows * columns > 3000 and pixels.shape[0] % rows == pixels.shape[1] % columns == 0
+    cells = pixels.reshape(rows, pixels.shape[0] // rows, columns, pixels.shape[1] // columns)
+    assert (cells.max(axis=(1, 3)) - cells.min(axis=(1, 3))).max() == 0, "each cell has one colour"
+    order = np.argsort(weights, axis=None)
+    assert (np.diff(cells[:, 0, :, 0].ravel()[order]) <= 1).all(), "more weight is darker, but for ties in half precision"
 
 
 def test_figures_are_light_whatever_the_page_is(open_report, analysis):

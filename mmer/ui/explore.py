@@ -182,8 +182,8 @@ def build_exports() -> dict:
     with gr.Column(elem_classes="mm-panel"):
         head_section(
             "Take it with you",
-            "JSON holds every number above, the CSV a row per segment; the TextGrid opens in Praat; the report is one HTML file that needs no"
-            " network. Each picture has its own button, for SVG and PDF.",
+            "JSON holds every number above, the CSV a row per segment; the TextGrid opens in Praat; the report is one HTML file that needs"
+            " no network. Each picture has its own button, for SVG and PDF.",
         )
         with gr.Row():
             exports = {kind: gr.Button(name, size="sm", elem_id=f"export-{kind}") for kind, name in EXPORTS.items()}

@@ -232,7 +232,7 @@ def wire_analysis(handlers: Handlers, inputs: Inputs, results: Results, session:
         **HIDDEN,
         **MODEL_QUEUE,
     )
-    inputs.cancel.click(
+    cancelled = inputs.cancel.click(
         handlers.cancel,
         session,
         progress,
@@ -242,6 +242,7 @@ def wire_analysis(handlers: Handlers, inputs: Inputs, results: Results, session:
         api_name="cancel",
         **HIDDEN,
     )
+    cancelled.then(handlers.settle, session, [inputs.analyse, *results.shown], show_progress="hidden", api_name="settle", **HIDDEN)
     inputs.other.upload(handlers.take_file, inputs.other, inputs.audio, show_progress_on=[inputs.audio], api_name="take_file", **HIDDEN)
     for event in (inputs.other.upload, inputs.audio.upload, inputs.audio.stop_recording, inputs.audio.clear):
         event(

@@ -44,13 +44,14 @@ class Handlers:
     ) -> Iterator[tuple]:
         """Analyse the clip, reporting stages; the result waits in the session for `show`."""
         stop = session.begin()
-        session.problem = ""
+        session.problem, session.working, session.unseen = "", True, False
         yield cards.write_stages([]), BUSY
         try:
             work = self.plan_analysis(session, audio, text, aligner, head, said, textgrid, stop)
             for stages, analysis in watch_stages(work, stop):
                 if analysis is not None:
                     session.analysis, session.example = analysis, None
+                    session.working, session.unseen = False, True
                 yield cards.write_stages(stages), (BUSY if analysis is None else IDLE)
         except MmerError as error:
             session.problem = str(error)
@@ -91,17 +92,32 @@ class Handlers:
         """The recognised words, which a later analysis does not recognise again."""
         if audio is None:
             raise MmerError(NO_CLIP)
-        transcript = self.analyzer.transcribe(load_audio(audio, name=Path(audio).name), memo=session.memo)
+        session.working = True
+        try:
+            transcript = self.analyzer.transcribe(load_audio(audio, name=Path(audio).name), memo=session.memo)
+        finally:
+            session.working = False
         if not transcript.words:
             raise TranscriptError("No words were recognised. Type what is said, or analyse without words.")
         session.filled_in = transcript.text
         return transcript.text
 
     def cancel(self, session: Session) -> tuple:
+        """Ends the run in progress; without one, or when its result came first, nothing is said."""
+        if not session.working:
+            return gr.skip(), gr.skip()
         session.stop.set()
-        return cards.write_problem("Cancelled.", kept=session.analysis is not None), IDLE
+        session.working = False
+        return cards.write_problem("Cancelled.", kept=session.analysis is not None), BUSY
+
+    def settle(self, session: Session) -> tuple:
+        """After Cancel, once Gradio has ended what ran: Analyse can be pressed, and a result that came before Cancel is shown."""
+        if session.unseen:
+            return IDLE, *self.show(session)
+        return IDLE, *(gr.skip() for _ in range(SHOWN))
 
     def show_problem(self, session: Session) -> tuple:
+        session.working = False
         return cards.write_problem(session.problem or "Something went wrong.", kept=session.analysis is not None), IDLE
 
     @for_people
@@ -111,6 +127,15 @@ class Handlers:
         target = new_cache_path(f"{Path(path).stem}.wav")
         soundfile.write(target, clip.samples, SAMPLE_RATE, subtype="PCM_16")
         return str(target)
+
+    @for_people
+    def run_linked(self, session: Session, *asked: Any) -> Iterator[tuple]:
+        """What a link asks for beyond the stored result of its example."""
+        wanted, session.relink = session.relink, False
+        if wanted:
+            yield from self.run(session, *asked)
+        else:
+            yield gr.skip(), IDLE
 
     def forget_words(self, session: Session, text: str) -> Any:
         """A new clip empties the transcript box, unless the person typed what stands there."""
@@ -129,8 +154,7 @@ class Handlers:
 
         @for_people
         def open_stored(session: Session) -> tuple:
-            session.begin()
-            session.analysis, session.example, session.filled_in = open_example(example), example, example.text
+            session.show_example(example, open_example(example))
             return str(example.clip), example.text
 
         return open_stored
@@ -139,6 +163,7 @@ class Handlers:
         """Every part of the page that a new analysis changes, in the order of Results.shown."""
         if session.analysis is None:
             return tuple(gr.skip() for _ in range(SHOWN))
+        session.unseen = False
         analysis, example = session.analysis, session.example
         return (
             gr.HTML(visible=False),

@@ -50,6 +50,9 @@ class Session:
     stop: StopFlag = field(default_factory=StopFlag)  # of the run in progress
     analysis: Analysis | None = None  # what the page shows; None before the first
     example: Example | None = None  # the example that the page shows; None for a visitor's own clip
+    working: bool = False  # whether a run is in progress
+    relink: bool = False  # whether a link asks for other settings than those of the stored result that it opens
+    unseen: bool = False  # whether the last run's result is still to be shown
     filled_in: str = ""  # what the page itself last wrote into the transcript box
     problem: str = ""  # the last error's sentence, until the next success
     intervention: Intervention | None = None  # the last claim that was tested
@@ -64,6 +67,12 @@ class Session:
         self.stop.set()
         self.stop = StopFlag()
         return self.stop
+
+    def show_example(self, example: Example, analysis: Analysis) -> None:
+        """The stored result of an example becomes the one that is shown."""
+        self.begin()
+        self.working = False
+        self.analysis, self.example, self.filled_in = analysis, example, example.text
 
 
 @dataclass

@@ -97,7 +97,9 @@ def build(analyzer: Analyzer, *, examples: Sequence[Example], is_public: bool) -
         shown = event.success(handlers.show, session, results.shown, show_progress="hidden", api_visibility="private")
         shown.success(fn=None, js="() => window.mmer && window.mmer.reveal()", api_visibility="private")
 
-    imported = keep.wire(keep.KeepHandlers(), results.keep, side, inputs.importer, session, results.views, show_again)
+    keeping = keep.KeepHandlers(examples, tuple(analyzer.heads), tuple(value for _, value in inputs.aligner.choices))
+    wire_link(handlers, keeping, inputs, results, session)
+    imported = keep.wire(keeping, results.keep, side, inputs.importer, session, results.views, show_again)
     imported.failure(handlers.show_problem, session, [results.stages, inputs.analyse], api_name="problem_import", **HIDDEN)
     claim.wire(claim.ClaimHandlers(analyzer), results.claim, session, results.views, show_again, MODEL_QUEUE)
 
@@ -265,6 +267,27 @@ def wire_analysis(handlers: Handlers, inputs: Inputs, results: Results, session:
             handlers.show, session, results.shown, show_progress="hidden", api_name=f"show_{example.folder.name}", **HIDDEN
         )
         shown.success(fn=None, js="() => window.mmer && window.mmer.reveal()", api_visibility="private")
+
+
+def wire_link(handlers: Handlers, keeping: keep.KeepHandlers, inputs: Inputs, results: Results, session: gr.State) -> None:
+    """A page that was opened by a link: its example, its settings, then its selection."""
+    follow, query = keep.build_follow()
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    opened = follow.click(
+        keeping.follow_link,
+        [session, query],
+        [inputs.audio, inputs.transcript, inputs.head, inputs.aligner],
+        js="(session, query) => [session, location.search]",
+        show_progress="hidden",
+        api_name="follow_link",
+        **HIDDEN,
+    )
+    shown = opened.success(handlers.show, session, results.shown, **quiet)
+    progress = [results.stages, inputs.analyse]
+    run = shown.success(handlers.run_linked, [session, *inputs.asked], progress, api_name="run_linked", **HIDDEN, **MODEL_QUEUE)
+    run.failure(handlers.show_problem, session, progress, **quiet)
+    shown = run.success(handlers.show_unseen, session, results.shown, **quiet)
+    shown.success(fn=None, js="() => { window.mmer?.reveal(); window.mmerKeep.restore(); }", api_visibility="private")
 
 
 def wire_exports(handlers: Handlers, results: Results, session: gr.State) -> None:

@@ -112,9 +112,11 @@ class Handlers:
 
     def settle(self, session: Session) -> tuple:
         """After Cancel, once Gradio has ended what ran: Analyse can be pressed, and a result that came before Cancel is shown."""
-        if session.unseen:
-            return IDLE, *self.show(session)
-        return IDLE, *(gr.skip() for _ in range(SHOWN))
+        return IDLE, *self.show_unseen(session)
+
+    def show_unseen(self, session: Session) -> tuple:
+        """A result that no event has shown yet."""
+        return self.show(session) if session.unseen else tuple(gr.skip() for _ in range(SHOWN))
 
     def show_problem(self, session: Session) -> tuple:
         session.working = False

@@ -1,8 +1,6 @@
 // Compare, keep, share: a link that opens an example as it is shown, e.g. ?example=1-librivox-young-man&emotion=sadness&select=W3&role=late
 (() => {
   const main = () => window.mmerViews.find(document.querySelector("#views .mv-place"));
-  const buttonOf = (name) => document.getElementById(`example-${name}`);
-
   // "W3" is the third word; T, F, P, S and W count from 1
   function pick(handle, text) {
     const [, unit, number] = /^([TFPSW])(\d{1,6})$/.exec(text ?? "") ?? [];
@@ -23,33 +21,23 @@
   }
 
   function followLink() {
-    const wanted = new URLSearchParams(location.search);
-    const name = wanted.get("example");
-    if (!name) return;
+    if (!new URLSearchParams(location.search).has("example")) return;
     let tries = 0;
-    const waitForPage = setInterval(() => {
-      const button = buttonOf(name);
-      if (++tries > 300) clearInterval(waitForPage);
+    const wait = setInterval(() => {
+      const button = document.getElementById("keep-follow");
+      if (++tries > 300) clearInterval(wait);
       if (!button) return;
-      clearInterval(waitForPage);
-      setTimeout(() => {
-        button.click();
-        const waitForViews = setInterval(() => {
-          if (++tries > 900) clearInterval(waitForViews);
-          const handle = main();
-          if (!handle) return;
-          clearInterval(waitForViews);
-          restore(handle, wanted);
-        }, 100);
-      }, 400);
+      clearInterval(wait);
+      setTimeout(() => button.click(), 400); // the page's own events are there only a little later
     }, 100);
   }
 
-  // the link to what is shown, if it is an example
-  function writeLink(example) {
-    const handle = main();
-    const { emotion, role, scale, unit, segment } = handle.get();
-    const query = new URLSearchParams({ example, emotion, role });
+  // the link to what is shown: `settled` names the example and the settings
+  function writeLink(settled) {
+    const { emotion, role, scale, unit, segment } = main().get();
+    const query = new URLSearchParams(settled);
+    query.set("emotion", emotion);
+    query.set("role", role);
     if (scale !== "centred") query.set("scale", scale);
     if (unit !== null && segment !== null) query.set("select", unit + (segment + 1));
     return `${location.origin}${location.pathname}?${query}`;
@@ -57,12 +45,22 @@
 
   window.mmerKeep = {
     main,
-    // shows and copies the link; `example` is empty for a visitor's own clip
-    copyLink: (example) => {
+    // the selection of the link that opened the page, once its result is drawn
+    restore: () => {
+      let tries = 0;
+      const wait = setInterval(() => {
+        if (++tries > 100) clearInterval(wait);
+        if (!main()) return;
+        clearInterval(wait);
+        restore(main(), new URLSearchParams(location.search));
+      }, 50);
+    },
+    // shows and copies the link; `settled` is empty for a visitor's own clip or words
+    copyLink: (settled) => {
       const place = document.getElementById("keep-link-text");
       if (!place) return;
-      if (!example || !main()) { place.textContent = "Only an example can be linked to: what you record or upload stays with you."; return; }
-      const link = writeLink(example);
+      if (!settled || !main()) { place.textContent = "Only an example with its own words can be linked to: what you record, upload or type stays with you."; return; }
+      const link = writeLink(settled);
       place.textContent = link;
       navigator.clipboard?.writeText(link).catch(() => {});
     },

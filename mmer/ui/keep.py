@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from html import escape
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import gradio as gr
 
@@ -13,12 +15,15 @@ from ..errors import MmerError
 from ..results import Analysis
 from ..views import build_payload, dump_payload
 from . import keep_cards
+from .examples import Example, open_example
 from .failures import for_people
 from .imports import read_import
 from .session import Kept, Session
 
 LISTED = 8  # how many components KeepHandlers.write_list fills
 MOST_KEPT = 12  # entries of the list; the oldest that is not pinned goes first
+MOST_QUERY = 2000  # characters of a link
+ALIGNERS = {"pocketsphinx": "sphinx", "montreal": "mfa", "mfa": "mfa"}  # how an alignment's source begins -> the setting
 HIDDEN: dict[str, Any] = {"api_visibility": "undocumented", "show_progress": "hidden"}
 CAPTION = (
     f"What you analysed on this page, the last {MOST_KEPT}. It is kept in memory for you alone and gone when you close the page or after "
@@ -48,7 +53,7 @@ class Panel:
     pins: dict[str, gr.Button]
     remove: gr.Button
     link: gr.Button
-    linked: gr.Textbox  # folder of the example that is shown, for the browser
+    linked: gr.Textbox  # query of the link to what is shown, for the browser
     pinned: gr.HTML  # what is pinned
 
     @property
@@ -104,10 +109,17 @@ def build(head_section: Callable[[str, str], None]) -> Panel:
             parts["pins"] = {letter: gr.Button(f"Pin as {letter}", size="sm", elem_id=f"keep-pin-{letter}") for letter in "AB"}
             parts["remove"] = gr.Button("Remove", size="sm", elem_id="keep-remove")
             parts["link"] = gr.Button("Copy a link to what is shown", size="sm", elem_id="keep-link")
-        parts["linked"] = gr.Textbox(elem_classes="mm-hidden", label="Example", container=False)
+        parts["linked"] = gr.Textbox(elem_classes="mm-hidden", label="Link", container=False)
         gr.HTML('<p class="mm-note" id="keep-link-text" aria-live="polite"></p>')
         parts["pinned"] = gr.HTML(write_pinned({}), elem_id="keep-pinned")
     return Panel(**parts)
+
+
+def build_follow() -> tuple[gr.Button, gr.Textbox]:
+    """Pressed by the browser when the page was opened by a link, with the link's query. Not among the results, which are not there yet."""
+    return gr.Button("Follow the link", elem_classes="mm-hidden", elem_id="keep-follow"), gr.Textbox(
+        elem_classes="mm-hidden", label="Query", container=False
+    )
 
 
 def build_import() -> gr.UploadButton:
@@ -116,7 +128,11 @@ def build_import() -> gr.UploadButton:
 
 @dataclass(frozen=True, eq=False)
 class KeepHandlers:
-    """What happens behind the panel. No model is asked."""
+    """What happens behind the panel. No model is asked. What links may name: examples, heads, aligners."""
+
+    examples: Sequence[Example] = ()
+    heads: Sequence[str] = ()
+    aligners: Sequence[str] = ()
 
     def refresh(self, session: Session) -> tuple:
         """What is shown is in the list, and chosen there."""
@@ -183,10 +199,29 @@ class KeepHandlers:
         session.pinned = {letter: one for letter, one in session.pinned.items() if one is not kept}
         return self.write_list(session, session.kept[-1] if session.kept else None, emotion)
 
-    def name_example(self, session: Session) -> str:
-        """The example that is shown, by its folder's name; empty for a visitor's own clip, which no link can bring back."""
-        stored = session.example is not None and session.analysis is not None
-        return session.example.folder.name if stored and session.example else ""
+    def write_link(self, session: Session) -> str:
+        """The query of a link to what is shown, but for the selection; empty for a visitor's own clip or words, which no link brings back."""
+        analysis = session.analysis
+        example = next((one for one in self.examples if analysis and is_of(analysis, one)), None)
+        if analysis is None or example is None or (aligner := name_aligner(analysis)) is None:
+            return ""
+        stored = open_example(example)
+        wanted = {"head": (analysis.best.head, stored.best.head), "aligner": (aligner, name_aligner(stored))}
+        return urlencode({"example": example.folder.name} | {name: asked for name, (asked, usual) in wanted.items() if asked != usual})
+
+    @for_people
+    def follow_link(self, session: Session, query: str) -> tuple:
+        """Opens the example that a link names; (clip, words, head, aligner). Other settings than the stored ones are asked for afterwards."""
+        wanted = dict(parse_qsl(query[:MOST_QUERY].lstrip("?")))
+        example = next((one for one in self.examples if one.folder.name == wanted.get("example")), None)
+        if example is None:
+            return gr.skip(), gr.skip(), gr.skip(), gr.skip()
+        stored = open_example(example)
+        session.show_example(example, stored)
+        head = wanted.get("head") if wanted.get("head") in self.heads else stored.best.head
+        aligner = wanted.get("aligner") if wanted.get("aligner") in self.aligners else name_aligner(stored)
+        session.relink = (head, aligner) != (stored.best.head, name_aligner(stored))
+        return str(example.clip), example.text, head if session.relink else gr.skip(), aligner if session.relink else gr.skip()
 
     def show_comparison(self, session: Session, emotion: str) -> str:
         return self.show_side(session, emotion)[-1]
@@ -204,6 +239,24 @@ class KeepHandlers:
             raise
         session.begin()
         session.analysis, session.example = analysis, None
+
+
+def is_of(analysis: Analysis, example: Example) -> bool:
+    """Whether an analysis is of an example's clip with its own words."""
+    return analysis.parent is None and analysis.transcript.text == example.text and analysis.clip.sha256 == read_sha256(example)
+
+
+@cache
+def read_sha256(example: Example) -> str:
+    return open_example(example).clip.sha256
+
+
+def name_aligner(analysis: Analysis) -> str | None:
+    """The setting that gave the alignment; None where it was a file."""
+    if analysis.alignment is None:
+        return "none"
+    source = analysis.alignment.source.lower()
+    return next((name for start, name in ALIGNERS.items() if source.startswith(start)), None)
 
 
 def can_compare(pinned: Mapping[str, Kept]) -> bool:
@@ -278,8 +331,8 @@ def wire(
     for letter, button in panel.pins.items():
         button.click(handlers.pinner(letter), chosen, listed, api_name=f"pin_{letter.lower()}", **HIDDEN)
     panel.remove.click(handlers.remove, chosen, listed, api_name="remove_kept", **HIDDEN)
-    named = panel.link.click(handlers.name_example, session, panel.linked, api_name="name_example", **HIDDEN)
-    named.success(fn=None, inputs=panel.linked, js="(example) => { window.mmerKeep.copyLink(example); }", api_visibility="private")
+    named = panel.link.click(handlers.write_link, session, panel.linked, api_name="write_link", **HIDDEN)
+    named.success(fn=None, inputs=panel.linked, js="(query) => { window.mmerKeep.copyLink(query); }", api_visibility="private")
     side.emotion.input(handlers.show_comparison, [session, side.emotion], side.comparison, api_name="choose_compared_emotion", **HIDDEN)
     imported = importer.upload(handlers.take_import, [session, importer], api_name="import_analysis", **HIDDEN)
     show_again(imported)

@@ -172,6 +172,12 @@ def test_two_heads_side_by_side_then_an_import_and_a_link(address, examples_fold
         page.wait_for_function("() => window.mmerViews?.get()?.segment === 2", timeout=PATIENCE)
         chosen = page.evaluate("mmerViews.get()")
         assert (chosen["unit"], chosen["emotion"], chosen["role"]) == ("W", "sadness", "early")
+        page.goto(f"{address}?example=one&head=late-fs&select=T2&emotion=anger")  # analysed anew
+        page.wait_for_function("() => window.mmerViews?.get()?.segment === 1", timeout=PATIENCE)
+        assert page.evaluate("mmerViews.payload().predictions.late.head") == "late-fs"
+        assert page.evaluate("Object.keys(mmerViews.payload().predictions)") == ["late"]
+        page.click("#keep-link")
+        expect(page.locator("#keep-link-text")).to_contain_text("example=one&head=late-fs&emotion=anger&role=late&select=T2")
         browser.close()
 
 

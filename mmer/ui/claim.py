@@ -88,6 +88,7 @@ class Panel:
     after: gr.Column
     sound: gr.Audio
     open: gr.Button
+    beside: gr.Button
     tier: gr.Radio
     curve_medium: gr.Radio
     emotion: gr.Dropdown
@@ -137,6 +138,7 @@ def build(head_section: Callable[[str, str], None]) -> Panel:
             parts["sound"] = gr.Audio(label="The changed clip", interactive=False, type="filepath", elem_id="claim-sound", buttons=[])
             with gr.Row(elem_classes="mc-go"):
                 parts["open"] = gr.Button("Show the changed clip in all views", size="sm", elem_id="claim-open")
+                parts["beside"] = gr.Button("Original and changed side by side", size="sm", elem_id="claim-beside")
         parts |= build_curve(head_section)
     return Panel(**parts)
 
@@ -225,14 +227,14 @@ class ClaimHandlers:
             analysis = need_analysis(session)
             edit = read_edit(analysis, place, part, action, medium, amount, words, voice)
             voices = {kept.analysis.clip.sha256: kept.analysis for kept in session.kept}
-            stop = session.begin()
+            stop, session.working = session.begin(), True
 
             def work(progress: Callable[[float, str], None]) -> Any:
                 return intervene(self.analyzer, analysis, [edit], voices=voices, progress=progress, cancelled=stop.is_set)
 
             for html, result in follow(work, stop):
                 if result is not None:
-                    session.intervention = result
+                    session.intervention, session.working = result, False
                 yield html, gr.Button(interactive=result is not None)
         except MmerError as error:
             session.problem = str(error)
@@ -269,14 +271,14 @@ class ClaimHandlers:
         yield cards.write_stages([]), gr.Button(interactive=False)
         try:
             analysis = need_analysis(session)
-            stop = session.begin()
+            stop, session.working = session.begin(), True
 
             def work(progress: Callable[[float, str], None]) -> Any:
                 return leave_one_out(self.analyzer, analysis, tier=tier, medium=medium, progress=progress, cancelled=stop.is_set)
 
             for html, curve in follow(work, stop):
                 if curve is not None:
-                    session.curve = curve
+                    session.curve, session.working = curve, False
                 yield html, gr.Button(interactive=curve is not None)
         except MmerError as error:
             session.problem = str(error)
@@ -290,10 +292,14 @@ class ClaimHandlers:
         return "", claim_cards.write_curve(curve, emotion, role)
 
     def cancel(self, session: Session) -> tuple:
+        if not session.working:
+            return gr.skip(), gr.Button(interactive=True)
         session.stop.set()
+        session.working = False
         return '<p class="mm-problem" role="alert">Cancelled. Nothing was changed.</p>', gr.Button(interactive=True)
 
     def show_problem(self, session: Session) -> tuple:
+        session.working = False
         return f'<p class="mm-problem" role="alert">{escape(session.problem or "Something went wrong.")}</p>', gr.Button(interactive=True)
 
 

@@ -97,10 +97,11 @@ def build(analyzer: Analyzer, *, examples: Sequence[Example], is_public: bool) -
         shown = event.success(handlers.show, session, results.shown, show_progress="hidden", api_visibility="private")
         shown.success(fn=None, js="() => window.mmer && window.mmer.reveal()", api_visibility="private")
 
-    keeping = keep.KeepHandlers(examples, tuple(analyzer.heads), tuple(value for _, value in inputs.aligner.choices))
+    keeping = keep.KeepHandlers(examples, tuple(analyzer.heads), tuple(str(value) for _, value in inputs.aligner.choices))
     wire_link(handlers, keeping, inputs, results, session)
     imported = keep.wire(keeping, results.keep, side, inputs.importer, session, results.views, show_again)
     imported.failure(handlers.show_problem, session, [results.stages, inputs.analyse], api_name="problem_import", **HIDDEN)
+    keep.wire_beside(keeping, results.keep, side, results.claim.beside, session)
     claim.wire(claim.ClaimHandlers(analyzer), results.claim, session, results.views, show_again, MODEL_QUEUE)
 
 

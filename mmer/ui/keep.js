@@ -45,6 +45,8 @@
 
   window.mmerKeep = {
     main,
+    // what stands side by side, once it is drawn
+    reveal: () => setTimeout(() => document.getElementById("side-by-side")?.scrollIntoView({ block: "start" }), 250),
     // the selection of the link that opened the page, once its result is drawn
     restore: () => {
       let tries = 0;

@@ -193,6 +193,15 @@ class KeepHandlers:
         return pin
 
     @for_people
+    def pin_changed(self, session: Session, emotion: str | None) -> tuple:
+        """The clip that was changed as A and the changed one as B; what is shown stays."""
+        found = session.intervention
+        if found is None:
+            raise MmerError("Nothing was changed yet.")
+        session.pinned = {letter: remember(session, one) for letter, one in (("A", found.original), ("B", found.changed))}
+        return self.write_list(session, session.pinned["B"], emotion)
+
+    @for_people
     def remove(self, session: Session, number: int | None, emotion: str | None) -> tuple:
         kept = need_kept(session, number)
         session.kept = [one for one in session.kept if one is not kept]
@@ -200,7 +209,7 @@ class KeepHandlers:
         return self.write_list(session, session.kept[-1] if session.kept else None, emotion)
 
     def write_link(self, session: Session) -> str:
-        """The query of a link to what is shown, but for the selection; empty for a visitor's own clip or words, which no link brings back."""
+        """The query of a link to what is shown, but for the selection; empty for a visitor's own clip or words, which none brings back."""
         analysis = session.analysis
         example = next((one for one in self.examples if analysis and is_of(analysis, one)), None)
         if analysis is None or example is None or (aligner := name_aligner(analysis)) is None:
@@ -211,7 +220,7 @@ class KeepHandlers:
 
     @for_people
     def follow_link(self, session: Session, query: str) -> tuple:
-        """Opens the example that a link names; (clip, words, head, aligner). Other settings than the stored ones are asked for afterwards."""
+        """Opens the example that a link names; (clip, words, head, aligner). Other settings than the stored ones are asked for later."""
         wanted = dict(parse_qsl(query[:MOST_QUERY].lstrip("?")))
         example = next((one for one in self.examples if one.folder.name == wanted.get("example")), None)
         if example is None:
@@ -288,7 +297,7 @@ def remember(session: Session, analysis: Analysis) -> Kept:
         if kept.analysis is analysis or identify(kept.analysis) == identify(analysis):
             return kept
     session.numbered += 1
-    kept = Kept(session.numbered, analysis, session.example)
+    kept = Kept(session.numbered, analysis, session.example if analysis is session.analysis else None)
     session.kept.append(kept)
     while len(session.kept) > MOST_KEPT:
         oldest = next(one for one in session.kept if one not in session.pinned.values())
@@ -337,3 +346,9 @@ def wire(
     imported = importer.upload(handlers.take_import, [session, importer], api_name="import_analysis", **HIDDEN)
     show_again(imported)
     return imported
+
+
+def wire_beside(handlers: KeepHandlers, panel: Panel, side: Side, button: gr.Button, session: gr.State) -> None:
+    """A clip that was changed and what it became, side by side at one press."""
+    pinned = button.click(handlers.pin_changed, [session, side.emotion], [*panel.listed, *side.shown], api_name="pin_changed", **HIDDEN)
+    pinned.success(fn=None, js="() => window.mmerKeep.reveal()", api_visibility="private")

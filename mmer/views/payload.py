@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,7 @@ def build_payload(analysis: Analysis, *, with_sound: bool = True) -> dict[str, A
     }
 
 
-def dump_payload(payload: Mapping[str, Any]) -> str:
+def dump_payload(payload: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:
     """JSON text that can stand in a page as it is: no character of it opens a tag."""
     text = json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for character, escaped in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029")):

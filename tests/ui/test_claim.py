@@ -150,6 +150,19 @@ def test_segments_are_left_out_and_a_row_is_the_selection(page):
 
 
 @pytest.mark.browser
+def test_original_and_changed_stand_side_by_side(page):
+    page.click("#claim-beside")
+    sides = page.locator("#pair [data-side]")
+    expect(sides).to_have_count(2, timeout=PATIENCE)
+    names = page.locator(".mv-pair-name").all_inner_texts()
+    assert "young man.wav" in names[0] and "changed" in names[1] and "changed" not in names[0]
+    expect(page.locator("#keep-list label")).to_have_count(2, timeout=PATIENCE)
+    expect(page.locator("#claim-result .mc-table").first).to_be_visible()  # what is shown stays
+    page.click("#claim-cancel")  # nothing runs
+    expect(page.locator("#claim-stages .mm-problem")).to_have_count(0)
+
+
+@pytest.mark.browser
 def test_the_changed_clip_is_opened_and_its_parent_found_again(page):
     page.click("#claim-open")
     expect(page.locator("#claim-origin")).to_contain_text("made from young man.wav", timeout=PATIENCE)

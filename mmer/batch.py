@@ -6,13 +6,16 @@ import csv
 import hashlib
 import io
 import math
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from mmer.datasets.clips import load_clip
 from mmer.datasets.manifest import Utterance
@@ -20,6 +23,7 @@ from mmer.errors import AudioError, Cancelled, DataError, HeadError, MmerError
 from mmer.export import analysis_to_json, dump_json, write_file
 from mmer.pipeline import Analyzer
 from mmer.results import EMOTIONS, UNITS, Analysis, Prediction
+from mmer.segment_table import guard_cell
 from mmer.summary import collect_notices
 from mmer.training.metrics import measure_ua, measure_wa
 
@@ -39,6 +43,7 @@ FOUND = (
     *(f"late_{unit}_logit_{emotion}" for unit in UNITS for emotion in EMOTIONS),
     *LAST,
 )
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?")
 Row = dict[str, str]
 
 
@@ -242,23 +247,33 @@ def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
-            rows = list(reader)
+            rows = [{free_cell(column): free_cell(cell) for column, cell in row.items()} for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is there and can't be read as a table ({error}). Choose another --out.") from error
     if not rows and not reader.fieldnames:
         return []
-    if tuple(reader.fieldnames or ()) != tuple(columns):
+    if tuple(map(free_cell, reader.fieldnames or ())) != tuple(columns):
         raise DataError(f"{path} is there and has other columns than this batch would write. Choose another --out, or delete it.")
     return [row for row in rows if None not in row and None not in row.values()]
 
 
 def write_table(rows: Iterable[Row], columns: Sequence[str]) -> str:
-    """The table as CSV text."""
+    """The table as CSV text, in which no spreadsheet finds a formula."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(guard_text, columns))
+    writer.writerows([guard_text(row.get(column, "")) for column in columns] for row in rows)
     return text.getvalue()
+
+
+def guard_text(cell: str) -> str:
+    """Numbers stay as they are, minus and all."""
+    return cell if NUMBER.fullmatch(cell) else guard_cell(cell)
+
+
+def free_cell(cell: Any) -> Any:
+    """What guard_text was given; what csv.DictReader puts in place of missing cells stays."""
+    return cell[1:] if isinstance(cell, str) and cell[:1] == "'" and guard_cell(cell[1:]) == cell else cell
 
 
 def identify(row: Row) -> tuple[str, ...]:
@@ -278,9 +293,31 @@ def run_batch(
     """Analyses every clip and adds its row to the table `out` at once; what stands there already is skipped. Yields after each.
 
     Whenever it ends, the table holds every row so far; started again it goes on. `json_dir`: where each clip's whole analysis goes.
-    Raises HeadError for a head that is not there, DataError for a table of other columns, or a file that can't be written.
+    Raises HeadError for a head that is not there, DataError for a table of other columns, one that another process fills, or a file
+    that can't be written.
     """
     check_head(analyzer, request.head)
+    with hold_table(out):
+        yield from fill_table(analyzer, items, out, request, json_dir=json_dir)
+
+
+@contextmanager
+def hold_table(out: Path) -> Iterator[None]:
+    """One process fills a table. Its lock is a hidden file beside it, which stays there empty. Raises DataError."""
+    lock = FileLock(out.with_name(f".{out.name}.lock"), thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise DataError(f"Another process is filling {out}. Wait until it ends, or choose another --out.") from error
+    except OSError as error:
+        raise DataError(f"Can't write {out}: {error.strerror}. Choose a folder that exists and can be written to.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def fill_table(analyzer: Analyzer, items: Sequence[BatchItem], out: Path, request: Request, *, json_dir: Path | None) -> Iterator[Progress]:
     columns = list_columns(items)
     earlier = {identify(row): row for row in read_table(out, columns)}
     asked = [identify({"path": i.name, "text": i.text, **i.extra, "head": request.head, "aligner": request.aligner}) for i in items]

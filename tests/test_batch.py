@@ -15,7 +15,20 @@ import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 import mmer.batch
-from mmer.batch import FOUND, BatchItem, Request, analyze_item, list_columns, name_json, read_items, run_batch, score_rows
+from mmer.batch import (
+    FOUND,
+    BatchItem,
+    Request,
+    analyze_item,
+    hold_table,
+    list_columns,
+    name_json,
+    read_items,
+    read_table,
+    run_batch,
+    score_rows,
+    write_table,
+)
 from mmer.cli import main
 from mmer.commands.batch import describe_time, summarise_batch
 from mmer.errors import DataError, HeadError
@@ -280,3 +293,19 @@ def wait_for(happened, seconds=300):
     while not happened():
         assert time.monotonic() < limit
         time.sleep(0.05)
+
+
+def test_no_cell_is_a_formula_and_reading_gives_back_what_was_written(tmp_path):
+    columns = ("path", "text", "=2+5", "logit")
+    row = {"path": "=cmd|x.wav", "text": "+49, @home", "=2+5": "'tis", "logit": "-0.25"}
+    text = write_table([row], columns)
+    assert list(csv.reader(text.splitlines())) == [["path", "text", "'=2+5", "logit"], ["'=cmd|x.wav", "'+49, @home", "'tis", "-0.25"]]
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    assert read_table(tmp_path / "t.csv", columns) == [row]
+
+
+def test_one_process_fills_a_table(analyzer, listed, tmp_path):
+    items = read_items(listed)[:1]
+    with hold_table(tmp_path / "t.csv"), pytest.raises(DataError, match="Another process is filling"):
+        next(run_batch(analyzer, items, tmp_path / "t.csv", QUICK))
+    assert len(list(run_batch(analyzer, items, tmp_path / "t.csv", QUICK))) == 1

@@ -304,6 +304,8 @@ def run_batch(
 @contextmanager
 def hold_table(out: Path) -> Iterator[None]:
     """One process fills a table. Its lock is a hidden file beside it, which stays there empty. Raises DataError."""
+    if not out.parent.is_dir():  # the lock would make it
+        raise DataError(f"Can't write {out}: there is no folder {out.parent}. Choose a folder that exists and can be written to.")
     lock = FileLock(out.with_name(f".{out.name}.lock"), thread_local=False)
     try:
         lock.acquire(timeout=0)

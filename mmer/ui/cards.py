@@ -14,6 +14,7 @@ from .session import Stage
 ROLE_NAMES = {"late": "late fusion", "early": "early fusion", "combined": "combined"}
 
 HEADER = """
+<a class="mm-skip" href="#results">Skip to the result</a>
 <header class="mm-header">
   <div><h1>mmer</h1><p>See and hear why a machine finds an emotion in speech.</p></div>
   <p class="mm-ethics">For learning about such models, not for judging people.</p>

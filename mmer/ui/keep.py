@@ -175,7 +175,7 @@ class KeepHandlers:
         if kept is None:
             return gr.skip()
         kept.note, kept.tags = (note or "").strip(), " ".join((tags or "").replace("#", " ").replace(",", " ").split())
-        return gr.Radio([(keep_cards.name_kept(one, session.pinned), one.number) for one in session.kept], value=kept.number)
+        return gr.Radio([(keep_cards.name_kept(one, session.pinned), one.number) for one in session.kept])  # whatever is chosen by now
 
     @for_people
     def open(self, session: Session, number: int | None) -> None:

@@ -1,14 +1,64 @@
-// Ctrl+Enter analyses; what the page does after a result or an export. The pictures are the linked views' own (mmer/views).
+// Ctrl+Enter analyses; what the page does after a result or an export; the focus stays where the person is.
+// The pictures are the linked views' own (mmer/views).
 (() => {
   const find = (selector) => document.querySelector(selector);
 
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key === "Enter") {
       // the text box hands its last letters over when it loses the focus
-      document.activeElement?.blur?.();
-      setTimeout(() => find("#analyse")?.click(), 60);
+      const at = document.activeElement;
+      at?.blur?.();
+      setTimeout(() => { find("#analyse")?.click(); at?.focus?.({ preventScroll: true }); }, 60);
       event.preventDefault();
     }
+  });
+
+  // A button that was off while it worked gets the focus back; one that is gone hands it to what held it.
+  let held = null;
+  let around = [];
+  let wasOff = false;
+  document.addEventListener("focusin", ({ target }) => {
+    [held, around, wasOff] = [target, [], false];
+    for (let at = target.parentElement; at; at = at.parentElement) around.push(at);
+  });
+  document.addEventListener("pointerdown", () => { held = null; });
+
+  function keepFocus() {
+    if (!held || document.activeElement !== document.body) return;
+    const there = held.isConnected && held.checkVisibility();
+    wasOff ||= held.disabled;
+    if (there && (held.disabled || !wasOff)) return;
+    const next = there ? held : around.find((one) => one.isConnected && one.checkVisibility() && one !== document.body);
+    if (next && next !== held) next.tabIndex = -1;
+    next?.focus({ preventScroll: true });
+  }
+
+  // what Gradio leaves without a name
+  function nameControls(records) {
+    for (const { addedNodes } of records) {
+      for (const node of addedNodes) {
+        for (const one of node.querySelectorAll?.('[aria-label="common.upload"]') ?? []) { one.ariaLabel = "Add files"; one.title = "Add files"; }
+      }
+    }
+  }
+  new MutationObserver((records) => { nameControls(records); keepFocus(); }).observe(document.documentElement, {
+    childList: true, subtree: true, attributes: true, attributeFilter: ["disabled", "class", "style"],
+  });
+
+  // a list that can be scrolled is no stop between its box and the next one
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Tab") for (const list of document.querySelectorAll("ul[role=listbox]")) list.tabIndex = -1;
+  }, true);
+
+  // past the tabs and the inputs
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest?.(".mm-skip")) return;
+    event.preventDefault();
+    const target = [...document.querySelectorAll("#verdict, .mm-results, .ml-place, .mm-about")].find((one) => one.checkVisibility());
+    if (!target) return;
+    target.tabIndex = -1;
+    target.focus();
+    target.scrollIntoView({ block: "start", behavior: "instant" });
   });
 
   // inputs higher than the window scroll until their end is seen, and stay there

@@ -142,7 +142,9 @@ function listenToKeys(view, player, listened) {
     if (!at && event.key !== "Escape") return;
     event.preventDefault();
     if (event.key === " " && at && selection.current().unit === null && at.click) { at.click(); return; }
-    keys[event.key]();
+    const { unit: own, segment: number } = at?.dataset ?? {};
+    if (event.key.startsWith("Arrow") && own && number && selection.current().unit === null) show(own, Number(number)); // what has the focus, first
+    else keys[event.key]();
     const { unit, segment } = selection.current();
     if (event.key.startsWith("Arrow") && unit !== null && !at.matches("canvas")) followFocus(root, player, at, unit, segment);
   });

@@ -1,9 +1,11 @@
 """The app itself on loopback, with real encoders, recogniser and aligner, and random heads."""
 
 import json
+import os
 import shutil
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from mmer.ui import build_app, launch_options
 from mmer.ui.examples import list_examples, store_example
@@ -40,11 +42,32 @@ def examples_folder(tmp_path_factory, analyzer):
 
 
 @pytest.fixture(scope="session")
-def address(analyzer, examples_folder, tmp_path_factory):
-    """The URL of the running app."""
+def serve_app(tmp_path_factory):
+    """Starts the app on a port of its own and returns its URL: serve_app(analyzer, examples=..., ...)."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
-        app = build_app(analyzer, examples=examples_folder)
-        _, url, _ = app.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, **launch_options())
-        yield url
-        app.close()
+        apps = []
+
+        def serve(analyzer, **options):
+            app = build_app(analyzer, **options)
+            apps.append(app)
+            return app.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, **launch_options())[1]
+
+        yield serve
+        for app in apps:
+            app.close()
+
+
+@pytest.fixture(scope="session")
+def address(serve_app, analyzer, examples_folder):
+    """The URL of the running app."""
+    return serve_app(analyzer, examples=examples_folder)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        path = os.environ.get("MMER_CHROMIUM", "/usr/bin/chromium")
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"])
+        yield browser
+        browser.close()

@@ -7,21 +7,13 @@ from urllib.parse import urlparse
 import av
 import pytest
 import soundfile
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 CHROMIUM = os.environ.get("MMER_CHROMIUM", "/usr/bin/chromium")
 PATIENCE = 180_000  # ms; a busy machine recognises speech slowly
 expect.set_options(timeout=PATIENCE)
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from train_cases import fill_form, make_workshop, write_data
 
 from mmer.training.run_status import find_birth, read_status
@@ -16,7 +16,6 @@ from mmer.training.workshop import PUBLIC
 from mmer.ui import launch_options, train
 from mmer.ui.train_handlers import FIELDS
 
-CHROMIUM = os.environ.get("MMER_CHROMIUM", "/usr/bin/chromium")
 PATIENCE = 90_000  # ms
 EVIL = "<img src=x onerror=alert(1)> ${1+1} {{x}}"
 
@@ -69,14 +68,6 @@ def wait_until(condition):
 
 def ask_form(**changes):
     return [fill_form(data="voices", labels="calm=", **changes).get(name) for name in FIELDS]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -45,8 +45,8 @@ point at it. A contribution says where the sum comes from. The encoders are deep
 syllable's tile carries some of its neighbours.
 
 ### From other programs
-What this page does can be called: analyse, transcribe, align, intervene, leave one out, compare, with `gradio_client` or as tools of an MCP
-server, and many clips at once from the shell. `docs/api.md` in the project tells how, and `mmer schema` prints the JSON schema of what comes out.
+What this page does can be called: analyse, transcribe, align, intervene, leave one out, compare, with `gradio_client` or as tools of an
+MCP server, and many clips at once from the shell. `docs/api.md` in the project tells how; `mmer schema` prints the JSON schemas.
 
 ### Data and licences
 The code is Apache-2.0. The examples are public-domain readings from LibriVox and speech synthesised with espeak-ng (CC0). The shipped

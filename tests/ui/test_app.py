@@ -62,7 +62,9 @@ def test_another_head_reruns_the_fusion_alone(visitor, speech_file):
     assert "fuse <b>kept</b>" not in timings
 
 
-@pytest.mark.parametrize(("kind", "start"), [("json", "{"), ("textgrid", "File type"), ("csv", "clip,clip_sha256,"), ("html", "<!doctype html>")])
+@pytest.mark.parametrize(
+    ("kind", "start"), [("json", "{"), ("textgrid", "File type"), ("csv", "clip,clip_sha256,"), ("html", "<!doctype html>")]
+)
 def test_exports_are_files_with_the_clips_name(visitor, speech_file, kind, start):
     ask(visitor, speech_file, "He was not an ill-disposed young man,").result()
     for _ in range(2):

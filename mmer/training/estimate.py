@@ -19,7 +19,7 @@ from mmer.training.experiment import Experiment
 from mmer.training.feature_index import FeatureIndex
 from mmer.training.feature_set import list_missing, make_feature_set
 from mmer.training.run_experiment import EXPECTED_EPOCHS, STATE_BYTES, choose_items, read_experiment_data, reads_sound
-from mmer.training.shelf import Block, Shelf, measure_budget
+from mmer.training.shelf import Block, Room, Shelf, measure_budget
 from mmer.training.stack import Member, Stack, choose_device, choose_stacked, count_run_bytes
 
 TYPICAL_SEGMENTS = {"T": 15, "F": 225, "P": 40, "S": 20, "W": 14}  # of an utterance of 4.5 s, IEMOCAP's mean, where nothing is extracted
@@ -84,9 +84,9 @@ class Specimen:
             for u in experiment.units
         }
 
-    def build_block(self, rows: np.ndarray, unit: str, normalisation: Normalisation | None) -> Block:
+    def build_block(self, rows: np.ndarray, unit: str, normalisation: Normalisation | None, *, room: Room | None = None) -> Block:
         half = self.states[unit].expand(-1, len(rows), -1, -1).half()
-        return Block(half, torch.ones(len(rows), half.shape[2], dtype=torch.bool, device=half.device), normalisation)
+        return Block(half, torch.ones(len(rows), half.shape[2], dtype=torch.bool, device=half.device), normalisation, room=room)
 
 
 def time_step(experiment: Experiment, segments: dict[str, int], *, device: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,27 @@ from mmer.training.feature_set import FeatureItem
 
 FRAMES_PER_SECOND = 50  # of both presets' speech encoders
 MIN_BUDGET, MAX_SHARE = 2**29, 0.4  # bytes that are always taken, and the share of the free memory that may be
+COLUMNS = 2**16  # of a product on a CPU at a time, so that what is read and written stays in its caches
 PIECE_BYTES = 2**28  # of a block in single precision
+
+
+class Room:
+    """Memory that is used again at every step: on a CPU, fresh memory of this size costs more than what is computed in it.
+
+    What was taken under a name holds until that name is taken again.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[str, Tensor] = {}
+
+    def take(self, name: str, shape: Sequence[int], *, like: Tensor) -> Tensor:
+        """Uninitialised, of the type and on the device of `like`."""
+        size = math.prod(shape)
+        held = self._held.get(name)
+        if held is None or held.numel() < size or held.dtype != like.dtype or held.device != like.device:
+            self._held.pop(name, None)
+            held = self._held[name] = like.new_empty(size)
+        return held[:size].view(*shape)
 
 
 class Block:
@@ -26,19 +47,22 @@ class Block:
     A block that is large in single precision stays in half and is widened and normalised a few utterances at a time.
     """
 
-    def __init__(self, half: Tensor, mask: Tensor, normalisation: Normalisation | None):
+    def __init__(self, half: Tensor, mask: Tensor, normalisation: Normalisation | None, *, room: Room | None = None):
+        self.room = room or Room()
         self.half = half  # (layers, utterances, segments, dim), as they lie on disk
         self.mask = mask  # (utterances, segments) bool; a row of False for an utterance that lacks the unit
         self.scale: Tensor | None = None  # (layers, 1, 1, dim)
         if normalisation is not None:
             self.scale = torch.from_numpy(1 / normalisation.deviation).to(half.device)[:, None, None]
             self.offset = torch.from_numpy(-normalisation.mean / normalisation.deviation).to(half.device)[:, None, None]
+        self.wide = half.new_empty(0, dtype=torch.float32)
         layers, utterances, segments, dim = half.shape
         self.step = max(1, min(utterances, PIECE_BYTES // (4 * layers * segments * dim)))  # utterances of a piece
         self._whole = self._widen(slice(None)) if self.step >= utterances else None
 
-    def _widen(self, place: slice) -> Tensor:
-        states = self.half[:, place].float()
+    def _widen(self, place: slice | Tensor) -> Tensor:
+        half = self.half[:, place]
+        states = self.room.take("wide", half.shape, like=self.wide).copy_(half)
         return states if self.scale is None else torch.addcmul(self.offset, states, self.scale, out=states)
 
     def cut_pieces(self) -> Iterator[tuple[slice, Tensor]]:
@@ -51,11 +75,24 @@ class Block:
             yield place, self._widen(place)
 
     def weigh(self, weights: Tensor) -> Tensor:
-        """Equation 1's weighted sums for weights (runs, layers): (runs, utterances, segments, dim)."""
-        mixed = weights.new_empty(len(weights), *self.half.shape[1:])
-        for place, states in self.cut_pieces():
-            mixed[:, place] = (weights @ states.flatten(1)).view(len(weights), *states.shape[1:])
+        """Equation 1's weighted sums for weights (runs, layers): (runs, utterances, segments, dim), in the block's room."""
+        mixed = self.room.take("mixed", (len(weights), *self.half.shape[1:]), like=weights)
+        flat, at = mixed.flatten(1), 0
+        for _, states in self.cut_pieces():
+            columns = states.flatten(1)  # (layers, utterances * segments * dim)
+            for part in columns.split(COLUMNS if columns.device.type == "cpu" else columns.shape[1], dim=1):
+                torch.mm(weights, part, out=flat[:, at : at + part.shape[1]])
+                at += part.shape[1]
         return mixed
+
+    def weigh_rows(self, weights: Tensor, rows: Tensor) -> Tensor:
+        """The same for one run, weights (layers,), and these utterances of the block: (rows, segments, dim)."""
+        segments, dim = self.half.shape[2:]
+        if self._whole is not None:
+            states = self._whole if len(rows) == self.half.shape[1] else self._whole[:, rows]
+            return (weights @ states.flatten(1)).view(len(rows), segments, dim)
+        parts = [(weights @ self._widen(part).flatten(1)).view(len(part), segments, dim) for part in rows.split(self.step)]
+        return torch.cat(parts)
 
     def weigh_gradients(self, gradients: Tensor) -> Tensor:
         """What `gradients` of those sums, (runs, utterances, segments, dim), make of the weights: (runs, layers)."""
@@ -113,18 +150,21 @@ class Shelf:
             self._bytes_held -= self._held.popitem(last=False)[1].nbytes
         return states
 
-    def build_block(self, rows: np.ndarray, unit: str, normalisation: Normalisation | None) -> Block:
-        """The states of utterances `rows` (indices of items) as one padded block."""
+    def build_block(self, rows: np.ndarray, unit: str, normalisation: Normalisation | None, *, room: Room | None = None) -> Block:
+        """The states of utterances `rows` (indices of items) as one padded block, which uses the memory of `room` if there is one."""
         arrays = [self.read(int(row), unit) for row in rows]
         layers, dim = next((a.shape[0], a.shape[2]) for a in (*arrays, self._example(unit)) if a is not None)
         longest = max([1, *(a.shape[1] for a in arrays if a is not None)])
-        half = torch.zeros(layers, len(rows), longest, dim, dtype=torch.float16)
+        room = room or Room()
+        half = room.take("half", (layers, len(rows), longest, dim), like=torch.empty(0, dtype=torch.float16))
         mask = torch.zeros(len(rows), longest, dtype=torch.bool)
         for row, array in enumerate(arrays):
+            count = 0 if array is None else array.shape[1]
             if array is not None:
-                half[:, row, : array.shape[1]] = torch.from_numpy(array)
-                mask[row, : array.shape[1]] = True
-        return Block(half.to(self.device), mask.to(self.device), None if unit == TEXT else normalisation)
+                half[:, row, :count] = torch.from_numpy(array)
+            half[:, row, count:] = 0
+            mask[row, :count] = True
+        return Block(half.to(self.device), mask.to(self.device), None if unit == TEXT else normalisation, room=room)
 
     def _example(self, unit: str) -> np.ndarray | None:
         return next((self.read(i, unit) for i, item in enumerate(self.items) if unit in item.units), None)

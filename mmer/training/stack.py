@@ -8,9 +8,10 @@ is that of visits.py, its dropout masks and initial weights come from its own se
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from mmer.fusion import Dropout, LayerMix, normalise_weights
 from mmer.heads import HeadConfig, Normalisation, build_model
 from mmer.training.engine import Outputs
 from mmer.training.experiment import Experiment, seed_run, shape_head
-from mmer.training.shelf import Block
+from mmer.training.shelf import Block, Room
 from mmer.training.visits import scramble_keys, visit_epoch
 
 EVALUATED = 64  # utterances that are evaluated together
@@ -34,7 +35,7 @@ LIGHT_UNITS = frozenset("TPSW")  # of few segments: on a CPU their small product
 class BlockSource(Protocol):
     """A Shelf, or what stands in for one."""
 
-    def build_block(self, rows: np.ndarray, unit: str, normalisation: Normalisation | None) -> Block: ...
+    def build_block(self, rows: np.ndarray, unit: str, normalisation: Normalisation | None, *, room: Room | None = None) -> Block: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +76,7 @@ class Stack:
         self.best = self.flat.clone()
         self.first, self.second = torch.zeros_like(self.flat), torch.zeros_like(self.flat)
         self.steps = np.zeros(len(self.members), np.int64)
+        self.rooms: defaultdict[tuple[int, str], Room] = defaultdict(Room)  # (group of a step, unit)
         self._tie()
 
     def _tie(self) -> None:
@@ -161,7 +163,8 @@ class Stack:
         self.steps[runs] += 1
         keys = scramble_keys(np.array([self.members[run].seed for run in runs]), self.steps[runs], self.layout.sites)
         if self.stacked and len(runs) == len(self.members):
-            groups = [self.mix_group(shelf, normalisations, group, batches) for group in self.group_runs(runs)]
+            owns = self.group_runs(runs)
+            groups = [self.mix_group(shelf, normalisations, own, batches, slot=slot) for slot, own in enumerate(owns)]
             losses = self.step_stacked(groups, batches, labels, keys)
             for group in groups:
                 self.write_mix_gradients(group)
@@ -178,24 +181,35 @@ class Stack:
         folds = sorted({self.members[run].fold for run in runs})
         return [[run for run in runs if self.members[run].fold == fold] for fold in folds]
 
-    def mix_group(
-        self, shelf: BlockSource, normalisations: Sequence[Normalisation | None], group: Sequence[int], batches: Mapping[int, np.ndarray]
+    def read_group(
+        self,
+        shelf: BlockSource,
+        normalisations: Sequence[Normalisation | None],
+        group: Sequence[int],
+        batches: Mapping[int, np.ndarray],
+        *,
+        slot: int = 0,
     ) -> Mixed:
-        """Equation 1's weighted sums for all runs of a group: one product a unit."""
+        """The utterances of all runs of a group, read once. Groups that are held at the same time need slots of their own."""
         union = np.unique(np.concatenate([batches[run] for run in group]))
         places = [torch.from_numpy(np.searchsorted(union, batches[run])).to(self.device) for run in group]
         normalisation = normalisations[self.members[group[0]].fold]
-        blocks = {unit: shelf.build_block(union, unit, normalisation) for unit in self.experiment.units}
+        blocks = {unit: shelf.build_block(union, unit, normalisation, room=self.rooms[slot, unit]) for unit in self.experiment.units}
         weights = {unit: normalise_weights(self.flat[list(group)][:, self.layout.mix_slices[unit]]) for unit in blocks}
-        mixed = {unit: block.weigh(weights[unit]) for unit, block in blocks.items()}  # (runs, utterances, segments, dim)
-        return Mixed(list(group), places, blocks, mixed, {})
+        return Mixed(list(group), places, blocks, weights, {}, {})
+
+    def mix_group(self, *args: Any, **options: Any) -> Mixed:
+        """The group of read_group with Equation 1's weighted sums for all its runs: one product a unit."""
+        group = self.read_group(*args, **options)
+        group.mixed = {unit: block.weigh(group.weights[unit]) for unit, block in group.blocks.items()}
+        return group
 
     def step_singly(
         self, group: Mixed, batches: Mapping[int, np.ndarray], labels: np.ndarray, keys: Mapping[int, np.ndarray]
     ) -> dict[int, Tensor]:
         """The runs of a group one after the other; their gradients are in self.grad afterwards, their losses are returned by run."""
         losses = {}
-        group.gradients = {unit: torch.zeros_like(values) for unit, values in group.mixed.items()}
+        group.gradients = {unit: group.take_gradients(unit) for unit in group.mixed}
         for i, (run, place) in enumerate(zip(group.runs, group.places)):
             states = {unit: values[i, place].requires_grad_() for unit, values in group.mixed.items()}
             masks = {unit: block.mask[place] for unit, block in group.blocks.items()}
@@ -205,8 +219,7 @@ class Stack:
             loss.backward()
             losses[run] = loss.detach()
             for unit, values in states.items():
-                if values.grad is not None:
-                    group.gradients[unit][i, place] = values.grad
+                group.write_gradients(unit, i, values.grad)
         self.write_mix_gradients(group)
         return losses
 
@@ -264,11 +277,10 @@ class Stack:
         row = 0
         for group in groups:
             values = group.mixed[unit]
-            found = torch.zeros_like(values)
+            group.gradients[unit] = group.take_gradients(unit)
             for i, place in enumerate(group.places):
-                found[i, place] = gradient[row, : len(place), : values.shape[2]]
+                group.write_gradients(unit, i, gradient[row, : len(place), : values.shape[2]])
                 row += 1
-            group.gradients[unit] = found
 
     def write_mix_gradients(self, group: Mixed) -> None:
         """The gradients of Equation 1's raw weights, all runs of a group in one product a unit."""
@@ -310,10 +322,10 @@ class Stack:
             for start in range(0, len(union), EVALUATED):
                 rows = union[start : start + EVALUATED]
                 batches = {run: own for run in group if len(own := np.array([r for r in rows if int(r) in position[run]], np.int64))}
-                mixed = self.mix_group(shelf, normalisations, list(batches), batches)
-                for i, (run, place) in enumerate(zip(mixed.runs, mixed.places)):
-                    states = {unit: values[i, place] for unit, values in mixed.mixed.items()}
-                    masks = {unit: block.mask[place] for unit, block in mixed.blocks.items()}
+                read = self.read_group(shelf, normalisations, list(batches), batches)
+                for i, (run, place) in enumerate(zip(read.runs, read.places)):  # run by run, since each validates on utterances of its own
+                    states = {unit: block.weigh_rows(read.weights[unit][i], place) for unit, block in read.blocks.items()}
+                    masks = {unit: block.mask[place] for unit, block in read.blocks.items()}
                     output = self.models[run].eval()(states, masks)
                     at = [position[run][int(row)] for row in batches[run]]
                     for unit, logits in {None: output.logits, **(output.branch_logits or {})}.items():
@@ -329,8 +341,21 @@ class Mixed:
     runs: list[int]
     places: list[Tensor]  # per run, where its utterances stand in the block
     blocks: dict[str, Block]  # per unit
+    weights: dict[str, Tensor]  # unit -> (runs, layers), normalised
     mixed: dict[str, Tensor]  # unit -> (runs, utterances, segments, dim)
     gradients: dict[str, Tensor]  # of `mixed`, once they are known
+
+    def take_gradients(self, unit: str) -> Tensor:
+        """Where they go, not yet filled."""
+        return self.blocks[unit].room.take("gradients", self.mixed[unit].shape, like=self.mixed[unit])
+
+    def write_gradients(self, unit: str, i: int, found: Tensor | None) -> None:
+        """Those of run i: what was found for its own utterances, 0 for the others."""
+        others = torch.ones(self.mixed[unit].shape[1], dtype=torch.bool, device=self.mixed[unit].device)
+        if found is not None:
+            others[self.places[i]] = False
+            self.gradients[unit][i, self.places[i]] = found
+        self.gradients[unit][i, others] = 0
 
 
 class Layout:

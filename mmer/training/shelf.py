@@ -89,7 +89,7 @@ class Block:
         """The same for one run, weights (layers,), and these utterances of the block: (rows, segments, dim)."""
         segments, dim = self.half.shape[2:]
         if self._whole is not None:
-            states = self._whole if len(rows) == self.half.shape[1] else self._whole[:, rows]
+            states = self._whole[:, rows]
             return (weights @ states.flatten(1)).view(len(rows), segments, dim)
         parts = [(weights @ self._widen(part).flatten(1)).view(len(part), segments, dim) for part in rows.split(self.step)]
         return torch.cat(parts)

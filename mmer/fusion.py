@@ -79,8 +79,8 @@ def draw_mask(key: Tensor, shape: Sequence[int], p: float, device: torch.device,
         rows = rows[:, None] * POSITIONS + segments
     columns = torch.arange(shape[-1], dtype=torch.int32, device=device)
     bits = scramble(rows ^ key)[..., None] ^ scramble(columns * -1028477387 + key)
-    bits = bits * -2048144777
-    bits = (bits ^ (bits >> 15)) * -1028477387  # the high bits, which decide, have seen all others
+    bits.mul_(-2048144777)
+    bits.bitwise_xor_(bits >> 15).mul_(-1028477387)  # the high bits, which decide, have seen all others
     return bits >= int(-(2**31) + p * 2**32)
 
 

@@ -195,7 +195,7 @@ class Stack:
         places = [torch.from_numpy(np.searchsorted(union, batches[run])).to(self.device) for run in group]
         normalisation = normalisations[self.members[group[0]].fold]
         blocks = {unit: shelf.build_block(union, unit, normalisation, room=self.rooms[slot, unit]) for unit in self.experiment.units}
-        weights = {unit: normalise_weights(self.flat[list(group)][:, self.layout.mix_slices[unit]]) for unit in blocks}
+        weights = {unit: normalise_weights(self.flat[:, self.layout.mix_slices[unit]][list(group)]) for unit in blocks}
         return Mixed(list(group), places, blocks, weights, {}, {})
 
     def mix_group(self, *args: Any, **options: Any) -> Mixed:
@@ -285,7 +285,7 @@ class Stack:
     def write_mix_gradients(self, group: Mixed) -> None:
         """The gradients of Equation 1's raw weights, all runs of a group in one product a unit."""
         for unit, block in group.blocks.items():
-            raw = self.flat[group.runs][:, self.layout.mix_slices[unit]].requires_grad_()
+            raw = self.flat[:, self.layout.mix_slices[unit]][group.runs].requires_grad_()  # columns first: a copy of all weights takes long
             (found,) = torch.autograd.grad(normalise_weights(raw), raw, block.weigh_gradients(group.gradients[unit]))
             self.grad[group.runs, self.layout.mix_slices[unit]] = found
 

@@ -122,6 +122,8 @@ def test_explore_with_all_its_panels(open_page):
     page.click("#keep-pin-B")
     expect(page.locator("#keep-list label").nth(1)).to_contain_text("[B]")
     expect_no_violations(page, "#keep")
+    page.wait_for_selector("#pair .mv-canvas")
+    expect_no_violations(page, "#side-by-side")
 
 
 def test_every_step_of_the_lesson(open_page):

@@ -1,10 +1,12 @@
 """What many tests share: the compact preset at its real weights, and real speech of Debian's `pocketsphinx-testdata`."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
 import torch
+from playwright.sync_api import sync_playwright
 
 from mmer.align.sphinx import SphinxAligner
 from mmer.audio import load_audio
@@ -15,10 +17,33 @@ from mmer.transcribe import Recogniser
 
 SPEECH = Path("/usr/share/pocketsphinx/test/data")
 LIBRIVOX = SPEECH / "librivox"
+CHROMIUM = os.environ.get("MMER_CHROMIUM", "/usr/bin/chromium")
+
+
+SPY = """
+window.heard = [];
+const start = AudioBufferSourceNode.prototype.start;
+AudioBufferSourceNode.prototype.start = function (...numbers) { window.heard.push(numbers); return start.apply(this, numbers); };
+"""
 
 
 def pytest_configure():
     torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium that may play sound."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def spy():
+    """A script for a page: `window.heard` keeps what each start of a sound was told."""
+    return SPY
 
 
 @pytest.fixture(scope="session")

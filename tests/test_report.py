@@ -119,28 +119,24 @@ def test_verdict_says_when_it_is_not_sure():
 
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_browser_without_network_draws_every_view(tmp_path, scheme):
-    from playwright.sync_api import sync_playwright
-
+def test_browser_without_network_draws_every_view(browser, tmp_path, scheme):
     analysis = make_analysis()
     analysis = replace(analysis, labels=dict(analysis.labels) | {"T": (HOSTILE,) * 7}, clip=replace(analysis.clip, name=HOSTILE))
     path = tmp_path / "report.html"
     path.write_text(report_html(analysis), encoding="utf-8")
     problems, requests = [], []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 390, "height": 800}, color_scheme=scheme)
-        page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(path.as_uri())
-        page.wait_for_selector(".mv-tile")
-        panels = page.locator(".mv-panel h2").all_inner_texts()
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        clock = page.locator(".mv-clock").inner_text()
-        broken = page.evaluate("window.broken")
-        browser.close()
+    page = browser.new_page(viewport={"width": 390, "height": 800}, color_scheme=scheme)
+    page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(path.as_uri())
+    page.wait_for_selector(".mv-tile")
+    panels = page.locator(".mv-panel h2").all_inner_texts()
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    clock = page.locator(".mv-clock").inner_text()
+    broken = page.evaluate("window.broken")
+    page.close()
     assert len(panels) == 4 and problems == [] and broken is None
     assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
     assert wide <= 390, "the page must not scroll sideways on a phone"

@@ -158,7 +158,8 @@ def write_rows(rows: Sequence[Row]) -> str:
     names = ("recording", "verdict", *EMOTIONS, "late", "early", "words")
     head = "".join(f'<th scope="col"{" class=mb-number" if name in EMOTIONS else ""}>{name}</th>' for name in names)
     body = "".join(write_row(row) for row in rows)
-    return f'<div class="mm-scroll mb-scroll" tabindex="0" role="region" aria-label="Results"><table class="mb-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'  # noqa: E501
+    table = f'<table class="mb-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<div class="mm-scroll mb-scroll" tabindex="0" role="region" aria-label="Results">{table}</div>'
 
 
 def write_row(row: Mapping[str, str]) -> str:
@@ -171,7 +172,8 @@ def write_row(row: Mapping[str, str]) -> str:
     notes = " ".join(part for part in (row.get("warnings", ""), row.get("unavailable", "")) if part).replace(" | ", " ")
     said = f"<td>{escape(row.get('late', '') or '–')}</td><td>{escape(row.get('early', '') or '–')}</td>"
     more = f"<details><summary>notes</summary>{escape(notes)}</details>" if notes else ""
-    return f'<tr>{name}<td><b>{escape(row["verdict"])}</b>{state}</td>{shares}{said}<td class="mb-words">{escape(row.get("words", ""))}{more}</td></tr>'  # noqa: E501
+    verdict, words = escape(row["verdict"]), escape(row.get("words", ""))
+    return f'<tr>{name}<td><b>{verdict}</b>{state}</td>{shares}{said}<td class="mb-words">{words}{more}</td></tr>'
 
 
 def write_share(value: str, top: bool) -> str:

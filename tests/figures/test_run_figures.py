@@ -1,18 +1,14 @@
 """Figures of an experiment's runs against the numbers they were drawn from, and drawn by a real browser."""
 
 import json
-import os
 
 import numpy as np
 import pytest
-from playwright.sync_api import sync_playwright
 
 from mmer.figures import runs as figures
 from mmer.figures import style
 from mmer.figures.page import inline_plotly, render_figure
 from mmer.results import EMOTIONS
-
-CHROMIUM = os.environ.get("MMER_CHROMIUM", "/usr/bin/chromium")
 
 
 def plant_metrics(lengths, *, folds=2):
@@ -200,23 +196,21 @@ def test_comparison_shows_pooled_mean_and_paper():
 
 @pytest.mark.browser
 @pytest.mark.parametrize(("scheme", "width"), [("light", 860), ("dark", 400)])
-def test_browser_draws_every_figure(tmp_path, scheme, width):
+def test_browser_draws_every_figure(browser, tmp_path, scheme, width):
     drawn = all_figures()
     background = {"light": "#ffffff", "dark": "#101418"}[scheme]
     body = "".join(render_figure(figure, name) for name, figure in drawn.items())
     page_file = tmp_path / "figures.html"
     page_file.write_text(f"<meta charset=utf-8>{inline_plotly()}<body style='background:{background}'>{body}", encoding="utf-8")
     told = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        page.on("console", lambda message: told.append(message.text))
-        page.on("pageerror", lambda error: told.append(str(error)))
-        page.goto(page_file.as_uri())
-        for name in drawn:
-            page.locator(f"#{name} .main-svg").first.wait_for()
-        assert page.locator("#confusion .annotation-text").all_text_contents()[0].startswith("70.0")
-        assert page.locator("#two .legendtext").all_text_contents() == ["late (5 runs)", "<i>coattention</i> (5 runs)"]  # not markup
-        assert page.locator("#speakers .ytick text").first.text_content() == "<b>speaker 0</b>"
-        browser.close()
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page.on("console", lambda message: told.append(message.text))
+    page.on("pageerror", lambda error: told.append(str(error)))
+    page.goto(page_file.as_uri())
+    for name in drawn:
+        page.locator(f"#{name} .main-svg").first.wait_for()
+    assert page.locator("#confusion .annotation-text").all_text_contents()[0].startswith("70.0")
+    assert page.locator("#two .legendtext").all_text_contents() == ["late (5 runs)", "<i>coattention</i> (5 runs)"]  # not markup
+    assert page.locator("#speakers .ytick text").first.text_content() == "<b>speaker 0</b>"
+    page.close()
     assert told == []

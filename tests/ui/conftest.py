@@ -1,17 +1,17 @@
 """The app itself on loopback, with real encoders, recogniser and aligner, and random heads."""
 
 import json
-import os
 import shutil
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect
 
 from mmer.ui import build_app, launch_options
 from mmer.ui.examples import list_examples, store_example
 
 LIBRIVOX = "/usr/share/pocketsphinx/test/data/librivox/sense_and_sensibility_01_austen_64kb-{}.wav"
 SPOKEN = "He was not an ill-disposed young man,"
+PATIENCE = 180_000  # ms; a busy machine recognises speech slowly
 
 
 @pytest.fixture(scope="session")
@@ -65,9 +65,19 @@ def address(serve_app, analyzer, examples_folder):
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        path = os.environ.get("MMER_CHROMIUM", "/usr/bin/chromium")
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"])
-        yield browser
-        browser.close()
+def page(browser, address, speech_file, spy):
+    """The app with an analysed clip, shared by a file's tests: what they change, each sets anew. `window.heard` keeps what is played."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    page.set_default_timeout(PATIENCE)
+    page.add_init_script(spy)
+    troubles = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.goto(address)
+    page.set_input_files("#clip input[type=file]", str(speech_file))
+    expect(page.locator("#clip")).to_contain_text("0:03", timeout=PATIENCE)
+    page.fill("#transcript textarea", SPOKEN)
+    page.click("#analyse")
+    page.wait_for_selector("#views .mv-tile")
+    expect(page.locator("#keep-list label")).to_have_count(1, timeout=PATIENCE)
+    yield page
+    assert troubles == []

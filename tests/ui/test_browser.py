@@ -1,6 +1,5 @@
 """A visitor in a real browser: a real clip, an edited word, another head; nothing leaves the machine."""
 
-import os
 import re
 from urllib.parse import urlparse
 
@@ -9,7 +8,6 @@ import pytest
 import soundfile
 from playwright.sync_api import expect
 
-CHROMIUM = os.environ.get("MMER_CHROMIUM", "/usr/bin/chromium")
 PATIENCE = 180_000  # ms; a busy machine recognises speech slowly
 expect.set_options(timeout=PATIENCE)
 

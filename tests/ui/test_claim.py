@@ -5,9 +5,9 @@ import re
 
 import numpy as np
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from scipy.stats import spearmanr
-from test_browser import CHROMIUM, PATIENCE
+from test_browser import PATIENCE
 
 from mmer.errors import EditError
 from mmer.interventions import Agreement, ChangePitch, Mute, SwapWords, Target, intervene, leave_one_out, rank_agreements
@@ -91,26 +91,6 @@ def test_agreement_is_claimed_only_beyond_chance(analyzer, analysis):
     assert f"n = {len(curve.labels)}" in html
     drop = rank_agreements(curve, "sadness", role="late", baseline="silence")[0]
     assert f"<td>{drop.rho:+.2f}</td>" in html
-
-
-@pytest.fixture(scope="module")
-def page(address, speech_file):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"])
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(PATIENCE)
-        troubles = []
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.goto(address)
-        page.set_input_files("#clip input[type=file]", str(speech_file))
-        expect(page.locator("#clip")).to_contain_text("0:03")
-        page.fill("#transcript textarea", SPOKEN)
-        page.click("#analyse")
-        page.wait_for_selector("#views .mv-tile")
-        expect(page.locator("#keep-list label")).to_have_count(1, timeout=PATIENCE)
-        yield page
-        assert troubles == []
-        browser.close()
 
 
 def choose(page, dropdown, name):

@@ -6,37 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
-from playwright.sync_api import expect, sync_playwright
-from test_browser import CHROMIUM, PATIENCE
+from playwright.sync_api import expect
+from test_browser import PATIENCE
 
 pytestmark = pytest.mark.browser
-SPOKEN = "He was not an ill-disposed young man,"
-SPY = """
-window.heard = [];
-const start = AudioBufferSourceNode.prototype.start;
-AudioBufferSourceNode.prototype.start = function (...numbers) { window.heard.push(numbers); return start.apply(this, numbers); };
-"""
-
-
-@pytest.fixture(scope="module")
-def page(address, speech_file):
-    """The app with an analysed clip; what the tests change, each sets anew."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"])
-        page = browser.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-        page.set_default_timeout(PATIENCE)
-        page.add_init_script(SPY)
-        troubles = []
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.goto(address)
-        page.set_input_files("#clip input[type=file]", str(speech_file))
-        expect(page.locator("#clip")).to_contain_text("0:03")
-        page.fill("#transcript textarea", SPOKEN)
-        page.click("#analyse")
-        page.wait_for_selector("#views .mv-tile")
-        yield page
-        assert troubles == []
-        browser.close()
 
 
 def test_a_click_is_heard_and_seen_without_the_server(page, analysis):
@@ -122,13 +95,13 @@ def test_the_sound_can_be_stopped_and_its_word_is_marked(page):
     expect(page.locator(".mv-tile.mv-now")).to_have_count(0)
 
 
-def test_the_exported_report_opens_from_disk_and_its_clicks_work(page, tmp_path, analysis):
+def test_the_exported_report_opens_from_disk_and_its_clicks_work(page, spy, tmp_path, analysis):
     with page.expect_download() as download:
         page.click("#export-html")
     path = tmp_path / "report.html"
     download.value.save_as(path)
     context = page.context.browser.new_context(offline=True)
-    context.add_init_script(SPY)
+    context.add_init_script(spy)
     report = context.new_page()
     report.goto(path.as_uri())
     report.locator(".mv-tile[data-unit=S]").nth(4).click()

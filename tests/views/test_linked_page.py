@@ -1,24 +1,15 @@
 """The linked views in a real browser, from a file on disk, without network: one click is heard and is seen everywhere."""
 
 import json
-import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from planted_analysis import plant_analysis
-from playwright.sync_api import sync_playwright
 
 from mmer.explain import decision_steps
 from mmer.export import analysis_to_json
-from mmer.report import report_html
 
-CHROMIUM = os.environ.get("MMER_CHROMIUM", "/usr/bin/chromium")
-SPY = """
-window.heard = [];
-const start = AudioBufferSourceNode.prototype.start;
-AudioBufferSourceNode.prototype.start = function (...numbers) { window.heard.push(numbers); return start.apply(this, numbers); };
-"""
 READ_PARTS = """all => all.map((one) => [
   one.querySelector(".mv-step-name span").textContent,
   +one.querySelector(".mv-number").textContent.replace("−", "-"),
@@ -45,46 +36,6 @@ FIND_POOR_CONTRAST = """() => {
 }"""
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def analysis():
-    return plant_analysis()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def open_report(browser, tmp_path):
-    """Opens the report of an analysis from disk in a browser that is offline; fails on any script error or request."""
-    contexts, troubles = [], []
-
-    def open_one(analysis, *, width=1280, height=900, scheme="light"):
-        path = tmp_path / "report.html"
-        path.write_text(report_html(analysis), encoding="utf-8")
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, offline=True)
-        contexts.append(context)
-        context.add_init_script(SPY)
-        page = context.new_page()
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("console", lambda message: troubles.append(message.text) if message.type in ("error", "warning") else None)
-        page.on(
-            "request", lambda request: troubles.append(request.url) if not request.url.startswith(("file:", "data:", "blob:")) else None
-        )
-        page.goto(path.as_uri())
-        page.wait_for_selector(".mv-canvas")
-        return page
-
-    yield open_one
-    for context in contexts:
-        context.close()
-    assert troubles == []
 
 
 def selection(page):

@@ -1,7 +1,5 @@
 """What the offline report saves in the browser: the four pictures as SVG and PDF, and the selection as WAV."""
 
-# ruff: noqa: F811
-
 import base64
 import io
 import re
@@ -14,7 +12,7 @@ import pytest
 import soundfile
 from PIL import Image
 from planted_analysis import TEXT, WAV, plant_analysis
-from test_linked_page import analysis, browser, open_report, tile  # noqa: F401
+from test_linked_page import tile
 
 from mmer.explain import decision_steps
 

@@ -1,6 +1,6 @@
 """Test the claim: change a part of the clip that is shown, ask the same models again, and leave every part out in turn.
 
-The panel stands below the linked views; what is done is `mmer.interventions` (docs/interventions.md, docs/explore.md).
+The panel stands below the linked views; what is done is `mmer.interventions` (docs/interventions.md, docs/testing-a-claim.md).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -221,24 +222,14 @@ class ClaimHandlers:
         self, session: Session, place: str, part: str, action: str, medium: str, amount: float | None, words: str, voice: str | None
     ) -> Iterator[tuple]:
         """Change the clip and analyse it again, reporting stages; the outcome waits in the session for `show`."""
-        session.problem = ""
-        yield cards.write_stages([]), gr.Button(interactive=False)
-        try:
+
+        def prepare() -> Task:
             analysis = need_analysis(session)
             edit = read_edit(analysis, place, part, action, medium, amount, words, voice)
             voices = {kept.analysis.clip.sha256: kept.analysis for kept in session.kept}
-            stop, session.working = session.begin(), True
+            return partial(intervene, self.analyzer, analysis, [edit], voices=voices)
 
-            def work(progress: Callable[[float, str], None]) -> Any:
-                return intervene(self.analyzer, analysis, [edit], voices=voices, progress=progress, cancelled=stop.is_set)
-
-            for html, result in follow(work, stop):
-                if result is not None:
-                    session.intervention, session.working = result, False
-                yield html, gr.Button(interactive=result is not None)
-        except MmerError as error:
-            session.problem = str(error)
-            raise
+        yield from report(session, prepare, "intervention")
 
     def show(self, session: Session) -> tuple:
         """The differences and the changed clip."""
@@ -267,22 +258,7 @@ class ClaimHandlers:
     @for_people
     def run_curve(self, session: Session, tier: str, medium: str) -> Iterator[tuple]:
         """Leave each segment out; the curve waits in the session for `show_curve`."""
-        session.problem = ""
-        yield cards.write_stages([]), gr.Button(interactive=False)
-        try:
-            analysis = need_analysis(session)
-            stop, session.working = session.begin(), True
-
-            def work(progress: Callable[[float, str], None]) -> Any:
-                return leave_one_out(self.analyzer, analysis, tier=tier, medium=medium, progress=progress, cancelled=stop.is_set)
-
-            for html, curve in follow(work, stop):
-                if curve is not None:
-                    session.curve, session.working = curve, False
-                yield html, gr.Button(interactive=curve is not None)
-        except MmerError as error:
-            session.problem = str(error)
-            raise
+        yield from report(session, lambda: partial(leave_one_out, self.analyzer, need_analysis(session), tier=tier, medium=medium), "curve")
 
     def show_curve(self, session: Session, emotion: str, role: str) -> tuple:
         """The curve for an emotion and a model, without asking a model again."""
@@ -301,6 +277,26 @@ class ClaimHandlers:
     def show_problem(self, session: Session) -> tuple:
         session.working = False
         return f'<p class="mm-problem" role="alert">{escape(session.problem or "Something went wrong.")}</p>', gr.Button(interactive=True)
+
+
+Task = Callable[..., Any]  # takes `progress` and `cancelled`
+
+
+def report(session: Session, prepare: Callable[[], Task], name: str) -> Iterator[tuple]:
+    """Runs what `prepare` gives; yields the stages and the pressed button. The result waits in the session as `name`. Raises MmerError."""
+    session.problem = ""
+    yield cards.write_stages([]), gr.Button(interactive=False)
+    try:
+        task = prepare()
+        stop, session.working = session.begin(), True
+        for html, result in follow(lambda progress: task(progress=progress, cancelled=stop.is_set), stop):
+            if result is not None:
+                setattr(session, name, result)
+                session.working = False
+            yield html, gr.Button(interactive=result is not None)
+    except MmerError as error:
+        session.problem = str(error)
+        raise
 
 
 def follow(work: Callable[[Callable[[float, str], None]], Any], stop: StopFlag) -> Iterator[tuple[str, Any | None]]:

@@ -66,7 +66,7 @@ def write_missing(result: Intervention) -> str:
 def write_differences(differences: Sequence[Difference], names: tuple[str, str] = ("original", "changed")) -> str:
     """A table with bars for every model and every branch; models share one scale, branches another."""
     models, branches = [d for d in differences if not d.unit], [d for d in differences if d.unit]
-    note = "Bars of a model are probabilities, with its logits below them; bars of a branch are logits. Differences are second minus first."
+    note = "Bars of a model are probabilities, raw logits below them; bars of a branch are raw logits. Differences are second minus first."
     parts = [f'<p class="mc-note">{note.replace("second minus first", f"{escape(names[1])} minus {escape(names[0])}")}</p>']
     for found in (models, branches):
         if found:

@@ -224,7 +224,7 @@ class KeepHandlers:
         wanted = dict(parse_qsl(query[:MOST_QUERY].lstrip("?")))
         example = next((one for one in self.examples if one.folder.name == wanted.get("example")), None)
         if example is None:
-            return gr.skip(), gr.skip(), gr.skip(), gr.skip()
+            raise MmerError(f"There is no example {wanted.get('example', '')!r}, which the link names. Choose one of those above.")
         stored = open_example(example)
         session.show_example(example, stored)
         head = wanted.get("head") if wanted.get("head") in self.heads else stored.best.head

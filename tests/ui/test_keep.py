@@ -5,8 +5,8 @@ import json
 
 import numpy as np
 import pytest
-from playwright.sync_api import expect, sync_playwright
-from test_browser import CHROMIUM, PATIENCE
+from playwright.sync_api import expect
+from test_browser import PATIENCE
 from test_claim import choose
 
 from mmer.errors import DataError
@@ -128,57 +128,57 @@ def test_words_are_paired_in_order():
 
 
 @pytest.mark.browser
-def test_two_heads_side_by_side_then_an_import_and_a_link(address, examples_folder, analysis, tmp_path):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(PATIENCE)
-        page.on("pageerror", lambda error: pytest.fail(f"a script failed: {error}"))
-        page.goto(address)
-        page.get_by_role("button", name="A real voice").click()
-        entries = page.locator("#keep-list label")
-        expect(entries).to_have_count(1, timeout=PATIENCE)
-        page.fill("#keep-note textarea", "listen again")
-        page.locator("#keep-note textarea").blur()
-        expect(entries.first).to_contain_text("listen again", timeout=PATIENCE)
-        page.click("#keep-pin-A")
-        expect(entries.first).to_contain_text("[A]", timeout=PATIENCE)
-        page.get_by_role("button", name="Settings").click()
-        choose(page, "#head", "Late-Fs")
-        expect(entries).to_have_count(2, timeout=PATIENCE)
-        page.click("#keep-pin-B")
-        side = page.locator("#keep-comparison")
-        expect(side.locator(".mk-facts tr.mk-differs", has_text="heads")).to_have_count(1, timeout=PATIENCE)
-        check_pair(page)
-        expect(page.locator("#download")).to_be_hidden()  # what is only for scripts stays hidden when results are shown again
-        first = analysis_numbers(side.locator(".mc-table[data-role=late][data-unit='']"))
-        np.testing.assert_allclose(first[:, 0], first[:, 1], atol=2e-3)  # the same late head spoke in both
-        expect(side.locator(".mc-table[data-role=early] .mc-none").first).to_be_visible()  # only A has early fusion
+def test_two_heads_side_by_side_then_an_import_and_a_link(browser, address, examples_folder, analysis, tmp_path):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(PATIENCE)
+    page.on("pageerror", lambda error: pytest.fail(f"a script failed: {error}"))
+    page.goto(address)
+    page.get_by_role("button", name="A real voice").click()
+    entries = page.locator("#keep-list label")
+    expect(entries).to_have_count(1, timeout=PATIENCE)
+    page.fill("#keep-note textarea", "listen again")
+    page.locator("#keep-note textarea").blur()
+    expect(entries.first).to_contain_text("listen again", timeout=PATIENCE)
+    page.click("#keep-pin-A")
+    expect(entries.first).to_contain_text("[A]", timeout=PATIENCE)
+    page.get_by_role("button", name="Settings").click()
+    choose(page, "#head", "Late-Fs")
+    expect(entries).to_have_count(2, timeout=PATIENCE)
+    page.click("#keep-pin-B")
+    side = page.locator("#keep-comparison")
+    expect(side.locator(".mk-facts tr.mk-differs", has_text="heads")).to_have_count(1, timeout=PATIENCE)
+    check_pair(page)
+    expect(page.locator("#download")).to_be_hidden()  # what is only for scripts stays hidden when results are shown again
+    first = analysis_numbers(side.locator(".mc-table[data-role=late][data-unit='']"))
+    np.testing.assert_allclose(first[:, 0], first[:, 1], atol=2e-3)  # the same late head spoke in both
+    expect(side.locator(".mc-table[data-role=early] .mc-none").first).to_be_visible()  # only A has early fusion
 
-        path = tmp_path / "export.json"
-        path.write_text(dump_json(analysis_to_json(analysis)), encoding="utf-8")
-        page.set_input_files("input[type=file][accept='.json']", str(path))
-        expect(entries).to_have_count(3, timeout=PATIENCE)
-        expect(page.locator("#views .mv-transcript")).to_contain_text("ill-disposed")
-        page.locator("#views .mv-tile[data-unit=W]").nth(1).click()
-        page.click("#claim-run")  # the file holds no sound
-        expect(page.locator("#claim-stages")).to_contain_text("sound", timeout=PATIENCE)
-        damaged = tmp_path / "damaged.json"
-        damaged.write_text("{", encoding="utf-8")
-        page.set_input_files("input[type=file][accept='.json']", str(damaged))
-        expect(page.locator("#stages")).to_contain_text("damaged.json is no JSON file", timeout=PATIENCE)
+    path = tmp_path / "export.json"
+    path.write_text(dump_json(analysis_to_json(analysis)), encoding="utf-8")
+    page.set_input_files("input[type=file][accept='.json']", str(path))
+    expect(entries).to_have_count(3, timeout=PATIENCE)
+    expect(page.locator("#views .mv-transcript")).to_contain_text("ill-disposed")
+    page.locator("#views .mv-tile[data-unit=W]").nth(1).click()
+    page.click("#claim-run")  # the file holds no sound
+    expect(page.locator("#claim-stages")).to_contain_text("sound", timeout=PATIENCE)
+    damaged = tmp_path / "damaged.json"
+    damaged.write_text("{", encoding="utf-8")
+    page.set_input_files("input[type=file][accept='.json']", str(damaged))
+    expect(page.locator("#stages")).to_contain_text("damaged.json is no JSON file", timeout=PATIENCE)
 
-        page.goto(f"{address}?example=one&emotion=sadness&select=W3&role=early")
-        page.wait_for_function("() => window.mmerViews?.get()?.segment === 2", timeout=PATIENCE)
-        chosen = page.evaluate("mmerViews.get()")
-        assert (chosen["unit"], chosen["emotion"], chosen["role"]) == ("W", "sadness", "early")
-        page.goto(f"{address}?example=one&head=late-fs&select=T2&emotion=anger")  # analysed anew
-        page.wait_for_function("() => window.mmerViews?.get()?.segment === 1", timeout=PATIENCE)
-        assert page.evaluate("mmerViews.payload().predictions.late.head") == "late-fs"
-        assert page.evaluate("Object.keys(mmerViews.payload().predictions)") == ["late"]
-        page.click("#keep-link")
-        expect(page.locator("#keep-link-text")).to_contain_text("example=one&head=late-fs&emotion=anger&role=late&select=T2")
-        browser.close()
+    page.goto(f"{address}?example=one&emotion=sadness&select=W3&role=early")
+    page.wait_for_function("() => window.mmerViews?.get()?.segment === 2", timeout=PATIENCE)
+    chosen = page.evaluate("mmerViews.get()")
+    assert (chosen["unit"], chosen["emotion"], chosen["role"]) == ("W", "sadness", "early")
+    page.goto(f"{address}?example=one&head=late-fs&select=T2&emotion=anger")  # analysed anew
+    page.wait_for_function("() => window.mmerViews?.get()?.segment === 1", timeout=PATIENCE)
+    assert page.evaluate("mmerViews.payload().predictions.late.head") == "late-fs"
+    assert page.evaluate("Object.keys(mmerViews.payload().predictions)") == ["late"]
+    page.click("#keep-link")
+    expect(page.locator("#keep-link-text")).to_contain_text("example=one&head=late-fs&emotion=anger&role=late&select=T2")
+    page.goto(f"{address}?example=<b>none</b>")
+    expect(page.locator(".toast-body")).to_contain_text("There is no example '<b>none</b>'", timeout=PATIENCE)
+    page.close()
 
 
 def check_pair(page):

@@ -10,9 +10,12 @@ function makeLayers(view) {
   const choice = makeRadios("Weights", [["normalised", "shares w / Σw"], ["raw", "raw w"]], kind, (value) => { kind = value; build(); });
   panel.querySelector(".mv-panel-head").append(make("div", { class: "mv-controls" }, choice.element));
   const table = makeLayerTable(data, roles);
-  panel.append(place, table.element);
+  const runs = Math.max(0, ...roles.flatMap(([, prediction]) => Object.values(prediction.layers).map((layers) => layers.spread?.runs ?? 0)));
+  const spread = make("p", { class: "mv-note", text: `The thin mark on a bar reaches from the lowest to the highest share that the ${runs} runs of the head's experiment learned.` });
+  panel.append(place, spread, table.element);
 
   function build() {
+    spread.hidden = !runs || kind !== "normalised";
     place.replaceChildren(...roles.map(([role, prediction]) => make("div", { class: "mv-layer-role" },
       make("h3", { text: `${ROLE_NAMES[role] ?? role}, ${prediction.head}` }),
       ...Object.entries(prediction.layers).map(([unit, layers]) => makeLayerChart(data.units[unit]?.name ?? unit, layers, kind, data.peer?.predictions[role]?.layers[unit] ?? null)))));

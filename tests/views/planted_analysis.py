@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,13 @@ def plant_analysis(*, text: str = TEXT, seed: int = 7) -> Analysis:
         version="0",
         created="2026-01-01T00:00:00Z",
     )
+
+
+def plant_spread(analysis: Analysis, unit: str, shares: np.ndarray) -> Analysis:
+    """The same, the late head's branch having been learned by several runs: shares (runs, layers)."""
+    late = analysis.predictions["late"]
+    weights = dict(late.layer_weights) | {unit: replace(late.layer_weights[unit], runs=shares)}
+    return replace(analysis, predictions=dict(analysis.predictions) | {"late": replace(late, layer_weights=weights)})
 
 
 def split_words(text: str) -> Transcript:

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted_analysis import plant_analysis
+from planted_analysis import plant_analysis, plant_spread
+from playwright.sync_api import expect
 
 from mmer.explain import decision_steps
 from mmer.export import analysis_to_json
@@ -290,6 +291,21 @@ def test_layer_weights_are_the_head_s(open_report, analysis):
         for raw, share in zip(weights.raw, weights.normalised)
     ]
     np.testing.assert_allclose([numbers(row[2:]) for row in rows], wanted, atol=1e-4)
+
+
+def test_the_spread_over_runs_is_drawn_and_explained(open_report, analysis):
+    shares = np.array([[0.1, 0.2, 0.3, 0.4], [0.3, 0.2, 0.1, 0.4]])
+    page = open_report(plant_spread(analysis, "F", shares))
+    said = page.get_by_text("the 2 runs of the head's experiment learned")
+    layers = page.locator("[data-part=layers]")
+    expect(said).to_be_visible()
+    chart = layers.locator(".mv-layer-chart").filter(has_text="frames").first
+    tall = [box["height"] for box in (mark.bounding_box() for mark in chart.locator(".mv-whisker").all())]
+    np.testing.assert_allclose(np.array(tall) / tall[0], np.ptp(shares, axis=0) / np.ptp(shares, axis=0)[0], atol=0.02)
+    expect(layers.locator(".mv-whisker")).to_have_count(4)
+    page.get_by_role("radio", name="raw w").check(force=True)
+    expect(said).to_be_hidden()  # runs are compared by their shares
+    expect(layers.locator(".mv-whisker")).to_have_count(0)
 
 
 def test_others_can_read_write_and_follow_the_selection(open_report, analysis):

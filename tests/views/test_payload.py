@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soundfile
-from planted_analysis import plant_analysis
+from planted_analysis import plant_analysis, plant_spread
 
 from mmer.results import Coattention
 from mmer.views import build_payload, dump_payload, read_script, render_views
@@ -88,10 +88,7 @@ def test_flips_are_those_of_the_sum(analysis, payload):
 
 
 def test_spread_over_runs_is_lowest_mean_and_highest(analysis):
-    runs = np.array([[0.1, 0.2, 0.3, 0.4], [0.3, 0.2, 0.1, 0.4]])
-    late = analysis.predictions["late"]
-    weights = dict(late.layer_weights) | {"F": replace(late.layer_weights["F"], runs=runs)}
-    known = replace(analysis, predictions=dict(analysis.predictions) | {"late": replace(late, layer_weights=weights)})
+    known = plant_spread(analysis, "F", np.array([[0.1, 0.2, 0.3, 0.4], [0.3, 0.2, 0.1, 0.4]]))
     layers = build_payload(known)["predictions"]["late"]["layers"]
     assert layers["F"]["spread"]["runs"] == 2 and layers["T"]["spread"] is None
     np.testing.assert_allclose(layers["F"]["spread"]["low"], [0.1, 0.2, 0.1, 0.4])

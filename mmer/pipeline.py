@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -123,6 +124,7 @@ class Analyzer:
         self._heads = dict(heads)
         self.heads = {name: head.infos[-1] for name, head in heads.items()}  # what the interface may offer
         self._aligners = dict(aligners)
+        self.turn = threading.Lock()  # held by work that a person can cancel: what was cancelled ends before the next begins
         self.aligners: dict[str, str | None] = {**dict.fromkeys(aligners), **(unavailable_aligners or {})}  # name -> why not, None: ready
 
     @classmethod

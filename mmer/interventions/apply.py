@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmer.audio import SAMPLE_RATE
-from mmer.errors import AlignmentError, EditError
+from mmer.errors import AlignmentError, Cancelled, EditError
 from mmer.interventions import praat, sound
 from mmer.interventions.edits import (
     ChangeLoudness,
@@ -51,9 +51,13 @@ class Workshop:
     aligner: str
 
 
-def apply_edits(material: Material, edits: Sequence[Edit], workshop: Workshop) -> Material:
-    """The material after all edits. Raises EditError, AlignmentError or TranscriptError for the first that can't be made."""
+def apply_edits(
+    material: Material, edits: Sequence[Edit], workshop: Workshop, *, cancelled: Callable[[], bool] = lambda: False
+) -> Material:
+    """The material after all edits. Raises EditError, AlignmentError or TranscriptError for the first that can't be made; Cancelled."""
     for edit in edits:
+        if cancelled():
+            raise Cancelled("The change was cancelled. Nothing was changed.")
         material = APPLY[type(edit)](material, edit, workshop)
     return material
 

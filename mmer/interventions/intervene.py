@@ -84,7 +84,7 @@ def intervene(
         raise EditError("Nothing to change: name at least one edit.")
     check_analysis(analyzer, analysis)
     workshop = Workshop(analyzer, voices or {}, aligner)
-    material = apply_edits(read_material(analysis), edits, workshop)
+    material = apply_edits(read_material(analysis), edits, workshop, cancelled=cancelled or (lambda: False))
     changed = analyzer.analyze_parts(
         material.clip,
         material.transcript,

@@ -6,6 +6,7 @@ from late fusion would only repeat that sum. Equations 2 and 3 give the contribu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -85,18 +86,22 @@ def leave_one_out(
     medium: str = "sound",
     baselines: Sequence[str] = BASELINES,
     seed: int = 0,
+    most_seconds: float = math.inf,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> LeaveOneOut:
     """The drop of every logit for every segment, against each baseline. All changed versions run in batches of bounded memory.
 
-    Raises: EditError when the tier is not there or has no text, HeadError when the analysis was made by other models; Cancelled.
+    `most_seconds`: of sound that may be encoded in all, where others wait.
+    Raises: EditError when the tier is not there or has no text, or that is too much, HeadError when the analysis was made by other
+    models; Cancelled.
     """
     check_request(tier, medium, baselines)
     check_analysis(analyzer, analysis)
     material = read_material(analysis)
     segments, left_out = list_segments(material, tier, medium)
     baselines = ("mask",) if medium == "text" else tuple(dict.fromkeys(baselines))
+    check_work(len(baselines) * len(segments.labels), analysis.clip.duration, most_seconds)
     variants = make_variants(analyzer, material, segments, tier, medium, baselines, seed)
     scores = analyzer.score_variants(
         analysis, variants, count=len(baselines) * len(segments.labels), progress=progress, cancelled=cancelled
@@ -130,6 +135,15 @@ def check_request(tier: str, medium: str, baselines: Sequence[str]) -> None:
         check_choice("baseline", baseline, BASELINES)
     if tier != "words" and medium != "sound":
         raise EditError(f"The text has no {tier}: choose words, or change the sound alone.")
+
+
+def check_work(versions: int, seconds: float, most: float) -> None:
+    """Raises EditError when so many versions of so long a clip would keep others waiting for minutes."""
+    if versions * seconds > most:
+        raise EditError(
+            f"{versions} versions of {seconds:.0f} s are more than this page encodes at once ({most:.0f} s in all); take a shorter clip, "
+            "choose words, or run mmer yourself."
+        )
 
 
 def list_segments(material: Material, tier: str, medium: str) -> tuple[Segments, tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -19,15 +20,21 @@ def encode_frames(analyzer: Analyzer, analysis: Analysis) -> FrameStates:
 
 
 def measure_words(
-    analyzer: Analyzer, clip: LessonClip, *, progress: Progress | None = None, cancelled: Callable[[], bool] | None = None
+    analyzer: Analyzer,
+    clip: LessonClip,
+    *,
+    most_seconds: float = math.inf,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
 ) -> LessonClip:
     """The clip with its leave-one-out curve over words, each taken out of the sound and the text at once.
 
-    Raises: EditError when it has no words that can be left out; Cancelled.
+    Raises: EditError when it has no words that can be left out, or more than `most_seconds` of sound would be encoded; Cancelled.
     """
     analysis = clip.analysis
     if analysis.alignment is None:
         raise EditError("This clip has no alignment, so no word can be taken out of its sound.")
-    result = leave_one_out(analyzer, analysis, tier="words", medium="both", progress=progress, cancelled=cancelled)
+    told: dict[str, Any] = {"most_seconds": most_seconds, "progress": progress, "cancelled": cancelled}
+    result = leave_one_out(analyzer, analysis, tier="words", medium="both", **told)
     curve: Mapping[str, Any] = leave_one_out_to_json(result)
     return replace(clip, leave_one_out=curve)

@@ -13,6 +13,7 @@ from . import about, api, batch, cards, explore, lesson, train
 from .examples import list_stored
 from .session import KEPT_SECONDS
 from .style import launch_options
+from .uploads import take_uploads_only
 
 __all__ = ["build_app", "launch_options", "serve"]
 
@@ -33,7 +34,7 @@ def build_app(analyzer: Analyzer, *, examples: Path, workshop: Workshop | None =
             with gr.Tab("Explore", id="explore") as explore_tab:
                 explore.build(analyzer, examples=list_stored(examples), is_public=is_public)
             with gr.Tab("Learn", id="learn") as learn_tab:
-                lesson.build(analyzer, learn_tab, examples=list_stored(examples))
+                lesson.build(analyzer, learn_tab, examples=list_stored(examples), is_public=is_public)
             with gr.Tab("Batch", id="batch") as batch_tab:
                 batch.build(analyzer, is_public=is_public)
             with gr.Tab("Train", id="train") as train_tab:
@@ -42,6 +43,7 @@ def build_app(analyzer: Analyzer, *, examples: Path, workshop: Workshop | None =
                 about.build(analyzer)
         train.wake(training, train_tab, [explore_tab, learn_tab, batch_tab, about_tab])
         api.build(analyzer, is_public=is_public)
+    take_uploads_only(app)
     app.queue(default_concurrency_limit=4, max_size=QUEUE_LENGTH[is_public])
     return app
 

@@ -20,6 +20,7 @@ from ..compare import comparison_to_json, drop_attention
 from ..errors import EditError, MmerError
 from ..export import analysis_to_json, encode
 from ..interventions import (
+    CorrectWords,
     Edit,
     SwapVoice,
     edit_from_json,
@@ -28,17 +29,15 @@ from ..interventions import (
     leave_one_out,
     leave_one_out_to_json,
 )
-from ..interventions.leave_one_out import BASELINES, KINDS
+from ..interventions.leave_one_out import KINDS
 from ..pipeline import Analyzer, Memo
 from ..results import Analysis, Clip
 from ..transcribe import read_transcript
+from .events import MODEL_QUEUE, MOST_SECONDS
 from .examples import choose_head
-from .explore import MODEL_QUEUE
 from .failures import for_people
-from .uploads import take_uploads_only
 
 MOST_EDITS = 40
-PUBLIC_SECONDS = 2000.0  # of sound that one leave-one-out may encode where strangers wait: 40 words of a 25 s clip, twice
 NO_FILE = "No audio file was sent."
 Schema = Mapping[str, Any]  # JSON schema of an argument
 
@@ -168,9 +167,8 @@ class Programs:
             JSON of format "mmer-leave-one-out": for each segment the drop of each emotion's logit, and rank correlations
         """
         analysis = self._analyze(self._load(audio), text=text, aligner=aligner, head=head)
-        if self.is_public:
-            check_work(analysis, tier, medium)
-        return leave_one_out_to_json(leave_one_out(self.analyzer, analysis, tier=tier, medium=medium))
+        most = MOST_SECONDS[self.is_public]
+        return leave_one_out_to_json(leave_one_out(self.analyzer, analysis, tier=tier, medium=medium, most_seconds=most))
 
     @for_people
     def compare(
@@ -245,20 +243,9 @@ def read_edits(edits: Any, voice: Analysis | None) -> list[Edit]:
             found.append(SwapVoice(voice.clip.sha256, voice.clip.name))
         else:
             found.append(edit_from_json(edit))
+    if sum(isinstance(edit, CorrectWords) for edit in found) > 1:
+        raise EditError("correct words stands in the list more than once; send the words that are really said in one edit.")
     return found
-
-
-def check_work(analysis: Analysis, tier: str, medium: str) -> None:
-    """Raises EditError when so many versions of so long a clip would keep others waiting for minutes."""
-    tiers = {"words": analysis.transcript.words}
-    if analysis.alignment is not None and medium != "text":
-        tiers |= {name: getattr(analysis.alignment, name) for name in KINDS}
-    versions = len(tiers.get(tier, ())) * (1 if medium == "text" else len(BASELINES))
-    if versions * analysis.clip.duration > PUBLIC_SECONDS:
-        raise EditError(
-            f"{versions} versions of {analysis.clip.duration:.0f} s are more than this public page encodes at once "
-            f"({PUBLIC_SECONDS:.0f} s in all); send a shorter clip, choose words, or run mmer yourself."
-        )
 
 
 def write_transcript(transcript: Any) -> dict:
@@ -312,9 +299,7 @@ class Take:
     def make(self) -> gr.components.Component:
         if self.schema is not None:
             return Api(self.default, dict(self.schema), self.name)
-        file = gr.File(label=self.name, type="filepath")
-        take_uploads_only(file)
-        return file
+        return gr.File(label=self.name, type="filepath")
 
 
 def adapt_mcp(app: gr.Blocks) -> None:

@@ -20,12 +20,12 @@ from ..errors import Cancelled, DataError, MmerError
 from ..export import analysis_to_json, dump_json
 from ..pipeline import Analyzer
 from ..results import EMOTIONS
+from .events import HIDDEN
 from .examples import choose_head
-from .explore import ALIGNER_NAMES, HIDDEN, OTHER_FILES, name_heads
+from .explore import ALIGNER_NAMES, OTHER_FILES, name_heads
 from .failures import for_people
 from .handlers import BUSY, IDLE, new_cache_path
 from .session import KEPT_SECONDS, StopFlag
-from .uploads import take_uploads_only
 
 QUEUE: dict[str, Any] = {"concurrency_id": "batch", "concurrency_limit": 1}  # apart from single analyses, which go on meanwhile
 DRAW_SECONDS = 0.7  # between two drawings of the table
@@ -238,6 +238,4 @@ def build_inputs(analyzer: Analyzer, limits: Limits) -> tuple:
         ready = [name for name, reason in analyzer.aligners.items() if reason is None]
         choices = [(ALIGNER_NAMES.get(name, name), name) for name in [*ready, "none"]]
         aligner = gr.Radio(choices, value=(ready or ["none"])[0], label="Aligner", elem_id="batch-aligner")
-    for component in (files, listed):
-        take_uploads_only(component)
     return files, listed, aligner, head, analyse, cancel

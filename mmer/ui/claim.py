@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from html import escape
+from threading import Lock
 from typing import Any
 
 import gradio as gr
@@ -37,6 +38,7 @@ from ..interventions.praat import load_praat
 from ..pipeline import Analyzer
 from ..results import Analysis
 from . import cards, claim_cards
+from .events import HIDDEN, MODEL_QUEUE, QUIET
 from .failures import for_people
 from .session import Session, StopFlag, watch_stages
 
@@ -65,7 +67,6 @@ TIERS = [("words", "words"), ("syllables", "syllables"), ("phones", "phones")]
 UNIT_TIERS = {"W": "word", "S": "syllable", "P": "phone"}
 WAITING = '() => \'<ol class="mm-stages"><li class="mm-running">Waiting for a free model</li></ol>\''
 NOTHING_YET = "There is no result yet to test: analyse a clip or open an example."
-HIDDEN: dict[str, Any] = {"api_visibility": "undocumented"}
 PICKED = '<p class="mc-picked" id="claim-picked" aria-live="polite">Nothing is selected above yet.</p>'
 
 
@@ -179,6 +180,7 @@ class ClaimHandlers:
     """What happens behind the panel; the analyzer is shared by all visitors and only read."""
 
     analyzer: Analyzer
+    most_seconds: float = math.inf  # of sound that one leave-one-out may encode
 
     def refresh(self, session: Session) -> tuple:
         """Another result is shown: its parts can be chosen, what was tested before is gone from the panel."""
@@ -229,7 +231,7 @@ class ClaimHandlers:
             voices = {kept.analysis.clip.sha256: kept.analysis for kept in session.kept}
             return partial(intervene, self.analyzer, analysis, [edit], voices=voices)
 
-        yield from report(session, prepare, "intervention")
+        yield from report(session, prepare, "intervention", turn=self.analyzer.turn)
 
     def show(self, session: Session) -> tuple:
         """The differences and the changed clip."""
@@ -258,7 +260,9 @@ class ClaimHandlers:
     @for_people
     def run_curve(self, session: Session, tier: str, medium: str) -> Iterator[tuple]:
         """Leave each segment out; the curve waits in the session for `show_curve`."""
-        yield from report(session, lambda: partial(leave_one_out, self.analyzer, need_analysis(session), tier=tier, medium=medium), "curve")
+        told: dict[str, Any] = {"tier": tier, "medium": medium, "most_seconds": self.most_seconds}
+        prepare = lambda: partial(leave_one_out, self.analyzer, need_analysis(session), **told)  # noqa: E731
+        yield from report(session, prepare, "curve", turn=self.analyzer.turn)
 
     def show_curve(self, session: Session, emotion: str, role: str) -> tuple:
         """The curve for an emotion and a model, without asking a model again."""
@@ -282,14 +286,14 @@ class ClaimHandlers:
 Task = Callable[..., Any]  # takes `progress` and `cancelled`
 
 
-def report(session: Session, prepare: Callable[[], Task], name: str) -> Iterator[tuple]:
+def report(session: Session, prepare: Callable[[], Task], name: str, *, turn: Lock) -> Iterator[tuple]:
     """Runs what `prepare` gives; yields the stages and the pressed button. The result waits in the session as `name`. Raises MmerError."""
     session.problem = ""
     yield cards.write_stages([]), gr.Button(interactive=False)
     try:
         task = prepare()
         stop, session.working = session.begin(), True
-        for html, result in follow(lambda progress: task(progress=progress, cancelled=stop.is_set), stop):
+        for html, result in follow(lambda progress: task(progress=progress, cancelled=stop.is_set), stop, turn):
             if result is not None:
                 setattr(session, name, result)
                 session.working = False
@@ -299,9 +303,9 @@ def report(session: Session, prepare: Callable[[], Task], name: str) -> Iterator
         raise
 
 
-def follow(work: Callable[[Callable[[float, str], None]], Any], stop: StopFlag) -> Iterator[tuple[str, Any | None]]:
+def follow(work: Callable[[Callable[[float, str], None]], Any], stop: StopFlag, turn: Lock) -> Iterator[tuple[str, Any | None]]:
     """(the running stage as HTML, the result at last) of work that reports its progress."""
-    for stages, result in watch_stages(work, stop):
+    for stages, result in watch_stages(work, stop, turn=turn):
         yield cards.write_stages(stages[-1:]), result
 
 
@@ -383,14 +387,13 @@ def read_selection(analysis: Analysis, place: str) -> Target:
     raise EditError("Nothing is selected: press a word, syllable or phone above, or choose a part from the list.")
 
 
-def wire(handlers: ClaimHandlers, panel: Panel, session: gr.State, shown: gr.HTML, show_again: Callable[[Any], Any], queue: dict) -> None:
+def wire(handlers: ClaimHandlers, panel: Panel, session: gr.State, shown: gr.HTML, show_again: Callable[[Any], Any]) -> None:
     """`shown`: the linked views, whose change means another result. `show_again(event)` shows the session's analysis after an event."""
-    quiet: dict[str, Any] = {"show_progress": "hidden", **HIDDEN}
-    shown.change(handlers.refresh, session, panel.refreshed, api_name="refresh_claim", **quiet).success(
+    shown.change(handlers.refresh, session, panel.refreshed, api_name="refresh_claim", **QUIET).success(
         fn=None, js="() => window.mmerClaim.follow()", api_visibility="private"
     )
     needs = [panel.medium, panel.amount, panel.words, panel.voice, panel.part]
-    panel.action.change(handlers.offer, panel.action, needs, api_name="offer_action", queue=False, **quiet)
+    panel.action.change(handlers.offer, panel.action, needs, api_name="offer_action", queue=False, **QUIET)
 
     asked = [session, panel.place, panel.part, panel.action, panel.medium, panel.amount, panel.words, panel.voice]
     panel.run.click(fn=None, js=WAITING, outputs=panel.stages, api_visibility="private")
@@ -403,13 +406,13 @@ def wire(handlers: ClaimHandlers, panel: Panel, session: gr.State, shown: gr.HTM
         trigger_mode="once",
         show_progress="hidden",
         **HIDDEN,
-        **queue,
+        **MODEL_QUEUE,
     )
-    run.success(handlers.show, session, [panel.stages, panel.result, panel.after, panel.sound], api_name="show_claim", **quiet)
-    run.failure(handlers.show_problem, session, [panel.stages, panel.run], api_name="problem_claim", **quiet)
-    panel.cancel.click(handlers.cancel, session, [panel.stages, panel.run], queue=False, cancels=[run], api_name="cancel_claim", **quiet)
-    show_again(panel.open.click(handlers.open_changed, session, api_name="open_changed", **quiet))
-    show_again(panel.back.click(handlers.open_parent, session, api_name="open_parent", **quiet))
+    run.success(handlers.show, session, [panel.stages, panel.result, panel.after, panel.sound], api_name="show_claim", **QUIET)
+    run.failure(handlers.show_problem, session, [panel.stages, panel.run], api_name="problem_claim", **QUIET)
+    panel.cancel.click(handlers.cancel, session, [panel.stages, panel.run], queue=False, cancels=[run], api_name="cancel_claim", **QUIET)
+    show_again(panel.open.click(handlers.open_changed, session, api_name="open_changed", **QUIET))
+    show_again(panel.back.click(handlers.open_parent, session, api_name="open_parent", **QUIET))
 
     panel.run_curve.click(fn=None, js=WAITING, outputs=panel.curve_stages, api_visibility="private")
     curve = panel.run_curve.click(
@@ -420,15 +423,15 @@ def wire(handlers: ClaimHandlers, panel: Panel, session: gr.State, shown: gr.HTM
         trigger_mode="once",
         show_progress="hidden",
         **HIDDEN,
-        **queue,
+        **MODEL_QUEUE,
     )
-    picture = {"inputs": [session, panel.emotion, panel.role], "outputs": [panel.curve_stages, panel.curve], **quiet}
+    picture = {"inputs": [session, panel.emotion, panel.role], "outputs": [panel.curve_stages, panel.curve], **QUIET}
     curve.success(handlers.show_curve, api_name="show_curve", **picture).success(
         fn=None, js="() => window.mmerClaim.follow()", api_visibility="private"
     )
-    curve.failure(handlers.show_problem, session, [panel.curve_stages, panel.run_curve], api_name="problem_curve", **quiet)
+    curve.failure(handlers.show_problem, session, [panel.curve_stages, panel.run_curve], api_name="problem_curve", **QUIET)
     for number, choice in enumerate((panel.emotion, panel.role)):
         choice.input(handlers.show_curve, api_name=f"choose_curve_{number}", **picture)
     panel.cancel_curve.click(
-        handlers.cancel, session, [panel.curve_stages, panel.run_curve], queue=False, cancels=[curve], api_name="cancel_curve", **quiet
+        handlers.cancel, session, [panel.curve_stages, panel.run_curve], queue=False, cancels=[curve], api_name="cancel_curve", **QUIET
     )

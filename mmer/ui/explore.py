@@ -10,14 +10,12 @@ import gradio as gr
 
 from ..pipeline import Analyzer
 from . import cards, claim, keep
+from .events import HIDDEN, MODEL_QUEUE, MOST_SECONDS
 from .examples import Example, choose_head
 from .handlers import Handlers
 from .session import KEPT_SECONDS, Session
-from .uploads import take_uploads_only
 
 ALIGNER_NAMES = {"sphinx": "PocketSphinx (built in)", "mfa": "Montreal Forced Aligner", "none": "No alignment"}
-MODEL_QUEUE: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}  # two visitors wait for each other and see their place
-HIDDEN: dict[str, Any] = {"api_visibility": "undocumented"}  # callable, but not part of the described API
 OTHER_FILES = [".mp4", ".webm", ".mkv", ".mov", ".m4a", ".aac", ".opus"]  # what gr.Audio does not take
 # the linked views draw what they are handed, in the browser; their script is in the page's head
 SHOW_VIEWS = """
@@ -85,9 +83,6 @@ def build(analyzer: Analyzer, *, examples: Sequence[Example], is_public: bool) -
             inputs.examples += build_examples(examples)
             results = build_results()
     side = keep.build_side(head_section)
-    take_uploads_only(inputs.audio)
-    take_uploads_only(inputs.textgrid)
-    take_uploads_only(inputs.importer)
     handlers = Handlers(analyzer)
     wire_analysis(handlers, inputs, results, session)
     wire_exports(handlers, results, session)
@@ -102,7 +97,7 @@ def build(analyzer: Analyzer, *, examples: Sequence[Example], is_public: bool) -
     imported = keep.wire(keeping, results.keep, side, inputs.importer, session, results.views, show_again)
     imported.failure(handlers.show_problem, session, [results.stages, inputs.analyse], api_name="problem_import", **HIDDEN)
     keep.wire_beside(keeping, results.keep, side, results.claim.beside, session)
-    claim.wire(claim.ClaimHandlers(analyzer), results.claim, session, results.views, show_again, MODEL_QUEUE)
+    claim.wire(claim.ClaimHandlers(analyzer, MOST_SECONDS[is_public]), results.claim, session, results.views, show_again)
 
 
 def build_inputs(analyzer: Analyzer, *, is_public: bool) -> Inputs:

@@ -48,7 +48,7 @@ class Handlers:
         yield cards.write_stages([]), BUSY
         try:
             work = self.plan_analysis(session, audio, text, aligner, head, said, textgrid, stop)
-            for stages, analysis in watch_stages(work, stop):
+            for stages, analysis in watch_stages(work, stop, turn=self.analyzer.turn):
                 if analysis is not None:
                     session.analysis, session.example = analysis, None
                     session.working, session.unseen = False, True

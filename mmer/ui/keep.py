@@ -15,6 +15,7 @@ from ..errors import MmerError
 from ..results import Analysis
 from ..views import build_payload, dump_payload
 from . import keep_cards
+from .events import QUIET
 from .examples import Example, open_example
 from .failures import for_people
 from .imports import read_import
@@ -24,7 +25,6 @@ LISTED = 8  # how many components KeepHandlers.write_list fills
 MOST_KEPT = 12  # entries of the list; the oldest that is not pinned goes first
 MOST_QUERY = 2000  # characters of a link
 ALIGNERS = {"pocketsphinx": "sphinx", "montreal": "mfa", "mfa": "mfa"}  # how an alignment's source begins -> the setting
-HIDDEN: dict[str, Any] = {"api_visibility": "undocumented", "show_progress": "hidden"}
 CAPTION = (
     f"What you analysed on this page, the last {MOST_KEPT}. It is kept in memory for you alone and gone when you close the page or after "
     "30 minutes without use; nothing you record stays on the server. To keep a result, export it; its JSON can be opened again here."
@@ -330,25 +330,25 @@ def wire(
     Returns the event of an import, whose failure the caller shows.
     """
     listed = [*panel.listed, *side.shown]
-    shown.change(handlers.refresh, session, listed, api_name="refresh_list", **HIDDEN)
-    panel.entries.input(handlers.choose, [session, panel.entries], [panel.note, panel.tags], api_name="choose_kept", **HIDDEN)
+    shown.change(handlers.refresh, session, listed, api_name="refresh_list", **QUIET)
+    panel.entries.input(handlers.choose, [session, panel.entries], [panel.note, panel.tags], api_name="choose_kept", **QUIET)
     written = [session, panel.entries, panel.note, panel.tags]
     for number, event in enumerate((panel.note.blur, panel.note.submit, panel.tags.blur, panel.tags.submit)):
-        event(handlers.save, written, panel.entries, api_name=f"save_note_{number}", **HIDDEN)
-    show_again(panel.open.click(handlers.open, [session, panel.entries], api_name="open_kept", **HIDDEN))
+        event(handlers.save, written, panel.entries, api_name=f"save_note_{number}", **QUIET)
+    show_again(panel.open.click(handlers.open, [session, panel.entries], api_name="open_kept", **QUIET))
     chosen = [session, panel.entries, side.emotion]
     for letter, button in panel.pins.items():
-        button.click(handlers.pinner(letter), chosen, listed, api_name=f"pin_{letter.lower()}", **HIDDEN)
-    panel.remove.click(handlers.remove, chosen, listed, api_name="remove_kept", **HIDDEN)
-    named = panel.link.click(handlers.write_link, session, panel.linked, api_name="write_link", **HIDDEN)
+        button.click(handlers.pinner(letter), chosen, listed, api_name=f"pin_{letter.lower()}", **QUIET)
+    panel.remove.click(handlers.remove, chosen, listed, api_name="remove_kept", **QUIET)
+    named = panel.link.click(handlers.write_link, session, panel.linked, api_name="write_link", **QUIET)
     named.success(fn=None, inputs=panel.linked, js="(query) => { window.mmerKeep.copyLink(query); }", api_visibility="private")
-    side.emotion.input(handlers.show_comparison, [session, side.emotion], side.comparison, api_name="choose_compared_emotion", **HIDDEN)
-    imported = importer.upload(handlers.take_import, [session, importer], api_name="import_analysis", **HIDDEN)
+    side.emotion.input(handlers.show_comparison, [session, side.emotion], side.comparison, api_name="choose_compared_emotion", **QUIET)
+    imported = importer.upload(handlers.take_import, [session, importer], api_name="import_analysis", **QUIET)
     show_again(imported)
     return imported
 
 
 def wire_beside(handlers: KeepHandlers, panel: Panel, side: Side, button: gr.Button, session: gr.State) -> None:
     """A clip that was changed and what it became, side by side at one press."""
-    pinned = button.click(handlers.pin_changed, [session, side.emotion], [*panel.listed, *side.shown], api_name="pin_changed", **HIDDEN)
+    pinned = button.click(handlers.pin_changed, [session, side.emotion], [*panel.listed, *side.shown], api_name="pin_changed", **QUIET)
     pinned.success(fn=None, js="() => window.mmerKeep.reveal()", api_visibility="private")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,16 +21,14 @@ from ..lesson.store import encode_frames, measure_words
 from ..pipeline import Analyzer
 from ..results import Analysis
 from . import cards
+from .events import HIDDEN, MODEL_QUEUE, MOST_SECONDS, QUIET
 from .examples import Example, choose_head, open_example
 from .failures import for_people
 from .session import KEPT_SECONDS, StopFlag, watch_stages
-from .uploads import take_uploads_only
 
 STORED = "lesson.json"
 LINK = re.compile(r"#learn-\d+-(.+)")  # of a step and an example; lesson.js writes and reads it
 OWN = "Your own clip"
-MODEL_QUEUE: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
-HIDDEN: dict[str, Any] = {"api_visibility": "undocumented"}
 INTRO = (
     '<div class="ml-intro"><h2>Learn how the verdict comes about</h2><p>Eight short steps through the paper’s '
     "method, each with its equation, the numbers of the clip"
@@ -58,10 +57,10 @@ class LessonSession:
         return self.stop
 
 
-def build(analyzer: Analyzer, tab: gr.Tab, *, examples: Sequence[Example]) -> None:
+def build(analyzer: Analyzer, tab: gr.Tab, *, examples: Sequence[Example], is_public: bool) -> None:
     """The tab's content, inside the gr.Tab that is open; its lesson is made when somebody looks at it."""
     session = gr.State(LessonSession(), time_to_live=KEPT_SECONDS)
-    handlers = Handlers(analyzer, examples)
+    handlers = Handlers(analyzer, examples, most_seconds=MOST_SECONDS[is_public])
     with gr.Column(elem_classes="ml-tab"):
         gr.HTML(INTRO)
         with gr.Row(elem_classes="ml-choose"):
@@ -75,7 +74,6 @@ def build(analyzer: Analyzer, tab: gr.Tab, *, examples: Sequence[Example]) -> No
                 audio = gr.Audio(sources=["upload", "microphone"], type="filepath", label="Your clip", elem_id="lesson-audio", buttons=[])
                 words = gr.Textbox(label="What is said", lines=3, placeholder="Leave empty to have it recognised.", max_length=20_000)
             analyse = gr.Button("Analyse and explain", variant="primary", elem_id="lesson-analyse")
-        take_uploads_only(audio)
         status = gr.HTML("", elem_id="lesson-status", elem_classes="mm-stages-block")
         pages = gr.HTML(
             "",
@@ -87,23 +85,22 @@ def build(analyzer: Analyzer, tab: gr.Tab, *, examples: Sequence[Example]) -> No
         )
         link = gr.Textbox(visible=False)
         measure = gr.Button("Measure", elem_id="lesson-measure", elem_classes="mm-hidden")
-    quiet: dict[str, Any] = {"show_progress": "hidden", **HIDDEN}
     tab.select(
-        handlers.open, [session, link], [chosen, pages], js="(session, link) => [session, location.hash]", api_name="lesson_open", **quiet
+        handlers.open, [session, link], [chosen, pages], js="(session, link) => [session, location.hash]", api_name="lesson_open", **QUIET
     )
-    chosen.input(handlers.choose, [session, chosen], [pages, status], api_name="lesson_choose", **quiet)
+    chosen.input(handlers.choose, [session, chosen], [pages, status], api_name="lesson_choose", **QUIET)
     live: dict[str, Any] = {"show_progress": "full", "show_progress_on": [status], "trigger_mode": "once", **HIDDEN, **MODEL_QUEUE}
     taught = analyse.click(handlers.teach, [session, audio, words], status, api_name="lesson_own_clip", **live)
     measured = measure.click(handlers.measure, session, status, api_name="lesson_measure", **live)
     for run in (taught, measured):
-        run.success(handlers.show, session, pages, api_name=False, **{k: v for k, v in quiet.items() if k != "api_visibility"})
+        run.success(handlers.show, session, pages, api_name=False, show_progress="hidden")
 
 
 class Handlers:
     """What happens behind the tab's controls. Holds only what all visitors share and nobody changes."""
 
-    def __init__(self, analyzer: Analyzer, examples: Sequence[Example]):
-        self.analyzer = analyzer
+    def __init__(self, analyzer: Analyzer, examples: Sequence[Example], *, most_seconds: float = math.inf):
+        self.analyzer, self.most_seconds = analyzer, most_seconds
         self.examples = {example.folder.name: example for example in examples}
 
     @cached_property
@@ -162,11 +159,12 @@ class Handlers:
         if clip is None:
             raise MmerError("There is no clip yet. Choose an example or bring your own.")
         stop = session.begin()
-        yield from self.run(session, lambda progress: measure_words(self.analyzer, clip, progress=progress, cancelled=stop.is_set), stop)
+        told: dict[str, Any] = {"most_seconds": self.most_seconds, "cancelled": stop.is_set}
+        yield from self.run(session, lambda progress: measure_words(self.analyzer, clip, progress=progress, **told), stop)
 
     def run(self, session: LessonSession, work: Callable[[Callable[[float, str], None]], LessonClip], stop: StopFlag) -> Iterator[str]:
         """The stages while the work runs; its clip is then the lesson's."""
-        for stages, clip in watch_stages(work, stop):
+        for stages, clip in watch_stages(work, stop, turn=self.analyzer.turn):
             if clip is not None:
                 session.clip = clip
             yield cards.write_stages(stages)

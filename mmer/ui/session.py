@@ -85,14 +85,15 @@ class Stage:
 
 
 def watch_stages(
-    work: Callable[[Callable[[float, str], None]], Any], stop: StopFlag, *, tick: float = 0.25
+    work: Callable[[Callable[[float, str], None]], Any], stop: StopFlag, *, turn: threading.Lock, tick: float = 0.25
 ) -> Iterator[tuple[list[Stage], Any | None]]:
-    """Runs `work(progress)` in a thread; yields the stages so far and, at last, the result.
+    """Runs `work(progress)` in a thread while it holds `turn`; yields the stages so far and, at last, the result.
 
+    Work that was cancelled, or whose page has gone, ends its stage unseen; as it has the turn until then, no two run at once.
     Raises: whatever `work` raises; Cancelled soon after `stop` is set. When the caller closes the iterator, `stop` is set.
     """
     news: queue.Queue = queue.Queue()
-    worker = threading.Thread(target=run_reporting, args=(work, news), daemon=True)
+    worker = threading.Thread(target=run_reporting, args=(work, news, stop, turn), daemon=True)
     worker.start()
     stages: list[Stage] = []
     begun = time.perf_counter()
@@ -124,10 +125,12 @@ def watch_stages(
         stop.set()
 
 
-def run_reporting(work: Callable[[Callable[[float, str], None]], Any], news: queue.Queue) -> None:
-    """Runs the work and puts ("stage", name), then ("result", value) or ("error", exception)."""
+def run_reporting(work: Callable[[Callable[[float, str], None]], Any], news: queue.Queue, stop: StopFlag, turn: threading.Lock) -> None:
+    """Runs the work when it has the turn, and puts ("stage", name), then ("result", value) or ("error", exception)."""
     try:
-        news.put(("result", work(lambda share, text: news.put(("stage", text)))))
+        with turn:
+            if not stop.is_set():
+                news.put(("result", work(lambda share, text: news.put(("stage", text)))))
     except MmerError as error:
         news.put(("error", error))
     except BaseException as error:  # a bug: handed to the waiting page, where it stays loud

@@ -15,14 +15,12 @@ from ..training.experiment import TITLES
 from ..training.settings import PROTOCOL, SETTINGS, Setting, default_of, write_command
 from ..training.workshop import Workshop
 from . import run_cards, train_cards
+from .events import HIDDEN, POLL, QUIET
 from .session import KEPT_SECONDS
 from .train_handlers import CHECK_FIRST, CHOICES, FIELDS, TrainHandlers, TrainSession, name_units
 
 FIRST_UNITS = ["T", "F", "S"]  # of the paper's best late fusion
 TICK = 2.0  # seconds between two looks at the disk
-HIDDEN: dict[str, Any] = {"api_visibility": "undocumented"}  # callable, but not part of the described API
-QUIET: dict[str, Any] = {"show_progress": "hidden", **HIDDEN}
-POLL: dict[str, Any] = {"queue": False, **QUIET}  # looks don't wait behind analyses
 VALIDATION_NAMES = {"random": "random utterances (the paper's)", "speaker": "whole speakers", "session": "whole sessions (reference [5]'s)"}
 BY_NAMES = {"auto": "sessions where there are any (the paper's)", "session": "sessions", "speaker": "speakers"}
 PRESET_NAMES = {"compact": "compact (offline, half-size encoders)", "paper": "paper (wav2vec2-base and BERT-base)"}

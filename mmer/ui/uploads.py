@@ -1,4 +1,4 @@
-"""Clips and files come from the visitor's own machine: Gradio would also fetch any address that a program sends in a file's place."""
+"""Clips and files come from the visitor's own machine: Gradio would also fetch any address that a program sends in a value's place."""
 
 from __future__ import annotations
 
@@ -12,11 +12,17 @@ from gradio.utils import get_upload_folder
 SERVED = "/gradio_api/file="  # before the path of an upload in its address
 
 
-def take_uploads_only(component: Any) -> None:
-    """Makes a component refuse addresses, so that no visitor can have this server call another.
+def take_uploads_only(app: gr.Blocks) -> None:
+    """Makes every component of the page refuse addresses, so that no visitor can have this server call another.
 
-    The address that this server gave an upload stands for the upload, which is taken from the disk: MCP clients know files by address.
+    Text fields and JSON are no exception: Gradio looks for files in whatever value a program sends. The address that this server gave an
+    upload stands for the upload, which is taken from the disk: MCP clients know files by address.
     """
+    for component in app.blocks.values():
+        refuse_addresses(component)
+
+
+def refuse_addresses(component: Any) -> None:
     move_to_cache = component.async_move_resource_to_block_cache
 
     async def move_upload(path: str | Path | None) -> str | None:

@@ -35,6 +35,12 @@ def test_batched_equals_one_by_one(analyzer, analysis, tier, kind):
                 np.testing.assert_allclose(curve.drops[role][k], -single.difference(role).logits, atol=1e-4)
 
 
+def test_more_sound_than_there_is_time_for_is_refused(analyzer, analysis):
+    with pytest.raises(EditError, match=r"16 versions of 3 s are more than this page encodes at once \(40 s in all\)"):
+        leave_one_out(analyzer, analysis, most_seconds=40)
+    assert len(leave_one_out(analyzer, analysis, medium="text", most_seconds=40).labels) == 8  # the words once, in the text alone
+
+
 @pytest.mark.parametrize("medium", ["text", "both"])
 def test_masked_words_in_a_batch_equal_one_by_one(analyzer, analysis, medium):
     result = leave_one_out(analyzer, analysis, medium=medium, baselines=["silence"])

@@ -3,9 +3,11 @@
 import asyncio
 import base64
 import json
+import math
 import shutil
 from datetime import timedelta
 
+import gradio as gr
 import jsonschema
 import numpy as np
 import pytest
@@ -17,9 +19,13 @@ from mmer.align.textgrid import read_textgrid
 from mmer.errors import EditError, MmerError
 from mmer.export import analysis_from_json
 from mmer.interventions import Mute, Target, intervene
+from mmer.lesson import LessonClip
 from mmer.schema import read_schema
 from mmer.ui import build_app, launch_options
-from mmer.ui.api import Programs, adapt_mcp, check_text, check_work, read_edits
+from mmer.ui.api import adapt_mcp, check_text, read_edits
+from mmer.ui.claim import ClaimHandlers
+from mmer.ui.lesson import Handlers, LessonSession
+from mmer.ui.session import Session
 from mmer.ui.uploads import find_upload
 
 SPOKEN = "He was not an ill-disposed young man,"
@@ -154,18 +160,29 @@ def test_what_cant_be_done_is_one_sentence(visitor, speech_file, endpoint):
 def test_edits_are_counted_and_texts_are_texts():
     with pytest.raises(EditError, match="41 edits; at most 40"):
         read_edits(MUTE * 41, None)
+    with pytest.raises(EditError, match="correct words stands in the list more than once"):
+        read_edits([{"kind": "correct words", "text": "a"}] * 2, None)
     with pytest.raises(MmerError, match="head must be text, not 5"):
         check_text("head", 5)
     assert check_text("text", None) == ""
 
 
-def test_strangers_wait_for_no_endless_curve(analyzer, analysis, speech_file):
-    check_work(analysis, "phones", "sound")
-    long = analysis.clip.__class__("long", np.zeros(16000 * 280, np.float32), "0")
-    with pytest.raises(EditError, match=r"14 versions of 280 s are more than this public page encodes"):
-        check_work(analysis.__class__(**{**vars(analysis), "clip": long}), "words", "sound")
-    check_work(analysis.__class__(**{**vars(analysis), "clip": long}), "words", "text")
-    assert Programs(analyzer).is_public is False
+@pytest.mark.parametrize("is_public", [False, True])
+def test_strangers_wait_for_no_endless_curve(analyzer, tmp_path, is_public):
+    """Wherever a curve can be asked for: the panel, the lesson, the endpoint."""
+    app = build_app(analyzer, examples=tmp_path, is_public=is_public)
+    asked = {fn.api_name: fn.fn.__self__ for fn in app.fns.values() if fn.api_name in ("leave_out", "lesson_measure", "leave_one_out")}
+    most = 2000.0 if is_public else math.inf
+    assert asked["leave_out"].most_seconds == asked["lesson_measure"].most_seconds == most
+    assert asked["leave_one_out"].is_public is is_public
+
+
+def test_a_curve_of_too_much_sound_is_refused_in_the_panel_and_the_lesson(analyzer, analysis, examples_folder):
+    session, lesson = Session(analysis=analysis), LessonSession(clip=LessonClip("", "", "", analysis, None, None))
+    panel = ClaimHandlers(analyzer, most_seconds=10.0)
+    for ask in (lambda: panel.run_curve(session, "words", "sound"), lambda: Handlers(analyzer, [], most_seconds=10.0).measure(lesson)):
+        with pytest.raises(gr.Error, match=r"\(10 s in all\)"):
+            list(ask())
 
 
 def test_an_upload_s_own_address_stands_for_it_and_no_other(tmp_path, monkeypatch):

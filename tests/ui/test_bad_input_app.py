@@ -1,5 +1,6 @@
 """The app under bad input: one sentence for the visitor, the earlier result kept, nothing of this machine opened, nothing left behind."""
 
+import asyncio
 import json
 import re
 import shutil
@@ -10,6 +11,7 @@ import gradio as gr
 import httpx
 import numpy as np
 import pytest
+from gradio.processing_utils import async_move_files_to_cache
 from gradio.route_utils import delete_files_created_by_app
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
@@ -144,6 +146,24 @@ def test_no_address_is_fetched(address, monkeypatch, endpoint, stream):
     clip = {"path": "http://example.org/clip.wav", "url": "http://example.org/clip.wav", "is_stream": stream, "meta": META}
     event, _ = call(address, endpoint, {"analyze": [clip, "ace", "none", "late-fs", False]}.get(endpoint, [clip]))
     assert event == "error" and not asked
+
+
+def test_no_component_of_the_page_fetches_an_address(analyzer, monkeypatch, tmp_path):
+    """Gradio looks for files in any value, that of a text box too."""
+    asked = []
+
+    async def download(url, cache_dir):
+        asked.append(url)
+        return CARD
+
+    monkeypatch.setattr("gradio.processing_utils.async_ssrf_protected_download", download)
+    app = build_app(analyzer, examples=tmp_path)
+    read = {block for fn in app.fns.values() for block in fn.inputs}
+    assert len(read) > 60
+    for block in read:
+        with pytest.raises(gr.Error, match="An address can't be opened here"):
+            asyncio.run(async_move_files_to_cache({"path": "http://example.org/clip.wav", "meta": META}, block))
+    assert not asked
 
 
 def test_empty_values_are_as_good_as_none(address, visitor, speech_file):

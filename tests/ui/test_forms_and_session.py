@@ -1,6 +1,7 @@
 """Typed pronunciations, uploaded TextGrids, and work that reports its stages and can be stopped."""
 
 import copy
+import threading
 import time
 
 import gradio as gr
@@ -44,14 +45,14 @@ def test_stages_are_timed_in_order_and_the_result_comes_last():
         progress(0.5, "two")
         return "result"
 
-    seen = [([s.name for s in stages], result) for stages, result in watch_stages(work, StopFlag())]
+    seen = [([s.name for s in stages], result) for stages, result in watch_stages(work, StopFlag(), turn=threading.Lock())]
     assert seen[-1] == (["one", "two"], "result")
     assert all(result is None for _, result in seen[:-1])
 
 
 def test_a_set_flag_stops_the_waiting_page_within_a_tick():
     stop, begun = StopFlag(), time.perf_counter()
-    steps = watch_stages(lambda progress: time.sleep(3), stop, tick=0.02)
+    steps = watch_stages(lambda progress: time.sleep(3), stop, turn=threading.Lock(), tick=0.02)
     next(steps)
     stop.set()
     with pytest.raises(Cancelled):
@@ -61,10 +62,32 @@ def test_a_set_flag_stops_the_waiting_page_within_a_tick():
 
 def test_leaving_the_page_stops_the_work():
     stop = StopFlag()
-    steps = watch_stages(lambda progress: time.sleep(0.3), stop, tick=0.02)
+    steps = watch_stages(lambda progress: time.sleep(0.3), stop, turn=threading.Lock(), tick=0.02)
     next(steps)
     steps.close()
     assert stop.is_set()
+
+
+def test_what_was_cancelled_ends_before_the_next_begins():
+    turn, running, most = threading.Lock(), [], []
+    may_end = threading.Event()
+
+    def work(progress):
+        running.append(1)
+        most.append(len(running))
+        may_end.wait(10)
+        running.pop()
+        return "result"
+
+    for _ in range(3):  # three visitors start and leave
+        steps = watch_stages(work, StopFlag(), turn=turn, tick=0.02)
+        next(steps)
+        steps.close()
+    last = watch_stages(work, StopFlag(), turn=turn, tick=0.02)
+    next(last)
+    may_end.set()
+    assert [result for _, result in last][-1] == "result"
+    assert max(most) == 1 and len(most) == 2  # those who left while they waited were never begun
 
 
 def test_errors_of_the_work_reach_the_page():
@@ -72,7 +95,7 @@ def test_errors_of_the_work_reach_the_page():
         raise AudioError("no sound")
 
     with pytest.raises(AudioError, match="no sound"):
-        list(watch_stages(work, StopFlag()))
+        list(watch_stages(work, StopFlag(), turn=threading.Lock()))
 
 
 def test_a_new_run_stops_the_one_before_and_not_itself():

@@ -12,7 +12,8 @@ from corpora import load_corpora, parse_arguments
 
 from mmer.audio import SAMPLE_RATE, load_audio
 from mmer.encoders import PRESETS, SpeechEncoder
-from mmer.heads import Head, novelty_distance, novelty_vector
+from mmer.heads import Head
+from mmer.novelty import novelty_distance, novelty_vector
 from mmer.training.demo import split_speech
 
 HEADS = ("late-fs", "coattention-fp", "coattention-f")

@@ -7,20 +7,19 @@ everything else, so that altered bytes can be found without knowing what the ent
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import struct
-import time
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import save
 
 from mmer.errors import DataError
+from mmer.files import remove_parts, replace_file
 from mmer.results import UNITS, Features, UnitStates
 
 _DTYPES = {"F16": np.float16, "F32": np.float32, "F64": np.float64, "I64": np.int64, "I32": np.int32, "U8": np.uint8}
@@ -88,27 +87,21 @@ class FeatureCache:
         notes = {"preset": features.preset, "labels": labels, "absent": dict(features.absent)}
         arrays["notes"] = np.frombuffer(json.dumps(notes).encode(), np.uint8)  # apart from the header, which every read parses
         path = self._path(key)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(_sign(save(arrays)))
-            temporary.replace(path)
+            replace_file(path, _sign(save(arrays)))
         except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
             raise DataError(f"{path}: the entry can't be written ({error.strerror}).") from error
         self._headers.pop(key, None)
 
     def remove_parts(self, *, seconds: float = 600.0) -> None:
         """Removes what killed processes left half-written that long ago."""
-        for part in self.folder.glob("??/*.part"):
-            with contextlib.suppress(FileNotFoundError):  # another process was faster
-                if time.time() - part.stat().st_mtime > seconds:
-                    part.unlink()
+        for folder in self.folder.glob("??"):
+            remove_parts(folder, seconds=seconds)
 
     def read(self, key: str) -> Features:
         """The whole entry. Its states are memory-mapped float16. Raises DataError when it is missing or damaged."""
-        notes = json.loads(bytes(self._map(key, "notes")))
+        notes = self._read_notes(key)
         units = {}
         for unit, labels in notes["labels"].items():
             timed = f"{unit}.starts" in self._read_header(key)[0]
@@ -117,8 +110,15 @@ class FeatureCache:
         return Features(notes["preset"], units, notes["absent"])
 
     def read_absent(self, key: str) -> dict[str, str]:
-        """Unit -> why the clip or text has none."""
-        return json.loads(bytes(self._map(key, "notes")))["absent"]
+        """Unit -> why the clip or text has none. Raises DataError when the entry is missing or damaged."""
+        return self._read_notes(key)["absent"]
+
+    def _read_notes(self, key: str) -> dict[str, Any]:
+        try:
+            notes = json.loads(bytes(self._map(key, "notes")))
+            return {"preset": notes["preset"], "labels": dict(notes["labels"]), "absent": dict(notes["absent"])}
+        except (ValueError, TypeError, KeyError) as error:
+            raise DataError(f"{self._path(key)}: the entry is damaged; delete it and extract the features again.") from error
 
     def read_states(self, key: str, unit: str) -> np.ndarray:
         """(layers, segments, dim) float16, memory-mapped. Raises DataError when the entry is missing, damaged or lacks the unit."""

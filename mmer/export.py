@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import os
 import types
 import typing
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from mmer.errors import DataError
+from mmer.files import replace_file
 from mmer.results import Analysis, Clip, Coattention, Prediction
 
 FORMAT = "mmer-analysis"
@@ -80,12 +80,9 @@ def read_analysis(path: Path | str, *, clip_samples: np.ndarray | None = None) -
 def write_file(path: Path | str, content: str | bytes) -> Path:
     """Write under a temporary name, then rename: a file of this name is never half written. Raises DataError."""
     path = Path(path)
-    temporary = path.with_name(f".{path.name[:50]}.{os.getpid()}.part")
     try:
-        temporary.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
-        os.replace(temporary, path)
+        replace_file(path, content.encode("utf-8") if isinstance(content, str) else content)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise DataError(f"Can't write {path}: {error.strerror}. Choose a folder that exists and can be written to.") from error
     return path
 

@@ -8,10 +8,9 @@ weights may lie on disk as float16.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,16 @@ import numpy as np
 import safetensors.numpy
 import torch
 from safetensors import SafetensorError
-from scipy.optimize import minimize_scalar
 from torch import nn
 
-from mmer import __version__
+from mmer.calibration import softmax
 from mmer.errors import HeadError
+from mmer.files import replace_file
 from mmer.fusion import FUSIONS, FusionOutput, combine
+from mmer.head_config import COMBINATION, CONFIG, HeadConfig, hash_config, read_config, read_layer_runs, write_config
+from mmer.normalisation import Normalisation
+from mmer.novelty import Novelty, novelty_distance, novelty_vector
 from mmer.results import (
-    EMOTIONS,
     UNIT_NAMES,
     Branch,
     Coattention,
@@ -36,161 +37,8 @@ from mmer.results import (
     Prediction,
 )
 
-FORMAT = 1
-CONFIG = "config.json"
-COMBINATION = "combination"
-ROLES = {"linear": "late", "transformer": "late", "late": "late", "coattention": "early", "concatenation": "early", COMBINATION: "combined"}
 MAX_SHARD_BYTES = 9 * 2**20  # so that no file of a head exceeds 10 MiB
 UNTRAINED_MARGIN = 1.0  # no gap is wide enough for a head that was trained on nothing
-MIN_DEVIATION = 1e-5  # of a feature; below it the feature is a constant
-
-
-@dataclass(frozen=True)
-class HeadConfig:
-    """Everything about a head but its arrays; saved as config.json beside them."""
-
-    name: str  # the folder's name, e.g. "late-fs"
-    title: str  # as shown to people, e.g. "Late fusion of text, frames and syllables"
-    fusion: str  # linear | transformer | late | coattention | concatenation | combination
-    units: tuple[str, ...]  # letters of the units it reads, e.g. ("T", "F", "S")
-    preset: str  # of the encoders whose states it was trained on
-    text_layers: tuple[str, ...] = ()  # names of the text encoder's layers; the paper: "1" to "12"
-    speech_layers: tuple[str, ...] = ()  # names of the speech encoder's layers; the paper: "1" to "12"
-    dim: int = 768  # of the states; the paper: 768
-    hidden: int = 128  # width of the two feed-forward layers of a branch ([5]'s); unused by coattention
-    heads: int = 8  # attention heads; the paper is silent
-    feedforward: int = 384  # inner width of an encoder block; the paper is silent
-    blocks: int = 3  # coattention or encoder blocks; the paper: 3
-    dropout: float = 0.2  # after each feed-forward layer while training; the paper: 0.2
-    classes: tuple[str, ...] = EMOTIONS  # in the order of the logits
-    members: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # combination: role -> {"name", "sha256"}
-    temperature: float = 1.0  # logits are divided by it; fitted on validation
-    margin: float = 0.0  # below this gap between the two highest probabilities the verdict is "not sure"
-    normalised: bool = False  # whether speech states are normalised with the arrays in the weight file
-    novelty_threshold: float | None = None  # distance above which a clip is "unfamiliar"; None: the head has no reference
-    trained_on: str = ""  # one sentence for people; "" for an untrained head, which is never sure
-    licence: str = ""  # of the weights
-    caveat: str = ""  # one sentence for people, e.g. that voices and words were paired artificially
-    training: Mapping[str, Any] = field(default_factory=dict)  # run, seed, counts of the data, date
-    metrics: Mapping[str, Any] = field(default_factory=dict)  # as in the model card
-    weights: Mapping[str, str] = field(default_factory=dict)  # file -> sha256; filled in by save_head
-    version: str = __version__  # of mmer
-    format: int = FORMAT  # of this file
-
-    def __post_init__(self):
-        if self.fusion not in ROLES:
-            raise HeadError(f"Head {self.name} has the unknown fusion {self.fusion!r}; known are {', '.join(ROLES)}.")
-        if not self.temperature > 0:
-            raise HeadError(f"Head {self.name} has the temperature {self.temperature}; it must be above 0.")
-
-    @property
-    def role(self) -> str:
-        return ROLES[self.fusion]
-
-
-@dataclass(frozen=True, eq=False)
-class Normalisation:
-    """Global normalisation of speech states: (states - mean) / deviation. Affine, so it commutes with pooling."""
-
-    mean: np.ndarray  # (layers, dim) over the frames of the training part
-    deviation: np.ndarray  # (layers, dim)
-
-    def apply(self, states: np.ndarray) -> np.ndarray:
-        """states (layers, segments, dim) -> the same shape, float32."""
-        return ((states - self.mean[:, None]) / self.deviation[:, None]).astype(np.float32, copy=False)
-
-
-@dataclass(frozen=True, eq=False)
-class Novelty:
-    """What mean-pooled training features look like: a few whitened principal components and the size of the rest."""
-
-    mean: np.ndarray  # (values,) values = layers * dim
-    basis: np.ndarray  # (components, values), orthonormal rows
-    scale: np.ndarray  # (components,) standard deviation along each
-    residual: np.ndarray  # (1,) root mean square length of what the components leave
-
-
-def fit_normalisation(clips: Iterable[np.ndarray]) -> Normalisation:
-    """Mean and deviation of every layer and dimension over all frames of the clips, each (layers, frames, dim)."""
-    count, total, squares = 0, np.zeros(()), np.zeros(())
-    for states in clips:
-        x = states.astype(np.float64)
-        count, total, squares = count + x.shape[1], total + x.sum(1), squares + np.square(x).sum(1)
-    if not count:
-        raise ValueError("no frames to normalise by")
-    mean = total / count
-    deviation = np.sqrt(np.maximum(squares / count - np.square(mean), MIN_DEVIATION**2))
-    return Normalisation(mean.astype(np.float32), deviation.astype(np.float32))
-
-
-def novelty_vector(states: np.ndarray) -> np.ndarray:
-    """(layers, frames, dim) normalised speech states of one clip -> (layers * dim,) what fit_novelty wants."""
-    return states.mean(1, dtype=np.float64).astype(np.float32).ravel()
-
-
-def fit_novelty(vectors: np.ndarray, *, components: int = 16) -> Novelty:
-    """Reference of training clips; vectors (clips, values) from novelty_vector."""
-    if len(vectors) <= components:
-        raise ValueError(f"{components} components need more than {len(vectors)} clips")
-    mean = vectors.mean(0, dtype=np.float64)
-    centred = vectors - mean
-    _, singular, basis = np.linalg.svd(centred, full_matrices=False)
-    residual = np.sqrt(np.square(singular[components:]).sum() / len(vectors))
-    scale = np.maximum(singular[:components] / np.sqrt(len(vectors)), MIN_DEVIATION)
-    arrays = (mean, basis[:components], scale, np.array([max(residual, MIN_DEVIATION)]))
-    return Novelty(*(a.astype(np.float32) for a in arrays))
-
-
-def novelty_distance(novelty: Novelty, vector: np.ndarray) -> float:
-    """How far a clip is from the training clips, whose root mean square distance is 1."""
-    centred = vector.astype(np.float64) - novelty.mean
-    along = novelty.basis @ centred  # (components,)
-    rest = np.square(centred).sum() - np.square(along).sum()
-    known = np.mean(np.square(along / novelty.scale))
-    return float(np.sqrt((known + max(rest, 0.0) / float(novelty.residual[0]) ** 2) / 2))
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Over the last axis, in float64."""
-    z = np.exp(logits - logits.max(-1, keepdims=True), dtype=np.float64)
-    return z / z.sum(-1, keepdims=True)
-
-
-def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature in [0.05, 20] with the lowest negative log likelihood; logits (clips, classes), labels (clips,) int."""
-
-    def loss(log_temperature: float) -> float:
-        z = logits.astype(np.float64) / np.exp(log_temperature)
-        top = z.max(1)
-        return float(np.mean(top + np.log(np.exp(z - top[:, None]).sum(1)) - z[np.arange(len(z)), labels]))
-
-    found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded", options={"xatol": 1e-6})
-    return float(np.exp(found.x))
-
-
-def fit_margin(probabilities: np.ndarray, labels: np.ndarray, *, accuracy: float = 0.5, minimum: int = 20) -> float:
-    """The largest gap such that of the clips with a smaller one fewer than `accuracy` are right; 0 where there is none.
-
-    The gap is between the two highest of probabilities (clips, classes); at least `minimum` clips must lie below it.
-    """
-    second, first = np.sort(probabilities, 1)[:, -2:].T
-    order = np.argsort(first - second, kind="stable")
-    gaps = (first - second)[order]
-    right = (probabilities.argmax(1) == labels)[order]
-    share = np.cumsum(right) / np.arange(1, len(right) + 1)  # of the clips up to and with this one
-    below = np.flatnonzero((share < accuracy) & (np.arange(1, len(right) + 1) >= minimum))
-    if not below.size:
-        return 0.0
-    last = below[-1]
-    return float(gaps[last + 1] if last + 1 < len(gaps) else np.nextafter(gaps[last], 2))
-
-
-def ece(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = 15) -> float:
-    """Expected calibration error: mean |confidence - accuracy| over equal-width bins of confidence, weighted by their clips."""
-    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
-    index = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)  # bins are (a, b]
-    gaps = [abs(right[index == b].mean() - confidence[index == b].mean()) * (index == b).mean() for b in np.unique(index)]
-    return float(sum(gaps))
 
 
 def build_model(config: HeadConfig) -> nn.Module:
@@ -442,7 +290,9 @@ def save_head(
     weights = {}
     for number, shard in enumerate(shards, 1):
         name = "model.safetensors" if len(shards) == 1 else f"model-{number:05d}-of-{len(shards):05d}.safetensors"
-        weights[name] = write_file(folder / name, safetensors.numpy.save(shard))
+        data = safetensors.numpy.save(shard)
+        replace_file(folder / name, data)
+        weights[name] = hashlib.sha256(data).hexdigest()
     for old in folder.glob("model*.safetensors"):
         if old.name not in weights:
             old.unlink()
@@ -472,6 +322,8 @@ def load_combination(folder: str | os.PathLike[str]) -> CombinedHead:
         raise HeadError(f"Head {config.name} is not a combination of an early and a late head.")
     members = {}
     for role, member in config.members.items():
+        if not {"name", "sha256"} <= set(member):
+            raise HeadError(f"Head {config.name} names its {role} member without {'name' if 'name' not in member else 'sha256'}.")
         if Path(member["name"]).name != member["name"]:
             raise HeadError(f"Head {config.name} names a member {member['name']!r}; it must be a folder beside its own.")
         members[role] = Head.load(folder.parent / member["name"])
@@ -480,49 +332,8 @@ def load_combination(folder: str | os.PathLike[str]) -> CombinedHead:
                 f"Head {config.name} was made of another version of {member['name']} ({member['sha256'][:12]}, "
                 f"found {members[role].sha256[:12]}); install both from the same release."
             )
-    return CombinedHead(config, early=members["early"], late=members["late"], sha256=hash_config(config))
-
-
-def list_heads(root: str | os.PathLike[str]) -> dict[str, HeadConfig]:
-    """Name of the folder -> config of every head below root, in alphabetical order; no weights are read."""
-    try:
-        paths = sorted(Path(root).glob(f"*/{CONFIG}"))
-    except OSError as error:
-        raise HeadError(f"The folder of heads {root} can't be read: {error.strerror}.") from error
-    return {path.parent.name: read_config(path.parent) for path in paths}
-
-
-def read_config(folder: str | os.PathLike[str]) -> HeadConfig:
-    path = Path(folder) / CONFIG
-    try:
-        data = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise HeadError(f"There is no head in {folder}: {CONFIG} is missing.") from error
-    except OSError as error:
-        raise HeadError(f"{path} can't be read: {error.strerror}; install the head again.") from error
-    except ValueError as error:
-        raise HeadError(f"{path} is not readable as JSON ({error}); install the head again.") from error
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        found = data.get("format") if isinstance(data, dict) else None
-        raise HeadError(f"{path} has format {found}; this version of mmer reads format {FORMAT}.")
-    names = {f.name for f in fields(HeadConfig)}
-    wrong = sorted({"name", "title", "fusion", "units", "preset"} - set(data)) or sorted(set(data) - names)
-    if wrong:
-        raise HeadError(f"{path} has missing or unknown fields: {', '.join(wrong)}.")
-    lists = {name: tuple(value) for name, value in data.items() if isinstance(value, list)}
-    return HeadConfig(**(data | lists))
-
-
-def read_layer_runs(config: HeadConfig) -> dict[str, np.ndarray]:
-    """Unit -> (runs, layers) normalised layer weights of every run of the head's experiment; {} for a head that is no run of one."""
-    found = {}
-    for unit, rows in config.training.get("layer weights", {}).items():
-        layers = config.text_layers if unit == "T" else config.speech_layers
-        try:
-            found[unit] = np.array(rows, dtype=float).reshape(-1, len(layers))
-        except (TypeError, ValueError) as error:
-            raise HeadError(f"Head {config.name} tells no {len(layers)} layer weights of {unit} a run; install the head again.") from error
-    return found
+    named = go_by_folder(config, folder)
+    return CombinedHead(named, early=members["early"], late=members["late"], sha256=hash_config(config))
 
 
 def load_single(folder: Path, config: HeadConfig) -> Head:
@@ -532,14 +343,19 @@ def load_single(folder: Path, config: HeadConfig) -> Head:
     for name, value in arrays.items():
         prefix, _, rest = name.partition(".")
         groups.setdefault(prefix, {})[rest] = value.astype(np.float32)
-    model = build_model(config)
     try:
+        model = build_model(config)
         model.load_state_dict({name: torch.from_numpy(value) for name, value in groups["model"].items()})
         normalisation = Normalisation(**groups["normalisation"]) if config.normalised else None
         novelty = Novelty(**groups["novelty"]) if groups["novelty"] else None
-    except (RuntimeError, TypeError) as error:
+    except (RuntimeError, TypeError, ValueError, ZeroDivisionError) as error:
         raise HeadError(f"The weights of head {config.name} do not fit its {CONFIG}: {error}") from error
-    return Head(config, model, normalisation=normalisation, novelty=novelty, sha256=hash_config(config))
+    return Head(go_by_folder(config, folder), model, normalisation=normalisation, novelty=novelty, sha256=hash_config(config))
+
+
+def go_by_folder(config: HeadConfig, folder: Path) -> HeadConfig:
+    """The folder is what a person names, and it may have been copied or downloaded under another name; the hash stays the config's."""
+    return replace(config, name=folder.resolve().name)
 
 
 def read_weights(folder: Path, config: HeadConfig) -> dict[str, np.ndarray]:
@@ -569,21 +385,3 @@ def split_shards(arrays: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]
             shards.append({})
         shards[-1][name] = value
     return shards
-
-
-def hash_config(config: HeadConfig) -> str:
-    """The head's identity: sha256 of its config as canonical JSON, which holds the sha256 of its weights or of its members."""
-    return hashlib.sha256(json.dumps(asdict(config), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def write_config(folder: Path, config: HeadConfig) -> str:
-    write_file(folder / CONFIG, (json.dumps(asdict(config), indent=2, ensure_ascii=False) + "\n").encode())
-    return hash_config(read_config(folder))
-
-
-def write_file(path: Path, data: bytes) -> str:
-    """Write to a temporary name, then rename; returns the sha256."""
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)
-    return hashlib.sha256(data).hexdigest()

@@ -21,7 +21,8 @@ from mmer.align.textgrid import read_textgrid, textgrid_transcript
 from mmer.encoders import PRESETS, SpeechEncoder, TextEncoder
 from mmer.errors import AlignmentError, Cancelled, HeadError, MmerError, TranscriptError
 from mmer.features import extract_features
-from mmer.heads import CombinedHead, Head, list_heads, load_head
+from mmer.head_config import list_heads
+from mmer.heads import CombinedHead, Head, load_head
 from mmer.results import (
     ALIGNED_UNITS,
     Alignment,

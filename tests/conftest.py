@@ -11,7 +11,8 @@ from playwright.sync_api import sync_playwright
 from mmer.align.sphinx import SphinxAligner
 from mmer.audio import load_audio
 from mmer.encoders import PRESETS, SpeechEncoder, TextEncoder
-from mmer.heads import CombinedHead, Head, HeadConfig, build_model, load_head, save_combination, save_head
+from mmer.head_config import HeadConfig
+from mmer.heads import CombinedHead, Head, build_model, load_head, save_combination, save_head
 from mmer.pipeline import Analyzer
 from mmer.transcribe import Recogniser
 

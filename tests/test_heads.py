@@ -8,25 +8,12 @@ import pytest
 import torch
 
 from mmer import heads
+from mmer.calibration import softmax
 from mmer.errors import HeadError
-from mmer.heads import (
-    Head,
-    HeadConfig,
-    build_model,
-    ece,
-    fit_margin,
-    fit_normalisation,
-    fit_novelty,
-    fit_temperature,
-    list_heads,
-    load_combination,
-    load_head,
-    novelty_distance,
-    novelty_vector,
-    save_combination,
-    save_head,
-    softmax,
-)
+from mmer.head_config import HeadConfig, list_heads
+from mmer.heads import Head, build_model, load_combination, load_head, save_combination, save_head
+from mmer.normalisation import fit_normalisation
+from mmer.novelty import fit_novelty
 from mmer.results import Features, UnitStates
 
 DIM = 16
@@ -228,8 +215,16 @@ def edit_config(folder, **changes):
         ({"format": 2}, "has format 2; this version of mmer reads format 1"),
         ({"extra": 1}, "missing or unknown fields: extra"),
         ({"fusion": "magic"}, "unknown fusion 'magic'"),
-        ({"temperature": 0}, "temperature 0; it must be above 0"),
+        ({"temperature": 0}, "temperature 0.0; it must be above 0"),
         ({"hidden": 64}, "do not fit its config.json"),
+        ({"temperature": "hot"}, r"config.json: temperature: expected a number, found .hot.. Install the head again"),
+        ({"margin": None}, "has the margin nan; it must be a number"),
+        ({"units": ["T", "X"]}, "do not fit its config.json: units must be different letters"),
+        ({"units": "TFS"}, "units: expected a list"),
+        ({"hidden": 2.5}, "hidden: expected int"),
+        ({"hidden": -3}, "do not fit its config.json"),
+        ({"weights": [1]}, "weights: expected an object"),
+        ({"training": {"layer weights": 5}}, "tells its runs' layer weights as 5"),
         ({"weights": {}}, "names no weight file"),
         ({"weights": {"../model.safetensors": "0"}}, "is incomplete"),
     ],
@@ -267,69 +262,25 @@ def test_replaced_member_is_refused(tmp_path):
         load_head(tmp_path / "combined")
 
 
+def test_a_member_without_a_hash_is_refused(tmp_path):
+    save_pair(tmp_path)
+    edit_config(tmp_path / "combined", members={"late": {"name": "late-fs"}, "early": {"name": "coattention-fp", "sha256": ""}})
+    with pytest.raises(HeadError, match="names its late member without sha256"):
+        load_head(tmp_path / "combined")
+
+
+def test_a_renamed_folder_is_the_same_head_under_its_new_name(tmp_path):
+    save_pair(tmp_path)
+    before = load_head(tmp_path / "combined")
+    (tmp_path / "combined").rename(tmp_path / "0f3a")
+    after = load_head(tmp_path / "0f3a")
+    assert (after.config.name, after.sha256) == ("0f3a", before.sha256)
+    assert [info.name for info in after.infos] == ["late-fs", "coattention-fp", "0f3a"]
+
+
 def test_member_outside_the_folder_is_refused(tmp_path):
     save_pair(tmp_path)
     members = json.loads((tmp_path / "combined" / "config.json").read_text())["members"]
     edit_config(tmp_path / "combined", members=members | {"late": {"name": "../late-fs", "sha256": ""}})
     with pytest.raises(HeadError, match="must be a folder beside its own"):
         load_head(tmp_path / "combined")
-
-
-def test_normalisation_is_the_mean_and_deviation_of_all_frames():
-    random = np.random.default_rng(0)
-    clips = [random.normal(3, 2, size=(2, n, DIM)).astype(np.float32) for n in (5, 9)]
-    clips[0][0, :, 0] = clips[1][0, :, 0] = 7  # a constant
-    normalisation, frames = fit_normalisation(clips), np.concatenate(clips, 1)
-    assert np.allclose(normalisation.mean, frames.mean(1), atol=1e-5)
-    assert np.allclose(normalisation.deviation[1], frames.std(1)[1], atol=1e-5)
-    after = normalisation.apply(frames)
-    assert np.isfinite(after).all() and np.allclose(after.mean(1), 0, atol=1e-4)
-    pooled = frames[:, 2:6].mean(1, keepdims=True)
-    assert np.allclose(normalisation.apply(pooled), after[:, 2:6].mean(1, keepdims=True), atol=1e-4)
-
-
-def test_novelty_of_training_clips_is_one_on_average_and_grows_outside():
-    random = np.random.default_rng(0)
-    mix = random.normal(size=(3, 40))
-    vectors = (random.normal(size=(500, 3)) @ mix + 0.1 * random.normal(size=(500, 40))).astype(np.float32)
-    novelty = fit_novelty(vectors, components=3)
-    distances = np.array([novelty_distance(novelty, v) for v in vectors])
-    assert np.isclose(np.sqrt(np.mean(distances**2)), 1, atol=1e-3)
-    aside = vectors[0] + random.normal(size=40)  # off the plane, though no farther from the mean than others
-    assert novelty_distance(novelty, aside) > distances.max()
-    assert novelty_distance(novelty, 5 * vectors[0]) > distances[0]
-
-
-def test_novelty_vector_is_the_mean_over_frames():
-    states = np.arange(24, dtype=np.float32).reshape(2, 4, 3)
-    assert np.allclose(novelty_vector(states), [4.5, 5.5, 6.5, 16.5, 17.5, 18.5])
-
-
-def test_temperature_equals_a_grid_search():
-    random = np.random.default_rng(0)
-    labels = random.integers(0, 4, 400)
-    logits = 3 * (np.eye(4)[labels] + random.normal(size=(400, 4)))
-    grid = np.exp(np.linspace(np.log(0.2), np.log(10), 4000))
-    losses = [-np.log(softmax(logits / t)[np.arange(400), labels]).mean() for t in grid]
-    assert np.isclose(fit_temperature(logits, labels), grid[np.argmin(losses)], rtol=2e-3)
-    assert np.isclose(fit_temperature(2 * logits, labels), 2 * fit_temperature(logits, labels), rtol=1e-4)
-
-
-def test_calibration_error_by_hand():
-    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.45, 0.55], [0.4, 0.6]])
-    labels = np.array([0, 1, 1, 0])
-    # 2 bins, (0, 0.5] and (0.5, 1]: all four in the second, confidence 0.7125, accuracy 0.5
-    assert np.isclose(ece(probabilities, labels, bins=2), 0.2125)
-    # 10 bins: 0.9, 0.8, 0.55 and 0.6 -> (0.8, 0.9], (0.7, 0.8], (0.5, 0.6] twice
-    assert np.isclose(ece(probabilities, labels, bins=10), 0.25 * 0.1 + 0.25 * 0.8 + 0.5 * abs(0.5 - 0.575))
-
-
-def test_margin_is_the_gap_below_which_too_few_are_right():
-    gaps = np.linspace(0.01, 0.99, 99)
-    probabilities = np.stack([(1 + gaps) / 2, (1 - gaps) / 2], 1)
-    labels = np.where(gaps < 0.295, 1, 0)  # wrong below 0.3, right above: at 0.58 half of those below are right
-    margin = fit_margin(probabilities, labels, accuracy=0.5, minimum=5)
-    assert np.isclose(margin, 0.58, atol=0.011)
-    below = gaps < margin - 1e-9
-    assert (labels[below] == 0).mean() < 0.5
-    assert fit_margin(probabilities, np.zeros(99, int), accuracy=0.5) == 0.0

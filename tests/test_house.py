@@ -22,9 +22,9 @@ DOCUMENTS = README + "".join(path.read_text(encoding="utf-8") for path in sorted
 # a part of the package (file or folder) imports only from lines above its own
 LAYERS = (
     {"errors", "results"},
-    {"weights", "whisper_weights", "spelling", "schema"},
-    {"audio"},
-    {"transcribe", "align", "encoders", "pooling", "fusion", "datasets", "figures", "export"},
+    {"weights", "whisper_weights", "spelling", "schema", "files", "calibration", "normalisation"},
+    {"audio", "export", "novelty"},
+    {"transcribe", "align", "encoders", "pooling", "fusion", "datasets", "figures", "head_config"},
     {"features", "heads", "cache", "explain"},
     {"pipeline", "training", "summary", "doctor", "views"},
     {"report", "interventions", "segment_table"},

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mmer.cache import FeatureCache
 from mmer.fusion import TEXT
-from mmer.heads import Normalisation, fit_normalisation
+from mmer.normalisation import Normalisation, fit_normalisation
 from mmer.results import EMOTIONS
 from mmer.training.pairing import Example, SpeechItem
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmer.heads import HeadConfig
+from mmer.head_config import HeadConfig
 from mmer.results import UNIT_NAMES
 
 LICENCE = "CC BY-NC-SA 4.0"

@@ -23,8 +23,11 @@ from torch.nn import functional as F
 from mmer.cache import FeatureCache
 from mmer.encoders import PRESETS
 from mmer.errors import DataError
+from mmer.files import remove_parts, replace_file
 from mmer.fusion import FusionOutput, LayerMix
-from mmer.heads import HeadConfig, Normalisation, build_model
+from mmer.head_config import HeadConfig
+from mmer.heads import build_model
+from mmer.normalisation import Normalisation
 from mmer.training.batches import (
     Batch,
     BatchReader,
@@ -181,8 +184,8 @@ class _Run:
         for index, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{k}": v for k, v in moments.items()}
         data = save({k: v.detach().clone().contiguous() for k, v in tensors.items()}, {"state": json.dumps(asdict(state))})
-        _write_file(folder / CHECKPOINT, data)
-        _write_file(folder / METRICS, "".join(json.dumps(row) + "\n" for row in state.history).encode())
+        replace_file(folder / CHECKPOINT, data)
+        replace_file(folder / METRICS, "".join(json.dumps(row) + "\n" for row in state.history).encode())
 
     def restore(self, folder: Path) -> _Progress:
         """The state of the last finished epoch; a fresh one when there is none. Raises DataError for a damaged checkpoint."""
@@ -319,6 +322,7 @@ def _strip(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 def _claim_folder(folder: Path, config: TrainConfig) -> None:
     """Writes config.json, or checks that the one that lies there is the same but for the length of the run."""
     folder.mkdir(parents=True, exist_ok=True)
+    remove_parts(folder)
     path = folder / CONFIG
     told = json.loads(json.dumps(asdict(config)))
     if path.exists():
@@ -330,10 +334,4 @@ def _claim_folder(folder: Path, config: TrainConfig) -> None:
             raise DataError(
                 f"{folder} holds a run with another {', '.join(different)}; give the settings it was begun with, or another folder."
             )
-    _write_file(path, (json.dumps(told, indent=2) + "\n").encode())
-
-
-def _write_file(path: Path, data: bytes) -> None:
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    replace_file(path, (json.dumps(told, indent=2) + "\n").encode())

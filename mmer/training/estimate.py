@@ -14,7 +14,7 @@ from mmer.datasets.folds import make_splits
 from mmer.datasets.manifest import Dataset
 from mmer.encoders import PRESETS
 from mmer.fusion import TEXT
-from mmer.heads import Normalisation
+from mmer.normalisation import Normalisation
 from mmer.training.experiment import Experiment
 from mmer.training.feature_index import FeatureIndex
 from mmer.training.feature_set import list_missing, make_feature_set

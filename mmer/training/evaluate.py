@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from mmer.cache import FeatureCache
-from mmer.heads import Normalisation, Novelty, ece, fit_margin, fit_novelty, fit_temperature, novelty_distance, novelty_vector, softmax
+from mmer.calibration import ece, fit_margin, fit_temperature, softmax
+from mmer.normalisation import Normalisation
+from mmer.novelty import Novelty, fit_novelty, novelty_distance, novelty_vector
 from mmer.training.engine import Outputs, TrainedRun, predict_examples
 from mmer.training.metrics import count_confusions, measure_reliability, measure_ua, measure_wa
 from mmer.training.pairing import Example, SpeechItem, TextItem, show_alone

@@ -15,7 +15,7 @@ from mmer.datasets.folds import Plan, Split
 from mmer.encoders import PRESETS
 from mmer.errors import DataError
 from mmer.fusion import FUSIONS
-from mmer.heads import HeadConfig
+from mmer.head_config import HeadConfig
 from mmer.results import UNIT_NAMES
 
 RATES = {"coattention": 5e-5, "transformer": 5e-5}  # the paper's for its transformer models

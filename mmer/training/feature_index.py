@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -22,6 +21,7 @@ from mmer.datasets.manifest import Utterance
 from mmer.encoders import Preset
 from mmer.errors import DataError
 from mmer.features import FEATURES_VERSION
+from mmer.files import replace_file
 from mmer.training.extract import list_alignment_files
 
 INDEX_VERSION = 1
@@ -86,9 +86,7 @@ class FeatureIndex:
             told = dict(self.identity) | {
                 kind: {name: asdict(record) for name, record in getattr(self, kind).items()} for kind in ("speech", "texts")
             }
-            temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
-            temporary.write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
-            temporary.replace(self.path)
+            replace_file(self.path, json.dumps(told, ensure_ascii=False).encode())
 
     def _load(self) -> None:
         """The file's records under those that are new here."""

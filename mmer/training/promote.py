@@ -16,8 +16,10 @@ import pandas as pd
 from safetensors import SafetensorError, safe_open
 
 from mmer import __version__
+from mmer.calibration import softmax
 from mmer.errors import DataError
-from mmer.heads import COMBINATION, CombinedHead, Head, HeadConfig, read_config, save_combination, save_head, softmax
+from mmer.head_config import COMBINATION, HeadConfig, read_config
+from mmer.heads import CombinedHead, Head, save_combination, save_head
 from mmer.results import EMOTIONS
 from mmer.training.engine import Outputs
 from mmer.training.evaluate import calibrate, describe_calibration

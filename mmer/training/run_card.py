@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mmer.heads import HeadConfig
+from mmer.head_config import HeadConfig
 from mmer.results import EMOTIONS
 from mmer.training.card import LICENCE, MISUSE, SOURCES, describe_calibration, describe_model, format_table
 

@@ -26,8 +26,10 @@ from mmer.datasets.leakage import identify_audio, measure_leakages, summarise_le
 from mmer.datasets.manifest import Dataset
 from mmer.datasets.reading import read_dataset
 from mmer.errors import DataError
+from mmer.files import remove_parts, replace_file
 from mmer.fusion import read_layer_weights
-from mmer.heads import Normalisation, save_head
+from mmer.heads import save_head
+from mmer.normalisation import Normalisation
 from mmer.results import EMOTIONS
 from mmer.training.engine import Outputs, measure_loss
 from mmer.training.experiment import Experiment, shape_head
@@ -266,6 +268,7 @@ class Training:
         self.lengths, self.labels = self.shelf.measure_lengths(), data.labels
         self.normalisations = self.normalise()
         self.folder.checkpoint.mkdir(exist_ok=True)
+        remove_parts(self.folder.checkpoint)  # the lock is held: nobody else writes here
 
     def normalise(self) -> Sequence[Normalisation | None]:
         if not reads_sound(self.experiment):
@@ -433,13 +436,13 @@ def write_done(folder: RunFolder, member: Member, progress: Progress, model: tor
         "validation_ua": progress.best_ua,
         "layer_weights": weights,
     }
-    write_bytes(done_path(folder, member), json.dumps(told).encode())
+    replace_file(done_path(folder, member), json.dumps(told).encode(), sync=True)
 
 
 def write_checkpoint(path: Path, stack: Stack, progress: dict[str, Progress]) -> None:
     names = [m.name for m in stack.members]
     state = {"runs": names, "progress": {name: asdict(progress[name]) for name in names}}
-    write_bytes(path, save(stack.get_state() if names else {}, {"state": json.dumps(state)}))
+    replace_file(path, save(stack.get_state() if names else {}, {"state": json.dumps(state)}), sync=True)
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
@@ -451,12 +454,3 @@ def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]
             return {key: file.get_tensor(key) for key in file.keys()}, json.loads(file.metadata()["state"])  # noqa: SIM118 - not a dict
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: the checkpoint is damaged ({error}); delete it to begin the group anew.") from error
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -10,7 +10,7 @@ from typing import Any
 
 from mmer.encoders import PRESETS
 from mmer.errors import DataError
-from mmer.heads import HeadConfig
+from mmer.head_config import HeadConfig
 from mmer.results import UNITS
 from mmer.training.experiment import SINGLE, Experiment
 

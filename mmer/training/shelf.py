@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmer.cache import FeatureCache
 from mmer.fusion import TEXT
-from mmer.heads import MIN_DEVIATION, Normalisation
+from mmer.normalisation import MIN_DEVIATION, Normalisation
 from mmer.training.feature_set import FeatureItem
 
 FRAMES_PER_SECOND = 50  # of both presets' speech encoders

@@ -22,7 +22,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from mmer.datasets.folds import Split
 from mmer.fusion import Dropout, LayerMix, normalise_weights
-from mmer.heads import HeadConfig, Normalisation, build_model
+from mmer.head_config import HeadConfig
+from mmer.heads import build_model
+from mmer.normalisation import Normalisation
 from mmer.training.engine import Outputs
 from mmer.training.experiment import Experiment, seed_run, shape_head
 from mmer.training.shelf import Block, Room

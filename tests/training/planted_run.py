@@ -8,7 +8,8 @@ from planted import DIM, LAYERS, plant_unit
 from mmer.datasets.folds import describe_split, make_splits
 from mmer.datasets.leakage import measure_leakages, summarise_leakage
 from mmer.datasets.manifest import Dataset, Utterance
-from mmer.heads import Head, Normalisation, build_model, save_head
+from mmer.heads import Head, build_model, save_head
+from mmer.normalisation import Normalisation
 from mmer.results import EMOTIONS, Features
 from mmer.training.experiment import Experiment, seed_run, shape_head
 from mmer.training.runs import create_run

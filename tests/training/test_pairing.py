@@ -8,7 +8,7 @@ import torch
 from planted import plant_corpus
 
 from mmer.cache import FeatureCache
-from mmer.heads import Normalisation
+from mmer.normalisation import Normalisation
 from mmer.training.batches import BatchReader, average_voices, cut_batches, draw_shifts, fit_speech_normalisation
 from mmer.training.config import PairingMix
 from mmer.training.pairing import Example, SpeechItem, TextItem, draw_speech, pair_epoch, show_alone

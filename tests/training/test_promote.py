@@ -10,7 +10,8 @@ from scipy.optimize import minimize_scalar
 from sklearn.metrics import recall_score
 
 from mmer.errors import DataError, HeadError
-from mmer.heads import list_heads, load_head
+from mmer.head_config import list_heads
+from mmer.heads import load_head
 from mmer.results import EMOTIONS
 from mmer.training.promote import promote_combination, promote_run
 

@@ -7,7 +7,7 @@ import pytest
 from planted_run import plant_experiment
 
 from mmer.cli import main
-from mmer.heads import list_heads
+from mmer.head_config import list_heads
 from mmer.training.run_list import list_runs
 from mmer.training.run_report import format_layers, format_rows, format_seconds, format_state
 from mmer.training.run_status import RunStatus, hold

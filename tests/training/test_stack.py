@@ -8,7 +8,8 @@ from torch.nn import functional as F
 
 from mmer.cache import FeatureCache
 from mmer.fusion import Dropout, draw_mask
-from mmer.heads import build_model, fit_normalisation
+from mmer.heads import build_model
+from mmer.normalisation import fit_normalisation
 from mmer.training.experiment import shape_head
 from mmer.training.shelf import Shelf, fit_fold_normalisations
 from mmer.training.stack import Stack, choose_stacked, set_keys

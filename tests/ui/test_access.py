@@ -7,7 +7,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from test_browser import PATIENCE
 
-from mmer.heads import list_heads, load_head
+from mmer.head_config import list_heads
+from mmer.heads import load_head
 from mmer.pipeline import Analyzer
 from mmer.report import report_html
 from mmer.training.workshop import Workshop

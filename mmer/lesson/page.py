@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from html import escape
 
 from ..views.payload import encode_sound
@@ -66,10 +67,15 @@ def render_lesson(clip: LessonClip, shelf: Sequence[LessonClip]) -> str:
         if not c.analysis.clip.outline
     )
     return (
-        f'<div class="ml" data-clip="{escape(clip.name)}"><nav class="ml-nav" aria-label="Steps of the '
-        f'lesson"><ol>{marks}</ol></nav>'
+        f'<div class="ml" data-clip="{escape(clip.name)}" data-id="{identify_clip(clip)}">'
+        f'<nav class="ml-nav" aria-label="Steps of the lesson"><ol>{marks}</ol></nav>'
         f'<p class="ml-progress" role="status" aria-live="polite"></p>{players}{pages}</div>'
     )
+
+
+def identify_clip(clip: LessonClip) -> str:
+    """The same for the same sound and words, whatever was measured since: the page keeps the answers that were given about them."""
+    return sha256(f"{clip.analysis.clip.sha256}\n{clip.analysis.transcript.text}".encode()).hexdigest()[:16]
 
 
 def render_page(number: int, step: Step | None, used: LessonClip, reason: str, *, asked: LessonClip) -> str:

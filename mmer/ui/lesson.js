@@ -5,41 +5,83 @@
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   let step = 1; // the page that is shown; kept when another clip takes the place
   let place = null;
-  const right = new Set(); // steps whose question was answered rightly
+  const right = new Set(); // steps whose question was answered correctly
+  const chosen = new Map(); // step -> the answer that was chosen, and the question that it answered
+  let taught = null; // data-id of the clip that the answers are about
+  let link = ""; // of the page's load, or of a later change of the address, until it was followed
   let stopAt = null; // seconds in the playing sound
 
   const pages = () => (place ? all(".ml-page", place) : []);
   const page = () => pages()[step - 1];
 
+  const lesson = () => (place ? find(".ml", place) : null);
+  const questionOf = (number) => find(".ml-question", pages()[number - 1]);
+  // with its answers, as far as they are the same for every visitor
+  const textOf = (question) => all("legend, .ml-answer", question).map((part) => part.textContent).join("\n");
+
   function show(element, html) {
     silence();
     place = element;
     place.innerHTML = html; // made by mmer.lesson, which escapes every text
-    const asked = LINK.exec(location.hash);
-    if (asked) step = +asked[1];
-    turnTo(step, { focus: false, write: false });
+    if (!lesson()) return;
+    if (lesson().dataset.id !== taught) { right.clear(); chosen.clear(); }
+    taught = lesson().dataset.id;
+    answerAgain();
+    turnTo(step, { focus: false });
   }
 
-  function turnTo(wanted, { focus = true, write = true } = {}) {
+  // the same clip was drawn anew: what was chosen is chosen again, where the question is still the same
+  function answerAgain() {
+    for (const [number, { value, text }] of [...chosen]) {
+      const question = questionOf(number);
+      const input = question && textOf(question) === text ? find(`input[value="${value}"]`, question) : null;
+      if (!input) { chosen.delete(number); right.delete(number); continue; }
+      input.checked = true;
+      tell(input);
+    }
+  }
+
+  function turnTo(wanted, { focus = true } = {}) {
     if (!pages().length) return;
     silence();
     step = Math.min(Math.max(1, Math.round(wanted) || 1), pages().length);
     pages().forEach((one, i) => { one.hidden = i + 1 !== step; });
-    all(".ml-mark", place).forEach((mark, i) => {
-      if (i + 1 === step) mark.setAttribute("aria-current", "step"); else mark.removeAttribute("aria-current");
-      mark.classList.toggle("ml-done", right.has(i + 1));
-      mark.setAttribute("aria-label", `Step ${i + 1}: ${find("span", mark).textContent}${right.has(i + 1) ? ", answered" : ""}`);
-    });
+    mark();
     find(".ml-mark[aria-current]", place)?.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "instant" });
-    find(".ml-progress", place).textContent = `${right.size} of ${pages().length} questions answered rightly`;
-    if (write) history.replaceState(null, "", `#learn-${step}${find(".ml", place).dataset.clip ? `-${find(".ml", place).dataset.clip}` : ""}`);
+    write();
     if (focus) {
       find("h2", page()).focus({ preventScroll: true });
       find(".ml-nav", place).scrollIntoView({ block: "start", behavior: "instant" });
     }
   }
 
+  // the step that is shown and the questions that are answered
+  function mark() {
+    all(".ml-mark", place).forEach((one, i) => {
+      if (i + 1 === step) one.setAttribute("aria-current", "step"); else one.removeAttribute("aria-current");
+      one.classList.toggle("ml-done", right.has(i + 1));
+      one.setAttribute("aria-label", `Step ${i + 1}: ${find("span", one).textContent}${right.has(i + 1) ? ", answered" : ""}`);
+    });
+    find(".ml-progress", place).textContent = `${right.size} of ${pages().length} questions answered correctly`;
+  }
+
+  // the address names what is shown, while it is shown; a clip of one's own has no name
+  function write() {
+    if (link || !pages().length || !place.getClientRects().length) return;
+    const clip = lesson().dataset.clip;
+    history.replaceState(history.state, "", `#learn-${step}${clip ? `-${clip}` : ""}`);
+  }
+
   function judge(input) {
+    const number = +input.closest(".ml-page").dataset.step;
+    chosen.set(number, { value: input.value, text: textOf(input.closest(".ml-question")) });
+    if (input.dataset.right === "true") right.add(number);
+    tell(input);
+    mark();
+  }
+
+  // the reason below the answers
+  function tell(input) {
     const question = input.closest(".ml-question");
     const isRight = input.dataset.right === "true";
     all(".ml-answer", question).forEach((answer) => answer.classList.remove("ml-right", "ml-wrong"));
@@ -47,9 +89,6 @@
     const feedback = find(".ml-feedback", question);
     feedback.className = `ml-feedback ${isRight ? "ml-right" : "ml-wrong"}`;
     feedback.replaceChildren(Object.assign(document.createElement("b"), { textContent: isRight ? "✓ " : "✗ Not this one. " }), find(`[data-reason="${input.value}"]`, question).content.cloneNode(true));
-    if (isRight) right.add(step);
-    find(`.ml-mark[data-go="${step}"]`, place).classList.toggle("ml-done", right.has(step));
-    find(".ml-progress", place).textContent = `${right.size} of ${pages().length} questions answered rightly`;
   }
 
   const soundOf = (from) => all("audio", place).find((one) => one.dataset.of === from.closest(".ml-page").dataset.sound);
@@ -86,7 +125,7 @@
     else if (button.dataset.turn) turnTo(step + +button.dataset.turn);
     else if (button.dataset.play) play(button);
     else if (button.dataset.press) {
-      (find(`#${button.dataset.press}`)?.closest("button") ?? find(`#${button.dataset.press} button`) ?? find(`#${button.dataset.press}`))?.click();
+      press(button.dataset.press);
       find("#lesson-status")?.scrollIntoView({ block: "center", behavior: "instant" });
     }
   });
@@ -102,19 +141,35 @@
     if (inNav) find(".ml-mark[aria-current]", place).focus();
   });
 
-  // an address with a step opens the tab
+  const press = (id) => (find(`#${id}`)?.closest("button") ?? find(`#${id} button`) ?? find(`#${id}`))?.click();
+
+  // an address with a step opens the tab, which then asks for the link; in the tab the link is followed at once
   function openFromAddress() {
-    const asked = LINK.exec(location.hash);
+    const asked = LINK.exec(link);
     if (!asked) return true;
     const tab = all("#tabs button[role=tab]").find((one) => one.textContent.trim() === "Learn");
     if (!tab) return false;
-    if (tab.getAttribute("aria-selected") !== "true") tab.click();
-    if (place) turnTo(+asked[1], { write: false });
+    step = +asked[1];
+    if (tab.getAttribute("aria-selected") !== "true") tab.click(); else press("lesson-follow");
+    turnTo(step, { focus: false });
     return true;
   }
+
+  // the link that is still to be followed, once
+  function takeLink() {
+    const taken = link;
+    link = "";
+    return taken;
+  }
+
+  function readAddress() {
+    link = LINK.test(location.hash) ? location.hash : "";
+  }
+
+  readAddress();
   const waiting = setInterval(() => { if (openFromAddress()) clearInterval(waiting); }, 150);
   setTimeout(() => clearInterval(waiting), 60000);
-  window.addEventListener("hashchange", openFromAddress);
+  window.addEventListener("hashchange", () => { readAddress(); openFromAddress(); });
 
-  window.mmerLesson = { show, turnTo, step: () => step };
+  window.mmerLesson = { show, turnTo, write, takeLink, step: () => step };
 })();

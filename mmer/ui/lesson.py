@@ -36,6 +36,9 @@ INTRO = (
     "live.</p></div>"
 )
 NO_EXAMPLES = '<p class="ml-instead">There are no stored examples. Bring a clip of your own below to begin.</p>'
+CANCELLED = "Cancelled."
+WAITING = '() => \'<ol class="mm-stages"><li class="mm-running">Waiting for a free model</li></ol>\''
+FOLLOW = "(session, link) => [session, window.mmerLesson.takeLink()]"
 TURN_PAGES = """
 const place = element.querySelector(".ml-place");
 const show = () => window.mmerLesson.show(place, props.value ?? "");
@@ -44,12 +47,16 @@ show();
 """
 
 
+Work = Callable[[Callable[[float, str], None]], LessonClip]  # takes `progress`
+
+
 @dataclass(eq=False)
 class LessonSession:
     """One visitor's lesson; lives in gr.State. Compared by identity, as gr.State needs."""
 
     clip: LessonClip | None = None  # None before the tab was opened
     stop: StopFlag = field(default_factory=StopFlag)  # of the run in progress
+    problem: str = ""  # why the last run brought nothing, until it was said
 
     def begin(self) -> StopFlag:
         self.stop.set()
@@ -74,7 +81,9 @@ def build(analyzer: Analyzer, tab: gr.Tab, *, examples: Sequence[Example], is_pu
                 audio = gr.Audio(sources=["upload", "microphone"], type="filepath", label="Your clip", elem_id="lesson-audio", buttons=[])
                 words = gr.Textbox(label="What is said", lines=3, placeholder="Leave empty to have it recognised.", max_length=20_000)
             analyse = gr.Button("Analyse and explain", variant="primary", elem_id="lesson-analyse")
-        status = gr.HTML("", elem_id="lesson-status", elem_classes="mm-stages-block")
+        with gr.Row(elem_classes="ml-run", equal_height=False):
+            status = gr.HTML("", elem_id="lesson-status", elem_classes="mm-stages-block")
+            cancel = gr.Button("Cancel", elem_id="lesson-cancel", scale=0, min_width=96)  # lesson.css shows it while something runs
         pages = gr.HTML(
             "",
             elem_id="lesson",
@@ -85,15 +94,31 @@ def build(analyzer: Analyzer, tab: gr.Tab, *, examples: Sequence[Example], is_pu
         )
         link = gr.Textbox(visible=False)
         measure = gr.Button("Measure", elem_id="lesson-measure", elem_classes="mm-hidden")
-    tab.select(
-        handlers.open, [session, link], [chosen, pages], js="(session, link) => [session, location.hash]", api_name="lesson_open", **QUIET
-    )
+        follow = gr.Button("Follow", elem_id="lesson-follow", elem_classes="mm-hidden")
+    for trigger, name in ((tab.select, "lesson_open"), (follow.click, "lesson_follow")):
+        opened = trigger(handlers.open, [session, link], [chosen, pages], js=FOLLOW, api_name=name, **QUIET)
+        opened.then(fn=None, js="() => window.mmerLesson.write()", api_visibility="private")
     chosen.input(handlers.choose, [session, chosen], [pages, status], api_name="lesson_choose", **QUIET)
-    live: dict[str, Any] = {"show_progress": "full", "show_progress_on": [status], "trigger_mode": "once", **HIDDEN, **MODEL_QUEUE}
-    taught = analyse.click(handlers.teach, [session, audio, words], status, api_name="lesson_own_clip", **live)
-    measured = measure.click(handlers.measure, session, status, api_name="lesson_measure", **live)
-    for run in (taught, measured):
-        run.success(handlers.show, session, pages, api_name=False, show_progress="hidden")
+    runs = [
+        wire_run(handlers, button, work, inputs, status, [chosen, pages], name)
+        for button, work, inputs, name in (
+            (analyse, handlers.teach, [session, audio, words], "lesson_own_clip"),
+            (measure, handlers.measure, [session], "lesson_measure"),
+        )
+    ]
+    cancel.click(handlers.cancel, [session, status], status, queue=False, cancels=runs, api_name="lesson_cancel", **QUIET)
+
+
+def wire_run(
+    handlers: Handlers, button: gr.Button, work: Callable, inputs: list[Any], status: gr.HTML, shown: list[Any], name: str
+) -> gr.events.Dependency:
+    """A button that asks the models: its stages, then the lesson or the sentence why there is none. `inputs`: the session first."""
+    button.click(fn=None, js=WAITING, outputs=status, api_visibility="private")
+    told: dict[str, Any] = {"show_progress": "full", "show_progress_on": [status], "trigger_mode": "once", **HIDDEN, **MODEL_QUEUE}
+    run = button.click(work, inputs, status, api_name=name, **told)
+    run.success(handlers.show_run, inputs[0], shown, api_name=False, show_progress="hidden")
+    run.failure(handlers.show_problem, inputs[0], status, api_name=f"problem_{name}", **QUIET)
+    return run
 
 
 class Handlers:
@@ -116,13 +141,14 @@ class Handlers:
 
     @for_people
     def open(self, session: LessonSession, link: str | None) -> tuple:
-        """The lesson when the tab is opened: the example of the page's address, else the first; nothing new if it is there already."""
+        """The lesson when the tab is opened: the example of a link that was just followed, else what was there, else the first example."""
         named = LINK.fullmatch(link or "")
         name = named[1] if named and named[1] in self.examples else None
         if session.clip is not None and (name is None or name == session.clip.name):
             return gr.skip(), gr.skip()
         if not self.shelf:
             return gr.skip(), NO_EXAMPLES
+        session.begin()
         session.clip = self.find(name) if name else self.shelf[0]
         return session.clip.name, self.show(session)
 
@@ -135,39 +161,66 @@ class Handlers:
     def show(self, session: LessonSession) -> str:
         return render_lesson(session.clip, self.shelf) if session.clip else NO_EXAMPLES
 
+    def show_run(self, session: LessonSession) -> tuple[Any, str]:
+        """The clip that a run brought; no example is chosen while a visitor's own is shown."""
+        return gr.Dropdown(value=session.clip.name or None if session.clip else None), self.show(session)
+
     @for_people
     def teach(self, session: LessonSession, audio: str | None, words: str) -> Iterator[str]:
-        """The lesson about a visitor's clip: analysed, framed, its words left out where it has any."""
-        if audio is None:
-            raise MmerError("There is no clip yet. Upload or record one, then press Analyse and explain.")
+        """The lesson about a visitor's clip: analysed and framed; its words are left out later, when that is asked for."""
 
-        def work(progress: Callable[[float, str], None]) -> LessonClip:
-            progress(0.0, "Reading the clip")
-            clip = load_audio(audio, name=Path(audio).name)
+        def prepare(stop: StopFlag) -> Work:
+            if audio is None:
+                raise MmerError("There is no clip yet. Upload or record one, then press Analyse and explain.")
             text = words if words.strip() else None
-            head = choose_head(self.analyzer)
-            analysis = self.analyzer.analyze(clip, text=text, head=head, progress=progress, cancelled=stop.is_set)
-            return LessonClip("", OWN, "", analysis, encode_frames(self.analyzer, analysis), None)
 
-        stop = session.begin()
-        yield from self.run(session, work, stop)
+            def work(progress: Callable[[float, str], None]) -> LessonClip:
+                progress(0.0, "Reading the clip")
+                clip, head = load_audio(audio, name=Path(audio).name), choose_head(self.analyzer)
+                analysis = self.analyzer.analyze(clip, text=text, head=head, progress=progress, cancelled=stop.is_set)
+                return LessonClip("", OWN, "", analysis, encode_frames(self.analyzer, analysis), None)
+
+            return work
+
+        yield from self.run(session, prepare)
 
     @for_people
     def measure(self, session: LessonSession) -> Iterator[str]:
         """Leave-one-out over the words of the clip on the screen, now."""
-        clip = session.clip
-        if clip is None:
-            raise MmerError("There is no clip yet. Choose an example or bring your own.")
-        stop = session.begin()
-        told: dict[str, Any] = {"most_seconds": self.most_seconds, "cancelled": stop.is_set}
-        yield from self.run(session, lambda progress: measure_words(self.analyzer, clip, progress=progress, **told), stop)
 
-    def run(self, session: LessonSession, work: Callable[[Callable[[float, str], None]], LessonClip], stop: StopFlag) -> Iterator[str]:
-        """The stages while the work runs; its clip is then the lesson's."""
-        for stages, clip in watch_stages(work, stop, turn=self.analyzer.turn):
-            if clip is not None:
-                session.clip = clip
-            yield cards.write_stages(stages)
+        def prepare(stop: StopFlag) -> Work:
+            clip = session.clip
+            if clip is None:
+                raise MmerError("There is no clip yet. Choose an example or bring your own.")
+            told: dict[str, Any] = {"most_seconds": self.most_seconds, "cancelled": stop.is_set}
+            return lambda progress: measure_words(self.analyzer, clip, progress=progress, **told)
+
+        yield from self.run(session, prepare)
+
+    def run(self, session: LessonSession, prepare: Callable[[StopFlag], Work]) -> Iterator[str]:
+        """The stages while the work that `prepare` gives runs; its clip is then the lesson's."""
+        session.problem, stop = "Something went wrong.", session.begin()
+        try:
+            for stages, clip in watch_stages(prepare(stop), stop, turn=self.analyzer.turn):
+                if clip is not None:
+                    session.clip, session.problem = clip, ""
+                yield cards.write_stages(stages)
+        except MmerError as error:
+            session.problem = str(error)
+            raise
+
+    def cancel(self, session: LessonSession, status: str | None) -> Any:
+        """Ends the run whose stages stand in the status, also one that still waits for its turn."""
+        if "mm-running" not in (status or ""):
+            return gr.skip()
+        session.stop.set()
+        session.problem = CANCELLED
+        return cards.write_problem(CANCELLED, kept=False)
+
+    def show_problem(self, session: LessonSession) -> str:
+        """Why a run brought nothing; one that never began had been cancelled."""
+        problem, session.problem = session.problem or CANCELLED, ""
+        return cards.write_problem(problem, kept=False)
 
 
 def open_lesson(example: Example, analyzer: Analyzer) -> LessonClip:

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 import pytest
 
@@ -69,3 +70,29 @@ def test_visitors_share_the_examples_and_nothing_else(analyzer):
     assert handlers.open(one, "")[0] != chosen  # it is there already: nothing is sent again
     assert handlers.choose(other, "3-synthetic-happy-words-bright-voice")[1] == ""
     assert handlers.shelf is handlers.shelf
+
+
+def test_cancel_speaks_only_of_what_runs_or_waits(analyzer):
+    handlers, session = Handlers(analyzer, list_stored(EXAMPLES)), LessonSession()
+    handlers.open(session, "")
+    assert handlers.cancel(session, "") == handlers.cancel(session, '<li class="mm-done">Frames</li>') == gr.skip()
+    stop = session.begin()
+    assert "Cancelled." in handlers.cancel(session, '<li class="mm-running">Frames</li>') and stop.is_set()
+    assert "Cancelled." in handlers.show_problem(session)
+    assert "Cancelled." in handlers.show_problem(LessonSession())  # it was cancelled in the queue, before it began
+    session.problem = "Something else."
+    assert "Something else." in handlers.show_problem(session)
+
+
+def test_a_problem_stays_on_the_page_and_the_next_run_forgets_it(analyzer):
+    handlers, session = Handlers(analyzer, list_stored(EXAMPLES)), LessonSession()
+    with pytest.raises(gr.Error, match="There is no clip yet"):
+        list(handlers.measure(session))
+    assert "There is no clip yet" in handlers.show_problem(session)
+    stages = handlers.teach(session, str(FIRST / "clip.wav"), "")
+    next(stages)
+    assert session.problem == "Something went wrong."  # unless something better is known
+    *_, last = stages
+    assert "mm-running" not in last and session.problem == "" and session.clip.name == ""
+    chosen, page = handlers.show_run(session)
+    assert chosen.value is None and 'data-clip=""' in page

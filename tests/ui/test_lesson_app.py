@@ -8,7 +8,7 @@ from test_browser import PATIENCE
 
 pytestmark = pytest.mark.browser
 EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
-SECOND = "2-librivox-cold-hearted"
+SECOND, FIFTH = "2-librivox-cold-hearted", "5-synthetic-angry-words-loud-voice"
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,19 @@ def open_lesson(browser, lesson_address):
 
 def shown(page):
     return page.locator(".ml-page:not([hidden])")
+
+
+def choose_clip(page, title):
+    page.click("#lesson-clip input")
+    page.get_by_role("option", name=title).click()
+
+
+def leave_and_return(page):
+    page.get_by_role("tab", name="About").click()
+    expect(page.locator("#lesson")).to_be_hidden()
+    page.get_by_role("tab", name="Learn").click()
+    expect(shown(page)).to_be_visible()
+    page.wait_for_timeout(1000)  # what the tab asks for when it is opened would have come by then
 
 
 @pytest.mark.parametrize(("width", "height", "scheme"), [(1280, 900, "light"), (390, 844, "dark")])
@@ -85,11 +98,57 @@ def test_an_address_of_nothing_opens_the_first_example(open_lesson):
 def test_another_clip_keeps_the_step_and_changes_the_numbers(open_lesson):
     page = open_lesson("#learn-4")
     first = shown(page).locator(".ml-sum").first.inner_text()
-    page.click("#lesson-clip input")
-    page.get_by_role("option", name="Synthetic: angry words, loud voice").click()
-    expect(page.locator(".ml")).to_have_attribute("data-clip", "5-synthetic-angry-words-loud-voice")
+    choose_clip(page, "Synthetic: angry words, loud voice")
+    expect(page.locator(".ml")).to_have_attribute("data-clip", FIFTH)
     expect(shown(page)).to_have_attribute("data-step", "4")
     assert shown(page).locator(".ml-sum").first.inner_text() != first
+
+
+def test_the_address_names_what_is_shown_and_another_tab_changes_nothing(open_lesson):
+    page = open_lesson()
+    page.wait_for_url("**/#learn-1-1-librivox-young-man")
+    page = open_lesson(f"#learn-4-{SECOND}")
+    choose_clip(page, "Synthetic: angry words, loud voice")
+    page.wait_for_url(f"**/#learn-4-{FIFTH}")
+    leave_and_return(page)
+    expect(page.locator(".ml")).to_have_attribute("data-clip", FIFTH)
+    expect(shown(page)).to_have_attribute("data-step", "4")
+    assert page.url.endswith(f"#learn-4-{FIFTH}")
+
+
+def test_an_address_that_is_changed_is_followed(open_lesson):
+    page = open_lesson(f"#learn-4-{SECOND}")
+    page.evaluate(f"location.hash = 'learn-6-{FIFTH}'")
+    expect(page.locator(".ml")).to_have_attribute("data-clip", FIFTH)
+    expect(shown(page)).to_have_attribute("data-step", "6")
+    expect(page.locator("#lesson-clip input")).to_have_value("Synthetic: angry words, loud voice")
+    page.evaluate("location.hash = 'learn-2-no-such-clip'")
+    page.wait_for_url(f"**/#learn-2-{FIFTH}")
+    expect(shown(page)).to_have_attribute("data-step", "2")
+
+
+def test_answers_belong_to_their_clip(open_lesson):
+    page = open_lesson(f"#learn-1-{SECOND}")
+    shown(page).locator("input[data-right=true]").check()
+    expect(page.locator(".ml-progress")).to_have_text("1 of 8 questions answered correctly")
+    choose_clip(page, "Synthetic: angry words, loud voice")
+    expect(page.locator(".ml")).to_have_attribute("data-clip", FIFTH)
+    expect(page.locator(".ml-progress")).to_have_text("0 of 8 questions answered correctly")
+    assert page.locator(".ml-mark.ml-done").count() == 0
+
+
+def test_the_same_clip_drawn_again_keeps_its_answers(open_lesson):
+    page = open_lesson(f"#learn-1-{SECOND}")
+    shown(page).locator("input[data-right=true]").check()
+    page.locator(".ml-mark[data-go='2']").click()
+    shown(page).locator("input[data-right=false]").first.check()
+    page.evaluate("mmerLesson.show(document.querySelector('.ml-place'), document.querySelector('.ml-place').innerHTML)")
+    expect(page.locator(".ml-progress")).to_have_text("1 of 8 questions answered correctly")
+    expect(shown(page).locator("input[data-right=false]").first).to_be_checked()
+    expect(shown(page).locator(".ml-feedback")).to_contain_text("✗ Not this one.")
+    page.locator(".ml-mark[data-go='1']").click()
+    expect(shown(page).locator("input[data-right=true]")).to_be_checked()
+    expect(shown(page).locator(".ml-feedback")).to_contain_text("✓")
 
 
 def test_keys_turn_pages_and_answer(open_lesson):
@@ -127,8 +186,13 @@ def test_a_clip_of_one_s_own_is_taught_and_its_words_are_left_out(open_lesson, s
     expect(page.locator("#lesson-audio")).to_contain_text("0:03")
     page.click("#lesson-analyse")
     expect(page.locator(".ml")).to_have_attribute("data-clip", "")
+    page.wait_for_url("**/#learn-7")
+    leave_and_return(page)
+    expect(page.locator(".ml")).to_have_attribute("data-clip", "")
+    expect(page.locator("#lesson-clip input")).to_have_value("")  # none of the examples
     expect(shown(page).locator(".ml-instead")).to_contain_text("its words have not been left out yet")
     page.locator(".ml-mark[data-go='4']").click()
+    shown(page).locator("input[data-right=true]").check()
     expect(shown(page).locator(".ml-clip")).to_contain_text("Your own clip")
     expect(shown(page).locator(".ml-check")).to_contain_text("the same")
     page.locator(".ml-mark[data-go='7']").click()
@@ -136,6 +200,31 @@ def test_a_clip_of_one_s_own_is_taught_and_its_words_are_left_out(open_lesson, s
     expect(shown(page).locator(".ml-instead")).to_have_count(0)
     expect(shown(page).locator(".ml-clip")).to_contain_text("Your own clip")
     expect(shown(page).locator(".ml-table tbody tr").first).to_be_visible()
+    expect(page.locator(".ml-progress")).to_have_text("1 of 8 questions answered correctly")
+
+
+def test_a_run_is_cancelled_while_it_works_and_while_it_waits(open_lesson, analyzer, speech_file):
+    first, other = open_lesson("#learn-7"), open_lesson("#learn-7")
+    expect(first.locator("#lesson-cancel")).to_be_hidden()  # nothing runs
+    with analyzer.turn:  # no model gets to work
+        shown(first).locator("[data-press]").click()
+        expect(first.locator("#lesson-status")).to_contain_text("Starting")
+        other.locator("#lesson-own button").first.click()
+        other.set_input_files("#lesson-audio input[type=file]", str(speech_file))
+        expect(other.locator("#lesson-audio")).to_contain_text("0:03")
+        other.click("#lesson-analyse")
+        expect(other.locator("#lesson-status")).to_contain_text("Waiting for a free model")
+        other.wait_for_timeout(1500)  # it stands in the queue now
+        for page in (other, first):
+            page.click("#lesson-cancel")
+            expect(page.locator("#lesson-status .mm-problem")).to_have_text("Cancelled.")
+            expect(page.locator("#lesson-cancel")).to_be_hidden()
+        first.wait_for_timeout(1500)
+        for page in (other, first):
+            expect(page.locator("#lesson-status .mm-problem")).to_have_text("Cancelled.")
+    expect(first.locator(".ml")).to_have_attribute("data-clip", "1-librivox-young-man")
+    other.click("#lesson-analyse")  # and it can be asked again
+    expect(other.locator(".ml")).to_have_attribute("data-clip", "")
 
 
 def test_examples_of_other_heads_can_t_be_measured_again_and_it_is_said(open_lesson):
@@ -149,6 +238,7 @@ def test_a_missing_clip_gives_a_sentence(open_lesson):
     page.locator("#lesson-own button").first.click()
     page.click("#lesson-analyse")
     expect(page.locator(".toast-body")).to_contain_text("There is no clip yet")
+    expect(page.locator("#lesson-status .mm-problem")).to_contain_text("There is no clip yet")
 
 
 def test_the_page_on_limits_names_the_law_the_licences_and_what_is_kept(open_lesson):

@@ -7,11 +7,13 @@ from hashlib import sha256
 from html import escape
 
 from ..views.payload import encode_sound
+from .cases_step import teach_fusion
+from .coattention_step import teach_coattention
 from .evidence_steps import teach_evaluation, teach_evidence
-from .fusion_steps import teach_coattention, teach_fusion, teach_sum
 from .material import LessonClip
 from .sound_steps import teach_frames, teach_layers, teach_segments
 from .steps import Question, Step, StepNotPossible
+from .sum_step import teach_sum
 
 MEASURE = (
     '<p><button type="button" class="ml-button" data-press="lesson-measure">Ask the models again, now</button>'

@@ -99,7 +99,7 @@ def build(analyzer: Analyzer, tab: gr.Tab, *, examples: Sequence[Example], is_pu
         opened = trigger(handlers.open, [session, link], [chosen, pages], js=FOLLOW, api_name=name, **QUIET)
         opened.then(fn=None, js="() => window.mmerLesson.write()", api_visibility="private")
     chosen.input(handlers.choose, [session, chosen], [pages, status], api_name="lesson_choose", **QUIET)
-    runs = [
+    runs: list[dict[str, Any]] = [
         wire_run(handlers, button, work, inputs, status, [chosen, pages], name)
         for button, work, inputs, name in (
             (analyse, handlers.teach, [session, audio, words], "lesson_own_clip"),
@@ -111,7 +111,7 @@ def build(analyzer: Analyzer, tab: gr.Tab, *, examples: Sequence[Example], is_pu
 
 def wire_run(
     handlers: Handlers, button: gr.Button, work: Callable, inputs: list[Any], status: gr.HTML, shown: list[Any], name: str
-) -> gr.events.Dependency:
+) -> dict[str, Any]:
     """A button that asks the models: its stages, then the lesson or the sentence why there is none. `inputs`: the session first."""
     button.click(fn=None, js=WAITING, outputs=status, api_visibility="private")
     told: dict[str, Any] = {"show_progress": "full", "show_progress_on": [status], "trigger_mode": "once", **HIDDEN, **MODEL_QUEUE}

@@ -11,12 +11,14 @@ from shipped import EXAMPLES, Numbers, read_shelf
 from mmer.errors import DataError
 from mmer.export import dump_json
 from mmer.lesson import lesson_from_json, lesson_to_json, render_lesson
+from mmer.lesson.cases_step import list_votes, pick_mended, pick_spoilt, teach_fusion
+from mmer.lesson.coattention_step import teach_coattention
 from mmer.lesson.evidence_steps import expect_highest, teach_evaluation, teach_evidence
-from mmer.lesson.fusion_steps import list_votes, pick_mended, pick_spoilt, teach_coattention, teach_fusion, teach_sum
 from mmer.lesson.markup import format_number
 from mmer.lesson.page import TEACHERS, list_steps
 from mmer.lesson.sound_steps import pick_layer, teach_frames, teach_layers, teach_segments
 from mmer.lesson.steps import Answer, Question, pick_sound, shuffle
+from mmer.lesson.sum_step import teach_sum
 
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/about.json"))
 CLOSE = {"rtol": 1e-5, "atol": 1e-6}

@@ -14,8 +14,9 @@ from corpora import PLAIN, describe, fold_speakers, load_corpora, parse_argument
 
 from mmer.audio import load_audio
 from mmer.datasets.manifest import read_manifest
-from mmer.encoders import PRESETS, TextEncoder
+from mmer.encoders import TextEncoder
 from mmer.heads import load_head
+from mmer.presets import PRESETS
 from mmer.training.commands import extract_parts, make_reader
 from mmer.training.demo import read_demo_texts
 from mmer.training.engine import Outputs, TrainingData, predict_examples, train_model

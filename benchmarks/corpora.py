@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from mmer.cache import FeatureCache
-from mmer.encoders import PRESETS, SpeechEncoder, TextEncoder
+from mmer.encoders import SpeechEncoder, TextEncoder
+from mmer.presets import PRESETS
 from mmer.training.commands import load_speech
 from mmer.training.config import TrainConfig
 from mmer.training.engine import TrainingData, predict_examples, train_model

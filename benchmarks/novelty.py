@@ -11,9 +11,10 @@ import numpy as np
 from corpora import load_corpora, parse_arguments
 
 from mmer.audio import SAMPLE_RATE, load_audio
-from mmer.encoders import PRESETS, SpeechEncoder
+from mmer.encoders import SpeechEncoder
 from mmer.heads import Head
 from mmer.novelty import novelty_distance, novelty_vector
+from mmer.presets import PRESETS
 from mmer.training.demo import split_speech
 
 HEADS = ("late-fs", "coattention-fp", "coattention-f")

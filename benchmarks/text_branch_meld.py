@@ -9,7 +9,8 @@ import numpy as np
 from corpora import PLAIN, parse_arguments
 
 from mmer.cache import FeatureCache
-from mmer.encoders import PRESETS, TextEncoder
+from mmer.encoders import TextEncoder
+from mmer.presets import PRESETS
 from mmer.training.commands import extract_parts
 from mmer.training.demo import read_demo_texts
 from mmer.training.engine import TrainingData, predict_examples, train_model

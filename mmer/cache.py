@@ -124,6 +124,10 @@ class FeatureCache:
         """(layers, segments, dim) float16, memory-mapped. Raises DataError when the entry is missing, damaged or lacks the unit."""
         return self._map(key, f"{unit}.states")
 
+    def read_starts(self, key: str, unit: str) -> np.ndarray:
+        """(segments,) seconds at which a speech unit's segments begin. Raises DataError as read_states does."""
+        return self._map(key, f"{unit}.starts")
+
     def list_units(self, key: str) -> tuple[str, ...]:
         header = self._read_header(key)[0]
         return tuple(u for u in UNITS if f"{u}.states" in header)

@@ -89,7 +89,7 @@ def examine_packages(names: Sequence[str] = PACKAGES) -> list[Finding]:
 
 def examine_presets() -> list[Finding]:
     """The weights of the recogniser and of each preset's encoders, found without the network and checked by their hashes."""
-    from mmer.encoders import PRESETS
+    from mmer.presets import PRESETS
     from mmer.transcribe import Recogniser
 
     ready, text = try_out(lambda: f"{Recogniser.load(local_only=True).name}, loaded", WeightsError)

@@ -18,11 +18,12 @@ from mmer import __version__
 from mmer.align import ALIGNERS, Aligner
 from mmer.align.assemble import align_from_recogniser
 from mmer.align.textgrid import read_textgrid, textgrid_transcript
-from mmer.encoders import PRESETS, SpeechEncoder, TextEncoder
+from mmer.encoders import SpeechEncoder, TextEncoder
 from mmer.errors import AlignmentError, Cancelled, HeadError, MmerError, TranscriptError
 from mmer.features import extract_features
 from mmer.head_config import list_heads
 from mmer.heads import CombinedHead, Head, load_head
+from mmer.presets import PRESETS
 from mmer.results import (
     ALIGNED_UNITS,
     Alignment,

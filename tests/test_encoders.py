@@ -17,18 +17,9 @@ from transformers import (
     WhisperFeatureExtractor,
 )
 
-from mmer.encoders import (
-    OVERLAP,
-    PRESETS,
-    SpeechEncoder,
-    TextEncoder,
-    Wav2Vec2,
-    WhisperModel,
-    _halve,
-    _load_state,
-    find_cuts,
-)
+from mmer.encoders import OVERLAP, SpeechEncoder, TextEncoder, Wav2Vec2, WhisperModel, _halve, _load_state, find_cuts
 from mmer.errors import WeightsError
+from mmer.presets import PRESETS
 from mmer.results import Transcript, Word
 
 

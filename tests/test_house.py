@@ -23,7 +23,7 @@ DOCUMENTS = README + "".join(path.read_text(encoding="utf-8") for path in sorted
 LAYERS = (
     {"errors", "results"},
     {"weights", "whisper_weights", "spelling", "schema", "files", "calibration", "normalisation"},
-    {"audio", "export", "novelty"},
+    {"audio", "export", "novelty", "presets"},
     {"transcribe", "align", "encoders", "pooling", "fusion", "datasets", "figures", "head_config"},
     {"features", "heads", "cache", "explain"},
     {"pipeline", "training", "summary", "doctor", "views"},

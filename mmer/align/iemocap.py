@@ -1,7 +1,8 @@
 """IEMOCAP's own forced alignments (sphinx3's `.wdseg`, `.phseg`, `.syseg`) -> Alignment.
 
 Each line is `start frame, end frame, score, label`: 10 ms frames with INCLUSIVE ends, so a segment ends where frame end + 1 begins.
-A phone comes with its neighbours and its place in the word (`W SIL AH b`); only the phone itself is kept.
+A phone comes with its neighbours and its place in the word (`W SIL AH b`); only the phone itself is kept, as one of ARPAbet's 39: reduced
+vowels and unreleased stops (AX, TD ...) take their full ones. A sound of no known alphabet keeps its name and is noted.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmer.align.assemble import cut_syllables, match_labels, mean_score
-from mmer.align.phones import ARPABET, strip_stress
+from mmer.align.phones import ARPABET, SPHINX3, strip_stress
 from mmer.errors import AlignmentError
-from mmer.results import Alignment, Segment, Transcript, Word
+from mmer.results import Alignment, Notice, Segment, Transcript, Word
 
 FRAME = 0.01  # seconds
 _VARIANT = re.compile(r"\(\d+\)$")
@@ -45,11 +46,13 @@ def read_iemocap(wdseg: str | Path, phseg: str | Path, syseg: str | Path | None 
     )
     parts = _read_phones(phseg, lines, indices)
     phones = tuple(phone for part in parts for phone in part)
+    unknown = sorted({phone.label for phone in phones} - ARPABET)
     if syseg is None:
         syllables = tuple(syllable for part in parts for syllable in cut_syllables(part))
     else:
         syllables = tuple(_read_syllable(line, phones, words) for line in read_segments(syseg))
-    return Alignment(words, syllables, phones, "IEMOCAP", mean_score(words))
+    notices = (Notice("alignment", f"{Path(phseg).name} has sounds that are not ARPAbet's: {', '.join(unknown)}."),) if unknown else ()
+    return Alignment(words, syllables, phones, "IEMOCAP", mean_score(words), notices=notices)
 
 
 def iemocap_transcript(wdseg: str | Path) -> Transcript:
@@ -108,6 +111,12 @@ def read_word(label: str) -> str:
     return _VARIANT.sub("", label).lower()
 
 
+def read_phone(label: str) -> str:
+    """ "AH0" -> "AH", "AX" -> "AH", "TD" -> "T"; what is in no known alphabet stays as it is."""
+    phone = strip_stress(label.upper())
+    return SPHINX3.get(phone, phone)
+
+
 def _merge_word(index: int, lines: Sequence[Line], transcript: Transcript) -> Segment:
     segments = [Segment(line.label, line.start, line.end, index, line.score) for line in lines]
     return Segment(transcript.words[index].text, lines[0].start, lines[-1].end, index, mean_score(segments))
@@ -117,9 +126,7 @@ def _read_phones(path: str | Path, words: Sequence[Line], indices: Sequence[int]
     """Phones grouped by the line of `words` that holds them."""
     parts: list[list[Segment]] = [[] for _ in words]
     for line in read_segments(path):
-        phone = strip_stress(line.label.split()[0].upper())
-        if phone not in ARPABET:
-            raise AlignmentError(f"{Path(path).name}: “{line.label}” at {line.start:.2f} s is not an ARPAbet sound.")
+        phone = read_phone(line.label.split()[0])
         middle = (line.start + line.end) / 2
         at = next((i for i, word in enumerate(words) if word.start <= middle < word.end), None)
         if at is None:
@@ -131,7 +138,7 @@ def _read_phones(path: str | Path, words: Sequence[Line], indices: Sequence[int]
 def _read_syllable(line: Line, phones: Sequence[Segment], words: Sequence[Segment]) -> Segment:
     """One syllable, labelled by the phones in it: the file's own label may be joined by blanks or underscores, with or without stress."""
     inside = [p.label for p in phones if line.start <= (p.start + p.end) / 2 < line.end]
-    own = [strip_stress(part) for part in re.split(r"[\s_\-.]+", line.label.upper()) if strip_stress(part) in ARPABET]
+    own = [phone for part in re.split(r"[\s_\-.]+", line.label) if (phone := read_phone(part)) in ARPABET]
     middle = (line.start + line.end) / 2
     word = next((w.word for w in words if w.start <= middle < w.end), -1)
     return Segment(" ".join(inside or own) or line.label, line.start, line.end, word, line.score)

@@ -33,6 +33,11 @@ IPA = {
     "ʐ": "ZH", "h": "HH", "ɦ": "HH", "ç": "HH", "x": "K", "χ": "K", "ɣ": "G", "ʁ": "R", "m": "M", "ɱ": "M", "n": "N", "ɲ": "N Y", "ŋ": "NG",
     "l": "L", "ɫ": "L", "ʎ": "L Y", "ɬ": "L", "r": "R", "ɹ": "R", "ɻ": "R", "w": "W", "ʍ": "W", "j": "Y",
 }  # fmt: skip
+# what the older CMU dictionaries of sphinx3 tell apart and ARPAbet's 39 do not: reduced vowels, the flap, stops before a pause
+SPHINX3 = {
+    "AX": "AH", "IX": "IH", "AXR": "ER", "DX": "T", "TS": "S",
+    "BD": "B", "DD": "D", "GD": "G", "KD": "K", "PD": "P", "TD": "T",
+}  # fmt: skip
 _SYLLABIC = {"m": "AH M", "n": "AH N", "ŋ": "AH NG", "l": "AH L", "ɫ": "AH L", "ɹ": "ER", "r": "ER"}  # with U+0329 below
 NOT_PHONES = frozenset(["", "sil", "sp", "spn", "nsn", "<eps>", "<p:>", "pau", "noise", "laughter", "breath"])
 _LONGEST = max(map(len, IPA))

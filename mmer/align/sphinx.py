@@ -46,17 +46,24 @@ REFUSED_SCORE = -50.0
 """Below it the path is nonsense and refused: none of the true alignments above lies there (the lowest is -46.3)."""
 
 
+MOST_ADDED = 20_000  # pronunciations that are added to a decoder before it is made anew: its dictionary would grow for ever
+
+
 class SphinxAligner:
     """One pocketsphinx decoder behind a lock: safe to share between threads, and the same clip gives the same result in any order."""
 
     name = "sphinx"
 
-    def __init__(self):
+    def __init__(self, *, most_added: int = MOST_ADDED):
+        self._lock, self._most_added = threading.Lock(), most_added
+        self._start_decoder()
+        self.source = f"pocketsphinx {version('pocketsphinx')}"
+
+    def _start_decoder(self) -> None:
         from pocketsphinx import Decoder
 
         self._decoder = Decoder(samprate=16000, lm=None, bestpath=False, loglevel="FATAL")
-        self._lock = threading.Lock()
-        self.source = f"pocketsphinx {version('pocketsphinx')}"
+        self._added = 0  # pronunciations beyond the dictionary's, which can't be taken out again
 
     def align(self, clip: Clip, transcript: Transcript, *, pronunciations: Mapping[str, tuple[str, ...]] = {}) -> Alignment:
         """Words, syllables and phones of `clip`; typed `pronunciations` (word -> ARPAbet phones) win over dictionary and letters to sound.
@@ -68,6 +75,8 @@ class SphinxAligner:
         if not transcript.spoken:
             raise AlignmentError("There are no spoken words to align with the recording.")
         with self._lock:
+            if self._added > self._most_added:
+                self._start_decoder()
             entries, notices = self._look_up(transcript, typed)
             self._check_length(clip, [name for _, name in entries])
             words, lost = self._decode_clip(to_pcm(clip.samples), entries)
@@ -102,6 +111,7 @@ class SphinxAligner:
         name = "|" + "-".join(phones)
         if self._decoder.lookup_word(name) is None:
             self._decoder.add_word(name, " ".join(phones), False)
+            self._added += 1
         return name
 
     def _check_length(self, clip: Clip, names: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ import queue
 import re
 import subprocess
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 
@@ -96,10 +97,11 @@ class WorkerProcess:
         return self._read_answer(seconds, lambda answer: answer.get("id") == number)
 
     def _read_answer(self, seconds: float, wanted) -> dict | None:
-        """The first JSON object that is wanted; None at the end of the output."""
+        """The first JSON object that is wanted; None at the end of the output. Noise in between doesn't make the wait longer."""
+        deadline = time.monotonic() + seconds
         while True:
             try:
-                line = self._lines.get(timeout=seconds)
+                line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 self._stop()
                 raise AlignmentError(f"The aligner gave no answer within {seconds:.0f} s.") from None

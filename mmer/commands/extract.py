@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmer.commands.executor import add_executor, read_executor
+from mmer.datasets.describe import describe_dataset
 from mmer.errors import DataError
 
 if TYPE_CHECKING:
@@ -145,11 +146,11 @@ def format_seconds(seconds: float) -> str:
 def describe_features(features: FeatureSet, units: Sequence[str]) -> list[str]:
     """For people: how many utterances have each of `units`, and which have not and why."""
     counts = ", ".join(f"{unit} {sum(unit in item.units for item in features.items)}" for unit in units)
-    lines = [f"{features.dataset.name}: {len(features.items)} utterances with features ({features.preset}): {counts}"]
+    lines = describe_dataset(features.dataset)
+    lines.append(f"{len(features.items)} utterances with features ({features.preset}): {counts}")
     hours = sum(item.seconds or 0 for item in features.items) / 3600
     if hours:
-        lines[0] += f"; {hours:.2f} h of sound"
-    lines += list_names("not in the data set", features.dataset.left_out)
+        lines[-1] += f"; {hours:.2f} h of sound"
     lines += list_names("left out", features.left_out)
     lines += list_names("without some units", [line for item in features.items if (line := item.describe_gaps(units))])
     return lines

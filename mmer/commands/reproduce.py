@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mmer.commands.executor import add_executor, read_executor
 from mmer.commands.train import add_settings, read_settings
+from mmer.errors import DataError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +25,8 @@ def run(args: argparse.Namespace) -> None:
     if args.list:
         print("\n".join(cell.name for cell in choose_cells(args.table, args.only)))
         return
+    if args.workers < 0:
+        raise DataError(f"--workers {args.workers}: it can't be below 0.")
     table = reproduce_table(
         args.table,
         read_settings(args),

@@ -7,43 +7,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmer.errors import DataError
+from mmer.results import UNITS
+from mmer.training.experiment import FURTHER, MODEL, MODELS, PROTOCOL, SETTINGS, Experiment
 
 if TYPE_CHECKING:
-    from mmer.training.experiment import Experiment
     from mmer.training.runs import RunFolder
-
-MODELS = ("linear", "transformer", "late", "coattention", "concatenation")
-UNITS = ("T", "F", "P", "S", "W")
-FIELDS = {  # of Experiment; a flag each
-    "preset": (str, "compact or paper (compact)"),
-    "folds": (int, "of speakers; where the data has sessions, each is a fold (the paper's 5)"),
-    "repetitions": (int, "of every fold (the paper's 5)"),
-    "by": (str, "folds by session, speaker or auto: sessions where there are any (auto)"),
-    "validation": (str, "random, speaker or session (the paper's random)"),
-    "share": (float, "of the utterances that are not tested, for validation (the paper's 0.1)"),
-    "seed": (int, "of folds, orders, weights and dropout (0)"),
-    "epochs": (int, "at most (100)"),
-    "patience": (int, "epochs without a lower validation loss (4)"),
-    "batch_size": (int, "of each run (the paper's 32)"),
-    "learning_rate": (float, "the paper's by default: 5e-5 for transformer and coattention, 1e-3 else"),
-    "layer_rate": (float, "the layer weights learn so many times as fast (1)"),
-    "label_smoothing": (float, "(0)"),
-    "weight_decay": (float, "(0)"),
-    "clip_norm": (float, "of each run's gradient (1)"),
-    "max_seconds": (float, "read of an utterance (15)"),
-    "chunk": (int, "utterances that are sorted by length together (512)"),
-    "device": (str, "cpu, cuda or auto"),
-    "stacked": (str, "yes, no or auto: one stack for all runs"),
-    "threads": (int, "of the CPU (0: all cores)"),
+NUMBERS = (*PROTOCOL, *SETTINGS, *FURTHER)
+TEXTS = {  # fields of Experiment that are no numbers; a flag each
+    "preset": "compact or paper (compact)",
+    "aligner": "sphinx, mfa or none: finds the words of utterances without an alignment file (sphinx)",
+    "by": "folds by session, speaker or auto: sessions where there are any (auto)",
+    "validation": "random, speaker or session (the paper's random)",
+    "device": "cpu, cuda or auto (auto)",
+    "stacked": "yes, no or auto: one stack for all runs (auto)",
 }
-MODEL = {"hidden": int, "dropout": float, "heads": int, "feedforward": int, "blocks": int}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", metavar="FOLDER", type=Path, help="go on with the experiment in this folder; nothing else is needed")
     parser.add_argument("--name", help="of the experiment's folder; the same name again goes on with it")
-    parser.add_argument("--model", choices=MODELS, default="late", help="(%(default)s)")
-    parser.add_argument("--units", nargs="+", choices=UNITS, metavar="UNIT", default=["T", "F", "S"], help="of T F P S W (T F S)")
+    parser.add_argument("--model", choices=MODELS, help="(late)")
+    parser.add_argument("--units", nargs="+", choices=UNITS, metavar="UNIT", help="of T F P S W (T F S)")
     add_settings(parser)
 
 
@@ -54,21 +38,38 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--features", metavar="FOLDER", default="cache", help="what was extracted (%(default)s); what is missing is added")
     parser.add_argument("--runs", metavar="FOLDER", type=Path, default=Path("runs"), help="where experiments are kept (%(default)s)")
     parser.add_argument("--workers", metavar="N", type=int, default=0, help="processes that extract features (0: as many as CPU cores)")
-    for name, (kind, what) in FIELDS.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar=kind.__name__.upper(), help=what)
-    for name, model_kind in MODEL.items():
-        parser.add_argument(f"--{name}", type=model_kind, metavar=model_kind.__name__.upper(), help="of the model")
+    for name, what in TEXTS.items():
+        parser.add_argument(f"--{name}", metavar="NAME", help=what)
+    for setting in NUMBERS:
+        kind: type = int if setting.whole else float
+        told = f"{setting.title}. {setting.note}".replace("%", "%%")
+        parser.add_argument(f"--{setting.name.replace('_', '-')}", type=kind, metavar=kind.__name__.upper(), help=told)
 
 
 def run(args: argparse.Namespace) -> None:
+    from mmer.datasets.describe import word_missing_classes
+    from mmer.datasets.leakage import format_leakage
     from mmer.training.run_experiment import run_experiment
     from mmer.training.run_report import format_run
-    from mmer.training.runs import RunFolder
 
-    folder = RunFolder(args.resume) if args.resume else find_folder(args)
-    print(f"experiment in {folder.path}", flush=True)
+    if args.workers < 0:
+        raise DataError(f"--workers {args.workers}: it can't be below 0.")
+    folder = find_begun(args) if args.resume else find_folder(args)
+    missing = word_missing_classes(label for label, count in folder.read("data")["counts"].items() if count)
+    print(f"experiment in {folder.path}", format_leakage(folder.read("leakage")), *([missing] if missing else []), sep="\n", flush=True)
     run_experiment(folder, workers=args.workers)
     print(format_run(folder), end="")
+
+
+def find_begun(args: argparse.Namespace) -> RunFolder:
+    """The folder to go on with. Raises DataError when anything is told that it knows already."""
+    from mmer.training.runs import RunFolder
+
+    names = ("name", "model", "units", "data", "labels", *TEXTS, *(setting.name for setting in NUMBERS))
+    told = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name) is not None]
+    if told:
+        raise DataError(f"--resume goes on with the settings that the experiment was begun with; leave out {', '.join(told)}.")
+    return RunFolder(args.resume)
 
 
 def find_folder(args: argparse.Namespace) -> RunFolder:
@@ -77,17 +78,21 @@ def find_folder(args: argparse.Namespace) -> RunFolder:
 
     if not args.name:
         raise DataError("Give the experiment a name with --name, or name the folder to go on with: --resume runs/NAME.")
-    return claim_experiment(args.runs, args.name, read_settings(args, fusion=args.model, units=tuple(args.units)))
+    return claim_experiment(args.runs, args.name, read_settings(args, **read_model(args)))
+
+
+def read_model(args: argparse.Namespace) -> dict[str, Any]:
+    """What differs from Experiment's defaults in model and units."""
+    return ({"fusion": args.model} if args.model else {}) | ({"units": tuple(args.units)} if args.units else {})
 
 
 def read_settings(args: argparse.Namespace, **model: Any) -> Experiment:
     """The experiment that the arguments describe. Raises DataError for what can't be."""
     from mmer.datasets.reading import read_labels
-    from mmer.training.experiment import Experiment
 
     if not args.data:
         raise DataError("Name the data set with --data: a manifest, its folder, or the folder of an IEMOCAP release.")
-    told = {name: value for name in FIELDS if (value := getattr(args, name)) is not None}
-    sizes = {name: value for name in MODEL if (value := getattr(args, name)) is not None}
+    told = {name: value for name in (*TEXTS, *(setting.name for setting in NUMBERS)) if (value := getattr(args, name)) is not None}
+    sizes = {name: told.pop(name) for name in MODEL if name in told}
     labels = read_labels(args.labels) if args.labels else {}
     return Experiment(data=args.data, features=args.features, labels=labels, model=sizes, **told, **model)

@@ -120,7 +120,8 @@ def make_speaker_folds(dataset: Dataset, count: int, *, seed: int = 0, genders: 
     if count < 2:
         raise DataError(f"{count} folds: at least two are needed.")
     if len(speakers) < count:
-        raise DataError(f"{dataset.name}: {len(speakers)} speakers can't make {count} folds; each fold tests at least one speaker.")
+        named = "1 speaker" if len(speakers) == 1 else f"{len(speakers)} speakers"
+        raise DataError(f"{dataset.name}: {named} can't make {count} folds; each fold tests at least one speaker.")
     gender = find_genders(dataset, genders)
     counts = _count_classes(dataset)
     fold_of = _deal_speakers(speakers, gender, counts, count, np.random.default_rng([seed, 0]))

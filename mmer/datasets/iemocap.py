@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmer.datasets.describe import list_reasons
 from mmer.datasets.manifest import Dataset, Utterance
 from mmer.errors import DataError
-from mmer.results import EMOTIONS
 
 LABELS = {"ang": "anger", "hap": "happiness", "exc": "happiness", "sad": "sadness", "neu": "neutral"}
 OTHER_LABELS = {
@@ -99,9 +99,22 @@ def read_iemocap(root: str | Path, *, audio: bool = True) -> Dataset:
         else:
             found.notes.append(f"{session.name}: not in {root.name}")
     if not found.utterances:
-        why = f"{len(found.left_out)} were left out: {_list_reasons(found.left_out)}"
-        raise DataError(f"{root}: no usable utterance; {why}." + " Pass audio=False to use the words alone." * audio)
-    return Dataset("iemocap", tuple(found.utterances), tuple(found.left_out), tuple(found.notes))
+        why = f"{len(found.left_out)} were left out: {list_reasons(found.left_out) or 'nothing'}"
+        raise DataError(
+            f"{root}: no usable utterance; {why}."
+            + " Models of the words alone need no sound: choose the unit T (`extract --no-audio`)." * audio
+        )
+    return Dataset("iemocap", tuple(found.utterances), tuple(found.left_out), (*check_counts(found.utterances), *found.notes))
+
+
+def check_counts(utterances: Sequence[Utterance]) -> tuple[str, ...]:
+    """A note for each count that is not the full release's."""
+    labels, sessions = Counter(u.label for u in utterances), Counter(u.session for u in utterances)
+    if dict(labels) == COUNTS and dict(sessions) == SESSION_COUNTS:
+        return ()
+    whole = ", ".join(f"{label} {count}" for label, count in COUNTS.items())
+    parts = ", ".join(f"session {session} {count}" for session, count in SESSION_COUNTS.items())
+    return (f"iemocap: {len(utterances)} utterances are not the full release, which has {sum(COUNTS.values())} ({whole}; {parts})",)
 
 
 def _find_root(root: Path) -> Path:
@@ -285,32 +298,3 @@ def read_votes(utterance: Utterance) -> dict[str, tuple[str, ...]]:
 def read_ratings(utterance: Utterance) -> dict[str, dict[str, float]]:
     """Rater -> {"val": 3.0, "act": 2.0, "dom": 2.0}, 1 to 5; a dimension that was not given is not in it."""
     return json.loads(utterance.extra["ratings"])
-
-
-def count_reasons(left_out: Sequence[str]) -> dict[str, int]:
-    """Reason -> how many, most frequent first: what stands behind the name in Dataset.left_out, without file names."""
-    reasons = (re.sub(r"^no sound file .*", "no sound file", line.split(": ", 1)[1]) for line in left_out)
-    return dict(Counter(reasons).most_common())
-
-
-def _list_reasons(left_out: Sequence[str]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in count_reasons(left_out).items()) or "nothing"
-
-
-def describe_dataset(dataset: Dataset, *, full: Mapping[str, int] = COUNTS) -> str:
-    """What was found and what was left out and why, with a warning where the counts are not the full release's. For people to read."""
-    labels = Counter(u.label for u in dataset.utterances)
-    sessions = Counter(u.session for u in dataset.utterances)
-    found = ", ".join(f"{label} {labels[label]}" for label in EMOTIONS)
-    lines = [f"{len(dataset.utterances)} utterances of {len(dataset.speakers)} speakers: {found}"]
-    lines.append("sessions: " + ", ".join(f"{session} {count}" for session, count in sorted(sessions.items())))
-    if dict(labels) != dict(full):
-        lines.append(f"not the full release, which has {sum(full.values())}: " + ", ".join(f"{k} {n}" for k, n in full.items()))
-    if dataset.left_out:
-        lines.append(f"left out: {len(dataset.left_out)}")
-        lines += [f"  {count:5d}  {reason}" for reason, count in count_reasons(dataset.left_out).items()]
-    if dataset.notes:
-        lines.append(f"noted: {len(dataset.notes)}")
-        lines += [f"  {note}" for note in dataset.notes[:20]]
-        lines += [f"  ... and {len(dataset.notes) - 20} more"] * (len(dataset.notes) > 20)
-    return "\n".join(lines)

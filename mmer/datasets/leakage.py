@@ -158,15 +158,18 @@ def summarise_leakage(reports: Sequence[LeakageReport]) -> list[dict[str, Any]]:
     return rows
 
 
-def format_leakage(report: LeakageReport) -> str:
-    """The report as lines of text."""
-    lines = [f"Leakage, {report.name}: " + ", ".join(f"{part} {size}" for part, size in report.sizes.items())]
-    for o in report.overlaps:
-        if report.unknown[o.kind] == sum(report.sizes.values()):
+def format_leakage(stored: Mapping[str, Any]) -> str:
+    """Lines of text about all splits, from what an experiment keeps: {"summary": summarise_leakage's rows, "reports": every split's}."""
+    reports = stored["reports"]
+    unknown = reports[0]["unknown"] if reports else {}
+    whole = sum(reports[0]["sizes"].values()) if reports else 0
+    lines = [f"What the parts share, the most and the mean of {len(reports)} splits:"]
+    for row in stored["summary"]:
+        if whole and unknown.get(row["kind"]) == whole:
             continue
-        found = f"{o.shared} shared ({o.first_utterances} and {o.second_utterances} utterances, {report.share(o):.1%} of {o.second})"
-        lines.append(f"  {o.kind:9}  {o.first} and {o.second}: {found if o.shared else 'none shared'}")
-    for kind, count in report.unknown.items():
+        found = f"{row['shared_most']}, {row['shared_mean']:.1f}; in {row['share_most']:.1%} of {row['second']} at most"
+        lines.append(f"  {row['kind']:9}  {row['first']} and {row['second']}: {found if row['shared_most'] else 'none shared'}")
+    for kind, count in unknown.items():
         if count:
             lines.append(f"  {kind:9}  not compared for {count} utterances: {_WHY_UNKNOWN[kind]}")
     return "\n".join(lines)

@@ -142,7 +142,7 @@ def _read_json_lines(path: Path, lines) -> list[tuple[int, dict[str, str]]]:
 
 
 def _map_label(row: Mapping[str, str], labels: Mapping[str, str] | None, *, where: str) -> str:
-    label = row["label"]
+    label = row["label"].strip()
     if labels is not None:
         if label not in labels:
             raise DataError(f"{where}, column 'label': {label!r} is not in the label mapping ({', '.join(labels)}).")
@@ -166,11 +166,11 @@ def _read_utterance(path: Path, number: int, row: Mapping[str, str], label: str,
         path=sound,
         text=row["text"],
         label=label,
-        speaker=row["speaker"],
-        session=row.get("session", ""),
+        speaker=row["speaker"].strip(),
+        session=row.get("session", "").strip(),
         extra={k: v for k, v in row.items() if k not in COLUMNS + OPTIONAL_COLUMNS},
         name=row["path"] if start is None and end is None else f"{row['path']} {row.get('start') or 0}-{row.get('end') or 'end'}",
-        dialogue=row.get("dialogue", ""),
+        dialogue=row.get("dialogue", "").strip(),
         alignment=_read_alignment(path, number, row),
         start=start,
         end=end,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -44,21 +45,25 @@ def read_labels(told: str) -> dict[str, str]:
 
     Raises DataError for what is neither, and for an emotion that is none.
     """
-    labels = _split_pairs(told) if "=" in told and not Path(told).is_file() else _read_file(Path(told))
-    wrong = {label: emotion for label, emotion in labels.items() if emotion not in (*EMOTIONS, "")}
-    if wrong:
-        label, emotion = next(iter(wrong.items()))
-        raise DataError(f"Label {label!r} is mapped to {emotion!r}; choose one of {', '.join(EMOTIONS)}, or nothing to leave it out.")
-    return labels
+    return parse_labels(told) if "=" in told and not os.path.isfile(told) else _check_emotions(_read_file(Path(told)))
 
 
-def _split_pairs(told: str) -> dict[str, str]:
+def parse_labels(told: str) -> dict[str, str]:
+    """The mapping `angry=anger,calm=`, never the name of a file. Raises DataError for a pair or an emotion that is none."""
     labels = {}
     for pair in filter(None, (part.strip() for part in told.split(","))):
         label, sign, emotion = (part.strip() for part in pair.partition("="))
         if not (label and sign):
-            raise DataError(f"Label mapping: {pair!r} has not the form label=emotion, for example angry=anger.")
+            raise DataError(f"Label mapping: {pair[:100]!r} has not the form label=emotion, for example angry=anger, calm=")
         labels[label] = emotion
+    return _check_emotions(labels)
+
+
+def _check_emotions(labels: dict[str, str]) -> dict[str, str]:
+    wrong = {label: emotion for label, emotion in labels.items() if emotion not in (*EMOTIONS, "")}
+    if wrong:
+        label, emotion = next(iter(wrong.items()))
+        raise DataError(f"Label {label!r} is mapped to {emotion!r}; choose one of {', '.join(EMOTIONS)}, or nothing to leave it out.")
     return labels
 
 

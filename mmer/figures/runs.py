@@ -186,9 +186,11 @@ def _mark_lowest(figure: go.Figure, curves: Sequence[Mapping[str, Any]]) -> None
 def draw_confusion(confusion: Mapping[str, Any]) -> go.Figure:
     """Rows are labels, columns predictions: each row's shares in percent (mean over repetitions), with the counts of all of them."""
     shares, counts = 100 * np.array(confusion["rows"]), np.array(confusion["counts"])
-    texts = [[f"<b>{s:.1f}</b><br>{n:,}" for s, n in zip(*row)] for row in zip(shares, counts)]
-    hover = [[f"{s:.1f} % of the row<br>{n:,} answers" for s, n in zip(*row)] for row in zip(shares, counts)]
-    title = "predicted · % of the row, number of answers"
+    texts = [[f"<b>{s:.1f}</b><br>{n:,}" if sum(row[1]) else "–" for s, n in zip(*row)] for row in zip(shares, counts)]
+    hover = [
+        [f"{s:.1f} % of the row<br>{n:,} answers" if sum(row[1]) else "no utterance" for s, n in zip(*row)] for row in zip(shares, counts)
+    ]
+    title = "predicted<br>% of the row, number of answers"
     return _draw_matrix(shares, confusion["classes"], texts, hover, scale=style.SEQUENTIAL, span=(0, 100), title=title)
 
 
@@ -200,7 +202,7 @@ def draw_confusion_difference(a: Mapping[str, Any], b: Mapping[str, Any], *, nam
     first, second = map(style.escape_label, names)
     texts = [[f"<b>{s:+.1f}</b>".replace("-", "−") for s in row] for row in shares]
     hover = [[f"{x:.1f} % in {first}<br>{y:.1f} % in {second}" for x, y in zip(*row)] for row in zip(shares_a, shares_b)]
-    title = f"predicted · points, {first}<br>minus {second}"
+    title = "predicted<br>points, first minus second"
     return _draw_matrix(shares, a["classes"], texts, hover, scale=style.DIVERGING, span=(-limit, limit), title=title)
 
 
@@ -219,11 +221,9 @@ def _draw_matrix(values: np.ndarray, classes: Sequence[str], texts, hover, *, sc
         hovertext=hover,
         hovertemplate="%{y}, predicted %{x}:<br>%{hovertext}<extra></extra>",
     )
-    positions = np.clip((values - span[0]) / (span[1] - span[0]), 0, 1)
-    for i, row in enumerate(style.interpolate(scale, positions).tolist()):
-        for j, (red, green, blue) in enumerate(row):
-            colour = style.text_colour(f"#{red:02x}{green:02x}{blue:02x}")
-            figure.add_annotation(x=classes[j], y=classes[i], text=texts[i][j], showarrow=False, font={"size": 13, "color": colour})
+    for name, row in zip(classes, texts):
+        for said, text in zip(classes, row):
+            figure.add_annotation(x=said, y=name, text=text, showarrow=False, font={"size": 13, "color": style.DARK_TEXT})
     figure.update_layout(
         xaxis=style.axis(title, showgrid=False, fixedrange=True, tickangle=0, tickfont={"size": 11}),
         yaxis=style.axis("label", autorange="reversed", showgrid=False, fixedrange=True),
@@ -252,7 +252,7 @@ def draw_group_scores(rows: Sequence[Mapping[str, Any]], *, of: str, overall: fl
     add_intervals(figure, labels, [row["ua"] for row in rows], [row["interval"] for row in rows], hover, colour=style.AGAINST)
     resampled = {row["interval"]["of"] for row in rows if row["interval"]}
     level = next((f"{100 * row['interval']['level']:g}" for row in rows if row["interval"]), "")
-    told = f"UA (%), {level} % interval, {' or '.join(sorted(resampled))} resampled" if resampled else "UA (%)"
+    told = f"UA (%), {level} % interval,<br>{' or '.join(sorted(resampled))} resampled" if resampled else "UA (%)"
     finish_forest(figure, labels, told, overall=overall)
     return figure
 

@@ -9,9 +9,35 @@ from html import escape
 import numpy as np
 
 from ..results import Prediction
-from .markup import format_number, frac, math, mi, mo, row, sup, write_number, write_sum, write_table
+from .markup import (
+    call,
+    format_number,
+    frac,
+    math,
+    mi,
+    mo,
+    note_rounding,
+    read_printed,
+    row,
+    sup,
+    var,
+    where,
+    write_number,
+    write_sum,
+    write_table,
+)
 from .material import LessonClip
 from .steps import ROLE_NAMES, Question, Step, StepNotPossible, find_additive, join_words, name_unit, shuffle
+
+LOGITS = {name: sup(mi("z", bold=True), row(mi(name), mo(","), mi("n"))) for name in ("late", "early")}
+EQUATION = math(
+    sup(mi("ŷ", bold=True), mi("n")), mo("="), call("softmax", frac(row(LOGITS["late"], mo("+"), LOGITS["early"]), "<mn>2</mn>"))
+) + where(
+    (var("ŷ", above="n", bold=True), f"are the predicted probabilities of the emotions for clip {var('n')}, now of both models together"),
+    (var("z", above="late,n", bold=True), "the logits of late fusion, the sum inside Equation 3"),
+    (var("z", above="early,n", bold=True), "those of early fusion"),
+    (var("softmax"), "turns logits into probabilities"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,12 +88,10 @@ def teach_fusion(clip: LessonClip, shelf: Sequence[LessonClip]) -> Step:
         " The two cases are found by rule, not picked by hand: <b>mended</b> is the example with a right verdict and the "
         "most wrong parts, <b>spoilt</b> the one with a wrong verdict and the most right parts.</p>"
     )
-    y = {name: sup(mi("ŷ", bold=True), mi(name)) for name in ("late", "early", "combined")}
-    equation = math(y["combined"], mo("="), frac(row(y["late"], mo("+"), y["early"]), "<mn>2</mn>"))
     filled = describe_case("Mended", mended, "right") + describe_case("Spoilt", spoilt, "wrong")
     after = (
         "<p>What an example is <em>meant</em> to be is known: sentences read aloud count as neutral, and a synthetic "
-        "voice was set to a mood, which nobody felt.  A part alone is what it adds to the sum: no branch was trained to "
+        "voice was set to a mood, which nobody felt. A part alone is what it adds to the sum: no branch was trained to "
         f"be asked alone. {len(known)} clips show how fusion works, not how often."
         " How often, a model card says: for these heads, on held-out voices, in the folder of each head.</p>"
     )
@@ -77,7 +101,7 @@ def teach_fusion(clip: LessonClip, shelf: Sequence[LessonClip]) -> Step:
         "When fusion mends and when it spoils",
         "Section 2.4",
         lead,
-        equation,
+        EQUATION,
         filled,
         draw_votes(known, mended, spoilt, clip),
         ask_about_case(case),
@@ -118,7 +142,7 @@ def write_mean(clip: LessonClip, emotion: str) -> str:
         if role in members or best.role == role:
             value = share * float(vote.logits[predictions[role].classes.index(emotion)])
             half = " ÷ 2" if share < 1 else ""
-            terms.append((write_number(value, f"case.{clip.name}.{vote.name}.{emotion}", sign=bool(terms)), f"{vote.name}{half}"))
+            terms.append((write_number(value, f"case.{clip.name}.{vote.name}.{emotion}"), f"{vote.name}{half}"))
     logit = float(best.logits[best.classes.index(emotion)])
     return write_sum(
         terms, result=write_number(logit, f"case.{clip.name}.{best.role}.{emotion}"), label=ROLE_NAMES.get(best.role, best.role)
@@ -152,7 +176,10 @@ def ask_about_case(clip: LessonClip) -> Question:
     gap = float(best.logits[at[1]] - best.logits[at[0]])
     share = 1 / len(best.members or (1,))
     leads = [(v.name, share * float(v.logits[at[1]] - v.logits[at[0]])) for v in votes]
-    parts = join_words([f"{name} {format_number(lead, digits=2, sign=True)}" for name, lead in leads])
+    printed = [format_number(lead, digits=2, sign=True) for _, lead in leads]
+    parts = join_words([f"{name} {lead}" for (name, _), lead in zip(leads, printed)])
+    together = format_number(gap, digits=2, sign=True)
+    together += note_rounding(sum(map(read_printed, printed)), together)
     count = sum(v.label == said for v in votes)
     rival = f"{escape(other)} over {escape(meant)}" if said != meant else f"{escape(meant)} over {escape(other)}"
     return Question(
@@ -161,7 +188,7 @@ def ask_about_case(clip: LessonClip) -> Question:
             (
                 f"Added up, the parts’ logits put {rival}",
                 f"Right: lead of {escape(other)} over {escape(meant)}, part by part: {parts}; together "
-                f"{format_number(gap, digits=2, sign=True)}. How far each part leads counts, not only whom it names.",
+                f"{together}. How far each part leads counts, not only whom it names.",
             ),
             (
                 f"{count} of {len(votes)} parts say {escape(said)}, and most votes win",

@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 
 from ..results import Coattention
-from .markup import call, fold, format_number, frac, gap, math, mi, mo, row, subsup, sup, write_number, write_sum, write_table
+from .markup import call, fold, format_number, frac, gap, math, mi, mo, row, subsup, sup, var, where, write_number, write_sum, write_table
 from .material import LessonClip
 from .pictures import draw_map
 from .sound_steps import row_of
@@ -30,8 +30,25 @@ def project(letter: str, layer: str, unit: str) -> str:
 
 
 SCORES = frac(bold("Q") + sup(mi("K", bold=True), row(mi("n"), mi("⊤"))), f"<msqrt>{mi('d')}</msqrt>")
-EQUATION = math(call("Attention", bold("Q"), mo(","), bold("K"), mo(","), bold("V")), mo("="), call("softmax", SCORES), bold("V")) + math(
-    project("Q", "6", "i"), gap(), project("K", "7", "j"), gap(), project("V", "8", "j")
+ATTENTION = math(call("Attention", bold("Q"), mo(","), bold("K"), mo(","), bold("V")), mo("="), call("softmax", SCORES), bold("V")) + where(
+    (var("Q", above="n", bold=True), f"holds a row for each who asks in clip {var('n')}"),
+    (
+        f"{var('K', above='n', bold=True)} and {var('V', above='n', bold=True)}",
+        "a row for each who answers: what it is known by, and what it gives",
+    ),
+    (var("⊤"), "turns rows into columns"),
+    (var("d"), "is how many numbers a row has"),
+    (var("softmax"), "makes each row of weights sum to 1"),
+    (var("Attention"), "is what the askers take away"),
+)
+PROJECTIONS = math(project("Q", "6", "i"), gap(), project("K", "7", "j"), gap(), project("V", "8", "j")) + where(
+    (", ".join(var(letter, above="n", bold=True) for letter in "QKV"), "are those above"),
+    (var("U", above="i,n", bold=True), f"holds the vectors {var('u', 'k', 'i,n', bold=True)} of Equation 1 for the asking side {var('i')}"),
+    (var("U", above="j,n", bold=True), f"those for the answering side {var('j')}"),
+    (
+        ", ".join(var("W", layer, bold=True) for layer in "678") + " and " + ", ".join(var("b", layer) for layer in "678"),
+        "learned weights and biases",
+    ),
 )
 
 
@@ -77,8 +94,8 @@ def teach_coattention(clip: LessonClip) -> Step:
         f" (K, V); in the other the {units} ask and the word pieces answer. How much of each answer is taken is the "
         "attention: one row for each asker, and every row sums to 1."
         f" {escape(early.head)} does this in {write_number(layers, 'maps.layers', digits=0)} layers with "
-        f"{write_number(heads, 'maps.heads', digits=0)} heads each; below the last layer, head "
-        f"{write_number(pair.head + 1, 'maps.head', digits=0)}.</p>"
+        f"{write_number(heads, 'maps.heads', digits=0)} heads each; what is shown here is head "
+        f"{write_number(pair.head + 1, 'maps.head', digits=0)} of the last layer.</p>"
     )
     filled = (
         f"<p>Words ask: the row of “{escape(pair.tokens[token])}” over the {len(pair.sounds)} {units}</p>"
@@ -95,7 +112,7 @@ def teach_coattention(clip: LessonClip) -> Step:
         "Coattention, in both directions",
         "Section 2.3, Figure 3",
         lead,
-        EQUATION,
+        ATTENTION + PROJECTIONS,
         filled,
         draw_maps(pair, token, sound),
         ask_about_column(pair, sound),
@@ -142,10 +159,10 @@ def draw_maps(pair: Pair, token: int, sound: int) -> str:
 def write_row(weights: np.ndarray, names: Sequence[str], key: str) -> str:
     """The largest weights of a row, what the rest has, and their sum."""
     order = np.argsort(-weights)[:4]
-    terms = [(write_number(weights[j], f"{key}.{j}", sign=n > 0), f"“{escape(names[j])}”") for n, j in enumerate(order)]
+    terms = [(write_number(weights[j], f"{key}.{j}"), f"“{escape(names[j])}”") for j in order]
     rest = float(weights.sum() - weights[order].sum())
     if len(weights) > len(order):
-        terms.append((write_number(rest, f"{key}.rest", sign=True), f"{len(weights) - len(order)} others"))
+        terms.append((write_number(rest, f"{key}.rest"), f"{len(weights) - len(order)} others"))
     return write_sum(terms, result=write_number(weights.sum(), f"{key}.sum"), label="row sum")
 
 

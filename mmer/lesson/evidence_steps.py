@@ -14,13 +14,61 @@ from ..datasets.folds import VALIDATION_SHARE
 from ..datasets.iemocap import COUNTS
 from ..results import EMOTIONS
 from ..training.tables import PAPER_COMBINATION, PAPER_UA
-from .markup import call, fold, format_number, frac, math, mi, mo, mtext, row, sub, total, write_number, write_sum, write_table
+from .markup import (
+    call,
+    fold,
+    format_number,
+    frac,
+    math,
+    mi,
+    mo,
+    mtext,
+    note_rounding,
+    read_printed,
+    row,
+    sub,
+    total,
+    var,
+    where,
+    write_number,
+    write_sum,
+    write_table,
+)
 from .material import LessonClip
-from .pictures import draw_dots
+from .pictures import draw_dots, draw_strip
 from .steps import Question, Step, StepNotPossible, centre, number_labels, shuffle
 
+COLUMNS = {  # key -> whose scale it has, its head
+    "drop.late": ("late", "late: logit falls by"),
+    "contribution": ("late", "late: contribution"),
+    "drop.early": ("early", "early: logit falls by"),
+    "attention": ("attention", "early: attention"),
+}
 BASELINE = "noise"  # what stands in a word's place in the picture; silence is said beside it
 STRONG, WEAK = 0.7, 0.4  # rank correlations, in words
+
+
+DROP = math(
+    sub(mi("Δ"), mi("k")),
+    mo("="),
+    sub(mi("z"), mi("c")),
+    mtext("(clip)"),
+    mo("−"),
+    sub(mi("z"), mi("c")),
+    mtext("(clip without word\u00a0"),
+    mi("k"),
+    mtext(")"),
+) + where(
+    (var("Δ", "k"), f"is how far the logit falls without word {var('k')}"),
+    (var("z", "c"), f"a model’s logit for emotion {var('c')}, less the mean of its logits for all emotions"),
+)
+RANKS = math(mi("ρ"), mo("="), frac(call("cov", mi("r"), mo(","), mi("s")), row(sub(mi("σ"), mi("r")), sub(mi("σ"), mi("s"))))) + where(
+    (var("ρ"), "is Spearman’s rank correlation, from −1 to 1"),
+    (var("r"), f"are the words’ ranks by the drop {var('Δ', 'k')}"),
+    (var("s"), "their ranks by the explanation, a contribution or attention"),
+    (var("cov"), "is the covariance of both"),
+    (f"{var('σ', 'r')} and {var('σ', 's')}", "their standard deviations"),
+)
 
 
 def teach_evidence(clip: LessonClip) -> Step:
@@ -39,16 +87,6 @@ def teach_evidence(clip: LessonClip) -> Step:
         " (step 4), and how much <b>attention</b> early fusion pays to it (step 5). Each is compared with the drop of "
         "its own model.</p>"
     )
-    drop = row(
-        sub(mi("Δ"), mi("k")),
-        mo("="),
-        sub(mi("ŷ"), mi("c")),
-        mtext("(clip)"),
-        mo("−"),
-        sub(mi("ŷ"), mi("c")),
-        mtext("(clip without word k)"),
-    )
-    rho = row(mi("ρ"), mo("="), frac(call("cov", mi("r"), mo(","), mi("s")), row(sub(mi("σ"), mi("r")), sub(mi("σ"), mi("s")))))
     filled = "".join(explain_rank(columns, data, clip, *pair) for pair in (("late", "contribution", False), ("early", "attention", True)))
     by_chance = chance_of(len(names))
     chance = (
@@ -61,7 +99,7 @@ def teach_evidence(clip: LessonClip) -> Step:
         "Why attention is not evidence",
         "beyond the paper",
         lead,
-        math(drop) + math(rho),
+        DROP + RANKS,
         filled + chance,
         picture,
         ask_about_drop(columns, names, clip),
@@ -106,10 +144,12 @@ def explain_rank(columns: Mapping[str, np.ndarray], data: Mapping[str, Any], cli
     silence = stored.get("silence")
     other = f"; with silence in place of noise {write_number(silence, f'{key}.silence', digits=2)}" if silence is not None else ""
     size = "size of the drop" if by_size else "drop"
+    printed = [write_number(v, f"{key}.{name}", digits=2) for v, name in ((covariance, "cov"), (sigma[0], "sd1"), (sigma[1], "sd2"))]
+    over, one, two = map(read_printed, printed)
+    result = write_number(value, key, digits=2)
     return (
-        f"<p><b>{role.capitalize()} fusion’s {what}</b> against the {size}: ρ = "
-        f"{write_number(covariance, f'{key}.cov', digits=2)} ÷ ({write_number(sigma[0], f'{key}.sd1', digits=2)}"
-        f" × {write_number(sigma[1], f'{key}.sd2', digits=2)}) = <b>{write_number(value, key, digits=2)}</b>{other}: "
+        f"<p><b>{role.capitalize()} fusion’s {what}</b> against the {size}: ρ = {printed[0]} ÷ ({printed[1]} × {printed[2]}) = "
+        f"<b>{result}</b>{note_rounding(over / (one * two), result)}{other}: "
         f"{word_agreement(value, chance_of(len(x)))}</p>"
     )
 
@@ -131,31 +171,24 @@ def chance_of(count: int) -> float:
 
 
 def draw_columns(columns: Mapping[str, np.ndarray], names: Sequence[str], emotion: str) -> str:
-    """A row for each word, a bar for each of the four values."""
-    heads = {
-        "drop.late": "late: logit falls by",
-        "contribution": "late: contribution",
-        "drop.early": "early: logit falls by",
-        "attention": "early: attention",
-    }
-    shown = [key for key in heads if key in columns]
-    limits = {key: max(float(np.abs(columns[key]).max()), 1e-12) for key in shown}
+    """A row for each word, a bar for each of the four values: logits from the middle, those of one model on one scale."""
+    shown = [key for key in COLUMNS if key in columns]
+    largest = {key: max(float(np.abs(columns[key]).max()), 1e-12) for key in shown}
+    limits = {key: max(largest[other] for other in shown if COLUMNS[other][0] == COLUMNS[key][0]) for key in shown}
     rows = []
     for i, name in enumerate(names):
         cells = []
         for key in shown:
             value = float(columns[key][i])
-            width = round(100 * abs(value) / limits[key])
-            kind = "share" if key == "attention" else "for" if value >= 0 else "against"
-            most = " ml-most" if abs(value) == limits[key] else ""
-            bar = f'<i class="ml-inline ml-{kind}" style="width:{width}%"></i>'
-            cells.append(
-                f'<span class="ml-cell{most}">{write_number(value, f"word.{key}.{i}", sign=key != "attention")}<span '
-                f'class="ml-strip">{bar}</span></span>'
-            )
+            number = write_number(value, f"word.{key}.{i}", sign=key != "attention")
+            most = " ml-most" if abs(value) == largest[key] else ""
+            cells.append(f'<span class="ml-cell{most}">{number}{draw_strip(value, limits[key], signed=key != "attention")}</span>')
         rows.append([f"“{escape(name)}”", *cells])
-    caption = f"Each word of the clip, for {emotion}; logits centred over the emotions, bars relative to the longest of their column"
-    return write_table(["word", *(heads[key] for key in shown)], rows, caption=caption)
+    caption = (
+        f"Each word of the clip, for {emotion}. Logits are centred over the emotions; their bars begin in the middle, to the right for "
+        f"what speaks for {emotion}. One model’s logits share a scale; attention has its own and no sign. Bold: the largest of its column"
+    )
+    return write_table(["word", *(COLUMNS[key][1] for key in shown)], rows, caption=caption)
 
 
 def ask_about_drop(columns: Mapping[str, np.ndarray], names: Sequence[str], clip: LessonClip) -> Question:
@@ -226,13 +259,17 @@ def teach_evaluation(clip: LessonClip, shelf: Sequence[LessonClip]) -> Step:
         mo("="),
         frac("<mn>1</mn>", row(mo("|"), mi("C"), mo("|"))),
         total(row(mi("c"), mo("∈"), mi("C"))),
-        frac(mtext("right clips of c"), mtext("clips of c")),
+        frac(row(mtext("correct clips of\u00a0"), mi("c")), row(mtext("clips of\u00a0"), mi("c"))),
+    ) + where(
+        (var("UA"), "is the unweighted accuracy"),
+        (var("C"), f"the set of emotions, |{var('C')}| how many there are"),
+        (var("c"), "one of them"),
     )
     filled = write_ua(known) + "<p>So few clips say nothing about a model, but the sum is the same with thousands.</p>" + write_choice()
     picture = (
         draw_sessions() + '<p class="ml-caption">Test UA of the eight settings in each column of Table 2. Orange is the highest of its '
-        "row; the dotted line is where the highest late fusion would lie by chance alone, were all eight equally "
-        "good.</p>" + draw_table()
+        f"row; the dotted line, at {format_number(expect_table()[2], digits=2)} %, is where the highest late fusion would lie by chance "
+        "alone, were all eight equally good.</p>" + draw_table()
     )
     question = Question(
         "Somebody trains for thirty epochs, looks at the UA on the test session after each, and reports the highest. "
@@ -282,33 +319,42 @@ def write_ua(clips: Sequence[LessonClip]) -> str:
     meant = [c.emotion for c in clips]
     right = {e: sum(c.emotion == e and c.analysis.best.label == e for c in clips) for e in EMOTIONS}
     present = [e for e in EMOTIONS if e in meant]
-    terms = [(f"{'+ ' if i else ''}{right[e]}/{meant.count(e)}", e) for i, e in enumerate(present)]
+    terms = [(f"{right[e]}/{meant.count(e)}", e) for e in present]
     recalls = [right[e] / meant.count(e) for e in present]
     ua, wa = float(np.mean(recalls)), sum(right.values()) / len(clips)
     return (
         f"<p>The {len(clips)} shipped examples, by what the models say together:</p>"
         + write_sum(terms, result=write_number(sum(recalls), "ua.sum"), label="sum of recalls")
         + f"<p>UA = {write_number(sum(recalls), 'ua.sum')} ÷ {len(present)} = <b>{write_number(ua, 'ua')}</b>; counting "
-        f"clips instead, {sum(right.values())} of {len(clips)} are right: {write_number(wa, 'wa')}.</p>"
+        f"clips instead, {sum(right.values())} of {len(clips)} are correct: {write_number(wa, 'wa')}.</p>"
     )
+
+
+def expect_table() -> tuple[float, float, float]:
+    """Mean and standard deviation of Table 2's late fusion, and where its highest would lie by chance, in percent."""
+    late = np.array(list(PAPER_UA[2]["late"].values()))
+    mean, deviation = float(late.mean()), float(late.std(ddof=1))
+    return mean, deviation, mean + expect_highest(len(late)) * deviation
 
 
 def write_choice() -> str:
     """What choosing the best of Table 2 by its test score is worth, if all were equal."""
-    late = np.array(list(PAPER_UA[2]["late"].values()))
-    mean, deviation, highest = float(late.mean()), float(late.std(ddof=1)), float(late.max())
-    by_chance = mean + expect_highest(len(late)) * deviation
+    late = list(PAPER_UA[2]["late"].values())
+    mean, deviation, by_chance = expect_table()
+    terms = [
+        write_number(value, f"table2.{name}", digits=2)
+        for value, name in ((mean, "mean"), (expect_highest(len(late)), "factor"), (deviation, "sd"), (by_chance, "chance"))
+    ]
+    center, factor, spread, _ = map(read_printed, terms)
+    rounded = note_rounding(center + factor * spread, terms[-1])
     return (
         f"<p><b>Choosing on the test.</b> Table 2 gives late fusion {len(late)} test scores, and Table 3 takes the "
-        f"highest, {write_number(highest, 'table2.highest', digits=2)} %, on to the combination"
+        f"highest, {write_number(max(late), 'table2.highest', digits=2)} %, on to the combination"
         f" ({format_number(PAPER_COMBINATION, digits=2)} %). The {len(late)} have mean "
-        f"{write_number(mean, 'table2.mean', digits=2)} and standard deviation "
-        f"{write_number(deviation, 'table2.sd', digits=2)}."
+        f"{terms[0]} and standard deviation {terms[2]}."
         f" Were all equally good and the differences luck, the highest of {len(late)} would be expected at "
-        f"{write_number(mean, 'table2.mean', digits=2)} + "
-        f"{write_number(expect_highest(len(late)), 'table2.factor', digits=2)} × "
-        f"{write_number(deviation, 'table2.sd', digits=2)} = <b>{write_number(by_chance, 'table2.chance', digits=2)} "
-        "%</b>. That does not prove luck; it shows that these scores alone can’t tell it from merit.</p>"
+        f"{terms[0]} + {terms[1]} × {terms[2]} = <b>{terms[3]} %</b>{rounded}."
+        " That does not prove luck; it shows that these scores alone can’t tell it from merit.</p>"
     )
 
 
@@ -318,12 +364,12 @@ def draw_table() -> str:
         (name, [(f"F{'+'.join(['', *units[1:]])}", v) for units, v in PAPER_UA[2][column].items()])
         for name, column in (("late fusion", "late"), ("coattention", "coattention"))
     ]
-    late = np.array(list(PAPER_UA[2]["late"].values()))
-    expected = float(late.mean() + expect_highest(len(late)) * late.std(ddof=1))
+    highest, expected = max(PAPER_UA[2]["late"].values()), expect_table()[2]
     picture = draw_dots(
         groups,
         [("highest by chance", expected)],
-        label=f"Test UA of late fusion and coattention in Table 2; the highest late fusion has {late.max():.2f} %, by chance "
+        unit="UA (%)",
+        label=f"Test UA of late fusion and coattention in Table 2; the highest late fusion has {highest:.2f} %, by chance "
         f"{expected:.2f} % would be expected",
     )
     rows = [[escape(units), *(f"{PAPER_UA[2][c][units]:.2f}" for c in ("coattention", "late"))] for units in PAPER_UA[2]["late"]]

@@ -32,12 +32,31 @@ def write_percent(share: Number, key: str, *, digits: int = 0) -> str:
 
 
 def write_sum(terms: Sequence[tuple[str, str]], *, result: str = "", label: str = "") -> str:
-    """Terms (number with its sign, label below) in a row that wraps on a phone, then what they make."""
-    spaced = [(re.sub(r">([+−])(?=\d)", ">\\1\u2009", number) if i else number, name) for i, (number, name) in enumerate(terms)]
-    parts = [f'<span class="ml-term">{number}<small>{name}</small></span>' for number, name in spaced]
+    """Terms (number, label below) in a row that wraps on a phone, then what they make; all but the first get a sign."""
+    numbers = [number if i == 0 else space_sign(number) for i, (number, _) in enumerate(terms)]
+    parts = [f'<span class="ml-term">{number}<small>{name}</small></span>' for number, (_, name) in zip(numbers, terms)]
     if result:
+        label += note_rounding(sum(read_printed(number) for number in numbers), result)
         parts.append(f'<span class="ml-term ml-result"><span class="ml-equals">=</span> {result}<small>{label}</small></span>')
     return f'<p class="ml-sum">{"".join(parts)}</p>'
+
+
+def space_sign(number: str) -> str:
+    """The HTML of a number with its sign set apart; "+" where it has none, as a zero has."""
+    return re.sub(r"(^|>)([+−]?)(?=\d)", lambda found: f"{found[1]}{found[2] or '+'}\u2009", number, count=1)
+
+
+def read_printed(number: str) -> float:
+    """The number, or the fraction, as it stands on the page."""
+    text = re.sub("<[^>]*>|[,\u2009]", "", number).replace("−", "-")
+    over, _, under = text.partition("/")
+    return float(over) / float(under or 1)
+
+
+def note_rounding(made: float, result: str) -> str:
+    """ " (rounded)" where what the printed numbers make differs from the printed result in its last digit."""
+    digits = len(re.sub("<[^>]*>", "", result).partition(".")[2])
+    return " (rounded)" if abs(made - read_printed(result)) > 0.5001 * 10**-digits else ""
 
 
 def write_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str, marked: int | None = None) -> str:
@@ -63,6 +82,18 @@ def math(*parts: str, number: str = "") -> str:
     tag = f'<span class="ml-eqno">({number})</span>' if number else ""
     body = f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mrow>{"".join(parts)}</mrow></math>'
     return f'<div class="ml-equation" role="group" tabindex="0" aria-label="Equation{f" {number}" if number else ""}">{body}{tag}</div>'
+
+
+def where(*symbols: tuple[str, str]) -> str:
+    """The line below an equation: what each of its symbols (HTML, made with `var`) is."""
+    return f'<p class="ml-where">where {"; ".join(f"{symbol} {meaning}" for symbol, meaning in symbols)}.</p>'
+
+
+def var(name: str, below: str = "", above: str = "", *, bold: bool = False) -> str:
+    """A symbol in running text, set as in the equations: functions, which have longer names, upright."""
+    kind = ' class="ml-vector"' if bold else ' class="ml-function"' if len(name) > 1 else ""
+    marks = "".join(f"<{tag}><var>{escape(text)}</var></{tag}>" for tag, text in (("sub", below), ("sup", above)) if text)
+    return f"<var{kind}>{escape(name)}</var>{marks}"
 
 
 def mi(name: str, *, bold: bool = False) -> str:

@@ -82,8 +82,8 @@ def draw_tile(tile: Tile, low: float, high: float) -> str:
         return ""
     left, right = (min(100.0, max(0.0, place(t, low, high))) for t in (tile.start, tile.end))
     kind = "ml-tile ml-chosen" if tile.marked else "ml-tile"
-    shown = escape(tile.label) if right - left > 2.2 else ""
-    return f'<span class="{kind}" style="left:{left}%;width:{right - left:.3f}%"><span>{shown}</span></span>'
+    shown = escape(tile.label) if right - left > 2.2 else ""  # lesson.css cuts what does not fit, with an ellipsis
+    return f'<span class="{kind}" style="left:{left}%;width:{right - left:.3f}%" title="{escape(tile.label)}"><span>{shown}</span></span>'
 
 
 def draw_bars(bars: Sequence[Bar], *, label: str, low: float | None = None, high: float | None = None, even: float | None = None) -> str:
@@ -127,8 +127,27 @@ def draw_map(weights: np.ndarray, rows: Sequence[str], columns: Sequence[str], *
     )
 
 
-def draw_dots(groups: Sequence[tuple[str, Sequence[tuple[str, float]]]], lines: Sequence[tuple[str, float]], *, label: str) -> str:
-    """Groups of named values on one axis, with upright lines at named values."""
+def draw_strip(value: float, limit: float, *, signed: bool) -> str:
+    """A thin bar in a table's cell, at most as long as its half (signed, from the middle) or all of it."""
+    if not signed:
+        return f'<span class="ml-strip"><i class="ml-inline ml-share" style="left:0%;width:{100 * min(value / limit, 1):.2f}%"></i></span>'
+    width = 50 * min(abs(value) / limit, 1)
+    left, kind = (50.0, "for") if value >= 0 else (50 - width, "against")
+    bar = f'<i class="ml-inline ml-{kind}" style="left:{left:.2f}%;width:{width:.2f}%"></i>'
+    return f'<span class="ml-strip ml-signed">{bar}</span>'
+
+
+def round_ticks(low: float, high: float, *, most: int = 5) -> list[float]:
+    """Round numbers between two values, at most that many, in steps of 1, 2 or 5 times a power of ten."""
+    power = 10.0 ** np.floor(np.log10((high - low) / most))
+    step = next(s for s in (power * factor for factor in (1, 2, 5, 10, 20)) if np.floor(high / s) - np.ceil(low / s) < most)
+    return [float(k * step) for k in range(int(np.ceil(low / step)), int(np.floor(high / step)) + 1)]
+
+
+def draw_dots(
+    groups: Sequence[tuple[str, Sequence[tuple[str, float]]]], lines: Sequence[tuple[str, float]], *, unit: str, label: str
+) -> str:
+    """Groups of named values on one axis with round ticks, and upright lines at named values."""
     values = [v for _, points in groups for _, v in points] + [v for _, v in lines]
     margin = 0.08 * (max(values) - min(values))
     low, high = min(values) - margin, max(values) + margin
@@ -141,7 +160,8 @@ def draw_dots(groups: Sequence[tuple[str, Sequence[tuple[str, float]]]], lines: 
             for p, v in points
         )
         rows.append(f'<div class="ml-bar"><span class="ml-name">{escape(name)}</span><span class="ml-track">{marks}{dots}</span></div>')
-    marked = (min(values), *(v for _, v in lines))
-    scale = "".join(f'<span style="left:{place(v, low, high)}%">{format_number(v, digits=2)}</span>' for v in marked)
-    rows.append(f'<div class="ml-bar"><span class="ml-name"></span><span class="ml-scale">{scale}</span></div>')
+    ticks = round_ticks(low, high)
+    digits = 0 if all(tick == round(tick) for tick in ticks) else 1
+    scale = "".join(f'<span style="left:{place(v, low, high)}%">{format_number(v, digits=digits)}</span>' for v in ticks)
+    rows.append(f'<div class="ml-bar ml-axis"><span class="ml-name">{escape(unit)}</span><span class="ml-scale">{scale}</span></div>')
     return f'<div class="ml-bars ml-dotplot" role="img" aria-label="{escape(label)}">{"".join(rows)}</div>'

@@ -7,7 +7,27 @@ from html import escape
 import numpy as np
 
 from ..results import LayerWeights
-from .markup import call, format_number, frac, gap, math, mi, mo, mtext, sub, subsup, sup, total, write_number, write_sum, write_table
+from .markup import (
+    call,
+    format_number,
+    frac,
+    gap,
+    math,
+    mi,
+    mo,
+    mtext,
+    note_rounding,
+    read_printed,
+    sub,
+    subsup,
+    sup,
+    total,
+    var,
+    where,
+    write_number,
+    write_sum,
+    write_table,
+)
 from .material import LessonClip
 from .pictures import RATE, Bar, Tile, draw_bars, draw_wave
 from .steps import Question, Step, StepNotPossible, find_segment, name_sound, name_unit, pick_sound, shuffle
@@ -58,7 +78,14 @@ def teach_frames(clip: LessonClip) -> Step:
         f"a vector of {write_number(frames.dim, 'frames.dim', digits=0)} numbers. Nothing else of the sound reaches the "
         "fusion models.</p>"
     )
-    equation = math(state, mo("∈"), sup(mi("ℝ"), mi("D")), gap(), mi("f"), mo("="), mtext("1 … K"), gap(), mi("l"), mo("="), mtext("1 … L"))
+    numbered = (mi(name) + mo("=") + mtext("1 …\u00a0") + mi(last) for name, last in (("f", "K"), ("l", "L")))
+    equation = math(state, mo("∈"), sup(mi("ℝ"), mi("D")), gap(), gap().join(numbered)) + where(
+        (var("u", "f", "F,l,n", bold=True), f"is the vector of frame {var('f')} in layer {var('l')} of clip {var('n')}"),
+        (var("F"), "stands for frames"),
+        (var("ℝ", above="D"), f"are the vectors of {var('D')} numbers"),
+        (var("K"), "is how many frames there are"),
+        (var("L"), "how many layers"),
+    )
     filled = (
         f"<p>K: {write_number(duration, 'clip.duration')} s ÷ {write_number(frames.step, 'frames.step')} s = "
         f"{write_number(duration / frames.step, 'frames.quotient', digits=1)}, so "
@@ -146,18 +173,24 @@ def teach_segments(clip: LessonClip) -> Step:
         gap(),
         mi("i"),
         mo("∈"),
-        mtext("{P, W, S}"),
+        mo("{") + mo(",").join(mi(i) for i in "PWS") + mo("}"),
+    ) + where(
+        (var("u", "k", "i,l,n", bold=True), f"is the vector of segment {var('k')} in layer {var('l')} of clip {var('n')}"),
+        (var("i"), f"its kind: phone ({var('P')}), word ({var('W')}) or syllable ({var('S')})"),
+        (var("u", "f", "F,l,n", bold=True), f"the vector of frame {var('f')} ({var('F')}: frames, step 1)"),
+        (f"{var('s', 'k')} and {var('e', 'k')}", "the frames where the segment starts and ends"),
     )
     terms = [
-        (write_number(v, f"segment.value.{i}", digits=3, sign=i > 0), f"{format_number(t, digits=2)} s")
+        (write_number(v, f"segment.value.{i}", digits=3), f"{format_number(t, digits=2)} s")
         for i, (v, t) in enumerate(zip(values[:, 0], times))
     ]
+    summed, printed = write_number(values[:, 0].sum(), "segment.sum"), write_number(mean[0], "segment.mean.0")
     filled = (
         f"<p>The first of the {write_number(frames.dim, 'frames.dim', digits=0)} numbers, in layer "
         f"{escape(frames.layer_names[layer])}:</p>"
-        + write_sum(terms, result=write_number(values[:, 0].sum(), "segment.sum"), label="sum")
-        + f"<p>{write_number(values[:, 0].sum(), 'segment.sum')} ÷ {write_number(count, 'segment.count', digits=0)} = "
-        f"<b>{write_number(mean[0], 'segment.mean.0')}</b>. The same for the other {frames.dim - 1:,}.</p>"
+        + write_sum(terms, result=summed, label="sum")
+        + f"<p>{summed} ÷ {write_number(count, 'segment.count', digits=0)} = "
+        f"<b>{printed}</b>{note_rounding(read_printed(summed) / count, printed)}. The same for the other {frames.dim - 1:,}.</p>"
     )
     rows = [
         [f"{format_number(t, digits=2)} s", *(write_number(v, f"segment.table.{i}.{d}") for d, v in enumerate(row[:4]))]
@@ -242,11 +275,20 @@ def teach_layers(clip: LessonClip) -> Step:
     )
     mixed = subsup(mi("u", bold=True), mi("k"), row_of("i,", "n"))
     weight, layer_state = sub(mi("w"), mi("l")), subsup(mi("u", bold=True), mi("k"), row_of("i,", "l,", "n"))
-    equation = math(mixed, mo("="), call("LN", frac(total(mi("l")) + weight + layer_state, total(mi("l")) + weight)), number="1")
-    terms = [(write_number(v, f"layers.{unit}.raw.{i}", sign=i > 0), f"layer {escape(n)}") for i, (v, n) in enumerate(zip(raw, names))]
+    equation = math(mixed, mo("="), call("LN", frac(total(mi("l")) + weight + layer_state, total(mi("l")) + weight)), number="1") + where(
+        (
+            var("u", "k", "i,n", bold=True),
+            f"is the vector of segment {var('k')} of clip {var('n')}, its layers mixed; {var('i')} its kind: phone, word, syllable, frame "
+            "or text",
+        ),
+        (var("u", "k", "i,l,n", bold=True), f"the same in layer {var('l')} alone"),
+        (var("w", "l"), f"the learned weight of layer {var('l')}"),
+        (var("LN"), "layer normalisation"),
+    )
+    terms = [(write_number(v, f"layers.{unit}.raw.{i}"), f"layer {escape(n)}") for i, (v, n) in enumerate(zip(raw, names))]
     shares = [
         (
-            f"<span>{write_number(v, f'layers.{unit}.share.{i}', sign=i > 0)}&thinsp;<b>u</b><sup>{escape(n)}</sup></span>",
+            f"<span>{write_number(v, f'layers.{unit}.share.{i}')}&thinsp;<b>u</b><sup>{escape(n)}</sup></span>",
             f"{format_number(w)} ÷ {format_number(raw.sum())}",
         )
         for i, (v, n, w) in enumerate(zip(share, names, raw))

@@ -7,11 +7,68 @@ from html import escape
 import numpy as np
 
 from ..results import Prediction
-from .markup import call, fold, format_number, frac, math, mi, mo, subsup, sup, total, write_number, write_percent, write_sum, write_table
+from .markup import (
+    call,
+    fold,
+    format_number,
+    frac,
+    math,
+    mi,
+    mo,
+    note_rounding,
+    read_printed,
+    space_sign,
+    subsup,
+    sup,
+    total,
+    var,
+    where,
+    write_number,
+    write_percent,
+    write_sum,
+    write_table,
+)
 from .material import LessonClip
 from .pictures import Bar, draw_bars
 from .sound_steps import row_of
 from .steps import Question, Step, find_additive, join_words, name_unit, shuffle
+
+POOLED = math(
+    sup(mi("l", bold=True), row_of("i,", "n")),
+    mo("="),
+    frac(total(mi("k")) + subsup(mi("l", bold=True), mi("k"), row_of("i,", "n")), sup(mi("l"), row_of("i,", "n"))),
+    number="2",
+) + where(
+    (
+        var("l", "k", "i,n", bold=True),
+        f"is what branch {var('i')} makes of segment {var('k')} of clip {var('n')} with its two feed-forward layers",
+    ),
+    (var("l", above="i,n", bold=True), "their mean"),
+    (var("l", above="i,n"), "(not bold) how many segments there are"),
+)
+ADDED = math(
+    sup(mi("ŷ", bold=True), mi("n")),
+    mo("="),
+    call(
+        "softmax",
+        total(mi("i")),
+        '<mo stretchy="true">(</mo>',
+        subsup(mi("W", bold=True), mi("3"), mi("i")),
+        sup(mi("l", bold=True), row_of("i,", "n")),
+        mo("+"),
+        subsup(mi("b"), mi("3"), mi("i")),
+        '<mo stretchy="true">)</mo>',
+    ),
+    number="3",
+) + where(
+    (var("ŷ", above="n", bold=True), f"are the predicted probabilities of the emotions for clip {var('n')} (the paper writes ỹ)"),
+    (
+        f"{var('W', '3', 'i', bold=True)} and {var('b', '3', 'i')}",
+        f"the weights and the bias of the last layer of branch {var('i')}, which turn {var('l', above='i,n', bold=True)} into logits",
+    ),
+    (var("softmax"), "turns logits into probabilities, which sum to 1"),
+)
+EQUATIONS = POOLED + ADDED
 
 
 def teach_sum(clip: LessonClip) -> Step:
@@ -26,31 +83,7 @@ def teach_sum(clip: LessonClip) -> Step:
         "<b>added</b>, and softmax makes probabilities of them."
         f" Here for {label}, which late fusion says.</p>"
     )
-    pooled = math(
-        sup(mi("l", bold=True), row_of("i,", "n")),
-        mo("="),
-        frac(total(mi("k")) + subsup(mi("l", bold=True), mi("k"), row_of("i,", "n")), sup(mi("l"), row_of("i,", "n"))),
-        number="2",
-    )
-    added = math(
-        sup(mi("ỹ", bold=True), mi("n")),
-        mo("="),
-        call(
-            "softmax",
-            total(mi("i")),
-            '<mo stretchy="true">(</mo>',
-            subsup(mi("W", bold=True), mi("3"), mi("i")),
-            sup(mi("l", bold=True), row_of("i,", "n")),
-            mo("+"),
-            subsup(mi("b"), mi("3"), mi("i")),
-            '<mo stretchy="true">)</mo>',
-        ),
-        number="3",
-    )
-    terms = [
-        (write_number(b.logits[chosen], f"branch.{b.unit}.{prediction.label}", sign=i > 0), name_unit(b.unit))
-        for i, b in enumerate(branches)
-    ]
+    terms = [(write_number(b.logits[chosen], f"branch.{b.unit}.{prediction.label}"), name_unit(b.unit)) for b in branches]
     logit = sum(float(b.logits[chosen]) for b in branches)
     stored = float(prediction.logits[chosen])
     scaled = prediction.logits.astype(np.float64) / prediction.temperature
@@ -70,9 +103,7 @@ def teach_sum(clip: LessonClip) -> Step:
     )
     picture = draw_branches(prediction)
     after = fold("Equation 2 inside each branch", explain_branches(prediction, chosen)) + combine_roles(clip, prediction.label)
-    return Step(
-        "sum", "The branches add up", "Equations 2 and 3", lead, pooled + added, filled, picture, ask_without_branch(prediction), after
-    )
+    return Step("sum", "The branches add up", "Equations 2 and 3", lead, EQUATIONS, filled, picture, ask_without_branch(prediction), after)
 
 
 def draw_branches(prediction: Prediction) -> str:
@@ -123,10 +154,13 @@ def combine_roles(clip: LessonClip, emotion: str) -> str:
     if not {"late", "early", "combined"} <= set(roles):
         return ""
     late, early, both = (float(roles[r].logits[roles[r].classes.index(emotion)]) for r in ("late", "early", "combined"))
+    first, second, mean = (
+        write_number(value, f"combine.{name}") for value, name in ((late, "late"), (early, "early"), ((late + early) / 2, "mean"))
+    )
+    rounded = note_rounding((read_printed(first) + read_printed(second)) / 2, mean)
     return (
         "<p>Section 2.4 then <b>combines</b> late and early fusion by the mean of their logits: "
-        f"({write_number(late, 'combine.late')} + {write_number(early, 'combine.early')}) ÷ 2"
-        f" = {write_number((late + early) / 2, 'combine.mean')} for {escape(emotion)}; stored: "
+        f"({first} {space_sign(second)}) ÷ 2 = {mean}{rounded} for {escape(emotion)}; stored: "
         f"{write_number(both, f'combined.logit.{emotion}')}."
         f" The verdict of the combination is <b>{escape(roles['combined'].label)}</b>.</p>"
     )
@@ -141,9 +175,9 @@ def ask_without_branch(prediction: Prediction) -> Question:
 
     def word(emotion: str) -> str:
         at = classes.index(emotion)
-        return (
-            f"{escape(emotion)}: {format_number(prediction.logits[at])} − ({format_number(branch.logits[at])}) = {format_number(rest[at])}"
-        )
+        whole, part, left = (format_number(values[at]) for values in (prediction.logits, branch.logits, rest))
+        rounded = note_rounding(read_printed(whole) - read_printed(part), left)
+        return f"{escape(emotion)}: {whole} − ({part}) = {left}{rounded}"
 
     decides = "This branch alone decides." if said != prediction.label else "It does not decide alone."
     others = [prediction.label, *[classes[int(i)] for i in np.argsort(-rest)]]

@@ -15,9 +15,10 @@ from mmer.align import ALIGNERS
 from mmer.cache import FeatureCache
 from mmer.datasets.manifest import read_manifest
 from mmer.datasets.texts import LabelledText
-from mmer.encoders import PRESETS, SpeechEncoder, TextEncoder
+from mmer.encoders import SpeechEncoder, TextEncoder
 from mmer.errors import DataError
 from mmer.heads import Head, load_head, save_combination, save_head
+from mmer.presets import PRESETS
 from mmer.results import UNIT_NAMES
 from mmer.training.batches import BatchReader
 from mmer.training.card import CAVEAT, CAVEAT_SPEECH, LICENCE, write_card

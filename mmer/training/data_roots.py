@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmer.datasets.reading import MANIFESTS, is_iemocap, read_labels
+from mmer.datasets.reading import MANIFESTS, is_iemocap, parse_labels
 from mmer.errors import DataError
 from mmer.results import EMOTIONS
 
@@ -105,8 +104,5 @@ def read_pairs(told: str) -> Mapping[str, str]:
 
     Labels that are emotions already need not be told.
     """
-    pairs = [pair.strip() for pair in (told or "").split(",") if pair.strip()]
-    wrong = next((pair for pair in pairs if not re.fullmatch(r"[^=]+=[^=]*", pair)), None)
-    if wrong is not None:
-        raise DataError(f"Labels: {wrong[:100]!r} has not the form label=emotion, for example angry=anger, calm=")
-    return {emotion: emotion for emotion in EMOTIONS} | read_labels(", ".join(pairs) + ",") if pairs else {}
+    labels = parse_labels(told or "")
+    return {emotion: emotion for emotion in EMOTIONS} | labels if labels else {}

@@ -21,13 +21,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmer.cache import FeatureCache
-from mmer.encoders import PRESETS
 from mmer.errors import DataError
 from mmer.files import remove_parts, replace_file
 from mmer.fusion import FusionOutput, LayerMix
 from mmer.head_config import HeadConfig
 from mmer.heads import build_model
 from mmer.normalisation import Normalisation
+from mmer.presets import PRESETS
 from mmer.training.batches import (
     Batch,
     BatchReader,

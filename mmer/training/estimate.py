@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 
@@ -11,14 +10,13 @@ import torch
 
 from mmer.cache import FeatureCache
 from mmer.datasets.folds import make_splits
-from mmer.datasets.manifest import Dataset
-from mmer.encoders import PRESETS
 from mmer.fusion import TEXT
 from mmer.normalisation import Normalisation
+from mmer.presets import PRESETS
 from mmer.training.experiment import Experiment
 from mmer.training.feature_index import FeatureIndex
-from mmer.training.feature_set import list_missing, make_feature_set
-from mmer.training.run_experiment import EXPECTED_EPOCHS, STATE_BYTES, choose_items, read_experiment_data, reads_sound
+from mmer.training.feature_set import count_cores, count_missing, make_feature_set, order_features
+from mmer.training.run_experiment import EXPECTED_EPOCHS, STATE_BYTES, choose_items, read_experiment_data
 from mmer.training.shelf import Block, Room, Shelf, measure_budget
 from mmer.training.stack import Member, Stack, choose_device, choose_stacked, count_run_bytes
 
@@ -44,9 +42,10 @@ def estimate_experiment(experiment: Experiment) -> Estimate:
     splits = make_splits(dataset, experiment.plan)
     cache = FeatureCache(experiment.features)
     index = FeatureIndex.read(cache, dataset.name, PRESETS[experiment.preset])
-    missing = list_missing(dataset, index, cache, PRESETS[experiment.preset])
+    order = order_features(experiment.units, features=experiment.features, preset=experiment.preset, aligner=experiment.aligner)
+    missing = count_missing(dataset, index, cache, order)
     segments, held = dict(TYPICAL_SEGMENTS), None
-    if not missing:
+    if not any(missing.values()):
         items, _ = choose_items(make_feature_set(dataset, index, PRESETS[experiment.preset]), experiment.units)
         shelf = Shelf(cache, items, experiment.units, max_seconds=experiment.max_seconds)
         counts = {unit: [c for i in range(len(items)) if (c := shelf.count(i, unit))] for unit in experiment.units}
@@ -61,13 +60,13 @@ def estimate_experiment(experiment: Experiment) -> Estimate:
         seconds_likely=epoch * min(EXPECTED_EPOCHS, experiment.epochs),
         seconds_most=epoch * experiment.epochs,
         memory_bytes=BASE_BYTES + parameters + (min(budget, held) if held is not None else budget),
-        extraction_seconds=estimate_extraction(dataset, experiment, missing=len(missing)),
+        extraction_seconds=estimate_extraction(experiment.preset, **missing),
     )
 
 
-def estimate_extraction(dataset: Dataset, experiment: Experiment, *, missing: int) -> float:
-    clips = TEXT_SECONDS[experiment.preset] + (CLIP_SECONDS[experiment.preset] / (os.cpu_count() or 1) if reads_sound(experiment) else 0)
-    return missing * clips
+def estimate_extraction(preset: str, *, texts: int, clips: int) -> float:
+    """Seconds."""
+    return texts * TEXT_SECONDS[preset] + clips * CLIP_SECONDS[preset] / count_cores()
 
 
 def count_layers(experiment: Experiment, unit: str) -> int:

@@ -12,15 +12,70 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from mmer.datasets.folds import Plan, Split
-from mmer.encoders import PRESETS
 from mmer.errors import DataError
-from mmer.fusion import FUSIONS
-from mmer.head_config import HeadConfig
+from mmer.head_config import COMBINATION, ROLES, HeadConfig
+from mmer.presets import PRESETS
 from mmer.results import UNIT_NAMES
 
+MODELS = tuple(name for name in ROLES if name != COMBINATION)  # those of fusion.FUSIONS
 RATES = {"coattention": 5e-5, "transformer": 5e-5}  # the paper's for its transformer models
 FEEDFORWARD_RATE = 1e-3  # the paper's for all others
 SINGLE = ("linear", "transformer")  # models of one unit
+WITH_HEADS = ("transformer", "coattention")
+ALIGNERS = ("sphinx", "mfa", "none")  # those of align.ALIGNERS, or to do without
+DEVICES, STACKED = ("auto", "cpu", "cuda"), ("auto", "yes", "no")
+MODEL = ("hidden", "dropout", "blocks", "heads", "feedforward")  # settings that are arguments of the model
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One number of an experiment."""
+
+    name: str  # of the field of Experiment, or one of MODEL
+    title: str
+    note: str  # where its default comes from
+    low: float
+    high: float
+    whole: bool = True
+
+    def check(self, value: Any) -> None:
+        """Raises DataError for what is no number between low and high, or no whole one where it must be."""
+        fits = isinstance(value, int | float) and self.low <= value <= self.high and (not self.whole or float(value).is_integer())
+        if not fits:
+            kind = "a whole number" if self.whole else "a number"
+            shown = f"{value:g}" if isinstance(value, int | float) else repr(value)[:40]
+            raise DataError(f"{self.title} is {shown}: it must be {kind} from {self.low:g} to {self.high:g}.")
+
+
+PROTOCOL = (
+    Setting("folds", "Folds", "The paper's 5. Where the data has sessions, each is a fold.", 2, 50),
+    Setting("repetitions", "Repetitions", "The paper's 5.", 1, 50),
+    Setting("seed", "Seed", "Of folds, weights and dropout.", 0, 2**31 - 1),
+    Setting("share", "Validation share", "The paper's 0.1 of what isn't tested.", 0.01, 0.9, whole=False),
+)
+SETTINGS = (
+    Setting("epochs", "Epochs at most", "The paper names none; runs end earlier by patience.", 1, 10_000),
+    Setting("patience", "Patience (epochs)", "Its reference [5]'s 4; the paper names none.", 1, 10_000),
+    Setting("batch_size", "Batch size", "The paper's 32, in each run.", 1, 4096),
+    Setting("learning_rate", "Learning rate", "0: the paper's, 0.00005 for transformers, 0.001 for others.", 0, 1, whole=False),
+    Setting("layer_rate", "Layer weights learn × faster", "The paper's 1.", 0, 10_000, whole=False),
+    Setting("dropout", "Dropout", "The paper's 0.2.", 0, 0.95, whole=False),
+    Setting("hidden", "Hidden size", "Its reference [5]'s 128.", 1, 8192),
+    Setting("blocks", "Encoder blocks", "The paper's 3. Transformer and coattention only.", 1, 24),
+    Setting("heads", "Attention heads", "The paper names none; ours 8.", 1, 64),
+    Setting("feedforward", "Feed-forward size", "The paper names none; ours 384.", 1, 16_384),
+    Setting("label_smoothing", "Label smoothing", "The paper's 0.", 0, 0.9, whole=False),
+    Setting("weight_decay", "Weight decay", "The paper's 0.", 0, 10, whole=False),
+    Setting("clip_norm", "Gradient clipped at", "Its reference [5]'s 1.", 1e-6, 1e6, whole=False),
+    Setting("max_seconds", "Seconds read of an utterance", "Its reference [5]'s 15.", 0.5, 300, whole=False),
+    Setting("threads", "CPU threads", "0: all cores. Another number changes sums in their last bits.", 0, 1024),
+)
+# that only the shell asks for
+FURTHER = (
+    Setting(
+        "chunk", "Utterances sorted together", "Ours 512 of the visiting order, by length, so that batches need little padding.", 1, 10**6
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -29,9 +84,10 @@ class Experiment:
 
     data: str  # a manifest, or the root of an IEMOCAP release
     features: str  # folder of the feature cache
-    fusion: str = "late"  # one of fusion.FUSIONS
+    fusion: str = "late"  # one of MODELS
     units: tuple[str, ...] = ("T", "F", "S")
     preset: str = "compact"
+    aligner: str = "sphinx"  # sphinx | mfa | none: finds the words of utterances without an alignment file
     folds: int = 5  # of speakers; where the data has sessions, each is a fold
     repetitions: int = 5  # the paper's
     by: str = "auto"  # folds by session | speaker | auto: sessions where there are any
@@ -55,8 +111,8 @@ class Experiment:
     model: Mapping[str, Any] = field(default_factory=dict)  # further arguments of the model: hidden, dropout, heads, feedforward, blocks
 
     def __post_init__(self):
-        if self.fusion not in FUSIONS:
-            raise DataError(f"Model {self.fusion!r}: choose one of {', '.join(FUSIONS)}.")
+        if self.fusion not in MODELS:
+            raise DataError(f"Model {self.fusion!r}: choose one of {', '.join(MODELS)}.")
         wrong = [u for u in self.units if u not in UNIT_NAMES]
         if wrong or not self.units or len(set(self.units)) != len(self.units):
             raise DataError(f"Units {' '.join(self.units)!r}: name different ones of {', '.join(UNIT_NAMES)}.")
@@ -66,12 +122,17 @@ class Experiment:
             raise DataError(f"Coattention needs T and at least one of F, P, S, W, not {' '.join(self.units)}.")
         if self.preset not in PRESETS:
             raise DataError(f"Preset {self.preset!r}: choose one of {', '.join(PRESETS)}.")
-        for name in ("epochs", "patience", "batch_size", "repetitions", "chunk"):
-            if getattr(self, name) < 1:
-                raise DataError(f"{name} is {getattr(self, name)}; it must be at least 1.")
-        if self.learning_rate < 0 or self.clip_norm <= 0 or self.max_seconds <= 0:
-            raise DataError("learning_rate must not be negative, clip_norm and max_seconds must be above 0.")
-        if self.stacked not in ("auto", "yes", "no") or self.device not in ("auto", "cpu", "cuda"):
+        unknown = sorted(set(self.model) - set(MODEL))
+        if unknown:
+            raise DataError(f"Model settings {', '.join(unknown)}: known are {', '.join(MODEL)}.")
+        for setting in (*PROTOCOL, *SETTINGS, *FURTHER):
+            setting.check(self.model.get(setting.name, default_of(setting)) if setting.name in MODEL else getattr(self, setting.name))
+        heads, dim = self.model.get("heads", HeadConfig.heads), PRESETS[self.preset].dim
+        if self.fusion in WITH_HEADS and dim % heads:
+            raise DataError(f"Attention heads is {heads}: it must divide {dim}, the size of the states.")
+        if self.aligner not in ALIGNERS:
+            raise DataError(f"Aligner {self.aligner!r}: choose one of {', '.join(ALIGNERS)}.")
+        if self.stacked not in STACKED or self.device not in DEVICES:
             raise DataError(f"stacked is auto, yes or no, not {self.stacked!r}; device is auto, cpu or cuda, not {self.device!r}.")
 
     @property
@@ -98,6 +159,11 @@ TITLES = {
     "coattention": "coattention",
     "concatenation": "concatenation",
 }
+
+
+def default_of(setting: Setting) -> float:
+    of = HeadConfig if setting.name in MODEL else Experiment
+    return next(f.default for f in fields(of) if f.name == setting.name)  # type: ignore[return-value,arg-type]
 
 
 def read_experiment(told: Mapping[str, Any]) -> Experiment:

@@ -18,10 +18,10 @@ from filelock import FileLock
 
 from mmer.cache import FeatureCache
 from mmer.datasets.manifest import Utterance
-from mmer.encoders import Preset
 from mmer.errors import DataError
 from mmer.features import FEATURES_VERSION
 from mmer.files import replace_file
+from mmer.presets import Preset
 from mmer.training.extract import list_alignment_files
 
 INDEX_VERSION = 1

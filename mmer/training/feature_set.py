@@ -21,8 +21,9 @@ from mmer.cache import FeatureCache
 from mmer.datasets.clips import load_clip
 from mmer.datasets.folds import find_genders
 from mmer.datasets.manifest import Dataset, Utterance
-from mmer.encoders import PRESETS, Preset, SpeechEncoder, TextEncoder
+from mmer.encoders import SpeechEncoder, TextEncoder
 from mmer.errors import AudioError, DataError, TranscriptError
+from mmer.presets import PRESETS, Preset
 from mmer.results import ALIGNED_UNITS, EMOTIONS, SPEECH_UNITS, UNITS
 from mmer.training.extract import SpeechExtractor, extract_texts, name_alignment, name_text
 from mmer.training.feature_index import FeatureIndex, Record, identify_speech
@@ -308,6 +309,19 @@ class Extraction:
         kind = ("T",) if set(units) <= {"T"} else SPEECH_UNITS
         absent = {u: why for u, why in self.cache.read_absent(key).items() if u in kind and u not in units}
         return Record(name, key, self.cache.stamp(key), units, absent)
+
+
+def order_features(units: Sequence[str], *, features: str | Path, preset: str, aligner: str = "sphinx") -> Order:
+    """What training on `units` has extracted: whoever reads sound has its frames, since all speech is normalised by them."""
+    wanted = {*units, *(("F",) if set(units) - {"T"} else ())}
+    chosen = tuple(u for u in UNITS if u in wanted)
+    return Order(Path(features), check_preset(preset).name, chosen, None if aligner == "none" else aligner)
+
+
+def count_missing(dataset: Dataset, index: FeatureIndex, cache: FeatureCache, order: Order) -> dict[str, int]:
+    """How many "texts" and "clips" an extraction would bring into the cache."""
+    texts = list_text_tasks(dataset.utterances, index, cache, order)
+    return {"texts": sum(len(task.texts) for task in texts), "clips": len(list_speech_tasks(dataset.utterances, index, cache, order))}
 
 
 def read_feature_set(dataset: Dataset, cache: FeatureCache, *, preset: str = "compact") -> FeatureSet:

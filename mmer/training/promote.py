@@ -113,9 +113,13 @@ def promote_combination(
 def read_losses(folder: RunFolder) -> dict[Run, float]:
     """Validation loss of every finished run. Raises DataError before the end."""
     try:
-        return {(r["fold"], r["repetition"]): float(r["validation_loss"]) for r in folder.read("results")["runs"]}
+        losses = {(r["fold"], r["repetition"]): r["validation_loss"] for r in folder.read("results")["runs"]}
+        found = {run: float(loss) for run, loss in losses.items() if loss is not None}
     except (KeyError, TypeError) as error:
         raise DataError(f"{folder.path / 'results.json'} is damaged: it has no runs with a validation_loss.") from error
+    if losses and not found:
+        raise DataError(f"No run of {folder.name} had a finite validation loss, so none of them learned anything; lower its learning rate.")
+    return found
 
 
 def measure_losses(predictions: pd.DataFrame) -> dict[Run, float]:

@@ -20,10 +20,8 @@ from typing import Any
 from mmer.cache import FeatureCache
 from mmer.datasets.manifest import Dataset
 from mmer.datasets.reading import read_dataset
-from mmer.encoders import PRESETS
 from mmer.errors import Cancelled, DataError, MmerError
 from mmer.export import write_file
-from mmer.results import UNITS
 from mmer.training.experiment import Experiment
 from mmer.training.feature_index import FeatureIndex
 from mmer.training.feature_set import (
@@ -31,10 +29,10 @@ from mmer.training.feature_set import (
     FeatureSet,
     Order,
     Progress,
+    count_missing,
     extract_dataset,
-    list_speech_tasks,
-    list_text_tasks,
     make_feature_set,
+    order_features,
 )
 from mmer.training.ray_cluster import (
     LOOK,
@@ -57,6 +55,7 @@ from mmer.training.scores import score_runs
 RETRIES = 3  # of a task whose worker or node died
 SHARE_STEP = 5  # percent of a cell after which its progress is told again
 CELL_BYTES = 4 * 2**30  # what a training stays under
+FEATURE_BYTES = 2**29  # of it: features held in memory, since other cells of the node take the same
 SHARD_BYTES = 2 * 2**30
 LOST_LOCK = 120.0  # seconds: a lost node's lock lives on until the file server's lease ends, which is 90 s for NFS 4
 LEAVING = 10.0  # seconds after which a stopped task's node is certain not to be going down itself
@@ -192,8 +191,7 @@ class Source:
         """Texts and clips that are not in the cache yet."""
         cache = FeatureCache(self.order.features)
         index = FeatureIndex.read(cache, self.dataset.name, self.order.preset)
-        texts = list_text_tasks(self.dataset.utterances, index, cache, self.order)
-        return sum(len(task.texts) for task in texts) + len(list_speech_tasks(self.dataset.utterances, index, cache, self.order))
+        return sum(count_missing(self.dataset, index, cache, self.order).values())
 
     def read_features(self) -> FeatureSet:
         cache = FeatureCache(self.order.features)
@@ -208,11 +206,10 @@ def list_sources(experiments: Sequence[Experiment]) -> list[Source]:
     """What the experiments read: each data set once per preset and feature folder, with all units that any of them needs."""
     groups: dict[tuple, list[Experiment]] = {}
     for e in experiments:
-        groups.setdefault((e.data, e.features, e.preset, tuple(sorted(e.labels.items()))), []).append(e)
+        groups.setdefault((e.data, e.features, e.preset, e.aligner, tuple(sorted(e.labels.items()))), []).append(e)
     sources = []
-    for (data, features, preset, _), group in groups.items():
-        wanted = {unit for e in group for unit in e.units} | {"F" for e in group if reads_sound(e)}
-        order = Order(Path(features), PRESETS[preset].name, tuple(u for u in UNITS if u in wanted))
+    for (data, features, preset, aligner, _), group in groups.items():
+        order = order_features(tuple({unit for e in group for unit in e.units}), features=features, preset=preset, aligner=aligner)
         read_experiment_data(group[0])  # says when there are no utterances
         sources.append(Source.read(data, order, labels=group[0].labels, audio=any(map(reads_sound, group))))
     return sources
@@ -228,7 +225,7 @@ def train_folder(job: Job, path: Path, cpus: int) -> str:
     try:
         job.check_node()
         wait_until_free(folder)
-        run_experiment(folder, workers=1, threads=cpus)
+        run_experiment(folder, workers=1, threads=cpus, budget=FEATURE_BYTES)
     except Cancelled as error:
         _leave(job)
         return str(error)
@@ -266,8 +263,8 @@ def extract_shard(job: Job, source: Source, shard: tuple[int, int], workers: int
 def wait_until_free(folder: RunFolder, *, seconds: float = LOST_LOCK) -> None:
     """Until nobody trains in it, but not for ever: run_experiment then says who does."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end and (is_held(folder) or read_status(folder).active):
-        time.sleep(LOOK)
+    while (left := end - time.monotonic()) > 0 and (is_held(folder) or read_status(folder).active):
+        time.sleep(min(LOOK, left))
 
 
 def _leave(job: Job) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 
 import pandas as pd
 
+from mmer.datasets.manifest import Dataset
 from mmer.errors import DataError
 from mmer.export import write_file
 from mmer.training.experiment import Experiment
-from mmer.training.run_experiment import claim_experiment, read_experiment_data, run_experiment
+from mmer.training.run_experiment import claim_experiment, list_differences, read_experiment_data, run_experiment
 from mmer.training.runs import RunFolder
 from mmer.training.scores import summarise
 from mmer.training.tables import Cell, cells, derive_predictions, find_cell, format_table, to_markdown, trained_cells
@@ -46,15 +47,17 @@ def reproduce_table(
 
     Raises DataError as claim_experiment and run_experiment do.
     """
-    name = read_experiment_data(replace(settings, fusion="linear", units=("T",))).name
+    dataset = read_experiment_data(replace(settings, fusion="linear", units=("T",)))
+    name = dataset.name
     folders = {cell.name: claim_cell(root, name, cell, settings) for cell in choose_cells(table, only)}
     open_folders = [folder.path for folder in folders.values() if not folder.has("results")]
     paths = {folder.path: cell for cell, folder in folders.items()}
     for number, path in enumerate((train or train_locally)(open_folders, workers), 1):
         found = RunFolder(path).read("results")["summary"]
         say(f"{paths[path]}: UA {found['ua']:.4f} ({number} of {len(open_folders)} cells)")
-    results = collect_results(table, root, name, settings)
+    results, others = collect_results(table, root, dataset, settings)
     note = f"Here: {name}, preset {settings.preset}, seed {settings.seed}."
+    note += "".join(f"\nNot shown, trained otherwise: {other}." for other in others)
     if markdown is not None:
         write_file(markdown, to_markdown(table, results, note=note))
     return format_table(table, results, note=note)
@@ -77,16 +80,27 @@ def train_locally(folders: Sequence[Path], workers: int) -> Iterator[Path]:
         yield path
 
 
-def collect_results(table: int, root: Path, data: str, settings: Experiment) -> dict[str, Mapping[str, Any]]:
-    """Cell -> its summary, of all cells that are finished and all combinations whose members are."""
+def collect_results(table: int, root: Path, dataset: Dataset, settings: Experiment) -> tuple[dict[str, Mapping[str, Any]], list[str]]:
+    """Cell -> its summary, of all cells that are finished and all combinations whose members are; and what lies there of other settings.
+
+    A table holds cells of one protocol on one data set: "table1-linear-t (folds 3 instead of 5)" is named, not shown.
+    """
     predictions: dict[str, pd.DataFrame] = {}
     results: dict[str, Mapping[str, Any]] = {}
+    others: list[str] = []
     for cell in trained_cells(table):
-        folder = RunFolder(root / name_cell(data, cell, settings))
-        if folder.has("results"):
-            results[cell.name] = folder.read("results")["summary"]
-            predictions[cell.name] = folder.read_predictions()
+        folder = RunFolder(root / name_cell(dataset.name, cell, settings))
+        if not folder.has("results"):
+            continue
+        different = list_differences(folder.read_experiment(), replace(settings, **cell.fields))
+        if folder.read("data")["fingerprint"] != dataset.fingerprint:
+            different.append("other data")
+        if different:
+            others.append(f"{cell.name} ({'; '.join(different)})")
+            continue
+        results[cell.name] = folder.read("results")["summary"]
+        predictions[cell.name] = folder.read_predictions()
     for cell in cells(table):
         if not cell.trained and set(cell.members) <= set(predictions):
             results[cell.name] = summarise(derive_predictions(find_cell(cell.name), predictions)[0])
-    return results
+    return results, others

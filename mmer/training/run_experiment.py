@@ -6,10 +6,10 @@ seed and the epoch's number, and the runs beside it are the same ones.
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,8 @@ from mmer.normalisation import Normalisation
 from mmer.results import EMOTIONS
 from mmer.training.engine import Outputs, measure_loss
 from mmer.training.experiment import Experiment, shape_head
-from mmer.training.feature_set import FeatureItem, FeatureSet, extract_dataset
+from mmer.training.extract import list_alignment_files
+from mmer.training.feature_set import FeatureItem, FeatureSet, count_cores, extract_dataset, order_features
 from mmer.training.run_status import Hold, hold
 from mmer.training.runs import RunFolder, check_name, create_run, describe_environment, find_run, name_run
 from mmer.training.scores import score_runs, summarise
@@ -57,9 +58,10 @@ def prepare_experiment(root: str | Path, name: str, experiment: Experiment, *, c
     """
     dataset = read_experiment_data(experiment)
     splits = make_splits(dataset, experiment.plan)
-    leakage = describe_leakage(dataset, splits, compare_audio=compare_audio and reads_sound(experiment))
+    audio = identify_audio(dataset) if compare_audio and reads_sound(experiment) else None
     stored = [describe_split(dataset, split) for split in splits]
-    return create_run(root, name, place_paths(experiment), data=describe_data(dataset), splits=stored, leakage=leakage)
+    data = describe_data(dataset) | {"sound": None if audio is None else fingerprint_sound(dataset, audio)}
+    return create_run(root, name, place_paths(experiment), data=data, splits=stored, leakage=describe_leakage(dataset, splits, audio))
 
 
 def claim_experiment(root: str | Path, name: str, experiment: Experiment) -> RunFolder:
@@ -68,13 +70,18 @@ def claim_experiment(root: str | Path, name: str, experiment: Experiment) -> Run
     if not path.exists():
         return prepare_experiment(root, name, experiment)
     folder = find_run(root, name)
-    kept, told = folder.read_experiment().to_json(), place_paths(experiment).to_json()
-    different = [
-        f"{key} {kept[key]!r} instead of {told[key]!r}" for key in told if kept[key] != told[key] and key not in ("threads", "device")
-    ]
+    different = list_differences(folder.read_experiment(), experiment)
     if different:
         raise DataError(f"{path} holds another experiment: {'; '.join(different)}. Choose another name, or delete it.")
     return folder
+
+
+def list_differences(kept: Experiment, asked: Experiment) -> list[str]:
+    """ "folds 5 instead of 3": in what an experiment that lies there is not the one that is asked for, threads and device aside."""
+    there, told = kept.to_json(), place_paths(asked).to_json()
+    return [
+        f"{key} {there[key]!r} instead of {told[key]!r}" for key in told if there[key] != told[key] and key not in ("threads", "device")
+    ]
 
 
 def place_paths(experiment: Experiment) -> Experiment:
@@ -107,8 +114,17 @@ def describe_data(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def describe_leakage(dataset: Dataset, splits: Sequence[Split], *, compare_audio: bool) -> dict[str, Any]:
-    reports = measure_leakages(dataset, splits, audio=identify_audio(dataset) if compare_audio else None)
+def fingerprint_sound(dataset: Dataset, audio: Sequence[str | None]) -> str:
+    """sha256 of all recordings (identify_audio's `audio`) and of the alignment files that came with them."""
+    told = hashlib.sha256(json.dumps(list(audio)).encode())
+    for utterance in dataset.utterances:
+        for path in list_alignment_files(utterance.alignment) if utterance.alignment else ():
+            told.update(path.read_bytes() if path.exists() else b"missing")
+    return told.hexdigest()
+
+
+def describe_leakage(dataset: Dataset, splits: Sequence[Split], audio: Sequence[str | None] | None) -> dict[str, Any]:
+    reports = measure_leakages(dataset, splits, audio=audio)
     return {"summary": summarise_leakage(reports), "reports": [report.to_json() for report in reports]}
 
 
@@ -120,12 +136,14 @@ def run_experiment(
     *,
     workers: int = 0,
     threads: int = 0,
+    budget: int | None = None,
     say: Callable[[str], None] | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> dict[str, Any]:
     """Extracts what is missing, trains all runs that are not finished, writes predictions, heads and scores; returns results.json.
 
-    `threads` is what the CPU may give where the experiment itself doesn't say; 0 stands for all of it.
+    `threads` is what the CPU may give where the experiment itself doesn't say; 0 stands for all of it. `budget`: bytes of features that may
+    stay in memory, by default a share of what is free.
     Raises DataError (another process is at it, the data has changed, nothing can be read), Cancelled when told to stop.
     """
     experiment = folder.read_experiment()
@@ -137,10 +155,11 @@ def run_experiment(
         if len(data.excluded) > 5:
             tell(f"and {len(data.excluded) - 5} more; data.json names them all")
         device = choose_device(experiment)
-        threads = experiment.threads or threads or os.cpu_count() or 1
+        threads = experiment.threads or threads or count_cores()
         torch.set_num_threads(threads)
         folder.write("environment", describe_environment(device=device, threads=threads))
-        Training(folder, experiment, data, held, tell, device=device, checkpoint_seconds=checkpoint_seconds).run()
+        told: dict[str, Any] = {"device": device, "checkpoint_seconds": checkpoint_seconds, "budget": budget}
+        Training(folder, experiment, data, held, tell, **told).run()
         held.update(stage="scoring", done=1.0)
         return finish(folder, data)
 
@@ -175,10 +194,16 @@ def load_data(folder: RunFolder, experiment: Experiment, held: Hold, *, workers:
             f"{experiment.data} has changed since the experiment {folder.name} was made (fingerprint {dataset.fingerprint[:12]} instead of "
             f"{told['fingerprint'][:12]}); restore it, or make a new experiment."
         )
+    if told.get("sound") and fingerprint_sound(dataset, identify_audio(dataset)) != told["sound"]:
+        raise DataError(
+            f"Recordings or alignment files of {experiment.data} have changed since the experiment {folder.name} was made; restore them, "
+            "or make a new experiment."
+        )
     features = extract_features_of(dataset, experiment, held, workers=workers)
     items, excluded = choose_items(features, experiment.units)
     if not items:
         raise DataError(f"No utterance of {experiment.data} has any of the units {' '.join(experiment.units)}: {excluded[0]}")
+    check_units(experiment, items)
     folder.write("data", told | {"excluded": [*dataset.left_out, *excluded], "partial": list(features.partial)})
     position = {item.index: place for place, item in enumerate(items)}
     splits = [read_split(dataset, stored) for stored in folder.read("splits")]
@@ -197,15 +222,25 @@ def extract_features_of(dataset: Dataset, experiment: Experiment, held: Hold, *,
         left = (time.monotonic() - begun) / done * (total - done) if done else None
         held.update(stage=f"extracting {what}: {done} of {total}", done=EXTRACTION * done / max(1, total), seconds_left=left)
 
-    units = tuple(u for u in ("T", "F", "P", "S", "W") if u in {*experiment.units, *(("F",) if reads_sound(experiment) else ())})
-    cache = FeatureCache(experiment.features)
-    return extract_dataset(dataset, cache, preset=experiment.preset, units=units, workers=workers, progress=report)
+    told = {"features": experiment.features, "preset": experiment.preset, "aligner": experiment.aligner}
+    order = order_features(experiment.units, **told)
+    cache = FeatureCache(order.features)
+    return extract_dataset(
+        dataset, cache, preset=order.preset_name, units=order.units, aligner=order.aligner, workers=workers, progress=report
+    )
 
 
 def choose_items(features: FeatureSet, units: Sequence[str]) -> tuple[tuple[FeatureItem, ...], tuple[str, ...]]:
     """Items with at least one of the units, and "name: reason" for the others. One that lacks some is read by the branches it has."""
     items = tuple(item for item in features.items if set(units) & set(item.units))
     return items, (*features.left_out, *(item.describe_gaps(units) for item in features.items if not set(units) & set(item.units)))
+
+
+def check_units(experiment: Experiment, items: Sequence[FeatureItem]) -> None:
+    """Raises DataError for a unit of the model that no utterance has, with the first reason."""
+    for unit in experiment.units:
+        if not any(unit in item.units for item in items):
+            raise DataError(f"No utterance of {experiment.data} has the unit {unit}: {items[0].describe_gaps((unit,))}")
 
 
 def finish(folder: RunFolder, data: ExperimentData) -> dict[str, Any]:
@@ -225,10 +260,24 @@ def finish(folder: RunFolder, data: ExperimentData) -> dict[str, Any]:
 
 
 def list_metadata(dataset: Dataset) -> dict[str, dict[str, str]]:
-    """Columns with a few different values, to score slices by: column -> utterance -> value."""
+    """Columns to score slices by: column -> utterance -> value. Those with a few different values, and ratings in three parts."""
     columns = sorted({column for u in dataset.utterances for column in u.extra} - {"gender"})
     found = {column: {u.name or u.path.name: u.extra.get(column, "") for u in dataset.utterances} for column in columns}
-    return {column: values for column, values in found.items() if 2 <= len(set(values.values())) <= MOST_VALUES}
+    cut = {column: values if len(set(values.values())) <= MOST_VALUES else cut_ratings(values) for column, values in found.items()}
+    return {column: values for column, values in cut.items() if 2 <= len(set(values.values())) <= MOST_VALUES}
+
+
+def cut_ratings(values: Mapping[str, str]) -> dict[str, str]:
+    """Numbers, such as valence, as low, middle and high thirds of the utterances; {} when there is no number or anything else."""
+    try:
+        numbers = {name: float(value) for name, value in values.items() if value}
+    except ValueError:
+        return {}
+    if len(set(numbers.values())) <= MOST_VALUES:
+        return {}
+    low, high = np.quantile(list(numbers.values()), [1 / 3, 2 / 3])
+    names = {0: f"1 low, up to {low:g}", 1: "2 middle", 2: f"3 high, above {high:g}"}
+    return {name: names[int(number > low) + int(number > high)] for name, number in numbers.items()}
 
 
 # Groups of runs
@@ -258,13 +307,15 @@ class Training:
     say: Callable[[str], None]
     device: str = "cpu"
     checkpoint_seconds: float = CHECKPOINT_SECONDS
+    budget: int | None = None  # bytes of features in memory
     begun: float = field(default_factory=time.monotonic)
     shown: float = EXTRACTION  # share on the progress bar, which never goes back
     worked: float = 0.0  # share of all epochs done before this process began
 
     def __post_init__(self) -> None:
         experiment, data = self.experiment, self.data
-        self.shelf = Shelf(data.cache, data.items, experiment.units, max_seconds=experiment.max_seconds, device=self.device)
+        told: dict[str, Any] = {"max_seconds": experiment.max_seconds, "device": self.device, "budget": self.budget}
+        self.shelf = Shelf(data.cache, data.items, experiment.units, **told)
         self.lengths, self.labels = self.shelf.measure_lengths(), data.labels
         self.normalisations = self.normalise()
         self.folder.checkpoint.mkdir(exist_ok=True)
@@ -383,6 +434,9 @@ class Training:
             write_done(self.folder, member, progress[member.name], stack.models[i])
             self.finished.add(member.name)
             self.epochs_done[member.name] = progress[member.name].epoch
+        diverged = [stack.members[i].name for i in over if not progress[stack.members[i].name].best_epoch]
+        if diverged:
+            self.say(f"{', '.join(diverged)}: the validation loss was never finite, so these are untrained; lower the learning rate")
         self.held.update(runs_finished=len(self.finished))
 
 
@@ -432,7 +486,7 @@ def write_done(folder: RunFolder, member: Member, progress: Progress, model: tor
         "repetition": member.repetition,
         "best_epoch": progress.best_epoch,
         "epochs": progress.epoch,
-        "validation_loss": progress.best_loss,
+        "validation_loss": progress.best_loss if progress.best_epoch else None,  # None: no epoch had a finite one
         "validation_ua": progress.best_ua,
         "layer_weights": weights,
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mmer.datasets.leakage import format_leakage
 from mmer.errors import DataError
 from mmer.results import EMOTIONS, UNIT_NAMES
 from mmer.training.run_list import RunSummary
@@ -69,7 +70,15 @@ def format_run(folder: RunFolder) -> str:
     parts += [format_folds(score_runs(predictions)), format_summary(summary), format_confusion(summary["confusion"])]
     if folder.has("results"):
         parts.append(format_layers(folder.read("results")["runs"]))
+        parts.append(format_diverged(folder.read("results")["runs"]))
+    if folder.has("leakage"):
+        parts.append(format_leakage(folder.read("leakage")) + "\n")
     return "\n".join(part for part in parts if part)
+
+
+def format_diverged(runs: Sequence[Mapping[str, Any]]) -> str:
+    names = [f"fold {run['fold'] + 1} repetition {run['repetition'] + 1}" for run in runs if run.get("validation_loss") is None]
+    return f"Without a finite validation loss, so untrained: {', '.join(names)}. Lower the learning rate.\n" if names else ""
 
 
 def format_folds(runs: Sequence[Mapping[str, Any]]) -> str:
@@ -93,7 +102,8 @@ def format_summary(summary: Mapping[str, Any]) -> str:
 
 def format_confusion(confusion: Mapping[str, Any]) -> str:
     rows = [("is / said", *confusion.get("classes", EMOTIONS))]
-    rows += [(name, *(f"{share:.1%}" for share in row)) for name, row in zip(EMOTIONS, confusion["rows"])]
+    never = [not sum(counts) for counts in confusion["counts"]]
+    rows += [(name, *("–" if none else f"{share:.1%}" for share in row)) for name, row, none in zip(EMOTIONS, confusion["rows"], never)]
     return format_rows(rows)
 
 

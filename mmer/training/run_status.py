@@ -178,7 +178,9 @@ class Hold:
     def check(self) -> None:
         """Raises Cancelled when the process has been told to stop."""
         if self.stopping.is_set():
-            raise Cancelled(f"{self.folder.name} was stopped; `python -m mmer runs resume {self.folder.name}` goes on.")
+            raise Cancelled(
+                f"{self.folder.name} was stopped; `python -m mmer runs resume {self.folder.name} --runs {self.folder.path.parent}` goes on."
+            )
 
 
 @contextmanager

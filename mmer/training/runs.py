@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,9 +26,7 @@ import pandas as pd
 from mmer import __version__
 from mmer.errors import DataError
 from mmer.export import write_file
-
-if TYPE_CHECKING:
-    from mmer.training.experiment import Experiment
+from mmer.training.experiment import Experiment, read_experiment
 
 DOCUMENTS = ("config", "data", "splits", "leakage", "environment", "status", "results")  # each is a .json of this name
 METRICS, LOG, LOCK, PREDICTIONS = "metrics.jsonl", "log.txt", "lock", "predictions.parquet"
@@ -77,8 +75,6 @@ class RunFolder:
 
     def read_experiment(self) -> Experiment:
         """Raises DataError when config.json is missing, damaged or not an experiment's."""
-        from mmer.training.experiment import read_experiment  # brings torch, which looking at a status must not wait for
-
         told = self.read("config")
         if not isinstance(told, dict):
             raise DataError(f"{self.path / 'config.json'} holds no experiment; delete the experiment {self.name}, or restore the file.")

@@ -30,6 +30,9 @@ SIGN_PATTERNS = 10_000  # random ones beyond
 # counts: every score is computed from confusion counts, (..., classes, classes) with rows what it is and columns what was said
 
 
+SLICE = "slice of the metadata"  # a column of their own for the values of others, whatever those are called
+
+
 def select_part(predictions: pd.DataFrame, part: str = "test") -> pd.DataFrame:
     """The rows of one part. Raises DataError when columns are missing, a label is unknown, or an utterance stands in a repetition twice."""
     missing = [name for name in COLUMNS if name not in predictions]
@@ -139,7 +142,7 @@ def summarise(
         "slices": {
             **{column: score_slices(rows, column, resamples=resamples) for column in ("gender", "label")},
             **{
-                name: score_slices(rows.assign(**{name: rows["utterance"].map(values).fillna("")}), name, resamples=resamples)
+                name: score_slices(rows.assign(**{SLICE: rows["utterance"].map(values).fillna("")}), SLICE, resamples=resamples)
                 for name, values in (metadata or {}).items()
             },
         },

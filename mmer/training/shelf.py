@@ -6,6 +6,7 @@ import math
 import os
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from mmer.normalisation import MIN_DEVIATION, Normalisation
 from mmer.training.feature_set import FeatureItem
 
 FRAMES_PER_SECOND = 50  # of both presets' speech encoders
+CGROUP = Path("/sys/fs/cgroup")
 MIN_BUDGET, MAX_SHARE = 2**29, 0.4  # bytes that are always taken, and the share of the free memory that may be
 COLUMNS = 2**16  # of a product on a CPU at a time, so that what is read and written stays in its caches
 PIECE_BYTES = 2**28  # of a block in single precision
@@ -114,7 +116,7 @@ class Shelf:
         budget: int | None = None,
     ):
         self.cache, self.items, self.units, self.device = cache, items, tuple(units), device
-        self.max_frames = round(max_seconds * FRAMES_PER_SECOND)
+        self.max_seconds, self.max_frames = max_seconds, round(max_seconds * FRAMES_PER_SECOND)
         self.budget = measure_budget() if budget is None else budget
         self.bytes_read = 0
         self._held: OrderedDict[tuple[int, str], np.ndarray] = OrderedDict()
@@ -126,7 +128,16 @@ class Shelf:
 
     def count(self, index: int, unit: str) -> int:
         key = self._key(index, unit)
-        return 0 if key is None else min(self.cache.count_segments(key, unit), self.max_frames)
+        return 0 if key is None else self._count(key, unit)
+
+    def _count(self, key: str, unit: str) -> int:
+        """Segments that are read: frames of the first `max_seconds`, phones, syllables and words that begin in them, all of the text."""
+        whole = self.cache.count_segments(key, unit)
+        if unit == TEXT or whole == 0:
+            return whole
+        if unit == "F":
+            return min(whole, self.max_frames)
+        return max(1, int(np.searchsorted(self.cache.read_starts(key, unit), self.max_seconds)))
 
     def _key(self, index: int, unit: str) -> str | None:
         item = self.items[index]
@@ -142,7 +153,7 @@ class Shelf:
         key = self._key(index, unit)
         if key is None:
             return None
-        states = np.array(self.cache.read_states(key, unit)[:, : self.max_frames])
+        states = np.array(self.cache.read_states(key, unit)[:, : self._count(key, unit)])
         self.bytes_read += states.nbytes
         self._held[index, unit] = states
         self._bytes_held += states.nbytes
@@ -171,10 +182,20 @@ class Shelf:
 
 
 def measure_budget() -> int:
-    """Bytes of features that may stay in memory: a share of what is free now, at least half a GiB."""
+    """Bytes of features that may stay in memory: a share of what is free now, to this container too, at least half a GiB."""
     if not hasattr(os, "sysconf") or "SC_AVPHYS_PAGES" not in os.sysconf_names:
         return MIN_BUDGET
-    return max(MIN_BUDGET, int(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * MAX_SHARE))
+    free = min(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), read_container_room(CGROUP))
+    return max(MIN_BUDGET, int(free * MAX_SHARE))
+
+
+def read_container_room(cgroup: Path) -> float:
+    """Bytes that a container's limit leaves (Linux cgroup v2's memory.max less memory.current); infinite where there is none."""
+    try:
+        most, used = ((cgroup / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        return math.inf if most == "max" else max(0.0, float(most) - float(used))
+    except (OSError, ValueError):
+        return math.inf
 
 
 def fit_fold_normalisations(

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from mmer.datasets.folds import Split
+from mmer.errors import DataError
 from mmer.fusion import Dropout, LayerMix, normalise_weights
 from mmer.head_config import HeadConfig
 from mmer.heads import build_model
@@ -443,9 +444,10 @@ def choose_stacked(experiment: Experiment, device: str) -> bool:
 
 
 def choose_device(experiment: Experiment) -> str:
-    if experiment.device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return experiment.device
+    """cpu | cuda. Raises DataError when a GPU is asked for and there is none."""
+    if experiment.device == "cuda" and not torch.cuda.is_available():
+        raise DataError("Device cuda: PyTorch finds no GPU here; use cpu, or auto for a GPU where there is one.")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if experiment.device == "auto" else experiment.device
 
 
 def count_parameters(experiment: Experiment) -> int:

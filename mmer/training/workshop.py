@@ -43,8 +43,13 @@ class Engine:
 def load_engine() -> Engine:
     from mmer.training.estimate import estimate_experiment  # here because it brings torch
     from mmer.training.run_experiment import prepare_experiment
+    from mmer.training.stack import choose_device
 
-    return Engine(prepare_experiment, estimate_experiment)
+    def prepare(root: Path, name: str, experiment: Experiment) -> RunFolder:
+        choose_device(experiment)  # a GPU that isn't here is told before there is a folder
+        return prepare_experiment(root, name, experiment)
+
+    return Engine(prepare, estimate_experiment)
 
 
 @dataclass(frozen=True)

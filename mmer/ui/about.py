@@ -6,8 +6,8 @@ from html import escape
 
 import gradio as gr
 
-from ..encoders import PRESETS, Weights
 from ..pipeline import Analyzer
+from ..presets import PRESETS, Weights
 
 TEXT = """
 ### What this is for
@@ -58,9 +58,9 @@ to research groups and is not part of this app. The encoders and the heads of th
 
 def build(analyzer: Analyzer) -> None:
     """The tab's content, inside the gr.Blocks that is open."""
-    with gr.Column(elem_classes="mm-about"):
+    with gr.Column(elem_classes=["mm-about", "mm-results"]):
         gr.Markdown(TEXT)
-        gr.HTML(f'<div class="mm-scroll"><table class="mm-trace">{write_encoders(analyzer)}{write_heads(analyzer)}</table></div>')
+        gr.HTML(f'<div class="mm-scroll"><table class="mm-grid mm-facts">{write_encoders(analyzer)}{write_heads(analyzer)}</table></div>')
 
 
 def write_encoders(analyzer: Analyzer) -> str:

@@ -22,13 +22,15 @@ from ..pipeline import Analyzer
 from ..results import EMOTIONS
 from .events import HIDDEN
 from .examples import choose_head
-from .explore import ALIGNER_NAMES, OTHER_FILES, name_heads
+from .explore import OTHER_FILES, name_heads
 from .failures import for_people
+from .forms import ALIGNER_NAMES
 from .handlers import BUSY, IDLE, new_cache_path
 from .session import KEPT_SECONDS, StopFlag
 
 QUEUE: dict[str, Any] = {"concurrency_id": "batch", "concurrency_limit": 1}  # apart from single analyses, which go on meanwhile
 DRAW_SECONDS = 0.7  # between two drawings of the table
+NO_FILE = gr.DownloadButton(visible=False)
 NOT_SENT = Path(os.devnull) / "not uploaded"  # below which no file can be
 # on a narrow page what is found lies below what is asked
 WAITING = """() => {
@@ -55,12 +57,24 @@ LIMITS = {False: Limits(300, 7200.0), True: Limits(12, 180.0)}  # is_public -> l
 class BatchSession:
     """One visitor's batch; lives in gr.State."""
 
-    stop: StopFlag = field(default_factory=StopFlag)
+    stop: StopFlag = field(default_factory=StopFlag)  # of the run that waits or is in progress
+    waiting: bool = False  # for its turn
+    working: bool = False
+
+    def wait(self) -> None:
+        """A new run was asked for; an older one that is still in a stage keeps its own flag, and ends."""
+        self.stop.set()
+        self.stop, self.waiting = StopFlag(), True
 
     def begin(self) -> StopFlag:
-        self.stop.set()
-        self.stop = StopFlag()
+        """What Cancel was told while the run waited still holds."""
+        if not self.waiting:
+            self.wait()
+        self.waiting, self.working = False, True
         return self.stop
+
+    def end(self) -> None:
+        self.waiting = self.working = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +84,11 @@ class BatchHandlers:
     analyzer: Analyzer
     limits: Limits
 
+    def wait(self, session: BatchSession) -> Any:
+        """Analyse was pressed: the run comes when it is its turn."""
+        session.wait()
+        return BUSY
+
     @for_people
     def run(self, session: BatchSession, paths: list[str] | None, listed: str | None, aligner: str, head: str) -> Iterator[tuple]:
         """Analyses one recording after the other; yields the table as it grows and, at last, the files to take away."""
@@ -78,7 +97,7 @@ class BatchHandlers:
         stop = session.begin()
         rows: list[Row] = []
         found: list[str] = []
-        yield write_progress(0, len(items), 0.0), write_rows(rows), gr.skip(), gr.skip(), BUSY
+        yield write_progress(0, len(items), 0.0), write_rows(rows), NO_FILE, NO_FILE, BUSY
         begun = drawn = time.monotonic()
         try:
             left = self.limits.seconds
@@ -98,6 +117,9 @@ class BatchHandlers:
             told = f"{len(rows)} recordings in {describe_seconds(time.monotonic() - begun)}."
         except Cancelled:
             told = f"Cancelled after {len(rows)} of {len(items)} recordings."
+        finally:
+            if session.stop is stop:
+                session.end()
         files = [gr.skip(), gr.skip()] if not rows else [offer_file(*write) for write in write_files(rows, items, found)]
         yield f'<p class="mb-progress">{told}</p>', write_rows(rows), *files, IDLE
 
@@ -117,8 +139,15 @@ class BatchHandlers:
             raise DataError(f"These are {len(items)} recordings; at most {self.limits.files} go at once here. Use `mmer batch` for more.")
         return items
 
-    def cancel(self, session: BatchSession) -> str:
-        """The run notices between two stages, and hands over what it has."""
+    def fail(self, session: BatchSession) -> tuple:
+        """After a run that could not begin: what an older one found would look like its answer."""
+        session.end()
+        return "", "", NO_FILE, NO_FILE, IDLE
+
+    def cancel(self, session: BatchSession) -> Any:
+        """The run notices between two stages, and hands over what it has; without one nothing is said."""
+        if not (session.waiting or session.working):
+            return gr.skip()
         session.stop.set()
         return '<p class="mb-progress">Stopping after this step.</p>'
 
@@ -199,7 +228,8 @@ def build(analyzer: Analyzer, *, is_public: bool) -> None:
                 json_file = gr.DownloadButton("JSON", visible=False, size="sm", elem_id="batch-json")
     shown = [progress, table, table_file, json_file, analyse]
     analyse.click(fn=None, js=WAITING, outputs=progress, api_visibility="private")
-    run = analyse.click(
+    asked = analyse.click(handlers.wait, session, analyse, queue=False, show_progress="hidden", api_visibility="private")
+    run = asked.then(
         handlers.run,
         [session, files, listed, aligner, head],
         shown,
@@ -209,7 +239,7 @@ def build(analyzer: Analyzer, *, is_public: bool) -> None:
         **HIDDEN,
         **QUEUE,
     )
-    run.failure(lambda: ("", IDLE), None, [progress, analyse], show_progress="hidden", api_visibility="private")
+    run.failure(handlers.fail, session, shown, queue=False, show_progress="hidden", api_visibility="private")
     cancel.click(handlers.cancel, session, progress, queue=False, show_progress="hidden", api_name="batch_cancel", **HIDDEN)
 
 

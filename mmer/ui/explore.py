@@ -12,10 +12,10 @@ from ..pipeline import Analyzer
 from . import cards, claim, keep
 from .events import HIDDEN, MODEL_QUEUE, MOST_SECONDS
 from .examples import Example, choose_head
+from .forms import ALIGNER_NAMES
 from .handlers import Handlers
 from .session import KEPT_SECONDS, Session
 
-ALIGNER_NAMES = {"sphinx": "PocketSphinx (built in)", "mfa": "Montreal Forced Aligner", "none": "No alignment"}
 OTHER_FILES = [".mp4", ".webm", ".mkv", ".mov", ".m4a", ".aac", ".opus"]  # what gr.Audio does not take
 # the linked views draw what they are handed, in the browser; their script is in the page's head
 SHOW_VIEWS = """

@@ -8,6 +8,8 @@ from ..align.phones import split_arpabet
 from ..align.textgrid import MAX_CHARACTERS
 from ..errors import AlignmentError
 
+ALIGNER_NAMES = {"sphinx": "PocketSphinx (built in)", "mfa": "Montreal Forced Aligner", "none": "No alignment"}
+
 
 def read_pronunciations(text: str) -> dict[str, tuple[str, ...]]:
     """Lines of "word PH OW N Z" -> word -> ARPAbet phones without stress. Raises: AlignmentError naming the line."""

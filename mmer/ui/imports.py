@@ -16,7 +16,7 @@ from ..results import SPEECH_UNITS, UNITS, Analysis, Prediction
 from ..views import build_payload, dump_payload
 from . import cards
 
-LARGEST = 100 * 2**20  # bytes: five minutes with sound and attention are below that
+LARGEST = 64 * 2**20  # bytes: five minutes with sound and attention are below that
 MOST_SEGMENTS = 60_000  # of one unit: five minutes of 20 ms frames are 15,000
 AGAIN = "Export the analysis again."
 

@@ -15,7 +15,7 @@ from ..errors import MmerError
 from ..results import Analysis
 from ..views import build_payload, dump_payload
 from . import keep_cards
-from .events import QUIET
+from .events import IMPORT_QUEUE, QUIET
 from .examples import Example, open_example
 from .failures import for_people
 from .imports import read_import
@@ -23,6 +23,7 @@ from .session import Kept, Session
 
 LISTED = 8  # how many components KeepHandlers.write_list fills
 MOST_KEPT = 12  # entries of the list; the oldest that is not pinned goes first
+MOST_BYTES = 300 * 2**20  # of all entries together: a dozen clips of half a minute, two or three of five
 MOST_QUERY = 2000  # characters of a link
 ALIGNERS = {"pocketsphinx": "sphinx", "montreal": "mfa", "mfa": "mfa"}  # how an alignment's source begins -> the setting
 CAPTION = (
@@ -292,17 +293,25 @@ def write_pinned(pinned: Mapping[str, Kept]) -> str:
 
 
 def remember(session: Session, analysis: Analysis) -> Kept:
-    """The entry of an analysis, made when there is none; the oldest that is not pinned makes room."""
+    """The entry of an analysis, made when there is none; the oldest that are neither new nor pinned make room."""
     for kept in session.kept:
         if kept.analysis is analysis or identify(kept.analysis) == identify(analysis):
             return kept
     session.numbered += 1
     kept = Kept(session.numbered, analysis, session.example if analysis is session.analysis else None)
     session.kept.append(kept)
-    while len(session.kept) > MOST_KEPT:
-        oldest = next(one for one in session.kept if one not in session.pinned.values())
+    while len(session.kept) > MOST_KEPT or sum(count_bytes(one.analysis) for one in session.kept) > MOST_BYTES:
+        oldest = next((one for one in session.kept if one is not kept and one not in session.pinned.values()), None)
+        if oldest is None:
+            break
         session.kept.remove(oldest)
     return kept
+
+
+def count_bytes(analysis: Analysis) -> int:
+    """Of sound and attention maps, beside which the rest is small."""
+    maps = (m for prediction in analysis.predictions.values() for m in prediction.coattention.values())
+    return analysis.clip.samples.nbytes + sum(m.text_to_speech.nbytes + m.speech_to_text.nbytes for m in maps)
 
 
 def identify(analysis: Analysis) -> tuple:
@@ -343,7 +352,7 @@ def wire(
     named = panel.link.click(handlers.write_link, session, panel.linked, api_name="write_link", **QUIET)
     named.success(fn=None, inputs=panel.linked, js="(query) => { window.mmerKeep.copyLink(query); }", api_visibility="private")
     side.emotion.input(handlers.show_comparison, [session, side.emotion], side.comparison, api_name="choose_compared_emotion", **QUIET)
-    imported = importer.upload(handlers.take_import, [session, importer], api_name="import_analysis", **QUIET)
+    imported = importer.upload(handlers.take_import, [session, importer], api_name="import_analysis", **QUIET, **IMPORT_QUEUE)
     show_again(imported)
     return imported
 

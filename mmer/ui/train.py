@@ -9,13 +9,14 @@ from typing import Any
 import gradio as gr
 
 from ..datasets.folds import VALIDATIONS
-from ..encoders import PRESETS
+from ..presets import PRESETS
 from ..results import UNITS
-from ..training.experiment import TITLES
+from ..training.experiment import ALIGNERS, TITLES
 from ..training.settings import PROTOCOL, SETTINGS, Setting, default_of, write_command
 from ..training.workshop import Workshop
 from . import run_cards, train_cards
 from .events import HIDDEN, POLL, QUIET
+from .forms import ALIGNER_NAMES
 from .session import KEPT_SECONDS
 from .train_handlers import CHECK_FIRST, CHOICES, FIELDS, TrainHandlers, TrainSession, name_units
 
@@ -27,6 +28,12 @@ PRESET_NAMES = {"compact": "compact (offline, half-size encoders)", "paper": "pa
 DEVICE_NAMES = {"auto": "a GPU where there is one", "cpu": "CPU", "cuda": "GPU"}
 REVEAL = "() => setTimeout(() => window.mmerTrain?.reveal('#{}'), 150)"  # on a narrow page it lies below
 DOWNLOAD = "() => setTimeout(() => window.mmerTrain?.download(), 200)"
+CURVES = (
+    "Every run faint, the median of all folds bold and dotted where most runs have already stopped, eight of ten runs within the band. "
+    "Drag to zoom."
+)
+LAYERS = "w / Σw of Equation 1. Dot: mean over all runs, bar: plus/minus one standard deviation, faint: single runs."
+DIFFERENCE = "On the diagonal plus is better for the first, elsewhere worse."
 PROMOTED = "The run with the lowest validation loss, calibrated on its validation part; the test part chooses nothing."
 # a press on an experiment of the list; whoever has the focus keeps it when the list is drawn anew
 PRESS = """
@@ -224,6 +231,12 @@ def build_settings(parts: dict[str, Any]) -> None:
     with gr.Accordion("Settings: the paper's where it names them", open=False, elem_id="train-settings"):
         with gr.Row(elem_classes="mm-numbers"):
             parts["fields"] |= {setting.name: build_number(setting) for setting in SETTINGS}
+        parts["fields"]["aligner"] = gr.Radio(
+            [(ALIGNER_NAMES[name], name) for name in ALIGNERS],
+            value="sphinx",
+            label="Aligner",
+            info="Finds the words of utterances that bring no alignment file.",
+        )
         parts["fields"]["device"] = gr.Radio([(name, key) for key, name in DEVICE_NAMES.items()], value="auto", label="Train on")
 
 
@@ -321,7 +334,7 @@ def build_actions(parts: dict[str, Any]) -> None:
 
 def build_curves(parts: dict[str, Any]) -> None:
     with gr.Column(visible=False, elem_classes="mm-panel") as parts["curves_panel"]:
-        head_section("Learning curves", "Every run faint, the median of all folds bold, eight of ten runs within the band. Drag to zoom.")
+        head_section("Learning curves", CURVES)
         parts["curves"] = gr.Plot(show_label=False, container=False, elem_id="curves", elem_classes="mm-figure")
 
 
@@ -336,7 +349,7 @@ def build_scores(parts: dict[str, Any]) -> None:
             with gr.Column(min_width=300):
                 parts["group"] = gr.Radio(["fold"], value="fold", label="UA of each", elem_id="group")
                 parts["groups"] = gr.Plot(show_label=False, container=False, elem_id="groups", elem_classes="mm-figure")
-        head_section("Which layers each branch learned to read", "w / Σw of Equation 1 over all runs, with their spread.")
+        head_section("Which layers each branch learned to read", LAYERS)
         parts["layers"] = gr.Plot(show_label=False, container=False, elem_id="run-layers", elem_classes="mm-figure")
         with gr.Accordion("Every run in numbers", open=False):
             parts["numbers"] = gr.HTML()
@@ -388,6 +401,8 @@ def build_comparison() -> Comparison:
             for title, name in (("First", "first"), ("Second", "second"), ("First minus second", "difference")):
                 with gr.Column(min_width=300):
                     plots.append(place_plot(title, f"compare-confusion-{name}"))
+                    if name == "difference":
+                        gr.HTML(f'<p class="mm-note">{DIFFERENCE}</p>')
         plots.append(place_plot("Layer weights of both", "compare-layers"))
     return Comparison(first, second, text, panel, plots)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from ..datasets.describe import list_reasons, word_missing_classes
 from ..results import EMOTIONS
 from ..training.check_data import MOST_ROWS, DataReport, count_labels, count_part, count_unreadable, list_speakers
 from ..training.run_report import format_seconds
@@ -96,14 +97,16 @@ def write_counts(report: DataReport) -> str:
         if len(groups) > MOST_ROWS:
             rows.append([f"and {len(groups) - MOST_ROWS} more {by}s", *[""] * (len(EMOTIONS) + 1)])
     table = write_table(["", "utterances", *EMOTIONS], rows, kind="mm-tall")
-    missing = "".join(f'<p class="mm-note">{n:,} have {what}.</p>' for what, n in count_unreadable(dataset).items())
-    return f"<h3>{escape(dataset.name)}: {told}</h3>{missing}{table}"
+    lacking = "".join(f'<p class="mm-note">{n:,} have {what}.</p>' for what, n in count_unreadable(dataset).items())
+    return f"<h3>{escape(dataset.name)}: {told}</h3>{lacking}{table}"
 
 
 def write_left_out(report: DataReport) -> str:
     dataset = report.dataset
-    parts = [write_list("Left out", dataset.left_out), write_list("Notes", dataset.notes)]
-    return "".join(parts) if dataset.left_out else f'<p class="mm-note">Nothing is left out.</p>{parts[1]}'
+    missing = word_missing_classes([u.label for u in dataset.utterances])
+    why = f'<p class="mm-note">Left out: {escape(list_reasons(dataset.left_out))}.</p>' if dataset.left_out else ""
+    parts = [f'<p class="mm-problem">{missing}</p>' if missing else "", why or '<p class="mm-note">Nothing is left out.</p>']
+    return "".join([*parts, write_list("Left out", dataset.left_out), write_list("Notes", dataset.notes)])
 
 
 def write_list(title: str, lines: Sequence[str], *, most: int = 200) -> str:
@@ -186,12 +189,25 @@ def judge_leak(row: Mapping[str, Any]) -> str:
 
 # estimate
 
+EXACT = 120.0  # seconds; what takes longer is told in minutes, since two estimates of the same differ by more than seconds
+
+
+def describe_time(seconds: float) -> str:
+    """An estimated time, no more exact than it is known: "1 min 15 s", "13 min", "1 h 27 min"."""
+    if round(seconds) < EXACT:
+        return format_seconds(seconds)
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
+
 
 def write_estimate(estimate: Estimate, *, active: Sequence[str] = ()) -> str:
     """Time and memory before the start."""
     rows = [
-        ("Training", f"about {format_seconds(estimate.seconds_likely)}, {format_seconds(estimate.seconds_most)} at most"),
-        ("Features", f"{format_seconds(estimate.extraction_seconds)} more to extract" if estimate.extraction_seconds else "all extracted"),
+        ("Training", f"about {describe_time(estimate.seconds_likely)}, {describe_time(estimate.seconds_most)} at most"),
+        (
+            "Features",
+            f"about {describe_time(estimate.extraction_seconds)} more to extract" if estimate.extraction_seconds else "all extracted",
+        ),
         ("Memory", f"about {estimate.memory_bytes / 1e9:.1f} GB"),
     ]
     body = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in rows)

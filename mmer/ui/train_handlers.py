@@ -22,7 +22,7 @@ from . import run_cards, train_cards
 from .failures import for_people
 from .plots import to_plot
 
-CHOICES = ("data", "labels", "fusion", "unit", "units", "preset", "by", "validation", "device")
+CHOICES = ("data", "labels", "fusion", "unit", "units", "preset", "aligner", "by", "validation", "device")
 FIELDS = (*CHOICES, *(setting.name for setting in (*PROTOCOL, *SETTINGS)))  # of the form, in the order that handlers take them
 STATE, LEARNED = 8, 10  # how many components show_state and show_learned fill
 AGAIN = ("stopped", "failed", "lost", "waiting")  # states from which an experiment goes on

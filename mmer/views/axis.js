@@ -1,6 +1,7 @@
 // The time axis that all pictures share: one zoom, one scroll position. Scrolling is the browser's own, so fingers and wheels just work.
 
 const PIXELS_PER_SECOND = 110; // at least, before anybody zooms
+const NEARLY_ALL = 2; // a clip that would need less than so many widths is shown whole: on a phone nothing would tell that it goes on
 const CLOSEST = 0.12; // seconds across the picture at the highest zoom
 
 function createAxis(duration) {
@@ -52,6 +53,7 @@ function createAxis(duration) {
       zoomTo(zoom * Math.exp(-event.deltaY * 0.01), timeAt(event.clientX, scroller));
     }, { passive: false });
     addPinch(scroller);
+    if (width) place(); // the others know their width already
   }
 
   function addPinch(scroller) {
@@ -92,7 +94,7 @@ function createAxis(duration) {
       if (wanted <= 0 || wanted === width) return;
       const [isFirst, start] = [width === 0, width ? visible()[0] : 0];
       width = wanted;
-      if (isFirst) zoom = Math.min(Math.max(1, (duration * PIXELS_PER_SECOND) / width), furthest());
+      if (isFirst && duration * PIXELS_PER_SECOND > NEARLY_ALL * width) zoom = Math.min((duration * PIXELS_PER_SECOND) / width, furthest());
       scrollTo((start / duration) * width * zoom);
     },
     // scrolls as little as needed to show a span

@@ -57,6 +57,9 @@ function readData(payload) {
     // what the text branch adds with each written word; punctuation belongs to none
     wordValues: (emotion, scale) => contributions.has("T") && units.W ? keep(`words ${emotion} ${scale}`, () => sumPerWord(data.values("T", emotion, scale), units)) : null,
 
+    // whether a role's sum takes half of what late fusion adds
+    halved: (role) => Boolean(data.predictions[role]?.members.length),
+
     // the same for tiles: a unit's own branch, and for words without one the text branch
     tierValues: (unit, emotion, scale) => data.values(unit, emotion, scale) ?? (unit === "W" ? data.wordValues(emotion, scale) : null),
     tierSource: (unit) => contributions.has(unit) ? unit : unit === "W" && contributions.has("T") ? "T" : null,

@@ -71,7 +71,7 @@ function makeTable(summary, header, rows) {
 }
 
 const signed = (value, digits = 3) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(digits);
-const exact = (value) => value.toFixed(4);
+const exact = (value, digits = 4) => (+value.toFixed(digits) < 0 ? "−" : "") + Math.abs(value).toFixed(digits);
 const seconds = (value) => value.toFixed(2);
 
 // A canvas in device pixels with a context in CSS pixels, cleared.

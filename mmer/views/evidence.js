@@ -79,7 +79,7 @@ function makeEvidence(view) {
       rows.push(makeStep(view, step, toShare, step.unit === branch, steps[i + 1]));
       if (step.kind === "branch" && step.unit === branch) rows.push(makeParts(view, step));
     });
-    chart.replaceChildren(...rows, makeScale(low, high, toShare, emotion, scale), makeOutcome(data, role, emotion));
+    chart.replaceChildren(...rows, makeScale(low, high, toShare, `logits for ${emotion}, ${scale}`), ...makeOutcome(data, role, emotion));
     writeFlips(data, role, flips);
     choice.show(role);
     const list = chart.querySelector(".mv-parts");
@@ -150,7 +150,7 @@ function makeParts(view, step) {
   const rows = parts.map((part) => {
     const row = make("button", { type: "button", class: "mv-part", "data-keys": step.unit, "data-part-of": step.unit, "data-index": part.segment, title: part.span ? `${seconds(part.span[0])} to ${seconds(part.span[1])} s` : undefined, onclick: () => view.playPicked(() => pickPart(view, step.unit, part)) },
       make("span", { class: "mv-step-name" }, make("span", { text: part.label }), part.count ? make("small", { text: `${part.count} frames` }) : null),
-      make("span", { class: "mv-track" }, makeBar(part.start, part.end, toShare, signOf(part.value))),
+      make("span", { class: "mv-track" }, make("i", { class: "mv-zero", style: { left: `${toShare(step.start)}%` } }), makeBar(part.start, part.end, toShare, signOf(part.value))),
       make("span", { class: "mv-number", text: signed(part.value, 4) }));
     row.shownPart = part;
     row.shownUnit = step.unit;
@@ -158,8 +158,9 @@ function makeParts(view, step) {
   });
   const times = view.data.late && step.share < 1 ? " × ½" : "";
   return make("div", { class: "mv-parts-frame" },
-    make("p", { class: "mv-note", text: `${parts.length} parts of ${data.units[step.unit].name}${times}, from ${signed(low, 2)} to ${signed(high, 2)} logits: a scale of their own` }),
-    make("div", { class: "mv-parts", role: "group", "aria-label": `Segments of the branch ${data.units[step.unit].name}` }, ...rows));
+    make("p", { class: "mv-note", text: `${parts.length} parts of ${data.units[step.unit].name}${times}, on a scale of their own. Each bar begins where the one above ends; the line is where the branch begins.` }),
+    make("div", { class: "mv-parts", role: "group", "aria-label": `Segments of the branch ${data.units[step.unit].name}` }, ...rows),
+    makeScale(low, high, toShare, "logits so far"));
 }
 
 function pickPart({ selection, data }, unit, part) {
@@ -168,16 +169,23 @@ function pickPart({ selection, data }, unit, part) {
   else selection.set({ unit: null, segment: null, span: part.span, word: part.word >= 0 ? part.word : null, token: data.tokenOfWord(part.word), branch: unit });
 }
 
-function makeScale(low, high, toShare, emotion, scale) {
+function makeScale(low, high, toShare, name) {
   const { ticks, digits } = listTicks(low, high, 5);
-  const marks = ticks.map((tick) => make("span", { class: "mv-tick", style: { left: `${toShare(tick)}%` }, text: tick === 0 ? "0" : signed(tick, digits) }));
-  return make("div", { class: "mv-step mv-scale" }, make("span", { class: "mv-step-name", text: `logits for ${emotion}, ${scale}` }), make("span", { class: "mv-track" }, ...marks), make("span"));
+  return makeTicks(name, ticks.map((tick) => [toShare(tick), tick === 0 ? "0" : signed(tick, digits)]));
 }
 
+// marks: [share of the track in percent, text]
+function makeTicks(name, marks) {
+  return make("div", { class: "mv-step mv-scale" }, make("span", { class: "mv-step-name", text: name }),
+    make("span", { class: "mv-track" }, ...marks.map(([left, text]) => make("span", { class: `mv-tick${left < 1 ? " mv-first" : left > 99 ? " mv-last" : ""}`, style: { left: `${left}%` }, text }))), make("span"));
+}
+
+// The probability, on an axis of its own.
 function makeOutcome(data, role, emotion) {
   const share = data.predictions[role].probabilities[data.classes.indexOf(emotion)];
-  return make("div", { class: "mv-step mv-outcome", "data-step": "probability" }, make("span", { class: "mv-step-name", text: "softmax: probability" }),
+  const bar = make("div", { class: "mv-step mv-outcome", "data-step": "probability" }, make("span", { class: "mv-step-name", text: "softmax: probability" }),
     make("span", { class: "mv-track" }, make("i", { class: "mv-bar mv-bar-probability", style: { left: "0", width: `${100 * share}%` } })), make("span", { class: "mv-number", text: `${(100 * share).toFixed(1)} %` }));
+  return [bar, makeTicks("", [0, 50, 100].map((share) => [share, `${share} %`]))];
 }
 
 function writeFlips(data, role, place) {
@@ -193,7 +201,7 @@ function makeStepTable({ data, selection }) {
     const { role, scale } = selection.current();
     const columns = data.classes.map((emotion) => listSteps(data, role, emotion, scale));
     const rows = columns[0].map((step, i) => [step.label + (step.share && step.share < 1 ? " × ½" : ""), ...columns.map((column) => exact(column[i].value))]);
-    return [...rows, ["softmax: probability", ...data.predictions[role].probabilities.map(exact)]];
+    return [...rows, ["softmax: probability", ...data.predictions[role].probabilities.map((one) => exact(one))]];
   });
   table.element.dataset.table = "sum";
   return table;

@@ -160,7 +160,7 @@ function drawPlayerFigure(view) {
   figure.y += 10;
   if (data.late) {
     const limit = data.limit(state.emotion, state.scale);
-    addLegend(figure, (share) => mixColours(theme.diverging, share), signed(-limit), signed(limit), `logits of a segment for ${state.emotion}, ${nameScale(state.scale)}`);
+    addLegend(figure, (share) => mixColours(theme.diverging, share), signed(-limit), signed(limit), `late fusion's logits of a segment for ${state.emotion}, ${nameScale(state.scale)}`);
   }
   const role = findRole(data, (one) => one.branches) ?? data.payload.best;
   return finishFigure(figure, view, [role], data.tiers.map((unit) => `${data.units[unit].labels.length} ${data.units[unit].name}`).join(", "));
@@ -465,7 +465,7 @@ function drawLayerFigure(view, layerKind) {
     bottom = Math.max(bottom, figure.y);
   });
   figure.y = bottom;
-  const told = roles.flatMap((role) => Object.entries(data.predictions[role].layers).map(([unit, layers]) => `${role} ${data.units[unit]?.name ?? unit}: ${layers[isRaw ? "raw" : "normalised"].map(exact).join(", ")}`));
+  const told = roles.flatMap((role) => Object.entries(data.predictions[role].layers).map(([unit, layers]) => `${role} ${data.units[unit]?.name ?? unit}: ${layers[isRaw ? "raw" : "normalised"].map((one) => exact(one)).join(", ")}`));
   return finishFigure(figure, view, roles, told.join("; "));
 }
 

@@ -16,25 +16,31 @@ function makeLayers(view) {
 
   function build() {
     spread.hidden = !runs || kind !== "normalised";
+    const span = findLayerSpan(data, kind);
     place.replaceChildren(...roles.map(([role, prediction]) => make("div", { class: "mv-layer-role" },
       make("h3", { text: `${ROLE_NAMES[role] ?? role}, ${prediction.head}` }),
-      ...Object.entries(prediction.layers).map(([unit, layers]) => makeLayerChart(data.units[unit]?.name ?? unit, layers, kind, data.peer?.predictions[role]?.layers[unit] ?? null)))));
+      ...Object.entries(prediction.layers).map(([unit, layers]) => makeLayerChart(data.units[unit]?.name ?? unit, layers, kind, span)))));
   }
   return { element: panel, build };
 }
 
-// `beside`: the same branch's weights of the clip it is shown beside, for one scale.
-function makeLayerChart(name, layers, kind, beside) {
-  const values = layers[kind], spread = kind === "normalised" ? layers.spread : null;
-  const even = kind === "normalised" ? 1 / values.length : 1;
-  const all = [layers, beside].flatMap((one) => (one ? [...one[kind], ...(kind === "normalised" && one.spread ? [...one.spread.low, ...one.spread.high] : [])] : []));
-  const low = Math.min(0, ...all), high = Math.max(even, ...all) * 1.06;
+// The lowest and highest weight of all branches, those of the clip it is shown beside included: their charts have one scale.
+function findLayerSpan(data, kind) {
+  const charts = [data, data.peer].flatMap((one) => Object.values(one?.predictions ?? {}).flatMap((prediction) => Object.values(prediction.layers)));
+  const all = charts.flatMap((layers) => [...layers[kind], findEven(layers, kind), ...(kind === "normalised" && layers.spread ? [...layers.spread.low, ...layers.spread.high] : [])]);
+  return [Math.min(0, ...all), Math.max(...all) * 1.06];
+}
+
+const findEven = (layers, kind) => (kind === "normalised" ? 1 / layers.normalised.length : 1);
+
+function makeLayerChart(name, layers, kind, [low, high]) {
+  const values = layers[kind], spread = kind === "normalised" ? layers.spread : null, even = findEven(layers, kind);
   const toShare = (value) => (100 * (value - low)) / (high - low);
   const columns = values.map((value, i) => {
     const [from, to] = [toShare(Math.min(0, value)), toShare(Math.max(0, value))];
     const title = `layer ${layers.names[i]}: w ${layers.raw[i].toFixed(4)}, share ${layers.normalised[i].toFixed(4)}${layers.spread ? `; over ${layers.spread.runs} runs ${layers.spread.low[i].toFixed(3)} to ${layers.spread.high[i].toFixed(3)}` : ""}`;
     return make("div", { class: "mv-layer", title },
-      make("span", { class: "mv-layer-value", text: value.toFixed(2).replace("-", "−") }),
+      make("span", { class: "mv-layer-value", text: exact(value, 2) }),
       make("span", { class: "mv-layer-track" },
         make("i", { class: `mv-layer-bar${value < 0 ? " mv-below" : ""}`, style: { bottom: `${from}%`, height: `${to - from}%` } }),
         spread ? make("i", { class: "mv-whisker", style: { bottom: `${toShare(spread.low[i])}%`, height: `${toShare(spread.high[i]) - toShare(spread.low[i])}%` } }) : null,

@@ -85,7 +85,7 @@ function describePlayer(data) {
 function listLanes(data) {
   const { spectrogram } = data.payload.acoustics;
   const lanes = [{ key: "ruler", name: "", pixels: LANES.ruler, draw: drawRuler }, { key: "wave", name: "wave", pixels: LANES.wave, draw: drawWave }];
-  if (spectrogram) lanes.push({ key: "spectrogram", name: `0 to ${spectrogram.hertz / 1000} kHz`, note: "pitch in Hz", noteClass: "mv-pitch-name", pixels: LANES.spectrogram, draw: makeSpectrogramDrawer(data) });
+  if (spectrogram) lanes.push({ key: "spectrogram", name: "sound", note: `0 to ${spectrogram.hertz / 1000} kHz; pitch in Hz`, noteClass: "mv-pitch-name", pixels: LANES.spectrogram, draw: makeSpectrogramDrawer(data) });
   if (data.hasBranch("F")) lanes.push({ key: "frames", name: "frames", note: "logits each", pixels: LANES.frames, draw: drawFrames });
   for (const unit of data.tiers) {
     const source = data.tierSource(unit);
@@ -376,7 +376,7 @@ function makeLegend(view) {
       const limit = data.limit(emotion, scale);
       low.textContent = signed(-limit);
       high.textContent = signed(limit);
-      middle.textContent = `logits of a segment for ${emotion}, ${scale === "raw" ? "raw" : "centred over the emotions"}`;
+      middle.textContent = `late fusion's logits of a segment for ${emotion}, ${scale === "raw" ? "raw" : "centred over the emotions"}`;
     },
   };
 }
@@ -387,7 +387,8 @@ function makeUnitTables(view) {
   return ["T", "F", ...data.tiers].filter((unit) => data.units[unit]).map((unit) => {
     const { labels, starts, ends, name } = data.units[unit];
     const kind = () => (data.hasBranch(unit) ? data.classes : []);
-    const table = makeTable(`${labels.length} ${unit === "T" ? "word pieces" : name}`, () => [name, ...(starts ? ["start (s)", "end (s)"] : []), ...kind()], () => {
+    const head = () => (data.hasBranch(unit) ? `${name}; logits, ${selection.current().scale}` : name);
+    const table = makeTable(`${labels.length} ${unit === "T" ? "word pieces" : name}`, () => [head(), ...(starts ? ["start (s)", "end (s)"] : []), ...kind()], () => {
       const columns = kind().map((emotion) => data.values(unit, emotion, selection.current().scale));
       return labels.map((one, i) => [one, ...(starts ? [starts[i].toFixed(3), ends[i].toFixed(3)] : []), ...columns.map((column) => exact(column[i]))]);
     });

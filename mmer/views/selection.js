@@ -60,7 +60,8 @@ function describeSelection(data, state) {
   if (word !== null && "SPF".includes(unit)) parts.push(`${data.units.W && data.segmentAt("W", (span[0] + span[1]) / 2) >= 0 && data.units.W.words[data.segmentAt("W", (span[0] + span[1]) / 2)] === word ? "in" : "with"} “${data.wordName(word)}”`);
   parts.push(times);
   const values = data.tierValues(unit, emotion, scale);
-  if (values) parts.push(`${signed(values[segment])} logits for ${emotion}${scale === "raw" ? " (raw)" : ""}`);
+  const half = data.halved(state.role) ? ` (half of it, ${signed(values?.[segment] / 2)}, in combined)` : "";
+  if (values) parts.push(`${signed(values[segment])} logits for ${emotion} in late fusion${scale === "raw" ? ", raw" : ""}${half}`);
   else if (data.late) parts.push("no branch of its own");
   if (map && token !== null && unit === map.unit) {
     const plane = data.plane(map.unit, map.direction, map.layer, map.head);

@@ -204,3 +204,13 @@ def test_odd_words_do_no_harm(aligner, odd):
     else:
         assert {w.word for w in alignment.words} in ({0, 1, 2, 3, 4, 5, 6, 7}, {0, 1, 2, 3, 4, 5, 6, 7, 8})
     assert len(aligner.align(load_speech(YOUNG_MAN), make_transcript(BOOK[YOUNG_MAN])).words) == 8
+
+
+def test_a_full_dictionary_is_begun_anew_and_changes_nothing(aligner):
+    small, transcript = SphinxAligner(most_added=2), make_transcript(BOOK[YOUNG_MAN])
+    typed = [("HH", "IY"), ("HH", "IH"), ("HH", "EY"), ("HH", "AA"), ("HH", "IY")]
+    for phones in typed:
+        said = {"he": phones}
+        found = small.align(load_speech(YOUNG_MAN), transcript, pronunciations=said)
+        assert found == aligner.align(load_speech(YOUNG_MAN), transcript, pronunciations=said)
+        assert small._added <= 3

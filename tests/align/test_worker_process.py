@@ -97,6 +97,12 @@ def test_no_answer_in_time(start):
     assert worker._process is None  # ended, not left behind
 
 
+def test_noise_does_not_make_the_wait_longer(start):
+    worker = start(ECHO + "        for _ in range(100):\n            print('still loading', flush=True)\n            time.sleep(0.1)\n")
+    with pytest.raises(AlignmentError, match="no answer within 1 s"):
+        worker.ask({}, seconds=1)
+
+
 def test_a_start_that_fails_says_why(start):
     with pytest.raises(AlignmentError, match="did not start: no kalpy"):
         start('print(json.dumps({"error": "no kalpy"}))').start()

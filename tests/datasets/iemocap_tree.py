@@ -118,8 +118,9 @@ def write_alignment(root: Path, session: int, dialogue: str, turn: Said) -> Path
     at = 10
     for n, word in enumerate(w.strip(".,!?").upper() for w in turn.text.split() if not w.startswith("[")):
         words.append((at, at + 29, f"{word}(2)" if n % 3 == 1 else word))
-        phones += [(at, at + 9, "W SIL AH b"), (at + 10, at + 19, "AH W N i"), (at + 20, at + 29, "N AH SIL e")]
-        syllables.append((at, at + 29, "W_AH_N"))
+        vowel, last = (("AH", "N"), ("AX", "TD"), ("AXR", "KD"), ("IX", "TS"))[n % 4]  # of the older dictionary, too
+        phones += [(at, at + 9, f"W SIL {vowel} b"), (at + 10, at + 19, f"{vowel} W {last} i"), (at + 20, at + 29, f"{last} {vowel} SIL e")]
+        syllables.append((at, at + 29, f"W_{vowel}_{last}"))
         at += 30
         if n % 4 == 2:
             words.append((at, at + 4, "++LAUGHTER++" if n % 8 == 2 else "<sil>"))

@@ -149,3 +149,13 @@ def test_fingerprint_follows_the_content_alone(folder, tmp_path):
     here, there = read_manifest(write(folder, text)).fingerprint, read_manifest(write(elsewhere, text)).fingerprint
     changed = read_manifest(write(elsewhere, text.replace("anger", "sadness"))).fingerprint
     assert here == there != changed
+
+
+def test_blanks_around_names_make_no_other_speaker(tmp_path):
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "b.wav").touch()
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text("path,text,label,speaker,session,dialogue\na.wav,x,anger,one, 1,d \nb.wav,y, sadness,one ,1,d\n")
+    dataset = read_manifest(manifest)
+    assert dataset.speakers == ("one",) and dataset.sessions == ("1",)
+    assert {u.dialogue for u in dataset.utterances} == {"d"} and [u.label for u in dataset.utterances] == ["anger", "sadness"]

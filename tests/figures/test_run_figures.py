@@ -141,7 +141,7 @@ def test_confusion_difference_is_first_minus_second_around_zero():
     assert heat.zmin == -heat.zmax == pytest.approx(-10)
     texts = {(note.y, note.x): note.text for note in figure.layout.annotations}
     assert texts["sadness", "anger"] == "<b>−3.3</b>"
-    assert "&lt;i&gt;a" in figure.layout.xaxis.title.text
+    assert heat.hovertext[0][0] == "70.0 % in &lt;i&gt;a&lt;/i&gt;<br>60.0 % in b"
 
 
 def test_group_scores_have_their_intervals_and_count_folds_from_one():
@@ -152,7 +152,7 @@ def test_group_scores_have_their_intervals_and_count_folds_from_one():
     np.testing.assert_allclose(dots.error_x.array, [3, 3])
     np.testing.assert_allclose(dots.error_x.arrayminus, [4, 4])
     assert list(figure.layout.yaxis.ticktext) == ["fold 1", "fold 2"]
-    assert "95 % interval, utterances resampled" in figure.layout.xaxis.title.text
+    assert figure.layout.xaxis.title.text == "UA (%), 95 % interval,<br>utterances resampled"  # as wide as a phone
     assert figure.layout.shapes[0].x0 == pytest.approx(71)
 
 

@@ -1,7 +1,9 @@
 """Every number of the lesson is the stored analysis's: compared with slow sums of our own over the six shipped examples."""
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +16,9 @@ from mmer.lesson import lesson_from_json, lesson_to_json, render_lesson
 from mmer.lesson.cases_step import list_votes, pick_mended, pick_spoilt, teach_fusion
 from mmer.lesson.coattention_step import teach_coattention
 from mmer.lesson.evidence_steps import expect_highest, teach_evaluation, teach_evidence
-from mmer.lesson.markup import format_number
+from mmer.lesson.markup import format_number, note_rounding, write_sum
 from mmer.lesson.page import TEACHERS, list_steps
+from mmer.lesson.pictures import round_ticks
 from mmer.lesson.sound_steps import pick_layer, teach_frames, teach_layers, teach_segments
 from mmer.lesson.steps import Answer, Question, pick_sound, shuffle
 from mmer.lesson.sum_step import teach_sum
@@ -266,3 +269,82 @@ def test_numbers_are_written_as_people_read_them():
     assert format_number(-0.0004) == "0.000"
     assert format_number(-1.5, sign=True) == "−1.500" and format_number(1.5, sign=True) == "+1.500"
     assert format_number(47840, digits=0) == "47,840"
+
+
+def read_bars(picture):
+    """(key, index) -> (exact value, left and width of its bar in percent) of step 7's table."""
+    found = re.findall(r'value="([^"]+)" data-key="word\.([a-z.]+)\.(\d+)".*?style="left:([\d.]+)%;width:([\d.]+)%"', picture)
+    return {(key, int(i)): tuple(map(float, (value, left, width))) for value, key, i, left, width in found}
+
+
+def test_bars_of_logits_begin_in_the_middle_and_one_model_has_one_scale(clip):
+    picture = teach_evidence(clip).picture
+    bars = read_bars(picture)
+    assert len(bars) == 4 * len(clip.leave_one_out["labels"])
+    for models in (("drop.late", "contribution"), ("drop.early",), ("attention",)):
+        most = max(abs(value) for (key, _), (value, _, _) in bars.items() if key in models)
+        for (key, _), (value, left, width) in bars.items():
+            if key in models:
+                full, start = (100, 0) if key == "attention" else (50, 50)
+                assert width == pytest.approx(full * abs(value) / most, abs=0.01)
+                assert (left if value >= 0 else left + width) == pytest.approx(start, abs=0.02)
+    assert "relative to the longest of their column" not in picture and "begin in the middle" in picture
+
+
+def test_every_symbol_of_an_equation_is_named_below_it(clip, shelf):
+    for step, _, _ in list_steps(clip, shelf):
+        parts = re.split(r"(?=<div class=\"ml-equation\")", step.equation)[1:]
+        assert parts
+        for part in parts:
+            equation, _, told = part.partition('<p class="ml-where">')
+            used = set(re.findall(r"<mi[^>]*>([^<]+)</mi>", equation)) - set("12345678")
+            named = {name for text in re.findall(r"<var[^>]*>([^<]+)</var>", told) for name in (text, *text.split(","))}
+            assert used <= named, (step.key, used - named)
+
+
+def test_the_prediction_has_one_hat(clip, shelf):
+    html = render_lesson(clip, shelf)
+    assert "ŷ</mi>" in html and "ỹ</mi>" not in html
+    assert "rightly" not in html
+
+
+def test_every_term_of_a_sum_has_a_sign_and_rounding_is_said():
+    def written(*numbers, result):
+        terms = [(f'<data value="0">{number}</data>', "") for number in numbers]
+        return Numbers(write_sum(terms, result=f"<data>{result}</data>", label="sum")).text.replace("\u2009", "")
+
+    assert written("0.500", "0.000", "−0.200", result="0.300") == "0.500+0.000−0.200= 0.300sum"
+    assert written("0.333", "0.333", "0.333", result="1.000").endswith("1.000sum (rounded)")
+    assert written("1/2", "1/4", result="0.750") == "1/2+1/4= 0.750sum"
+    assert note_rounding(1 / 3, "0.333") == note_rounding(-0.5, "−0.50") == "" and note_rounding(0.3345, "0.333") == " (rounded)"
+
+
+def test_printed_sums_of_the_lesson_add_up_or_say_that_they_are_rounded(clip, shelf):
+    sums = re.findall(r'<p class="ml-sum">(.*?)</p>', render_lesson(clip, shelf))
+    ended = [s for s in sums if "ml-result" in s]
+    assert len(ended) > 8
+    for one in ended:
+        terms, _, result = one.partition("ml-result")
+        texts = re.findall(r'ml-term">(?:<span>)?(?:<data[^>]*>)?([^<]+)', terms)
+        numbers = [eval(t.replace("\u2009", "").replace("−", "-")) for t in texts]
+        assert all(t[0] in "+−" for t in texts[1:])
+        made, printed = sum(numbers), float(re.search(r"<data[^>]*>([^<]+)<", result)[1].replace("−", "-"))
+        assert ("(rounded)" in result) == (abs(made - printed) > 0.00051), one
+
+
+def test_ticks_are_round_and_the_axis_has_its_unit(shelf):
+    assert round_ticks(73.1, 76.2) == [74, 75, 76]
+    assert round_ticks(0.02, 0.98) == pytest.approx([0.2, 0.4, 0.6, 0.8])
+    assert round_ticks(-30, 1000) == [0, 500, 1000]
+    picture = teach_evaluation(shelf[0], shelf).picture
+    axis = picture[picture.index("ml-axis") :]
+    assert "UA (%)" in axis and all(f">{tick}<" in axis for tick in (74, 75, 76))
+
+
+def test_the_lesson_s_styles_are_for_what_the_lesson_draws():
+    root = Path(__file__).parents[2] / "mmer"
+    source = "".join(p.read_text() for p in [*root.glob("lesson/*.py"), root / "ui" / "lesson.py", root / "ui" / "lesson.js"])
+    source += "mm-running"  # of the stages, cards.py
+    source += " ".join(f"ml-{kind}" for kind in ("for", "against", "total", "share", "right", "wrong", "test", "both", "row-total"))
+    styled = set(re.findall(r"\.(m[lm]-[a-z-]+)", (root / "ui" / "lesson.css").read_text()))
+    assert {name for name in styled if name not in source} == set()

@@ -22,13 +22,12 @@ def test_a_data_set_from_the_shell(tmp_path, capsys):
     labels = "anger=anger,happiness=happiness,furious=anger"
     assert main(["extract", str(folder), "--features", str(tmp_path / "f"), "--labels", labels]) == 0
     out, err = capsys.readouterr()
-    assert out.startswith(
-        "voices: 2 utterances with features (compact): T 2, F 2, P 2, S 2, W 2; 0.00 h of sound\nleft out: 1\n  noise.wav: "
-    )
+    assert out.startswith("voices: 3 utterances of 3 speakers: anger 2, happiness 1, sadness 0, neutral 0\n")
+    assert "\n2 utterances with features (compact): T 2, F 2, P 2, S 2, W 2; 0.00 h of sound\nleft out: 1\n  noise.wav: " in out
     assert "clips: 3 to extract" in err and "clips: 3 of 3" in err
     assert main(["extract", str(folder), "--features", str(tmp_path / "f"), "--labels", labels.replace("furious=anger", "furious=")]) == 0
     out, err = capsys.readouterr()
-    assert "not in the data set: 1\n  row 4: label 'furious'\n" in out and err == ""
+    assert "not in the data set: 1\n      1  label 'furious'\n" in out and err == ""
 
 
 def test_words_alone(tmp_path, capsys):
@@ -36,7 +35,9 @@ def test_words_alone(tmp_path, capsys):
     for sound in folder.glob("*.wav"):
         sound.unlink()
     assert main(["extract", str(folder), "--features", str(tmp_path / "f"), "--no-audio"]) == 0
-    assert capsys.readouterr().out == "voices: 2 utterances with features (compact): T 2\n"
+    assert capsys.readouterr().out == (
+        "voices: 2 utterances of 2 speakers: anger 1, happiness 1, sadness 0, neutral 0\n2 utterances with features (compact): T 2\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ import soundfile
 from mmer.audio import load_audio
 from mmer.cache import FeatureCache
 from mmer.datasets.reading import read_dataset
-from mmer.encoders import PRESETS
 from mmer.errors import DataError
+from mmer.presets import PRESETS
 from mmer.results import EMOTIONS
 from mmer.training.extract import extract_speech
 from mmer.training.feature_set import extract_dataset, read_feature_set
@@ -281,7 +281,7 @@ def is_running(pid):
 def test_shards_at_the_same_time_make_one_whole(speech, undisturbed, tmp_path):
     command = [sys.executable, "-m", "mmer", "extract", str(speech), "--features", str(tmp_path), "--workers", "1", "--shard"]
     running = [subprocess.Popen([*command, f"{n}/2"], cwd=ROOT, stdout=subprocess.PIPE, text=True) for n in (1, 2)]
-    said = [process.communicate(timeout=120)[0].splitlines()[0] for process in running]
+    said = [process.communicate(timeout=120)[0] for process in running]
     assert ["2 utterances with features" in said[0], "1 utterances with features" in said[1]] == [True, True]
     cache = FeatureCache(tmp_path)
     assert read_feature_set(read_dataset(speech), cache) == read_feature_set(read_dataset(speech), undisturbed)

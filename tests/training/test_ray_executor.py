@@ -113,20 +113,26 @@ def test_node_that_sees_other_folders_says_so(tmp_path):
 
 def test_folder_of_a_lost_node_is_waited_for(corpus, features, tmp_path):
     folder = claim_cells(corpus, features, tmp_path, ["short"])["short"]
-    held = threading.Event()
+    held, ended = threading.Event(), threading.Event()
 
     def train():
         with hold(folder):
             held.set()
-            time.sleep(1.5)
+            ended.wait(60)
 
     other = threading.Thread(target=train)
     other.start()
-    held.wait()
+    assert held.wait(60)
+    begun = time.monotonic()
     wait_until_free(folder, seconds=0.1)  # not for ever
-    assert is_held(folder)
-    wait_until_free(folder, seconds=60)
-    assert not is_held(folder)
+    assert is_held(folder) and time.monotonic() - begun >= 0.1
+    waiting = threading.Thread(target=wait_until_free, args=(folder,), kwargs={"seconds": 60})
+    waiting.start()
+    waiting.join(0.2)
+    assert waiting.is_alive()
+    ended.set()
+    waiting.join(60)
+    assert not waiting.is_alive() and not is_held(folder)
     other.join()
 
 

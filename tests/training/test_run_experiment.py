@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,10 +14,13 @@ import pandas as pd
 import pytest
 from planted_sentences import write_sentences
 
+from mmer.cli import main
 from mmer.errors import DataError
 from mmer.heads import load_head
 from mmer.training.experiment import Experiment
-from mmer.training.run_experiment import claim_experiment, cut_groups, prepare_experiment, run_experiment
+from mmer.training.promote import promote_run
+from mmer.training.run_experiment import claim_experiment, cut_groups, cut_ratings, prepare_experiment, run_experiment
+from mmer.training.run_report import format_run
 from mmer.training.run_status import read_status
 from mmer.training.runs import RunFolder
 from mmer.training.stack import Member
@@ -185,3 +189,59 @@ def test_session_folds_test_whole_sessions(sentences, tmp_path):
     run_experiment(folder, say=lambda line: None)
     test = folder.read_predictions().query("part == 'test'")
     assert all(len(group["session"].unique()) == 1 for _, group in test.groupby("fold")) and test["session"].nunique() == 3
+
+
+def test_a_unit_that_no_utterance_has_is_named(sentences, tmp_path):
+    data = write_sentences(tmp_path / "data", speakers=4, each=4)
+    told = replace(sentences, data=str(data), features=str(tmp_path / "cache"), fusion="late", units=("T", "F"), folds=2)
+    add_files(data)
+    folder = prepare_experiment(tmp_path / "runs", "silent", told)
+    with pytest.raises(DataError, match=r"No utterance of .* has the unit F: .*is not a recording"):
+        run_experiment(folder, say=lambda line: None)
+
+
+def test_runs_that_never_had_a_finite_loss_are_named_and_no_heads(undisturbed, tmp_path):
+    folder = RunFolder(shutil.copytree(undisturbed.path, tmp_path / "steep"))
+    results = folder.read("results")
+    for run in results["runs"]:
+        run["validation_loss"] = None  # as write_done leaves it
+    folder.write("results", results)
+    assert "Without a finite validation loss, so untrained: fold 1 repetition 1, fold 2 repetition 1" in format_run(folder)
+    with pytest.raises(DataError, match="No run of steep had a finite validation loss"):
+        promote_run(folder, name="x", out=tmp_path / "heads")
+
+
+def add_files(manifest):
+    """Files in the place of all recordings, each other bytes."""
+    for path in pd.read_csv(manifest)["path"]:
+        (manifest.parent / path).parent.mkdir(exist_ok=True)
+        (manifest.parent / path).write_text(f"not the sound of {path}")
+
+
+def test_other_recordings_are_refused(sentences, tmp_path):
+    data = write_sentences(tmp_path / "data", speakers=4, each=4)
+    told = replace(sentences, data=str(data), features=str(tmp_path / "cache"), fusion="linear", units=("F",), folds=2)
+    add_files(data)
+    folder = prepare_experiment(tmp_path / "runs", "sound", told)
+    (data.parent / "s0" / "0.wav").write_text("another sound")
+    with pytest.raises(DataError, match=r"Recordings or alignment files of .* have changed since the experiment sound was made"):
+        run_experiment(folder, say=lambda line: None)
+
+
+def test_ratings_become_thirds_and_other_columns_stay_out():
+    values = {f"u{i}": str(1 + i / 10) for i in range(30)}
+    thirds = cut_ratings(values)
+    assert [list(thirds.values()).count(v) for v in sorted(set(thirds.values()))] == [10, 10, 10]
+    assert thirds["u0"] == "1 low, up to 1.96667" and thirds["u29"].startswith("3 high, above")
+    assert cut_ratings(values | {"u0": "loud"}) == {} and cut_ratings({"a": "", "b": ""}) == {}
+
+
+def test_resume_takes_no_other_settings(undisturbed, capsys):
+    assert main(["train", "--resume", str(undisturbed.path), "--epochs", "3", "--units", "T"]) == 2
+    assert "leave out --units, --epochs" in capsys.readouterr().err
+
+
+def test_the_shell_says_what_the_parts_share_before_and_after(undisturbed, capsys):
+    assert main(["train", "--resume", str(undisturbed.path)]) == 0
+    out = capsys.readouterr().out
+    assert out.count("speakers   train and test: none shared") == 2

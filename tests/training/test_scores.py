@@ -357,3 +357,11 @@ def test_choice_of_equals_is_the_first_and_of_other_splits_is_refused():
 def test_bad_predictions_are_refused(spoil, message):
     with pytest.raises(DataError, match=message):
         scores.summarise(spoil(plant_predictions()))
+
+
+@pytest.mark.parametrize("name", ["repetition", "predicted", "fold", "speaker"])
+def test_metadata_may_be_called_what_it_likes(name):
+    predictions = plant_predictions(seed=3)
+    values = {u: "ab"[i % 2] for i, u in enumerate(sorted(predictions["utterance"].unique()))}
+    plain = scores.summarise(predictions, metadata={"room": values}, resamples=20)["slices"]["room"]
+    assert scores.summarise(predictions, metadata={name: values}, resamples=20)["slices"][name] == plain

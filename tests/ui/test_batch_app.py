@@ -88,8 +88,32 @@ def test_a_cancelled_batch_hands_over_what_it_has(handlers, sent, tmp_path, monk
     assert "Stopping" in handlers.cancel(session)
     *_, last = run
     assert "Cancelled after" in last[0] and "of 4 recordings" in last[0]
+    assert handlers.cancel(session) == gr.skip()
     rows = list(csv.DictReader(io.StringIO(Path(last[2].value["path"] if isinstance(last[2].value, dict) else last[2].value).read_text())))
     assert 2 <= len(rows) < 4 and rows[0]["words"] == "four of hearts"
+
+
+def test_cancel_speaks_only_of_a_batch_that_is_on(handlers, sent):
+    session = BatchSession()
+    assert handlers.cancel(session) == gr.skip()
+    assert not handlers.wait(session).interactive
+    assert "Stopping" in handlers.cancel(session)  # while it waits for its turn
+    first, last = handlers.run(session, sent[0], None, "none", "late-fs")
+    assert "0 of 3" in first[0] and last[0] == '<p class="mb-progress">Cancelled after 0 of 3 recordings.</p>'
+    assert handlers.cancel(session) == gr.skip()
+
+
+def test_what_an_older_batch_found_is_gone_when_the_next_begins_or_can_t(handlers, sent, tmp_path):
+    (tmp_path / "bad.csv").write_text("file,text\none.wav,x\n")
+    session = BatchSession()
+    handlers.wait(session)
+    with pytest.raises(gr.Error, match="path"):
+        list(handlers.run(session, sent[0], str(tmp_path / "bad.csv"), "none", "late-fs"))
+    told, table, *files, analyse = handlers.fail(session)
+    assert (told, table) == ("", "") and analyse.interactive and not any(file.visible for file in files)
+    assert handlers.cancel(session) == gr.skip()
+    begun = next(handlers.run(session, sent[0], None, "none", "late-fs"))
+    assert begun[1] == "" and not any(file.visible for file in begun[2:4])
 
 
 def test_what_a_file_says_is_escaped():

@@ -10,6 +10,10 @@ from playwright.sync_api import expect
 from test_browser import PATIENCE
 
 pytestmark = pytest.mark.browser
+BARS = """(cells) => cells.map((cell) => {
+  const { backgroundSize, backgroundPositionX, backgroundOrigin } = getComputedStyle(cell);
+  return [cell.innerText, `${backgroundSize} | ${backgroundPositionX} ${backgroundOrigin}`];
+})"""
 CARDS = Path("/usr/share/pocketsphinx/test/data/cards")
 
 
@@ -43,6 +47,10 @@ def test_two_recordings_with_their_words_become_a_table(page, tmp_path):
     rows = page.locator(".mb-table tbody tr")
     expect(rows).to_have_count(2)
     expect(rows.first).to_contain_text("four of hearts <i>")
+    bars = page.locator(".mb-table td.mb-number").evaluate_all(BARS)
+    assert len(bars) == 8
+    for share, bar in bars:  # from the left, on a track as wide as the cell
+        assert bar == f"{share.replace(' ', '')} 3px, 100% 3px | 0px content-box"
     with page.expect_download() as download:
         page.click("#batch-csv")
     with open(download.value.path(), encoding="utf-8") as file:

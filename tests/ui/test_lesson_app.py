@@ -255,3 +255,15 @@ def test_the_page_on_limits_names_the_law_the_licences_and_what_is_kept(open_les
         "Polish",
     ):
         expect(about).to_contain_text(part)
+
+
+def test_a_label_that_does_not_fit_never_reads_as_another_word(open_lesson):
+    page = open_lesson("#learn-1", width=390, height=844)
+    cut = page.evaluate(
+        """[...document.querySelectorAll(".ml-page:not([hidden]) .ml-tile > span")].filter((label) => {
+            const [text, tile] = [label.getBoundingClientRect(), label.parentElement.getBoundingClientRect()];
+            const fits = text.left >= tile.left - 1 && text.right <= tile.right + 1 && label.scrollWidth <= label.clientWidth + 1;
+            return label.textContent && !fits && !(label.clientWidth <= tile.width + 1 && getComputedStyle(label).textOverflow === "ellipsis");
+        }).map((label) => label.textContent)"""
+    )
+    assert cut == []

@@ -1,22 +1,35 @@
 """The Train tab over loopback and in a real browser: check, start, watch, stop, resume, compare; and what strangers get."""
 
 import os
+import shutil
 import signal
 import time
 
 import gradio as gr
 import pytest
+import torch
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from playwright.sync_api import expect
 from train_cases import fill_form, make_workshop, write_data
 
 from mmer.training.run_status import find_birth, read_status
-from mmer.training.workshop import PUBLIC
+from mmer.training.settings import PROTOCOL, SETTINGS
+from mmer.training.workshop import PUBLIC, load_engine
 from mmer.ui import launch_options, train
 from mmer.ui.train_handlers import FIELDS
 
 PATIENCE = 90_000  # ms
+# titles of axes that reach beyond their figure
+CUT_TITLES = """() => [...document.querySelectorAll(".js-plotly-plot")].flatMap((plot) => {
+  const { left, right } = plot.getBoundingClientRect();
+  const titles = [...plot.querySelectorAll(".xtitle, .x2title")].map((title) => [title.textContent, title.getBoundingClientRect()]);
+  return titles.filter(([, box]) => box.left < left - 1 || box.right > right + 1).map(([text]) => text);
+})"""
+LINES = """(blocks) => blocks.map((block) => [
+  Math.round(block.getBoundingClientRect().top) * 2 + (block.closest("#protocol") ? 1 : 0),
+  block.querySelector("input").getBoundingClientRect().top,
+])"""
 EVIL = "<img src=x onerror=alert(1)> ${1+1} {{x}}"
 
 
@@ -185,6 +198,28 @@ def test_words_of_the_data_are_text(open_page, address):
 
 
 @pytest.mark.browser
+def test_fields_of_a_row_and_panels_stand_on_one_line(open_page, address, shop):
+    finish_one(shop)
+    page = open_page(address)
+    for name in ("protocol", "train-settings"):
+        page.click(f"#{name} button")
+        page.locator(f"#{name} .mm-numbers input").first.wait_for()
+    fields = page.locator(".mm-numbers .block:has(input)").evaluate_all(LINES)
+    assert len(fields) == len((*PROTOCOL, *SETTINGS)) and len({row for row, _ in fields}) < len(fields) / 2
+    assert all(abs(one - other) < 1 for row, one in fields for again, other in fields if row == again)
+
+    def find_left(selector):
+        return page.locator(selector).filter(visible=True).first.bounding_box()["x"]
+
+    assert find_left("#estimate p") == pytest.approx(find_left("#data-set"), abs=1)
+    page.get_by_role("tab", name="Experiments").click()
+    page.locator(".mm-runs button").first.wait_for()
+    assert find_left(".mm-runs button") == pytest.approx(find_left("#train-tabs"), abs=3)
+    page.get_by_role("tab", name="Compare").click()
+    assert find_left("#comparison p, #comparison h2") == pytest.approx(find_left("#train-tabs"), abs=1)
+
+
+@pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_scrolls_in_one_direction(open_page, address, shop, scheme):
     finish_one(shop)
@@ -195,6 +230,9 @@ def test_a_phone_scrolls_in_one_direction(open_page, address, shop, scheme):
     page.wait_for_selector("#groups .main-svg")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.locator("#run-head").bounding_box()["width"] > 280  # below the list, not beside it
+    assert page.evaluate(CUT_TITLES) == []
+    turned = page.locator("#confusion .js-plotly-plot").evaluate("plot => getComputedStyle(plot).filter")
+    assert (turned == "none") == (scheme == "light")
 
 
 def finish_one(shop):
@@ -207,9 +245,12 @@ def finish_one(shop):
         assert read_status(shop.find(key)).state == "finished"
 
 
-def test_every_handler_answers_twice(address, shop):
+def test_every_handler_answers_twice(tmp_path):
+    shop = make_workshop(tmp_path)  # of its own: an opened page shows the newest experiment
+    write_data(tmp_path / "data", extra_rows=["clips/0-0.wav,Calm.,calm,voice0,male"])
     finish_one(shop)
-    visitor = Client(address, verbose=False)
+    app, url = serve(shop)
+    visitor = Client(url, verbose=False)
     for _ in range(2):
         assert "48 utterances" in str(visitor.predict(*ask_form(), api_name="/check_data"))
         assert "about 1 min 15 s" in str(visitor.predict(*ask_form(), api_name="/expect_fusion"))
@@ -223,6 +264,51 @@ def test_every_handler_answers_twice(address, shop):
         assert "Choose two" in str(visitor.predict(None, None, api_name="/compare_experiments"))
         with pytest.raises(AppError, match="is not being trained: it is finished"):
             visitor.predict(api_name="/stop_experiment")
+    app.close()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="asks for a GPU where there is none")
+def test_a_gpu_that_is_not_here_is_told_in_the_estimate_s_place(tmp_path):
+    shop = make_workshop(tmp_path, load=load_engine)
+    write_data(tmp_path / "data")
+    app, url = serve(shop)
+    visitor = Client(url, verbose=False)
+    asked = ask_form(unit="T", device="cuda")
+    for answer in (visitor.predict(*asked, api_name="/check_data")[1], visitor.predict(*asked, api_name="/expect_device")[0]):
+        assert "mm-problem" in answer and "Device cuda: PyTorch finds no GPU here; use cpu, or auto" in answer
+    with pytest.raises(AppError, match="PyTorch finds no GPU here"):
+        visitor.predict("x", *asked, api_name="/start_experiment")
+    assert shop.list() == []
+    app.close()
+
+
+@pytest.mark.browser
+def test_the_package_s_own_engine_from_the_check_to_the_scores(open_page, tmp_path):
+    """Text alone: its encoder is quick, and no sound has to lie beside the manifest."""
+    shop = make_workshop(tmp_path, load=load_engine)
+    shutil.rmtree(write_data(tmp_path / "data") / "clips")
+    app, url = serve(shop)
+    page = open_page(url)
+    page.click("#data-set input")
+    page.get_by_role("option", name="voices").click()
+    page.get_by_role("radio", name="Linear", exact=True).check()
+    page.locator("#unit-choice").get_by_role("radio", name="T text").check()
+    fill_protocol(page, 2, 1)
+    page.click("#train-settings button")
+    fill_fresh(page, page.locator("#set-epochs input"), "2")
+    fill_fresh(page, page.locator("#set-hidden input"), "8")
+    page.click("#check-data")
+    expect(page.locator(".mm-report")).to_contain_text("48 utterances of 6 speakers", timeout=PATIENCE)
+    expect(page.locator("#estimate")).to_contain_text("more to extract", timeout=PATIENCE)
+    page.click("#start-run")
+    expect(page.locator("#run-head h2")).to_contain_text("voices-linear-t", timeout=PATIENCE)
+    expect(page.locator("#run-head .mm-badge")).to_have_text("finished", timeout=PATIENCE)
+    expect(page.locator("#scores")).to_contain_text("mean over 2 runs")
+    page.wait_for_selector("#run-layers .main-svg")
+    told = shop.view("run/voices-linear-t")
+    assert (told.experiment.units, told.experiment.model, told.experiment.epochs) == (("T",), {"hidden": 8}, 2) and told.has_heads
+    assert page.locator("#scores dd").first.inner_text() == f"{100 * told.scores['ua']:.1f} %"
+    app.close()
 
 
 @pytest.mark.parametrize("path", ["/etc", "../../..", "voices/../../secret"])

@@ -21,6 +21,7 @@ from mmer.training.run_status import find_birth, read_status
 from mmer.training.run_view import find_paper_ua, measure_folds
 from mmer.training.settings import SETTINGS, build_experiment, default_of, suggest_name, write_command
 from mmer.training.workshop import PUBLIC, load_engine
+from mmer.ui.train_cards import describe_time
 
 PATIENCE = 180  # seconds; a busy machine starts a process slowly
 
@@ -105,13 +106,17 @@ def test_labels_are_pairs_and_never_a_file(tmp_path, monkeypatch):
     assert read_pairs("angry=anger, calm=,") == same | {"angry": "anger", "calm": ""}
     assert read_pairs("neutral=") == same | {"neutral": ""}
     assert read_pairs(" ") == {}
-    secret = tmp_path / "a=b"
-    secret.write_text('{"a": "anger"}')
+    for name in ("a=b", "a=b,"):
+        (tmp_path / name).write_text('{"a": "anger"}')
     with pytest.raises(DataError, match="has not the form label=emotion"):
         read_pairs(str(tmp_path / "labels.json"))
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="'b'; choose one of"):
         read_pairs("a=b")
+    with pytest.raises(DataError, match="'b'; choose one of"):
+        read_pairs("a=b,")
+    many = ",".join(f"label{i}=anger" for i in range(60))  # longer than a file's name may be
+    assert read_pairs(many) == same | {f"label{i}": "anger" for i in range(60)}
 
 
 def test_a_check_counts_what_the_manifest_says(shop):
@@ -161,7 +166,7 @@ def test_an_empty_form_is_the_paper_s_settings():
         ({"folds": 2.5}, "Folds is 2.5: it must be a whole number"),
         ({"seed": float("nan")}, "Seed is nan"),
         ({"learning_rate": "fast"}, "'fast' is no number"),
-        ({"heads": 7}, "Attention heads is 7: it must divide 384"),
+        ({"fusion": "transformer", "heads": 7}, "Attention heads is 7: it must divide 384"),
         ({"fusion": "late", "units": []}, "name different ones"),
         ({"fusion": "coattention", "units": []}, "Coattention needs T"),
         ({"fusion": "magic"}, "Model 'magic'|magic"),
@@ -208,6 +213,10 @@ def test_progress_of_folds_counts_runs_and_epochs():
     assert (first.finished, first.runs, first.epoch, first.ua, first.validation_ua) == (1, 2, 2, 0.7, 0.2)
     assert first.share == pytest.approx((1 + 0.2) / 2)
     assert (second.finished, second.share, second.ua, second.validation_ua) == (0, 0.0, None, None)
+
+
+def test_times_are_told_as_exactly_as_they_are_known():
+    assert [describe_time(s) for s in (75, 119.7, 781, 3580, 5240)] == ["1 min 15 s", "2 min", "13 min", "1 h 00 min", "1 h 27 min"]
 
 
 # experiments

@@ -58,7 +58,7 @@ def read_table(page, name):
 
 
 def numbers(row):
-    return [float(cell) for cell in row]
+    return [float(cell.replace("−", "-")) for cell in row]
 
 
 def tile(page, unit, index):

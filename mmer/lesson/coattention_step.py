@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 
 from ..results import Coattention
-from .markup import call, fold, format_number, frac, gap, math, mi, mo, row, subsup, sup, var, where, write_number, write_sum, write_table
+from .markup import call, fold, format_number, frac, lines, math, mi, mo, row, subsup, sup, var, where, write_number, write_sum, write_table
 from .material import LessonClip
 from .pictures import draw_map
 from .sound_steps import row_of
@@ -41,7 +41,7 @@ ATTENTION = math(call("Attention", bold("Q"), mo(","), bold("K"), mo(","), bold(
     (var("softmax"), "makes each row of weights sum to 1"),
     (var("Attention"), "is what the askers take away"),
 )
-PROJECTIONS = math(project("Q", "6", "i"), gap(), project("K", "7", "j"), gap(), project("V", "8", "j")) + where(
+PROJECTIONS = math(lines(project("Q", "6", "i"), project("K", "7", "j"), project("V", "8", "j"))) + where(
     (", ".join(var(letter, above="n", bold=True) for letter in "QKV"), "are those above"),
     (var("U", above="i,n", bold=True), f"holds the vectors {var('u', 'k', 'i,n', bold=True)} of Equation 1 for the asking side {var('i')}"),
     (var("U", above="j,n", bold=True), f"those for the answering side {var('j')}"),

@@ -55,7 +55,7 @@ DROP = math(
     mtext("(clip)"),
     mo("−"),
     sub(mi("z"), mi("c")),
-    mtext("(clip without word\u00a0"),
+    mtext("(clip without\u00a0"),
     mi("k"),
     mtext(")"),
 ) + where(

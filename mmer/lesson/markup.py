@@ -107,12 +107,19 @@ def mn(value: str) -> str:
     return f"<mn>{escape(value)}</mn>"
 
 
-def mo(sign: str) -> str:
-    return f"<mo>{escape(sign)}</mo>"
+def mo(sign: str, *, grows: bool = True) -> str:
+    """An operator; brackets grow with what stands beside them, unless told not to."""
+    fixed = "" if grows else ' stretchy="false"'
+    return f"<mo{fixed}>{escape(sign)}</mo>"
 
 
 def mtext(words: str) -> str:
     return f"<mtext>{escape(words)}</mtext>"
+
+
+def lines(*rows: str) -> str:
+    """Equations below each other."""
+    return f"<mtable>{''.join(f'<mtr><mtd>{one}</mtd></mtr>' for one in rows)}</mtable>"
 
 
 def gap() -> str:

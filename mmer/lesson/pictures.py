@@ -82,8 +82,8 @@ def draw_tile(tile: Tile, low: float, high: float) -> str:
         return ""
     left, right = (min(100.0, max(0.0, place(t, low, high))) for t in (tile.start, tile.end))
     kind = "ml-tile ml-chosen" if tile.marked else "ml-tile"
-    shown = escape(tile.label) if right - left > 2.2 else ""  # lesson.css cuts what does not fit, with an ellipsis
-    return f'<span class="{kind}" style="left:{left}%;width:{right - left:.3f}%" title="{escape(tile.label)}"><span>{shown}</span></span>'
+    name = escape(tile.label)  # lesson.css shows it where all of it fits
+    return f'<span class="{kind}" style="left:{left}%;width:{right - left:.3f}%" title="{name}"><span>{name}</span></span>'
 
 
 def draw_bars(bars: Sequence[Bar], *, label: str, low: float | None = None, high: float | None = None, even: float | None = None) -> str:
@@ -149,7 +149,7 @@ def draw_dots(
 ) -> str:
     """Groups of named values on one axis with round ticks, and upright lines at named values."""
     values = [v for _, points in groups for _, v in points] + [v for _, v in lines]
-    margin = 0.08 * (max(values) - min(values))
+    margin = 0.12 * (max(values) - min(values))
     low, high = min(values) - margin, max(values) + margin
     marks = "".join(f'<i class="ml-upright" style="left:{place(v, low, high)}%"></i>' for _, v in lines)
     rows = []

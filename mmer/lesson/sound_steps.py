@@ -173,7 +173,7 @@ def teach_segments(clip: LessonClip) -> Step:
         gap(),
         mi("i"),
         mo("∈"),
-        mo("{") + mo(",").join(mi(i) for i in "PWS") + mo("}"),
+        mo("{", grows=False) + mo(",").join(mi(i) for i in "PWS") + mo("}", grows=False),
     ) + where(
         (var("u", "k", "i,l,n", bold=True), f"is the vector of segment {var('k')} in layer {var('l')} of clip {var('n')}"),
         (var("i"), f"its kind: phone ({var('P')}), word ({var('W')}) or syllable ({var('S')})"),

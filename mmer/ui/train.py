@@ -22,6 +22,7 @@ from .train_handlers import CHECK_FIRST, CHOICES, FIELDS, TrainHandlers, TrainSe
 
 FIRST_UNITS = ["T", "F", "S"]  # of the paper's best late fusion
 TICK = 2.0  # seconds between two looks at the disk
+LOOK: dict[str, Any] = {"queue": False, "show_progress": "hidden"}  # after an action
 VALIDATION_NAMES = {"random": "random utterances (the paper's)", "speaker": "whole speakers", "session": "whole sessions (reference [5]'s)"}
 BY_NAMES = {"auto": "sessions where there are any (the paper's)", "session": "sessions", "speaker": "speakers"}
 PRESET_NAMES = {"compact": "compact (offline, half-size encoders)", "paper": "paper (wav2vec2-base and BERT-base)"}
@@ -145,15 +146,16 @@ def build(workshop: Workshop) -> TrainTab:
             comparison = build_comparison()
     timer = gr.Timer(TICK, active=False)
     wire_form(handlers, form, session)
-    form.start.click(
+    started = form.start.click(
         handlers.start,
         [session, form.name, *form.asked],
-        [tabs, form.name, *board.shown],
+        [tabs, form.name],
         show_progress_on=[form.estimate],
         trigger_mode="once",
         api_name="start_experiment",
         **HIDDEN,
     )
+    started.success(handlers.refresh, session, board.shown, api_visibility="private", **LOOK)
     wire_board(handlers, board, session)
     wire_comparison(handlers, comparison, compare_tab)
     timer.tick(handlers.refresh, session, board.shown, trigger_mode="once", api_name="refresh_experiments", **POLL)
@@ -365,12 +367,14 @@ def wire_board(handlers: TrainHandlers, board: Board, session: gr.State) -> None
     acting = {"stop": handlers.stop, "resume": handlers.resume}
     for name, handler in acting.items():
         button: gr.Button = getattr(board, name)
-        button.click(
-            handler, session, board.shown, show_progress_on=[board.head], trigger_mode="once", api_name=f"{name}_experiment", **HIDDEN
+        acted = button.click(
+            handler, session, None, show_progress_on=[board.head], trigger_mode="once", api_name=f"{name}_experiment", **HIDDEN
         )
+        acted.success(handlers.refresh, session, board.shown, api_visibility="private", **LOOK)
     board.delete.click(handlers.ask_delete, session, [board.question, board.ask], api_name="ask_delete", **POLL)
     board.no.click(lambda: gr.Column(visible=False), None, board.question, api_visibility="private", show_progress="hidden")
-    board.yes.click(handlers.delete, session, board.shown, trigger_mode="once", api_name="delete_experiment", **QUIET)
+    deleted = board.yes.click(handlers.delete, session, None, trigger_mode="once", api_name="delete_experiment", **QUIET)
+    deleted.success(handlers.open, session, board.shown, api_visibility="private", **LOOK)
     exported = board.export.click(
         handlers.export, session, board.download, show_progress_on=[board.head], api_name="export_experiment", **HIDDEN
     )

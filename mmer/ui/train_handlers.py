@@ -84,7 +84,7 @@ class TrainHandlers:
         """A new experiment in a process of its own; the page goes to it."""
         session.chosen = self.workshop.start(read_form(values), name or "", checked=session.checked)
         session.seen = None
-        return gr.Tabs(selected="runs"), "", *self.refresh(session)
+        return gr.Tabs(selected="runs"), ""
 
     # experiments
 
@@ -124,25 +124,24 @@ class TrainHandlers:
         session.chosen, session.seen = key, None
         return self.refresh(session)
 
-    @for_people
-    def stop(self, session: TrainSession) -> tuple:
-        self.workshop.stop(session.chosen or "")
-        return self.refresh(session)
+    # What acts shows nothing itself: its answer waits in Gradio's queue, and may reach the page after that of a later look.
 
     @for_people
-    def resume(self, session: TrainSession) -> tuple:
+    def stop(self, session: TrainSession) -> None:
+        self.workshop.stop(session.chosen or "")
+
+    @for_people
+    def resume(self, session: TrainSession) -> None:
         self.workshop.resume(session.chosen or "")
-        return self.refresh(session)
 
     def ask_delete(self, session: TrainSession) -> tuple:
         name = (session.chosen or "/").partition("/")[2]
         return gr.Column(visible=True), train_cards.write_question(f"Delete {name} with its heads and predictions for good?")
 
     @for_people
-    def delete(self, session: TrainSession) -> tuple:
+    def delete(self, session: TrainSession) -> None:
         self.workshop.delete(session.chosen or "")
         session.chosen = session.seen = None
-        return self.open(session)
 
     @for_people
     def export(self, session: TrainSession) -> str:

@@ -50,7 +50,10 @@ def test_two_recordings_with_their_words_become_a_table(page, tmp_path):
     bars = page.locator(".mb-table td.mb-number").evaluate_all(BARS)
     assert len(bars) == 8
     for share, bar in bars:  # from the left, on a track as wide as the cell
-        assert bar == f"{share.replace(' ', '')} 3px, 100% 3px | 0px content-box"
+        assert bar == f"{share.replace(' ', '')} 3px, 100% 3px | 0px, 0px content-box, content-box"
+    page.click("#batch-cancel")  # nothing runs: nothing is said
+    page.wait_for_timeout(500)
+    expect(page.locator("#batch-progress")).to_contain_text("2 recordings in")
     with page.expect_download() as download:
         page.click("#batch-csv")
     with open(download.value.path(), encoding="utf-8") as file:

@@ -9,7 +9,8 @@ from html import escape
 from ..views.payload import encode_sound
 from .cases_step import teach_fusion
 from .coattention_step import teach_coattention
-from .evidence_steps import teach_evaluation, teach_evidence
+from .evaluation_step import teach_evaluation
+from .evidence_step import teach_evidence
 from .material import LessonClip
 from .sound_steps import teach_frames, teach_layers, teach_segments
 from .steps import Question, Step, StepNotPossible
@@ -17,7 +18,7 @@ from .sum_step import teach_sum
 
 MEASURE = (
     '<p><button type="button" class="ml-button" data-press="lesson-measure">Ask the models again, now</button>'
-    ' <span class="ml-caption">leaves out every word of “{}” in turn; takes some seconds.</span></p>'
+    ' <span class="ml-caption">leaves out every word of “{}” in turn; takes seconds, for a long clip minutes.</span></p>'
 )
 Teacher = Callable[[LessonClip, Sequence[LessonClip]], Step]
 

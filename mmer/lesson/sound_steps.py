@@ -78,7 +78,7 @@ def teach_frames(clip: LessonClip) -> Step:
         f"a vector of {write_number(frames.dim, 'frames.dim', digits=0)} numbers. Nothing else of the sound reaches the "
         "fusion models.</p>"
     )
-    numbered = (mi(name) + mo("=") + mtext("1 …\u00a0") + mi(last) for name, last in (("f", "K"), ("l", "L")))
+    numbered = (mi(name) + mo("=") + mtext("1…") + mi(last) for name, last in (("f", "K"), ("l", "L")))
     equation = math(state, mo("∈"), sup(mi("ℝ"), mi("D")), gap(), gap().join(numbered)) + where(
         (var("u", "f", "F,l,n", bold=True), f"is the vector of frame {var('f')} in layer {var('l')} of clip {var('n')}"),
         (var("F"), "stands for frames"),

@@ -57,6 +57,7 @@ class LessonSession:
     clip: LessonClip | None = None  # None before the tab was opened
     stop: StopFlag = field(default_factory=StopFlag)  # of the run in progress
     problem: str = ""  # why the last run brought nothing, until it was said
+    unseen: bool = False  # whether the last run's clip is still to be shown
 
     def begin(self) -> StopFlag:
         self.stop.set()
@@ -106,7 +107,7 @@ def build(analyzer: Analyzer, tab: gr.Tab, *, examples: Sequence[Example], is_pu
             (measure, handlers.measure, [session], "lesson_measure"),
         )
     ]
-    cancel.click(handlers.cancel, [session, status], status, queue=False, cancels=runs, api_name="lesson_cancel", **QUIET)
+    cancel.click(handlers.cancel, [session, status], [status, chosen, pages], queue=False, cancels=runs, api_name="lesson_cancel", **QUIET)
 
 
 def wire_run(
@@ -163,6 +164,7 @@ class Handlers:
 
     def show_run(self, session: LessonSession) -> tuple[Any, str]:
         """The clip that a run brought; no example is chosen while a visitor's own is shown."""
+        session.unseen = False
         return gr.Dropdown(value=session.clip.name or None if session.clip else None), self.show(session)
 
     @for_people
@@ -199,23 +201,25 @@ class Handlers:
 
     def run(self, session: LessonSession, prepare: Callable[[StopFlag], Work]) -> Iterator[str]:
         """The stages while the work that `prepare` gives runs; its clip is then the lesson's."""
-        session.problem, stop = "Something went wrong.", session.begin()
+        session.problem, session.unseen, stop = "Something went wrong.", False, session.begin()
         try:
             for stages, clip in watch_stages(prepare(stop), stop, turn=self.analyzer.turn):
-                if clip is not None:
-                    session.clip, session.problem = clip, ""
+                if clip is not None and not stop.is_set():
+                    session.clip, session.problem, session.unseen = clip, "", True
                 yield cards.write_stages(stages)
         except MmerError as error:
             session.problem = str(error)
             raise
 
-    def cancel(self, session: LessonSession, status: str | None) -> Any:
-        """Ends the run whose stages stand in the status, also one that still waits for its turn."""
+    def cancel(self, session: LessonSession, status: str | None) -> tuple:
+        """Ends the run whose stages stand in the status, also one that still waits for its turn; a clip that came first is shown."""
         if "mm-running" not in (status or ""):
-            return gr.skip()
+            return gr.skip(), gr.skip(), gr.skip()
+        if session.unseen:
+            return "", *self.show_run(session)
         session.stop.set()
         session.problem = CANCELLED
-        return cards.write_problem(CANCELLED, kept=False)
+        return cards.write_problem(CANCELLED, kept=False), gr.skip(), gr.skip()
 
     def show_problem(self, session: LessonSession) -> str:
         """Why a run brought nothing; one that never began had been cancelled."""

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from mmer.export import dump_json
 from mmer.lesson import lesson_from_json, lesson_to_json, render_lesson
 from mmer.lesson.cases_step import list_votes, pick_mended, pick_spoilt, teach_fusion
 from mmer.lesson.coattention_step import teach_coattention
-from mmer.lesson.evidence_steps import expect_highest, teach_evaluation, teach_evidence
+from mmer.lesson.evaluation_step import expect_highest, teach_evaluation
+from mmer.lesson.evidence_step import teach_evidence
 from mmer.lesson.markup import format_number, note_rounding, write_sum
 from mmer.lesson.page import TEACHERS, list_steps
 from mmer.lesson.pictures import round_ticks
@@ -326,7 +328,7 @@ def test_printed_sums_of_the_lesson_add_up_or_say_that_they_are_rounded(clip, sh
     for one in ended:
         terms, _, result = one.partition("ml-result")
         texts = re.findall(r'ml-term">(?:<span>)?(?:<data[^>]*>)?([^<]+)', terms)
-        numbers = [eval(t.replace("\u2009", "").replace("−", "-")) for t in texts]
+        numbers = [float(Fraction(t.replace("\u2009", "").replace("−", "-"))) for t in texts]
         assert all(t[0] in "+−" for t in texts[1:])
         made, printed = sum(numbers), float(re.search(r"<data[^>]*>([^<]+)<", result)[1].replace("−", "-"))
         assert ("(rounded)" in result) == (abs(made - printed) > 0.00051), one

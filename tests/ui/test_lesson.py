@@ -18,6 +18,7 @@ from mmer.ui.lesson import Handlers, LessonSession, open_lesson, store_lesson
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "assets" / "examples"
 FIRST = EXAMPLES / "1-librivox-young-man"
+RUNNING = '<li class="mm-running">Frames</li>'
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +76,10 @@ def test_visitors_share_the_examples_and_nothing_else(analyzer):
 def test_cancel_speaks_only_of_what_runs_or_waits(analyzer):
     handlers, session = Handlers(analyzer, list_stored(EXAMPLES)), LessonSession()
     handlers.open(session, "")
-    assert handlers.cancel(session, "") == handlers.cancel(session, '<li class="mm-done">Frames</li>') == gr.skip()
+    nothing = (gr.skip(), gr.skip(), gr.skip())
+    assert handlers.cancel(session, "") == handlers.cancel(session, '<li class="mm-done">Frames</li>') == nothing
     stop = session.begin()
-    assert "Cancelled." in handlers.cancel(session, '<li class="mm-running">Frames</li>') and stop.is_set()
+    assert "Cancelled." in handlers.cancel(session, RUNNING)[0] and stop.is_set()
     assert "Cancelled." in handlers.show_problem(session)
     assert "Cancelled." in handlers.show_problem(LessonSession())  # it was cancelled in the queue, before it began
     session.problem = "Something else."
@@ -94,5 +96,6 @@ def test_a_problem_stays_on_the_page_and_the_next_run_forgets_it(analyzer):
     assert session.problem == "Something went wrong."  # unless something better is known
     *_, last = stages
     assert "mm-running" not in last and session.problem == "" and session.clip.name == ""
-    chosen, page = handlers.show_run(session)
+    told, chosen, page = handlers.cancel(session, RUNNING)  # too late: what came is shown
+    assert told == "" and not session.unseen
     assert chosen.value is None and 'data-clip=""' in page

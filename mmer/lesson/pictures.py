@@ -14,6 +14,7 @@ from .markup import format_number
 
 RATE = 16000
 WAVE_COLUMNS = 900
+MANY = 28  # columns of a map whose names would lie on each other on a phone
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def draw_map(weights: np.ndarray, rows: Sequence[str], columns: Sequence[str], *
             cells.append(f'<i{kind} style="--w:{share}%"></i>')
     heads = "".join(f"<em{' class=ml-chosen' if j == column else ''}>{escape(name)}</em>" for j, name in enumerate(columns))
     return (
-        f'<figure class="ml-map" role="img" aria-label="{escape(label)}" '
+        f'<figure class="ml-map{" ml-many" if len(columns) > MANY else ""}" role="img" aria-label="{escape(label)}" '
         f'style="--columns:{len(columns)}">{"".join(cells)}<b></b>{heads}</figure>'
     )
 

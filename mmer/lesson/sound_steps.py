@@ -97,14 +97,20 @@ def teach_frames(clip: LessonClip) -> Step:
         f"{escape(frames.layer_names[layer])}: "
         f"{write_vector(frames.values[layer, middle], 'frames.vector', frames.dim)}</p>"
     )
-    picture = draw_wave(
-        analysis.clip,
-        start=0,
-        end=duration,
-        tiers=[list_words(clip, segment.word)],
-        label=f"The whole recording of {duration:.2f} seconds with its words; {segment.label} lies from {segment.start:.2f} to "
-        f"{segment.end:.2f} s.",
-    ) + draw_zoom(clip, unit, index, (first, last))
+    words = list_words(clip, segment.word)
+    named = "".join(f'<p class="ml-caption">Marked: “{escape(word.label)}”.</p>' for word in words if word.marked)
+    picture = (
+        named
+        + draw_wave(
+            analysis.clip,
+            start=0,
+            end=duration,
+            tiers=[words],
+            label=f"The whole recording of {duration:.2f} seconds with its words; {segment.label} lies from {segment.start:.2f} to "
+            f"{segment.end:.2f} s.",
+        )
+        + draw_zoom(clip, unit, index, (first, last))
+    )
     question = Question(
         f"{sound[0].upper()}{sound[1:]} lasts {format_number(segment.end - segment.start)} s. How many vectors of one layer stand for it?",
         shuffle(

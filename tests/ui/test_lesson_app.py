@@ -1,5 +1,6 @@
 """The Learn tab in a real browser: the whole lesson clicked through with right and wrong answers, links, keys, a clip of one's own."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -272,3 +273,14 @@ def test_a_label_that_does_not_fit_never_reads_as_another_word(open_lesson):
         f"[...document.querySelectorAll('.ml-page:not([hidden]) .ml-tile > span')].filter({shown_labels}).map((l) => l.textContent)"
     )
     assert "ill-disposed" in labels and "young" not in labels
+
+
+@pytest.mark.parametrize("clip", ["1-librivox-young-man", FIFTH])
+def test_names_of_a_map_s_columns_do_not_lie_on_each_other(open_lesson, clip):
+    page = open_lesson(f"#learn-5-{clip}", width=390, height=844)
+    spots = page.evaluate(
+        """[...document.querySelectorAll(".ml-page:not([hidden]) .ml-map")[0].querySelectorAll("em")]
+            .filter((name) => getComputedStyle(name).visibility === "visible")
+            .map((name) => name.getBoundingClientRect()).map((spot) => [spot.left, spot.right])"""
+    )
+    assert spots and all(after[0] >= before[1] - 1 for before, after in pairwise(spots))

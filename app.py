@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--mcp", action="store_true", help="also serve the endpoints as MCP tools (docs/api.md); needs the extra `mcp`")
     options = parser.parse_args()
     if options.mcp and find_spec("mcp") is None:
-        parser.exit(2, "--mcp needs the mcp package: pip install 'mmer-explorer[mcp]'\n")
+        parser.exit(2, "--mcp needs the mcp package: pip install -e '.[mcp]' in the project's folder\n")
     is_public = options.public or "SPACE_ID" in os.environ
     try:
         analyzer = Analyzer.load(preset=options.preset, heads_folder=options.heads)
@@ -49,7 +49,8 @@ def main() -> None:
     workshop = open_workshop(options, is_public=is_public)
     app = build_app(analyzer, examples=HERE / "assets" / "examples", workshop=workshop, is_public=is_public)
     try:
-        serve(app, mcp=options.mcp, server_name=options.host or ("0.0.0.0" if is_public else None), server_port=options.port)
+        host = options.host or ("0.0.0.0" if is_public else None)
+        serve(app, mcp=options.mcp, is_public=is_public, server_name=host, server_port=options.port)
     except OSError as error:
         if "empty port" not in str(error):
             raise

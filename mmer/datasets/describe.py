@@ -25,7 +25,8 @@ def list_reasons(left_out: Sequence[str]) -> str:
 
 def word_missing_classes(labels: Iterable[str]) -> str:
     """A sentence about those of EMOTIONS that no utterance has; "" when all are there."""
-    missing = [emotion for emotion in EMOTIONS if emotion not in set(labels)]
+    known = set(labels)
+    missing = [emotion for emotion in EMOTIONS if emotion not in known]
     return f"There is no utterance of {' or '.join(missing)}: no model can learn that, and UA is over the others." if missing else ""
 
 

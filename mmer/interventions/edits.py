@@ -15,6 +15,7 @@ from typing import Any
 
 from mmer.errors import EditError
 
+PLACES = {"sound": "in the sound", "text": "in the text", "both": "in the sound and the text"}
 TIERS = {"word": "words", "syllable": "syllables", "phone": "phones"}  # of a target -> of an Alignment
 MEDIA = ("sound", "text", "both")
 FILLS = ("silence", "noise")

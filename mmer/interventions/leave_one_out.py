@@ -20,7 +20,7 @@ from mmer.export import encode
 from mmer.interventions.edits import MEDIA, Target, check_choice
 from mmer.interventions.intervene import check_analysis
 from mmer.interventions.material import SHORTEST, Material, find_range, read_material
-from mmer.interventions.ranks import rank_agreements
+from mmer.interventions.ranks import explain_role, rank_agreements
 from mmer.interventions.sound import mute_range
 from mmer.interventions.words import mask_words
 from mmer.pipeline import Analyzer, Progress, Variant
@@ -265,11 +265,11 @@ def leave_one_out_to_json(result: LeaveOneOut) -> dict[str, Any]:
 
 
 def read_columns(result: LeaveOneOut, emotion: str, *, role: str) -> dict[str, np.ndarray]:
-    """Name -> (segments,): the emotion's drop against each baseline and its contribution, centred over the classes; the attention."""
+    """Name -> (segments,): the role's drop against each baseline and what explains it, its contributions or its attention.
+
+    Drops and contributions are the emotion's, centred over the classes. A combined sum takes half of late fusion's contributions; early
+    fusion has none, late fusion has no attention.
+    """
     column = result.classes.index(emotion)
     columns = {f"drop ({curve.baseline})": centre(curve.drops[role])[:, column] for curve in result.curves}
-    if result.contributions is not None:
-        columns["contribution"] = centre(result.contributions)[:, column]
-    if result.attention is not None:
-        columns["attention"] = result.attention
-    return columns
+    return columns | explain_role(result, column, role=role)

@@ -34,22 +34,34 @@ class Agreement:
 def rank_agreements(result: LeaveOneOut, emotion: str, *, role: str, baseline: str) -> tuple[Agreement, ...]:
     """Drop against contribution (signed, centred over the classes), and both against attention (by size, since it has no sign).
 
-    Only what is there is compared. Raises EditError for an emotion, role or baseline that is not.
+    Only what is there and explains this role is compared: late fusion's drops with contributions, early fusion's with attention, those of
+    the combined model with both. Raises EditError for an emotion, role or baseline that is not.
     """
     drops = result.curve(baseline).drops
     if emotion not in result.classes or role not in drops:
         raise EditError(f"There is no {role} curve for {emotion!r}; there are {', '.join(drops)} for {', '.join(result.classes)}.")
     column = result.classes.index(emotion)
     drop = centre(drops[role])[:, column]
-    contribution = None if result.contributions is None else centre(result.contributions)[:, column]
+    explained = explain_role(result, column, role=role)
+    contribution, attention = explained.get("contribution"), explained.get("attention")
     pairs: list[tuple[str, str, np.ndarray, np.ndarray, bool]] = []
     if contribution is not None:
         pairs.append(("drop", "contribution", drop, contribution, False))
-    if result.attention is not None:
-        pairs.append(("drop", "attention", np.abs(drop), result.attention, True))
+    if attention is not None:
+        pairs.append(("drop", "attention", np.abs(drop), attention, True))
         if contribution is not None:
-            pairs.append(("contribution", "attention", np.abs(contribution), result.attention, True))
+            pairs.append(("contribution", "attention", np.abs(contribution), attention, True))
     return tuple(Agreement(one, other, role, baseline, emotion, sizes, correlate(x, y), len(x)) for one, other, x, y, sizes in pairs)
+
+
+def explain_role(result: LeaveOneOut, column: int, *, role: str) -> dict[str, np.ndarray]:
+    """ "contribution" and "attention", (segments,), as far as the role has them; see read_columns."""
+    found = {}
+    if result.contributions is not None and role != "early":
+        found["contribution"] = centre(result.contributions)[:, column] * (0.5 if role == "combined" else 1.0)
+    if result.attention is not None and role != "late":
+        found["attention"] = result.attention
+    return found
 
 
 def correlate(x: np.ndarray, y: np.ndarray) -> float | None:

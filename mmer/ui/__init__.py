@@ -19,6 +19,7 @@ __all__ = ["build_app", "launch_options", "serve"]
 
 CACHE_CHECK_SECONDS = 5 * 60
 QUEUE_LENGTH = {False: None, True: 24}  # is_public -> how many may wait
+VISITORS = {False: 10_000, True: 60}  # is_public -> whose results are kept; the one that was away longest makes room
 
 
 def build_app(analyzer: Analyzer, *, examples: Path, workshop: Workshop | None = None, is_public: bool = False) -> gr.Blocks:
@@ -48,8 +49,9 @@ def build_app(analyzer: Analyzer, *, examples: Path, workshop: Workshop | None =
     return app
 
 
-def serve(app: gr.Blocks, *, mcp: bool = False, **options: Any) -> None:
+def serve(app: gr.Blocks, *, mcp: bool = False, is_public: bool = False, **options: Any) -> None:
     """Launches the page and stays until it is stopped; with `mcp` its endpoints are MCP tools as well (docs/api.md)."""
+    options["state_session_capacity"] = VISITORS[is_public]
     if not mcp:
         app.launch(**options, **launch_options())
         return

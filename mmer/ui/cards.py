@@ -85,7 +85,8 @@ def write_speakers(analysis: Analysis) -> str:
     """Which heads and preset speak, and what they were trained on."""
     names = join_words([escape(head.title or head.name) for head in analysis.heads])
     facts = dict.fromkeys(f"{escape(head.trained_on)} {escape(head.caveat)}".strip() for head in analysis.heads)
-    return f'<p class="mm-speakers">Speaking: {names}; preset {escape(analysis.preset)}. {" ".join(facts)}</p>'
+    many = "The verdict comes from" if len(analysis.heads) > 1 else "The verdict is that of"
+    return f'<p class="mm-speakers">{many} {names}; preset {escape(analysis.preset)}. Learned from: {" ".join(facts)}</p>'
 
 
 def join_words(words: Sequence[str]) -> str:
@@ -162,10 +163,17 @@ def write_stages(stages: Sequence[Stage]) -> str:
     return f'<ol class="mm-stages" aria-live="polite" aria-label="Progress">{items or "<li class=mm-running>Starting</li>"}</ol>'
 
 
-def write_timings(timings: Mapping[str, float], *, stored: bool = False) -> str:
-    """What each stage took, once it is done."""
-    if stored:
-        return '<p class="mm-timings">Opened from a stored result.</p>'
+ORIGINS = {
+    "example": "Opened from a stored result.",
+    "list": "Opened from your session; no model was asked.",
+    "file": "Read from a file; no model was asked.",
+}
+
+
+def write_timings(timings: Mapping[str, float], *, origin: str = "") -> str:
+    """What each stage took, once it is done; where the result came from if none ran."""
+    if origin:
+        return f'<p class="mm-timings">{ORIGINS[origin]}</p>'
     parts = [
         f"{escape(stage)} <b>{seconds:.2f}&nbsp;s</b>" if seconds else f"{escape(stage)} <b>kept</b>" for stage, seconds in timings.items()
     ]

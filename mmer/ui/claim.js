@@ -32,7 +32,12 @@
     }
   }
 
-  window.mmerViews.subscribe((selection, changed, handle) => { if (handle === main()) follow(selection); });
+  window.mmerViews.subscribe((selection, changed, handle) => {
+    if (handle !== main()) return;
+    follow(selection);
+    const hasCurve = document.querySelector(".mc-curve");
+    if (hasCurve && (changed.includes("emotion") || changed.includes("role"))) document.getElementById("curve-follow")?.click();
+  });
   document.addEventListener("click", (event) => {
     const row = event.target.closest?.(".mc-curve tbody tr");
     if (!row) return;

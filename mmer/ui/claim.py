@@ -19,6 +19,7 @@ import numpy as np
 
 from ..audio import SAMPLE_RATE
 from ..errors import EditError, MmerError
+from ..export import dump_json
 from ..interventions import (
     ChangeLoudness,
     ChangePitch,
@@ -32,14 +33,18 @@ from ..interventions import (
     SwapWords,
     Target,
     intervene,
+    intervention_to_json,
     leave_one_out,
+    leave_one_out_to_json,
 )
 from ..interventions.praat import load_praat
 from ..pipeline import Analyzer
 from ..results import Analysis
 from . import cards, claim_cards
-from .events import HIDDEN, MODEL_QUEUE, QUIET
+from .events import HIDDEN, MODEL_QUEUE, POLL, QUIET
 from .failures import for_people
+from .handlers import name_export, new_cache_path, write_clip
+from .keep_cards import name_clip
 from .session import Session, StopFlag, watch_stages
 
 SELECTED = "selected"
@@ -91,6 +96,10 @@ class Panel:
     sound: gr.Audio
     open: gr.Button
     beside: gr.Button
+    save_change: gr.Button
+    save_sound: gr.Button
+    save_curve: gr.Button
+    saved: gr.DownloadButton
     tier: gr.Radio
     curve_medium: gr.Radio
     emotion: gr.Dropdown
@@ -99,6 +108,7 @@ class Panel:
     cancel_curve: gr.Button
     curve_stages: gr.HTML
     curve: gr.HTML
+    follow: gr.Button  # pressed by the browser when the views explain another emotion or model
 
     @property
     def refreshed(self) -> list[Any]:
@@ -115,7 +125,7 @@ def build(head_section: Callable[[str, str], None]) -> Panel:
     with gr.Column(elem_classes="mm-panel", elem_id="claim"):
         head_section(
             "Test the claim",
-            "Attention is not proof. Change a part of the clip and ask the same models again: what differs, that part did.",
+            "Attention is not proof. Change a part of the clip and ask the same models again: whatever changes, that part caused.",
         )
         parts["origin"] = gr.HTML(elem_id="claim-origin")
         parts["back"] = gr.Button("Back to the clip it was made from", size="sm", visible=False, elem_id="claim-back")
@@ -141,6 +151,8 @@ def build(head_section: Callable[[str, str], None]) -> Panel:
             with gr.Row(elem_classes="mc-go"):
                 parts["open"] = gr.Button("Show the changed clip in all views", size="sm", elem_id="claim-open")
                 parts["beside"] = gr.Button("Original and changed side by side", size="sm", elem_id="claim-beside")
+                parts["save_change"] = gr.Button("JSON of the change", size="sm", elem_id="claim-json")
+                parts["save_sound"] = gr.Button("WAV of the changed clip", size="sm", elem_id="claim-wav")
         parts |= build_curve(head_section)
     return Panel(**parts)
 
@@ -155,7 +167,9 @@ def build_curve(head_section: Callable[[str, str], None]) -> dict[str, Any]:
     )
     with gr.Row():
         parts["tier"] = gr.Radio(TIERS, value="words", label="Segments", elem_id="curve-tier", min_width=240)
-        parts["curve_medium"] = gr.Radio(MEDIA, value="sound", label="Where (text and both: words)", elem_id="curve-medium", min_width=220)
+        parts["curve_medium"] = gr.Radio(
+            MEDIA, value="sound", label="Where", info="In the text only words can be left out.", elem_id="curve-medium", min_width=220
+        )
         parts["emotion"] = gr.Dropdown([], label="Emotion", elem_id="curve-emotion", min_width=130)
         parts["role"] = gr.Dropdown([], label="Model", elem_id="curve-role", min_width=130)
     with gr.Row(elem_classes="mc-go"):
@@ -163,6 +177,9 @@ def build_curve(head_section: Callable[[str, str], None]) -> dict[str, Any]:
         parts["cancel_curve"] = gr.Button("Cancel", elem_id="curve-cancel", size="md")
     parts["curve_stages"] = gr.HTML("", elem_id="curve-stages", elem_classes="mm-stages-block")
     parts["curve"] = gr.HTML("", elem_id="curve-result")
+    parts["save_curve"] = gr.Button("JSON of the curve", size="sm", visible=False, elem_id="curve-json")
+    parts["saved"] = gr.DownloadButton("Download", elem_classes="mm-hidden", elem_id="claim-download")
+    parts["follow"] = gr.Button("Follow", elem_classes="mm-hidden", elem_id="curve-follow")
     return parts
 
 
@@ -189,7 +206,7 @@ class ClaimHandlers:
             return tuple(gr.skip() for _ in range(13))
         session.intervention = session.curve = None
         found = find_parent(session, analysis) is not None
-        others = [(f"{k.number}. {k.analysis.clip.name}", k.analysis.clip.sha256) for k in session.kept if not k.analysis.clip.outline]
+        others = [(name_clip(k), k.analysis.clip.sha256) for k in session.kept if not k.analysis.clip.outline]
         others = [(name, sha256) for name, sha256 in others if sha256 != analysis.clip.sha256]
         best = analysis.best
         return (
@@ -246,16 +263,14 @@ class ClaimHandlers:
         """The changed clip becomes the one that is shown; its parent stays in the list."""
         if session.intervention is None:
             raise MmerError("Nothing was changed yet.")
-        session.begin()
-        session.analysis, session.example = session.intervention.changed, None
+        session.take(session.intervention.changed, origin="list")
 
     @for_people
     def open_parent(self, session: Session) -> None:
         kept = find_parent(session, need_analysis(session))
         if kept is None:
             raise MmerError("The clip that this one was made from is not in the list any more.")
-        session.begin()
-        session.analysis, session.example = kept.analysis, kept.example
+        session.take(kept.analysis, example=kept.example, origin="list")
 
     @for_people
     def run_curve(self, session: Session, tier: str, medium: str) -> Iterator[tuple]:
@@ -271,16 +286,47 @@ class ClaimHandlers:
             return "", ""
         return "", claim_cards.write_curve(curve, emotion, role)
 
+    @for_people
+    def export_change(self, session: Session) -> str:
+        if session.intervention is None:
+            raise MmerError("Nothing was changed yet.")
+        return write_download(session, "change.json", dump_json(intervention_to_json(session.intervention)))
+
+    @for_people
+    def export_sound(self, session: Session) -> str:
+        if session.intervention is None:
+            raise MmerError("Nothing was changed yet.")
+        return write_clip(session.intervention.changed.clip)
+
+    @for_people
+    def export_curve(self, session: Session) -> str:
+        if session.curve is None:
+            raise MmerError("Nothing was left out yet.")
+        return write_download(session, "leave-one-out.json", dump_json(leave_one_out_to_json(session.curve)))
+
+    def follow_views(self, session: Session, place: str, emotion: str, role: str) -> tuple:
+        """The curve of the emotion and the model that the views above explain; (emotion, model, stages, curve)."""
+        selection = read_place(place)
+        wanted = [selection.get(name, now) for name, now in (("emotion", emotion), ("role", role))]
+        return *wanted, *self.show_curve(session, *map(str, wanted))
+
     def cancel(self, session: Session) -> tuple:
-        if not session.working:
+        was_working = session.working
+        session.cancel()
+        if not was_working:
             return gr.skip(), gr.Button(interactive=True)
-        session.stop.set()
-        session.working = False
         return '<p class="mm-problem" role="alert">Cancelled. Nothing was changed.</p>', gr.Button(interactive=True)
 
     def show_problem(self, session: Session) -> tuple:
         session.working = False
-        return f'<p class="mm-problem" role="alert">{escape(session.problem or "Something went wrong.")}</p>', gr.Button(interactive=True)
+        return f'<p class="mm-problem" role="alert">{escape(session.explain_end())}</p>', gr.Button(interactive=True)
+
+
+def write_download(session: Session, suffix: str, text: str) -> str:
+    """A file under the shown clip's name, which Gradio deletes with the recordings."""
+    path = new_cache_path(f"{name_export(need_analysis(session), suffix)}")
+    path.write_text(text, encoding="utf-8")
+    return str(path)
 
 
 Task = Callable[..., Any]  # takes `progress` and `cancelled`
@@ -288,18 +334,17 @@ Task = Callable[..., Any]  # takes `progress` and `cancelled`
 
 def report(session: Session, prepare: Callable[[], Task], name: str, *, turn: Lock) -> Iterator[tuple]:
     """Runs what `prepare` gives; yields the stages and the pressed button. The result waits in the session as `name`. Raises MmerError."""
-    session.problem = ""
+    stop, session.problem, session.working = session.begin(), "", True
     yield cards.write_stages([]), gr.Button(interactive=False)
     try:
         task = prepare()
-        stop, session.working = session.begin(), True
         for html, result in follow(lambda progress: task(progress=progress, cancelled=stop.is_set), stop, turn):
             if result is not None:
                 setattr(session, name, result)
                 session.working = False
             yield html, gr.Button(interactive=result is not None)
     except MmerError as error:
-        session.problem = str(error)
+        session.problem, session.working = str(error), False
         raise
 
 
@@ -368,14 +413,20 @@ def read_part(part: str) -> Target:
     return Target(tier, index=int(index) if index.isdecimal() else None)
 
 
-def read_selection(analysis: Analysis, place: str) -> Target:
-    """What is selected in the linked views. Raises EditError when nothing is, or when it is nothing of this clip."""
+def read_place(place: str) -> dict[str, Any]:
+    """The linked views' selection. Raises EditError when it is none."""
     try:
         selection = json.loads(place or "{}")
     except ValueError as error:
         raise EditError("What is selected can't be read; choose the part from the list.") from error
     if not isinstance(selection, dict):
         raise EditError("What is selected can't be read; choose the part from the list.")
+    return selection
+
+
+def read_selection(analysis: Analysis, place: str) -> Target:
+    """What is selected in the linked views. Raises EditError when nothing is, or when it is nothing of this clip."""
+    selection = read_place(place)
     unit, segment, word, span = (selection.get(key) for key in ("unit", "segment", "word", "span"))
     if unit in ("W", "T") and isinstance(word, int) and word >= 0:
         return Target("word", index=word)
@@ -410,6 +461,7 @@ def wire(handlers: ClaimHandlers, panel: Panel, session: gr.State, shown: gr.HTM
     )
     run.success(handlers.show, session, [panel.stages, panel.result, panel.after, panel.sound], api_name="show_claim", **QUIET)
     run.failure(handlers.show_problem, session, [panel.stages, panel.run], api_name="problem_claim", **QUIET)
+    panel.run.click(lambda: ("", gr.Column(visible=False)), None, [panel.result, panel.after], api_visibility="private", queue=False)
     panel.cancel.click(handlers.cancel, session, [panel.stages, panel.run], queue=False, cancels=[run], api_name="cancel_claim", **QUIET)
     show_again(panel.open.click(handlers.open_changed, session, api_name="open_changed", **QUIET))
     show_again(panel.back.click(handlers.open_parent, session, api_name="open_parent", **QUIET))
@@ -430,6 +482,23 @@ def wire(handlers: ClaimHandlers, panel: Panel, session: gr.State, shown: gr.HTM
         fn=None, js="() => window.mmerClaim.follow()", api_visibility="private"
     )
     curve.failure(handlers.show_problem, session, [panel.curve_stages, panel.run_curve], api_name="problem_curve", **QUIET)
+    for name, button, handler in (
+        ("change", panel.save_change, handlers.export_change),
+        ("sound", panel.save_sound, handlers.export_sound),
+        ("curve", panel.save_curve, handlers.export_curve),
+    ):
+        written = button.click(handler, session, panel.saved, api_name=f"export_{name}", **QUIET)
+        written.success(fn=None, js="() => window.mmer.download('claim-download')", api_visibility="private")
+    curve.success(lambda: gr.Button(visible=True), None, panel.save_curve, api_visibility="private", show_progress="hidden")
+    panel.follow.click(
+        for_people(handlers.follow_views),
+        [session, panel.place, panel.emotion, panel.role],
+        [panel.emotion, panel.role, panel.curve_stages, panel.curve],
+        js="(...values) => window.mmerClaim.withSelection(...values)",
+        api_name="follow_views",
+        trigger_mode="always_last",
+        **POLL,
+    )
     for number, choice in enumerate((panel.emotion, panel.role)):
         choice.input(handlers.show_curve, api_name=f"choose_curve_{number}", **picture)
     panel.cancel_curve.click(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
 from math import erfc, sqrt
+from typing import Any
 
 import numpy as np
 
 from ..interventions import Agreement, Difference, Intervention, LeaveOneOut, rank_agreements
+from ..interventions.apply import describe_edit
+from ..interventions.edits import PLACES
 from ..interventions.leave_one_out import read_columns
+from ..interventions.material import read_material
 from ..results import UNIT_NAMES, Analysis
 from .cards import ROLE_NAMES
 
@@ -37,9 +41,9 @@ COLUMN_NAMES = {
 
 def write_intervention(result: Intervention) -> str:
     """What was done, what the best model says now, and every difference."""
-    done = [notice.text for notice in result.changed.notices if notice not in result.original.notices and notice.level == "info"]
-    lines = "".join(f"<p>{escape(text)}</p>" for text in dict.fromkeys(done))
-    told = word_outcome(result) + lines + write_missing(result)
+    material = read_material(result.original)
+    lines = "".join(f'<p class="mc-done">{escape(describe_edit(material, edit))}</p>' for edit in result.edits)
+    told = lines + word_outcome(result) + write_missing(result)
     return f'<section class="mc" aria-label="What changed">{told}{write_differences(result.differences)}</section>'
 
 
@@ -60,6 +64,13 @@ def write_missing(result: Intervention) -> str:
         for d in result.differences
         if not d.unit and not d.same_head
     ]
+    silent: dict[str, list[str]] = {}
+    for unit, reason in result.changed.unavailable.items():
+        if unit in UNIT_NAMES and unit not in result.original.unavailable:
+            silent.setdefault(reason, []).append(UNIT_NAMES[unit])
+    items += [f"Not there any more: {', '.join(units)}. {reason}" for reason, units in silent.items()]
+    before = {notice.text for notice in result.original.notices}
+    items += [n.text for n in result.changed.notices if n.level == "warning" and n.text not in before and n.text not in silent]
     return "".join(f'<p class="mc-warning">{escape(text)}</p>' for text in items)
 
 
@@ -116,6 +127,7 @@ def write_class(d: Difference, i: int, widest: float, most: float) -> str:
 
 
 def write_cell(bar: str, number: str, below: str = "") -> str:
+    number, below = (text.replace("-", "−") for text in (number, below))
     small = f"<small>{below}</small>" if below else ""
     return f"<td>{bar}<span>{number}</span>{small}</td>"
 
@@ -184,7 +196,7 @@ def write_agreements(curve: LeaveOneOut, emotion: str, role: str) -> str:
     )
     table = (
         '<table class="mc-table mc-ranks"><caption>Spearman\'s rank correlations</caption><thead><tr><th scope="col">of</th>'
-        f'<th scope="col">rho</th><th scope="col">chance alone</th><th scope="col">n</th></tr></thead><tbody>{rows}</tbody></table>'
+        f'<th scope="col">rho</th><th scope="col">as strong by chance</th><th scope="col">n</th></tr></thead><tbody>{rows}</tbody></table>'
     )
     return f'<p class="mc-outcome">{word_agreement(curve, list(seen.values()))}</p>{table}'
 
@@ -201,18 +213,18 @@ def word_agreement(curve: LeaveOneOut, agreements: Sequence[Agreement]) -> str:
     parts = []
     for other, name in (("contribution", "arithmetic (the contributions)"), ("attention", "attention")):
         judged = [judge(a) for a in agreements if a.one == "drop" and a.other == other]
-        parts.append(f"{name} {', '.join(judged)}" if judged else f"{name} is not there to compare")
-    return escape(f"Over {n} {curve.tier} (n = {n}), {'; '.join(parts)}.")
+        parts += [f"{name} {', '.join(judged)}"] if judged else []
+    return escape(f"Over {n} {curve.tier}: {'; '.join(parts) or 'there is nothing to compare the drops with'}.")
 
 
 def judge(a: Agreement) -> str:
     if a.rho is None:
         return f"can't be ranked against {a.baseline}"
     if chance_of(a.rho, a.n) >= CHANCE:
-        kind = "agrees no better than chance could with what"
-    else:
-        kind = "agrees with what" if a.rho > 0 else "ranks them the other way round than"
-    return f"{kind} {a.baseline} in their place shows (rho {a.rho:+.2f})"
+        kind = "ranks them no more like"
+        return f"{kind} {a.baseline} in their place does than chance could (rho {a.rho:+.2f})"
+    kind = "ranks them as" if a.rho > 0 else "ranks them the other way round than"
+    return f"{kind} {a.baseline} in their place does (rho {a.rho:+.2f})"
 
 
 def chance_of(rho: float, n: int) -> float:
@@ -230,9 +242,22 @@ def chance_correlations(n: int) -> np.ndarray:
     return np.abs(shuffled @ ranks) / (ranks @ ranks)
 
 
+def name_edit(edit: Mapping[str, Any]) -> str:
+    """ "mute word 4 in the text" of an edit as an analysis keeps it; what is odd in a file from elsewhere is left out."""
+    target, medium = edit.get("target"), edit.get("medium")
+    parts = [str(edit.get("kind", "?"))]
+    if isinstance(target, Mapping):
+        index = target.get("index")
+        parts += [
+            str(target.get("tier", "")),
+            str(index + 1) if isinstance(index, int) else f"{target.get('start')} to {target.get('end')} s",
+        ]
+    return " ".join([*parts, *([PLACES[str(medium)]] if medium in PLACES else [])])
+
+
 def write_parent(analysis: Analysis) -> str:
     """Where a changed clip comes from."""
     if analysis.parent is None:
         return ""
-    edits = ", then ".join(str(edit.get("kind", "?")) for edit in analysis.parent.edits)
+    edits = ", then ".join(name_edit(edit) for edit in analysis.parent.edits)
     return f'<p class="mc-parent">This clip was made from <b>{escape(analysis.parent.name)}</b> ({escape(edits)}); it is no recording.</p>'

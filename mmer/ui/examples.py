@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..audio import load_audio
@@ -61,8 +61,9 @@ def read_example(folder: Path) -> Example:
 
 
 def open_example(example: Example) -> Analysis:
-    """The stored analysis, with the clip's real samples. Raises: DataError, AudioError."""
-    return read_analysis(example.folder / STORED, clip_samples=load_audio(example.clip, name=example.clip.name).samples)
+    """The stored analysis, with the clip's real samples and the example's name. Raises: DataError, AudioError."""
+    analysis = read_analysis(example.folder / STORED, clip_samples=load_audio(example.clip, name=example.clip.name).samples)
+    return replace(analysis, clip=replace(analysis.clip, name=f"{example.folder.name}{example.clip.suffix}"))
 
 
 def choose_head(analyzer: Analyzer) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,10 @@ const show = () => { if (props.value) window.mmerViews.mount(place, JSON.parse(p
 watch("value", show);
 show();
 """
-WAITING = '() => \'<ol class="mm-stages"><li class="mm-running">Waiting for a free model</li></ol>\''
+WAITING = """() => {
+  window.mmer?.revealProgress();
+  return '<ol class="mm-stages"><li class="mm-running">Waiting for a free model</li></ol>';
+}"""
 
 
 @dataclass
@@ -65,6 +68,7 @@ class Results:
     keep: keep.Panel
     trace: gr.HTML
     exports: dict[str, gr.Button]
+    sound: gr.Checkbox
     download: gr.DownloadButton
 
     @property
@@ -76,11 +80,12 @@ class Results:
 def build(analyzer: Analyzer, *, examples: Sequence[Example], is_public: bool) -> None:
     """The tab's content, inside the gr.Blocks that is open."""
     session = gr.State(Session(), time_to_live=KEPT_SECONDS)  # copied for every visitor
+    chips = build_examples(examples)
     with gr.Row(elem_classes="mm-page", equal_height=False):
         with gr.Column(scale=4, min_width=300, elem_classes="mm-inputs"):
             inputs = build_inputs(analyzer, is_public=is_public)
+            inputs.examples += chips
         with gr.Column(scale=9, min_width=320, elem_classes="mm-results"):
-            inputs.examples += build_examples(examples)
             results = build_results()
     side = keep.build_side(head_section)
     handlers = Handlers(analyzer)
@@ -90,7 +95,9 @@ def build(analyzer: Analyzer, *, examples: Sequence[Example], is_public: bool) -
     def show_again(event: Any) -> None:
         """After an event that changed the session's analysis."""
         shown = event.success(handlers.show, session, results.shown, show_progress="hidden", api_visibility="private")
-        shown.success(fn=None, js="() => window.mmer && window.mmer.reveal()", api_visibility="private")
+        filled = [inputs.audio, inputs.transcript, inputs.head, inputs.aligner]
+        shown.success(handlers.fill_inputs, session, filled, show_progress="hidden", api_visibility="private")
+        shown.success(fn=None, js="() => window.mmer && window.mmer.reveal(true)", api_visibility="private")
 
     keeping = keep.KeepHandlers(examples, tuple(analyzer.heads), tuple(str(value) for _, value in inputs.aligner.choices))
     wire_link(handlers, keeping, inputs, results, session)
@@ -129,7 +136,7 @@ def build_inputs(analyzer: Analyzer, *, is_public: bool) -> Inputs:
         missing = " ".join(f"{ALIGNER_NAMES.get(n, n)} is not ready: {reason}" for n, reason in analyzer.aligners.items() if reason)
         aligner = gr.Radio(choices, value=(ready or ["none"])[0], label="Aligner", info=missing or None, elem_id="aligner")
         textgrid = gr.File(
-            label="TextGrid in the aligner's place", file_types=[".TextGrid", ".textgrid", ".txt"], type="filepath", height=110
+            label="TextGrid in the aligner's place", file_types=[".TextGrid", ".textgrid", ".txt"], type="filepath", height=170
         )
         pronunciations = gr.Textbox(
             label="Pronunciations", lines=2, placeholder="zorb  Z AO R B", info="One word per line, then its ARPAbet phones."
@@ -185,10 +192,11 @@ def build_exports() -> dict:
         )
         with gr.Row():
             exports = {kind: gr.Button(name, size="sm", elem_id=f"export-{kind}") for kind, name in EXPORTS.items()}
+        sound = gr.Checkbox(label="The JSON with its sound, to be heard and changed when it is opened again", elem_id="export-sound")
         download = gr.DownloadButton("Download", elem_classes="mm-hidden", elem_id="download")
         with gr.Accordion("How this was computed", open=False):
             trace = gr.HTML(elem_id="trace")
-    return {"exports": exports, "download": download, "trace": trace}
+    return {"exports": exports, "sound": sound, "download": download, "trace": trace}
 
 
 EXPORTS: Mapping[str, str] = {"json": "JSON", "textgrid": "TextGrid", "csv": "CSV", "html": "HTML report"}
@@ -199,15 +207,15 @@ def wire_analysis(handlers: Handlers, inputs: Inputs, results: Results, session:
     progress = [results.stages, inputs.analyse]
     inputs.analyse.click(fn=None, js=WAITING, outputs=results.stages, api_visibility="private")
     running = []
-    asking = {
-        "run": (inputs.analyse.click, handlers.run),
-        "rerun_head": (inputs.head.input, handlers.rerun),
-        "rerun_aligner": (inputs.aligner.input, handlers.rerun),
+    asking: dict[str, tuple[Any, Callable, list[Any]]] = {
+        "run": (inputs.analyse.click, handlers.run, inputs.asked),
+        "rerun_head": (inputs.head.input, handlers.use_head, [inputs.head]),
+        "rerun_aligner": (inputs.aligner.input, handlers.use_aligner, [inputs.aligner, inputs.head, inputs.pronunciations]),
     }
-    for name, (trigger, handler) in asking.items():
+    for name, (trigger, handler, asked) in asking.items():
         run = trigger(
             handler,
-            [session, *inputs.asked],
+            [session, *asked],
             progress,
             show_progress="full",
             show_progress_on=[results.stages],
@@ -291,7 +299,7 @@ def wire_exports(handlers: Handlers, results: Results, session: gr.State) -> Non
     for kind, button in results.exports.items():
         written = button.click(
             handlers.exporter(kind),
-            session,
+            [session, results.sound],
             results.download,
             show_progress="minimal",
             show_progress_on=[button],

@@ -16,19 +16,21 @@ from ..align.textgrid import write_textgrid
 from ..audio import SAMPLE_RATE, load_audio
 from ..errors import MmerError, TranscriptError
 from ..export import analysis_to_json, dump_json
+from ..interventions.material import read_material
 from ..pipeline import Analyzer
 from ..report import report_html
-from ..results import Analysis
+from ..results import Analysis, Clip
 from ..segment_table import write_segment_table
 from ..views import build_payload, dump_payload
 from . import cards
 from .examples import Example, open_example
 from .failures import for_people
 from .forms import read_pronunciations, read_text_file
-from .session import Session, watch_stages
+from .session import Session, StopFlag, name_aligner, watch_stages
 
 NO_CLIP = "There is no clip yet: record one, upload one or open an example."
 SHOWN = 7  # how many components a new analysis changes
+Work = Callable[[Callable[[float, str], None]], Analysis]  # takes what reports its progress
 IDLE, BUSY = gr.Button(interactive=True), gr.Button(interactive=False)  # Analyse
 
 
@@ -43,14 +45,18 @@ class Handlers:
         self, session: Session, audio: str | None, text: str, aligner: str, head: str, said: str, textgrid: str | None
     ) -> Iterator[tuple]:
         """Analyse the clip, reporting stages; the result waits in the session for `show`."""
+        yield from self.follow(session, lambda stop: self.plan_analysis(session, audio, text, aligner, head, said, textgrid, stop))
+
+    def follow(self, session: Session, plan: Callable[[StopFlag], Work]) -> Iterator[tuple]:
+        """The stages of the work that `plan` makes, and Analyse."""
         stop = session.begin()
         session.problem, session.working, session.unseen = "", True, False
         yield cards.write_stages([]), BUSY
         try:
-            work = self.plan_analysis(session, audio, text, aligner, head, said, textgrid, stop)
+            work = plan(stop)
             for stages, analysis in watch_stages(work, stop, turn=self.analyzer.turn):
                 if analysis is not None:
-                    session.analysis, session.example = analysis, None
+                    session.analysis, session.origin = session.keep_example(analysis), ""
                     session.working, session.unseen = False, True
                 yield cards.write_stages(stages), (BUSY if analysis is None else IDLE)
         except MmerError as error:
@@ -58,12 +64,20 @@ class Handlers:
             raise
 
     def plan_analysis(
-        self, session, audio, text, aligner, head, said, textgrid, stop
-    ) -> Callable[[Callable[[float, str], None]], Analysis]:
+        self,
+        session: Session,
+        audio: str | None,
+        text: str,
+        aligner: str,
+        head: str,
+        said: str,
+        textgrid: str | None,
+        stop: StopFlag,
+    ) -> Work:
         """The analysis of what the widgets hold, as a function of the progress callback."""
         if audio is None:
             raise MmerError(NO_CLIP)
-        options = {
+        options: dict[str, Any] = {
             "text": text if text and text.strip() else None,
             "aligner": aligner,
             "head": head,
@@ -80,12 +94,42 @@ class Handlers:
         return work
 
     @for_people
-    def rerun(self, session: Session, *asked: Any) -> Iterator[tuple]:
-        """The same clip with another head or aligner; nothing before there is a first result."""
-        if session.analysis is not None:
-            yield from self.run(session, *asked)
-        else:
+    def use_head(self, session: Session, head: str) -> Iterator[tuple]:
+        """What is shown, a changed clip too, as another head hears it; nothing before there is a first result."""
+        shown = session.analysis
+        if shown is None:
             yield gr.skip(), IDLE
+            return
+
+        def plan(stop: StopFlag) -> Work:
+            material = read_material(shown)
+            told: dict[str, Any] = {"absent": material.absent, "head": head, "parent": shown.parent}
+            told |= {"memo": session.memo, "cancelled": stop.is_set}
+            return lambda progress: self.analyzer.analyze_parts(
+                material.clip, material.transcript, material.alignment, progress=progress, **told
+            )
+
+        yield from self.follow(session, plan)
+
+    @for_people
+    def use_aligner(self, session: Session, aligner: str, head: str, said: str) -> Iterator[tuple]:
+        """The clip that is shown, aligned anew; nothing before there is a first result."""
+        shown = session.analysis
+        if shown is None:
+            yield gr.skip(), IDLE
+            return
+
+        def plan(stop: StopFlag) -> Work:
+            if shown.clip.outline:
+                raise MmerError("This result came without its sound, so its words can't be looked for in it.")
+            if shown.parent is not None:
+                raise MmerError("The places of a changed clip's words come from its recording; go back to that to align it anew.")
+            told: dict[str, Any] = {"aligner": aligner, "head": head, "pronunciations": read_pronunciations(said)}
+            told["text"] = shown.transcript.text if shown.transcript.source in ("typed", "file") else None
+            told |= {"memo": session.memo, "cancelled": stop.is_set}
+            return lambda progress: self.analyzer.analyze(shown.clip, progress=progress, **told)
+
+        yield from self.follow(session, plan)
 
     @for_people
     def transcribe(self, session: Session, audio: str | None) -> str:
@@ -103,11 +147,11 @@ class Handlers:
         return transcript.text
 
     def cancel(self, session: Session) -> tuple:
-        """Ends the run in progress; without one, or when its result came first, nothing is said."""
-        if not session.working:
+        """Ends the run in progress; without one, or when its result came first, nothing is said. One that waits says so when it ends."""
+        was_working = session.working
+        session.cancel()
+        if not was_working:
             return gr.skip(), gr.skip()
-        session.stop.set()
-        session.working = False
         return cards.write_problem("Cancelled.", kept=session.analysis is not None), BUSY
 
     def settle(self, session: Session) -> tuple:
@@ -120,15 +164,13 @@ class Handlers:
 
     def show_problem(self, session: Session) -> tuple:
         session.working = False
-        return cards.write_problem(session.problem or "Something went wrong.", kept=session.analysis is not None), IDLE
+        return cards.write_problem(session.explain_end(), kept=session.analysis is not None), IDLE
 
     @for_people
     def take_file(self, path: str) -> str:
         """Any file with sound in it, such as a video, as a wav for the page's recorder."""
         clip = load_audio(path, name=Path(path).name)
-        target = new_cache_path(f"{Path(path).stem}.wav")
-        soundfile.write(target, clip.samples, SAMPLE_RATE, subtype="PCM_16")
-        return str(target)
+        return write_clip(clip)
 
     @for_people
     def run_linked(self, session: Session, *asked: Any) -> Iterator[tuple]:
@@ -165,26 +207,39 @@ class Handlers:
         """Every part of the page that a new analysis changes, in the order of Results.shown."""
         if session.analysis is None:
             return tuple(gr.skip() for _ in range(SHOWN))
-        session.unseen = False
+        session.unseen, session.shown = False, session.shown + 1
         analysis, example = session.analysis, session.example
+        anew = " " * (session.shown % 2)  # what is equal to what is there would be no change, for those who wait for one
         return (
             gr.HTML(visible=False),
             gr.Column(visible=True),
-            cards.write_timings(analysis.timings, stored=example is not None),
+            cards.write_timings(analysis.timings, origin=session.origin),
             cards.write_verdict(analysis, example),
             cards.write_notices(analysis),
-            dump_payload(build_payload(analysis)),
+            dump_payload(build_payload(analysis)) + anew,
             cards.write_trace(analysis),
         )
+
+    def fill_inputs(self, session: Session) -> tuple:
+        """Clip, words, head and aligner of what is shown, so that Analyse means the same again."""
+        analysis, example = session.analysis, session.example
+        if analysis is None:
+            return (gr.skip(),) * 4
+        text = analysis.transcript.text
+        session.filled_in = text
+        path = str(example.clip) if example else None if analysis.clip.outline else write_clip(analysis.clip)
+        head = analysis.best.head if analysis.best.head in self.analyzer.heads else gr.skip()
+        aligner = name_aligner(analysis)
+        return path, text, head, aligner if aligner == "none" or aligner in self.analyzer.aligners else gr.skip()
 
     def exporter(self, kind: str) -> Callable:
         """The handler of one export button: writes the file where Gradio deletes it with the rest."""
 
         @for_people
-        def write_export(session: Session) -> str:
+        def write_export(session: Session, sound: bool = False) -> str:
             if session.analysis is None:
                 raise MmerError("There is no result to export yet.")
-            name, text = WRITERS[kind](session.analysis)
+            name, text = export_json(session, sound=sound) if kind == "json" else WRITERS[kind](session.analysis)
             path = new_cache_path(name)
             path.write_text(text, encoding="utf-8")
             return str(path)
@@ -199,8 +254,20 @@ def new_cache_path(name: str) -> Path:
     return folder / name
 
 
-def export_json(analysis: Analysis) -> tuple[str, str]:
-    return name_export(analysis, "json"), dump_json(analysis_to_json(analysis))
+def write_clip(clip: Clip) -> str:
+    """The clip's samples as a wav that Gradio deletes with the recordings."""
+    path = new_cache_path(f"{Path(clip.name).stem or 'clip'}.wav")
+    soundfile.write(path, clip.samples, SAMPLE_RATE, subtype="PCM_16")
+    return str(path)
+
+
+def export_json(session: Session, *, sound: bool) -> tuple[str, str]:
+    """With the sound if it is wanted, and with the person's own note and tags."""
+    analysis = session.analysis
+    assert analysis is not None
+    kept = next((one for one in session.kept if one.analysis is analysis), None)
+    own = {"note": kept.note, "tags": kept.tags.split()} if kept and (kept.note or kept.tags) else {}
+    return name_export(analysis, "json"), dump_json(analysis_to_json(analysis, include_samples=sound) | own)
 
 
 def export_textgrid(analysis: Analysis) -> tuple[str, str]:
@@ -223,4 +290,4 @@ def name_export(analysis: Analysis, suffix: str) -> str:
     return f"{stem}.{suffix}"
 
 
-WRITERS = {"json": export_json, "textgrid": export_textgrid, "csv": export_csv, "html": export_html}
+WRITERS = {"textgrid": export_textgrid, "csv": export_csv, "html": export_html}

@@ -18,6 +18,7 @@ from . import cards
 
 LARGEST = 64 * 2**20  # bytes: five minutes with sound and attention are below that
 MOST_SEGMENTS = 60_000  # of one unit: five minutes of 20 ms frames are 15,000
+MOST_NOTE, MOST_TAGS = 2000, 200  # characters
 AGAIN = "Export the analysis again."
 
 
@@ -39,6 +40,14 @@ def read_import(path: Path | str) -> Analysis:
     check_analysis(analysis)
     try_drawing(analysis, path.name)
     return analysis
+
+
+def read_note(path: Path | str) -> tuple[str, str]:
+    """Note and tags that the person exported with an analysis; "" for what is none."""
+    data = json.loads(Path(path).read_bytes())
+    note, tags = data.get("note", ""), data.get("tags", [])
+    told = [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+    return (note[:MOST_NOTE] if isinstance(note, str) else ""), " ".join(told)[:MOST_TAGS]
 
 
 def check_size(data: Any) -> None:

@@ -1,5 +1,6 @@
 // Compare, keep, share: a link that opens an example as it is shown, e.g. ?example=1-librivox-young-man&emotion=sadness&select=W3&role=late
 (() => {
+  const DIRECTIONS = ["text_to_speech", "speech_to_text"];
   const main = () => window.mmerViews.find(document.querySelector("#views .mv-place"));
   // "W3" is the third word; T, F, P, S and W count from 1
   function pick(handle, text) {
@@ -18,6 +19,12 @@
     if (["centred", "raw"].includes(wanted.get("scale"))) changes.scale = wanted.get("scale");
     handle.set(changes);
     pick(handle, wanted.get("select"));
+    const [, start, end] = /^(\d{1,4}(?:\.\d{1,3})?)-(\d{1,4}(?:\.\d{1,3})?)$/.exec(wanted.get("span") ?? "") ?? [];
+    if (start !== undefined && Number(start) < Number(end) && Number(end) <= handle.payload.clip.duration) handle.pickSpan(Number(start), Number(end));
+    const [unit, direction, layer, head] = (wanted.get("map") ?? "").split(",");
+    const map = { unit, direction, layer, head };
+    if (handle.data.maps.has(unit) && DIRECTIONS.includes(direction) && [layer, head].every((one) => /^(mean|\d{1,2})$/.test(one ?? "")) && handle.data.hasPlane(map)) handle.set({ map });
+    if (handle.data.hasBranch(wanted.get("branch"))) handle.set({ branch: wanted.get("branch") });
   }
 
   function followLink() {
@@ -34,17 +41,25 @@
 
   // the link to what is shown: `settled` names the example and the settings
   function writeLink(settled) {
-    const { emotion, role, scale, unit, segment } = main().get();
+    const { emotion, role, scale, unit, segment, span, map, branch } = main().get();
     const query = new URLSearchParams(settled);
     query.set("emotion", emotion);
     query.set("role", role);
     if (scale !== "centred") query.set("scale", scale);
     if (unit !== null && segment !== null) query.set("select", unit + (segment + 1));
+    else if (span) query.set("span", span.map((time) => time.toFixed(3)).join("-"));
+    if (map) query.set("map", [map.unit, map.direction, map.layer, map.head].join(","));
+    if (branch) query.set("branch", branch);
     return `${location.origin}${location.pathname}?${query}`;
   }
 
+  // the table below two clips is of the emotion that both explain
+  let paired = "";
+  document.addEventListener("mmer-pair", (event) => { paired = event.detail.emotion; document.getElementById("keep-emotion-follow")?.click(); });
+
   window.mmerKeep = {
     main,
+    paired: (...values) => { values[1] = paired; return values; },
     // what stands side by side, once it is drawn
     reveal: () => setTimeout(() => document.getElementById("side-by-side")?.scrollIntoView({ block: "start" }), 250),
     // the selection of the link that opened the page, once its result is drawn

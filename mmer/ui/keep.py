@@ -15,20 +15,20 @@ from ..errors import MmerError
 from ..results import Analysis
 from ..views import build_payload, dump_payload
 from . import keep_cards
-from .events import IMPORT_QUEUE, QUIET
+from .events import IMPORT_QUEUE, POLL, QUIET
 from .examples import Example, open_example
 from .failures import for_people
-from .imports import read_import
-from .session import Kept, Session
+from .imports import MOST_NOTE, MOST_TAGS, read_import, read_note
+from .session import Kept, Session, name_aligner
 
 LISTED = 8  # how many components KeepHandlers.write_list fills
 MOST_KEPT = 12  # entries of the list; the oldest that is not pinned goes first
 MOST_BYTES = 300 * 2**20  # of all entries together: a dozen clips of half a minute, two or three of five
 MOST_QUERY = 2000  # characters of a link
-ALIGNERS = {"pocketsphinx": "sphinx", "montreal": "mfa", "mfa": "mfa"}  # how an alignment's source begins -> the setting
 CAPTION = (
-    f"What you analysed on this page, the last {MOST_KEPT}. It is kept in memory for you alone and gone when you close the page or after "
-    "30 minutes without use; nothing you record stays on the server. To keep a result, export it; its JSON can be opened again here."
+    f"What you analysed on this page, the last {MOST_KEPT}. It is kept in memory for you alone and gone five minutes after you close the "
+    "page, or after 30 minutes without use; nothing you record stays on the server. To keep a result, export it; its JSON can be opened "
+    "again here."
 )
 HOW_TO_PIN = "Pin one entry as A and one as B to see them side by side: two clips, two versions of one, two heads, or heads of two folds."
 SIDE_CAPTION = (
@@ -69,6 +69,7 @@ class Side:
 
     whole: gr.Column
     pair: gr.HTML  # its value is the two payloads of mmer.views as JSON text
+    follow: gr.Button  # pressed by the browser when both views explain another emotion
     emotion: gr.Dropdown
     comparison: gr.HTML
 
@@ -92,9 +93,10 @@ def build_side(head_section: Callable[[str, str], None]) -> Side:
         head_section(
             "Differences in numbers", "Every probability and logit of both, the words in order, and the layer weights that differ."
         )
+        follow = gr.Button("Follow", elem_classes="mm-hidden", elem_id="keep-emotion-follow")
         emotion = gr.Dropdown([], label="Emotion of the contributions", elem_id="keep-emotion", min_width=160)
         comparison = gr.HTML("", elem_id="keep-comparison")
-    return Side(whole, pair, emotion, comparison)
+    return Side(whole, pair, follow, emotion, comparison)
 
 
 def build(head_section: Callable[[str, str], None]) -> Panel:
@@ -103,8 +105,8 @@ def build(head_section: Callable[[str, str], None]) -> Panel:
         head_section("Your session", CAPTION)
         parts["entries"] = gr.Radio([], label="Analysed", elem_id="keep-list", elem_classes="mk-list")
         with gr.Row():
-            parts["note"] = gr.Textbox(label="Note", max_length=2000, elem_id="keep-note", min_width=220, scale=2)
-            parts["tags"] = gr.Textbox(label="Tags, with blanks between", max_length=200, elem_id="keep-tags", min_width=160)
+            parts["note"] = gr.Textbox(label="Note", max_length=MOST_NOTE, elem_id="keep-note", min_width=220, scale=2)
+            parts["tags"] = gr.Textbox(label="Tags, with blanks between", max_length=MOST_TAGS, elem_id="keep-tags", min_width=160)
         with gr.Row(elem_classes="mc-go"):
             parts["open"] = gr.Button("Open", size="sm", elem_id="keep-open")
             parts["pins"] = {letter: gr.Button(f"Pin as {letter}", size="sm", elem_id=f"keep-pin-{letter}") for letter in "AB"}
@@ -181,14 +183,18 @@ class KeepHandlers:
     @for_people
     def open(self, session: Session, number: int | None) -> None:
         kept = need_kept(session, number)
-        session.begin()
-        session.analysis, session.example = kept.analysis, kept.example
+        session.take(kept.analysis, example=kept.example, origin="list")
 
     def pinner(self, letter: str) -> Callable:
         @for_people
         def pin(session: Session, number: int | None, emotion: str | None) -> tuple:
             kept = need_kept(session, number)
-            session.pinned[letter] = kept
+            if session.pinned.get(letter) is kept:  # pressed once more
+                del session.pinned[letter]
+            elif kept in session.pinned.values():
+                raise MmerError(f"This entry is pinned as {'B' if letter == 'A' else 'A'} already; choose another one to set beside it.")
+            else:
+                session.pinned[letter] = kept
             return self.write_list(session, kept, emotion)
 
         return pin
@@ -233,6 +239,10 @@ class KeepHandlers:
         session.relink = (head, aligner) != (stored.best.head, name_aligner(stored))
         return str(example.clip), example.text, head if session.relink else gr.skip(), aligner if session.relink else gr.skip()
 
+    def follow_pair(self, session: Session, emotion: str) -> tuple:
+        """The table of another emotion, the one that the views above it explain."""
+        return self.show_side(session, emotion)[-2:]
+
     def show_comparison(self, session: Session, emotion: str) -> str:
         return self.show_side(session, emotion)[-1]
 
@@ -247,8 +257,11 @@ class KeepHandlers:
         except MmerError as error:
             session.problem = str(error)
             raise
-        session.begin()
-        session.analysis, session.example = analysis, None
+        session.take(analysis, origin="file")
+        note, tags = read_note(path)
+        if note or tags:
+            kept = remember(session, analysis)
+            kept.note, kept.tags = note, tags
 
 
 def is_of(analysis: Analysis, example: Example) -> bool:
@@ -259,14 +272,6 @@ def is_of(analysis: Analysis, example: Example) -> bool:
 @cache
 def read_sha256(example: Example) -> str:
     return open_example(example).clip.sha256
-
-
-def name_aligner(analysis: Analysis) -> str | None:
-    """The setting that gave the alignment; None where it was a file."""
-    if analysis.alignment is None:
-        return "none"
-    source = analysis.alignment.source.lower()
-    return next((name for start, name in ALIGNERS.items() if source.startswith(start)), None)
 
 
 def can_compare(pinned: Mapping[str, Kept]) -> bool:
@@ -342,8 +347,9 @@ def wire(
     shown.change(handlers.refresh, session, listed, api_name="refresh_list", **QUIET)
     panel.entries.input(handlers.choose, [session, panel.entries], [panel.note, panel.tags], api_name="choose_kept", **QUIET)
     written = [session, panel.entries, panel.note, panel.tags]
-    for number, event in enumerate((panel.note.blur, panel.note.submit, panel.tags.blur, panel.tags.submit)):
-        event(handlers.save, written, panel.entries, api_name=f"save_note_{number}", **QUIET)
+    # with every letter, since a result may come while somebody writes; and at the end: Gradio is silent at the first one after its own text
+    for number, event in enumerate((panel.note.input, panel.tags.input, panel.note.blur, panel.tags.blur)):
+        event(handlers.save, written, panel.entries, api_name=f"save_note_{number}", trigger_mode="always_last", **POLL)
     show_again(panel.open.click(handlers.open, [session, panel.entries], api_name="open_kept", **QUIET))
     chosen = [session, panel.entries, side.emotion]
     for letter, button in panel.pins.items():
@@ -351,6 +357,8 @@ def wire(
     panel.remove.click(handlers.remove, chosen, listed, api_name="remove_kept", **QUIET)
     named = panel.link.click(handlers.write_link, session, panel.linked, api_name="write_link", **QUIET)
     named.success(fn=None, inputs=panel.linked, js="(query) => { window.mmerKeep.copyLink(query); }", api_visibility="private")
+    followed = {"js": "(...values) => window.mmerKeep.paired(...values)", "trigger_mode": "always_last", **POLL}
+    side.follow.click(handlers.follow_pair, [session, side.emotion], [side.emotion, side.comparison], api_name="follow_pair", **followed)
     side.emotion.input(handlers.show_comparison, [session, side.emotion], side.comparison, api_name="choose_compared_emotion", **QUIET)
     imported = importer.upload(handlers.take_import, [session, importer], api_name="import_analysis", **QUIET, **IMPORT_QUEUE)
     show_again(imported)

@@ -78,10 +78,13 @@
   waiting.observe(document.documentElement, { childList: true, subtree: true });
 
   window.mmer = {
-    // after a result: on a narrow page it lies below the inputs
-    reveal: () => setTimeout(() => {
-      if (window.innerWidth <= 900) find("#verdict")?.scrollIntoView({ block: "start" });
+    // after a result: on a narrow page it lies below the inputs; `isFar`: what was pressed lies far below
+    reveal: (isFar = false) => setTimeout(() => {
+      document.getElementById("keep-link-text")?.replaceChildren(); // a link to what was shown before
+      if (isFar || window.innerWidth <= 900) find("#verdict")?.scrollIntoView({ block: "start" });
     }, 150),
-    download: () => setTimeout(() => (find("#download a") ?? find("a#download") ?? find("#download"))?.click(), 200),
+    // a run begins: its progress may lie below the fold
+    revealProgress: () => setTimeout(() => { if (window.innerWidth <= 900) find("#stages")?.scrollIntoView({ block: "center" }); }, 150),
+    download: (id = "download") => setTimeout(() => (find(`#${id} a`) ?? find(`a#${id}`) ?? find(`#${id}`))?.click(), 200),
   };
 })();

@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import Cancelled, MmerError
@@ -15,6 +15,7 @@ from ..pipeline import Memo
 from ..results import Analysis
 from .examples import Example
 
+ALIGNERS = {"pocketsphinx": "sphinx", "montreal": "mfa", "mfa": "mfa"}  # how an alignment's source begins -> the setting
 KEPT_SECONDS = 30 * 60  # how long a visitor's recording and results are kept without being used
 
 
@@ -51,6 +52,9 @@ class Session:
     analysis: Analysis | None = None  # what the page shows; None before the first
     example: Example | None = None  # the example that the page shows; None for a visitor's own clip
     working: bool = False  # whether a run is in progress
+    cancelled: bool = False  # whether Cancel was pressed since the last run began; it may still have been waiting then
+    origin: str = ""  # where the result came from if no model was asked: "example", "list" or "file"
+    shown: int = 0  # how often a result was shown
     relink: bool = False  # whether a link asks for other settings than those of the stored result that it opens
     unseen: bool = False  # whether the last run's result is still to be shown
     filled_in: str = ""  # what the page itself last wrote into the transcript box
@@ -65,14 +69,37 @@ class Session:
     def begin(self) -> StopFlag:
         """A stop flag for a new run; an older run that is still in a stage keeps its own."""
         self.stop.set()
-        self.stop = StopFlag()
+        self.stop, self.cancelled = StopFlag(), False
         return self.stop
+
+    def cancel(self) -> None:
+        """Stops the run in progress, or the one that waits for its turn."""
+        self.stop.set()
+        self.working, self.cancelled = False, True
+
+    def explain_end(self) -> str:
+        """Why the last run brought no result."""
+        return self.problem or ("Cancelled." if self.cancelled else "Something went wrong.")
+
+    def take(self, analysis: Analysis, *, example: Example | None = None, origin: str = "") -> None:
+        """The analysis that is shown from now on, without a model having been asked."""
+        self.begin()
+        self.working, self.problem = False, ""
+        self.analysis, self.example, self.origin = analysis, example, origin
+
+    def keep_example(self, analysis: Analysis) -> Analysis:
+        """A new analysis of the example that is shown, with the same words, is still the example's, and has its name."""
+        before = self.analysis
+        same = before is not None and before.clip.sha256 == analysis.clip.sha256 and before.transcript.text == analysis.transcript.text
+        if before is None or self.example is None or not same or analysis.parent is not None:
+            self.example = None
+            return analysis
+        return replace(analysis, clip=replace(analysis.clip, name=before.clip.name))
 
     def show_example(self, example: Example, analysis: Analysis) -> None:
         """The stored result of an example becomes the one that is shown."""
-        self.begin()
-        self.working = False
-        self.analysis, self.example, self.filled_in = analysis, example, example.text
+        self.take(analysis, example=example, origin="example")
+        self.filled_in = example.text
 
 
 @dataclass
@@ -136,3 +163,11 @@ def run_reporting(work: Callable[[Callable[[float, str], None]], Any], news: que
     except BaseException as error:  # a bug: handed to the waiting page, where it stays loud
         news.put(("error", error))
         raise
+
+
+def name_aligner(analysis: Analysis) -> str | None:
+    """The setting that gave the alignment; None where it was a file."""
+    if analysis.alignment is None:
+        return "none"
+    source = analysis.alignment.source.lower()
+    return next((name for start, name in ALIGNERS.items() if source.startswith(start)), None)

@@ -7,6 +7,7 @@ from importlib.resources import files
 import gradio as gr
 
 from ..views import read_script, read_style
+from .forgetting import forget_while_serving
 
 SYSTEM_FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
 STYLES = ("page.css", "batch.css", "train.css", "lesson.css", "claim.css", "keep.css")
@@ -77,4 +78,5 @@ def launch_options() -> dict:
         "ssr_mode": False,
         "pwa": False,
         "mcp_server": False,
+        "app_kwargs": {"lifespan": forget_while_serving},
     }

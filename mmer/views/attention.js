@@ -160,6 +160,7 @@ function listenToMap(view, canvas, scroller, rowPixels) {
   });
   canvas.addEventListener("pointerleave", () => view.tip.hide());
   canvas.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") { event.preventDefault(); view.playSelection(); return; }
     const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
     if (!steps) return;
     event.preventDefault();

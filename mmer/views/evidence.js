@@ -91,12 +91,14 @@ function makeEvidence(view) {
 
   // the chosen segment's bar, or those in its stretch of sound
   function mark() {
-    const { unit, segment, span, word } = selection.current();
+    const { unit, segment, span, word, branch } = selection.current();
+    const overlaps = (part) => Boolean(span && part.span && part.span[0] < span[1] - 1e-4 && span[0] < part.span[1] - 1e-4);
     let first = null;
     for (const row of chart.querySelectorAll(".mv-part")) {
       const { shownPart: part, shownUnit: of } = row;
-      const isChosen = of === unit && (part.segment === segment || (part.segment === undefined && span && part.span[0] < span[1] && span[0] < part.span[1]));
-      const isRelated = !isChosen && (of === "T" ? word !== null && part.word === word : Boolean(span && part.span && part.span[0] < span[1] - 1e-4 && span[0] < part.span[1] - 1e-4));
+      const isGroup = part.segment === undefined; // of frames, chosen as a stretch of sound
+      const isChosen = isGroup ? (of === unit || (unit === null && of === branch)) && overlaps(part) : of === unit && part.segment === segment;
+      const isRelated = !isChosen && (of === "T" ? word !== null && part.word === word : overlaps(part));
       row.classList.toggle("mv-selected", isChosen);
       row.classList.toggle("mv-related", isRelated);
       if (isChosen) row.setAttribute("aria-pressed", "true"); else row.removeAttribute("aria-pressed");

@@ -47,7 +47,11 @@ function linkChoices(views, place) {
   scale.element.dataset.part = "scale";
   place.append(emotion.element, scale.element);
   views[1].selection.set({ emotion: now.emotion });
-  selection.subscribe((state) => { emotion.show(state.emotion); scale.show(state.scale); });
+  selection.subscribe((state, changed) => {
+    emotion.show(state.emotion);
+    scale.show(state.scale);
+    if (changed.has("emotion")) document.dispatchEvent(new CustomEvent("mmer-pair", { detail: { emotion: state.emotion } }));
+  });
 }
 
 function linkSelections(views) {

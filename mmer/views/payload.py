@@ -22,7 +22,7 @@ CAPTIONS = {"sum": CAPTION_SUM, "centred": CAPTION_CENTRED, "early": CAPTION_EAR
 
 def build_payload(analysis: Analysis, *, with_sound: bool = True) -> dict[str, Any]:
     """Everything that the views need, as plain JSON types."""
-    caveats = dict.fromkeys(info.caveat for info in analysis.heads if info.caveat)
+    caveats = dict.fromkeys(f"{info.title or info.name}: {info.caveat}" for info in analysis.heads if info.caveat)
     return {
         "format": FORMAT,
         "version": VERSION,

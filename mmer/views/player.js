@@ -14,7 +14,7 @@ function makePlayer(view) {
   const gutter = make("div", { class: "mv-gutter", "aria-hidden": "true" }, ...lanes.map((lane) => make("div", { class: "mv-lane-name", style: { height: `${lane.pixels}px` } },
     make("span", { text: lane.name }), lane.note ? make("small", { text: lane.note, class: lane.noteClass }) : null)));
   const canvases = new Map(lanes.filter((lane) => lane.draw).map((lane) => [lane.key, make("canvas", { class: "mv-canvas", "data-lane": lane.key })]));
-  const stack = make("div", { class: "mv-stack", role: "img", "aria-label": `Wave, spectrogram and pitch of ${data.payload.clip.name}; the numbers are in the tables below.` }, ...canvases.values());
+  const stack = make("div", { class: "mv-stack", role: "img", tabindex: "-1", "data-keys": "sound", "aria-label": `Wave, spectrogram and pitch of ${data.payload.clip.name}; the numbers are in the tables below.` }, ...canvases.values());
   const tiers = data.tiers.map((unit) => makeTier(view, unit));
   const span = make("div", { class: "mv-span", hidden: true });
   const cursor = make("div", { class: "mv-cursor", hidden: true });
@@ -169,6 +169,7 @@ function listenToSound(view, stack, scroller) {
   let drag = null, dragged = false;
   stack.addEventListener("pointerdown", (event) => {
     dragged = false;
+    stack.focus({ preventScroll: true }); // so that Space and Esc mean the stretch
     if (event.pointerType === "mouse" && event.button === 0) { drag = { x: event.clientX, time: axis.timeAt(event.clientX, scroller) }; stack.setPointerCapture(event.pointerId); }
   });
   stack.addEventListener("pointermove", (event) => {

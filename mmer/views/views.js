@@ -78,7 +78,8 @@ function makeBarOfTools(view) {
       emotion.show(state.emotion);
       scale.show(state.scale);
       const text = describeSelection(data, state);
-      readout.textContent = text || "Nothing selected. Click a word, a sound or a cell: it is played, and marked in every picture.";
+      const does = sound.ready ? "it is played, and marked in every picture" : "it is marked in every picture; this result came without its sound";
+      readout.textContent = text || `Nothing selected. Click a word, a sound or a cell: ${does}.`;
       again.disabled = !state.span || !sound.ready;
       clear.hidden = !text;
       again.hidden = !text;
@@ -141,13 +142,21 @@ function listenToKeys(view, player, listened) {
     if (event.ctrlKey || event.metaKey || event.altKey || !keys[event.key]) return;
     if (!at && event.key !== "Escape") return;
     event.preventDefault();
-    if (event.key === " " && at && selection.current().unit === null && at.click) { at.click(); return; }
+    if (at?.matches(".mv-part:not([data-index])") && (event.key === "ArrowUp" || event.key === "ArrowDown")) { stepGroups(at, event.key); return; }
+    if (event.key === " " && at && selection.current().unit === null && !at.matches(".mv-stack")) { at.click(); return; }
     const { unit: own, segment: number } = at?.dataset ?? {};
     if (event.key.startsWith("Arrow") && own && number && selection.current().unit === null) show(own, Number(number)); // what has the focus, first
     else keys[event.key]();
     const { unit, segment } = selection.current();
     if (event.key.startsWith("Arrow") && unit !== null && !at.matches("canvas")) followFocus(root, player, at, unit, segment);
   });
+}
+
+// Frames that are gathered per word are no segments of a tier: the arrows go from bar to bar.
+function stepGroups(from, key) {
+  const next = key === "ArrowDown" ? from.nextElementSibling : from.previousElementSibling;
+  next?.focus({ preventScroll: true });
+  next?.click();
 }
 
 // The focus goes where the selection went, within the picture that it was in.

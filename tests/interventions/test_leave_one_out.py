@@ -12,7 +12,7 @@ from mmer.encoders import SpeechEncoder
 from mmer.errors import Cancelled, EditError
 from mmer.export import dump_json
 from mmer.interventions import Mute, Target, intervene, leave_one_out, leave_one_out_to_json, rank_agreements
-from mmer.interventions.leave_one_out import place_unit
+from mmer.interventions.leave_one_out import place_unit, read_columns
 from mmer.interventions.ranks import correlate
 from mmer.pipeline import Variant
 
@@ -114,12 +114,17 @@ def test_attention_in_shared_cells_is_spread_evenly(analysis):
 
 def test_rank_correlations_by_hand(analyzer, analysis):
     result = leave_one_out(analyzer, analysis, baselines=["noise"])
-    signed, by_size, _ = rank_agreements(result, "sadness", role="late", baseline="noise")
-    drops, parts = result.curves[0].drops["late"], result.contributions
+    signed, by_size, _ = rank_agreements(result, "sadness", role="combined", baseline="noise")
+    drops, parts = result.curves[0].drops["combined"], result.contributions
     drop, part = (x[:, 2] - x.mean(1) for x in (drops, parts))
     assert np.isclose(signed.rho, np.corrcoef(rankdata(drop), rankdata(part))[0, 1]) and not signed.sizes
     assert np.isclose(by_size.rho, np.corrcoef(rankdata(abs(drop)), rankdata(result.attention))[0, 1]) and by_size.sizes
     assert signed.n == 8 and (by_size.one, by_size.other) == ("drop", "attention")
+    late, early = ([a.other for a in rank_agreements(result, "sadness", role=role, baseline="noise")] for role in ("late", "early"))
+    assert (late, early) == (["contribution"], ["attention"])  # each drop beside what explains its own model
+    columns = {role: read_columns(result, "sadness", role=role) for role in ("late", "early", "combined")}
+    np.testing.assert_allclose(columns["combined"]["contribution"], columns["late"]["contribution"] / 2)
+    assert "contribution" not in columns["early"] and "attention" not in columns["late"]
     with pytest.raises(EditError, match="no late curve for 'joy'"):
         rank_agreements(result, "joy", role="late", baseline="noise")
     with pytest.raises(EditError, match="no curve against silence; there are noise"):
@@ -230,7 +235,7 @@ def test_json_names_everything(analyzer, analysis):
     data = json.loads(dump_json(leave_one_out_to_json(leave_one_out(analyzer, analysis))))
     assert (data["format"], data["version"], data["parent"]) == ("mmer-leave-one-out", 1, analysis.clip.sha256)
     assert len(data["curves"]) == 2 and np.array(data["curves"][0]["drops"]["early"]).shape == (8, 4)
-    assert len(data["agreements"]) == 2 * 3 * 4 * 3 and {a["n"] for a in data["agreements"]} == {8}
+    assert len(data["agreements"]) == 2 * 4 * (1 + 1 + 3) and {a["n"] for a in data["agreements"]} == {8}
 
 
 def test_a_clip_shorter_than_a_word_list_still_runs(analyzer, librivox_clip):

@@ -43,7 +43,7 @@ def examples_folder(tmp_path_factory, analyzer):
 
 @pytest.fixture(scope="session")
 def serve_app(tmp_path_factory):
-    """Starts the app on a port of its own and returns its URL: serve_app(analyzer, examples=..., ...)."""
+    """Starts the app on a port of its own and returns its URL: serve_app(analyzer, examples=..., ...). The apps are in `serve_app.apps`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
         apps = []
@@ -53,6 +53,7 @@ def serve_app(tmp_path_factory):
             apps.append(app)
             return app.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, **launch_options())[1]
 
+        serve.apps = apps
         yield serve
         for app in apps:
             app.close()

@@ -205,7 +205,7 @@ def test_a_claim_is_tested_and_two_results_are_pinned_by_keyboard(open_page):
     tab_to(page, ".mm-skip", most=2)
     press("Enter")
     expect_focus(page, ".mm-results")
-    tab_to(page, "button[id^=example-1]", most=3)
+    tab_to(page, "button[id^=example-1]", most=30, key="Shift+Tab")  # the examples stand above the inputs
     press("Enter")
     page.wait_for_selector("#views .mv-tile")
     expect_focus(page, "button[id^=example-1]")

@@ -57,7 +57,7 @@ def shown_timings(shown):
 
 def test_another_head_reruns_the_fusion_alone(visitor, speech_file):
     ask(visitor, speech_file).result()
-    ask(visitor, speech_file, head="late-fs", endpoint="/rerun_head").result()
+    visitor.predict("late-fs", api_name="/rerun_head")
     timings = shown_timings(visitor.predict(api_name="/show_rerun_head"))
     assert "encode speech <b>kept</b>" in timings
     assert "fuse <b>kept</b>" not in timings
@@ -69,7 +69,7 @@ def test_another_head_reruns_the_fusion_alone(visitor, speech_file):
 def test_exports_are_files_with_the_clips_name(visitor, speech_file, kind, start):
     ask(visitor, speech_file, "He was not an ill-disposed young man,").result()
     for _ in range(2):
-        path = visitor.predict(api_name=f"/export_{kind}")
+        path = visitor.predict(False, api_name=f"/export_{kind}")
         path = path if isinstance(path, str) else path["value"]
         assert "young_man" in path
         with open(path, encoding="utf-8") as file:
@@ -143,4 +143,4 @@ def test_a_visitor_does_not_see_the_one_before(address, visitor, speech_file):
     ask(visitor, speech_file).result()
     stranger = Client(address, verbose=False)
     with pytest.raises(AppError, match="no result to export"):
-        stranger.predict(api_name="/export_json")
+        stranger.predict(False, api_name="/export_json")

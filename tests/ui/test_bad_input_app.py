@@ -216,7 +216,7 @@ def test_recordings_and_exports_are_deleted(analyzer, tmp_path, tmp_path_factory
         visitor = Client(url, verbose=False, download_files=str(tmp_path))
         visitor.submit(handle_file(str(speech_file)), WORDS, "none", "late-fs", "", None, api_name="/run").result()
         visitor.predict(handle_file(str(speech_file)), api_name="/transcribe")
-        visitor.predict(api_name="/export_json")
+        visitor.predict(False, api_name="/export_json")
         assert len(list_files(folder)) >= 2
         delete_files_created_by_app(app, age=None)
         assert [path for path in list_files(folder) if path.stat().st_size] == []  # Gradio leaves an empty placeholder per upload

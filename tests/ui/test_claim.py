@@ -10,7 +10,19 @@ from scipy.stats import spearmanr
 from test_browser import PATIENCE
 
 from mmer.errors import EditError
-from mmer.interventions import Agreement, ChangePitch, Mute, SwapWords, Target, intervene, leave_one_out, rank_agreements
+from mmer.interventions import (
+    Agreement,
+    ChangeLoudness,
+    ChangePitch,
+    CorrectWords,
+    Mute,
+    Remove,
+    SwapWords,
+    Target,
+    intervene,
+    leave_one_out,
+    rank_agreements,
+)
 from mmer.ui import claim, claim_cards
 
 SPOKEN = "He was not an ill-disposed young man,"
@@ -63,8 +75,31 @@ def test_the_table_holds_the_intervention_s_own_numbers(analyzer, analysis):
     for i, name in enumerate(late.classes):
         row = re.search(rf'data-role="late" data-unit="".*?<th scope="row">{name}</th>(.*?)</tr>', html, re.DOTALL).group(1)
         numbers = re.findall(r"<small>([^<]*)</small>", row)
-        np.testing.assert_allclose([float(n) for n in numbers], [late.original[i], late.changed[i], late.logits[i]], atol=1e-4)
+        np.testing.assert_allclose([read(n) for n in numbers], [late.original[i], late.changed[i], late.logits[i]], atol=1e-4)
     assert html.count("<table") == 3 + 3  # late, early, combined; T, F, S
+    assert "In the sound word 3, “not”" in html and "was replaced by silence." in html
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (Mute(Target("word", index=3), medium="text"), "In the text word 4, “an”"),
+        (Remove(Target("word", index=3), medium="both"), "In the sound and the text word 4, “an”"),
+        (ChangeLoudness(Target("word", index=3), decibels=-6.0), "Synthetic: word 4, “an”"),
+        (SwapWords("I am <b>glad</b>."), "Other words were put over the voice, in the text alone: “I am &lt;b&gt;glad&lt;/b&gt;.”"),
+        (CorrectWords("Colourless green ideas sleep."), "The words were corrected and aligned again"),
+    ],
+)
+def test_what_was_done_is_said(analyzer, analysis, edit, said):
+    html = claim_cards.write_intervention(intervene(analyzer, analysis, [edit]))
+    assert said in html and "<b>glad" not in html
+    if isinstance(edit, CorrectWords):
+        assert "Not there any more: " in html and "phones" in html
+
+
+def read(number):
+    """A number as the page writes it."""
+    return float(number.replace("−", "-"))
 
 
 def test_what_chance_gives_is_what_permutations_give():
@@ -82,13 +117,13 @@ def test_agreement_is_claimed_only_beyond_chance(analyzer, analysis):
     def word(rho, n):
         return claim_cards.judge(Agreement("drop", "attention", "late", "noise", "anger", True, rho, n))
 
-    assert word(0.9, 8).startswith("agrees with what noise")
-    assert "no better than chance" in word(0.9, 4)
+    assert word(0.9, 8).startswith("ranks them as noise in their place does")
+    assert "no more like noise" in word(0.9, 4)
     assert "other way round" in word(-0.9, 8)
     assert "can't be ranked" in word(None, 2)
     curve = leave_one_out(analyzer, analysis, tier="syllables")
     html = claim_cards.write_curve(curve, "sadness", "late")
-    assert f"n = {len(curve.labels)}" in html
+    assert f"Over {len(curve.labels)} syllables" in html
     drop = rank_agreements(curve, "sadness", role="late", baseline="silence")[0]
     assert f"<td>{drop.rho:+.2f}</td>" in html
 
@@ -108,7 +143,7 @@ def test_a_word_is_muted_in_the_page(page, analyzer, analysis):
     table = page.locator("#claim-result .mc-table[data-role=combined]")
     expect(table).to_be_visible(timeout=PATIENCE)
     expected = intervene(analyzer, analysis, [Mute(Target("word", index=2))]).difference("combined")
-    shown = [float(text) for text in table.locator("tbody td:last-child small").all_inner_texts()]
+    shown = [read(text) for text in table.locator("tbody td:last-child small").all_inner_texts()]
     np.testing.assert_allclose(shown, expected.logits, atol=2e-3)  # the page's clip came through a file
     expect(page.locator("#claim-sound")).to_be_visible()
 
@@ -118,7 +153,7 @@ def test_segments_are_left_out_and_a_row_is_the_selection(page):
     page.click("#curve-run")
     rows = page.locator(".mc-curve tbody tr")
     expect(rows).to_have_count(7, timeout=PATIENCE)
-    expect(page.locator("#curve-result .mc-outcome")).to_contain_text("n = 7")
+    expect(page.locator("#curve-result .mc-outcome")).to_contain_text("Over 7 words")
     rows.nth(4).locator("button").press("Enter")
     expect(rows.nth(4)).to_have_class(re.compile("mc-selected"))
     assert page.evaluate("mmerViews.get().word") == 4

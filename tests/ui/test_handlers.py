@@ -1,9 +1,18 @@
 """Handlers by themselves, without a page."""
 
-import gradio as gr
+import json
+from dataclasses import replace
+from pathlib import Path
 
+import gradio as gr
+import numpy as np
+import pytest
+import soundfile
+
+from mmer.results import Parent
+from mmer.ui.examples import list_stored, open_example
 from mmer.ui.handlers import BUSY, IDLE, SHOWN, Handlers
-from mmer.ui.session import Session
+from mmer.ui.session import Kept, Session
 
 
 def test_a_new_clip_clears_only_what_the_page_itself_wrote():
@@ -27,3 +36,72 @@ def test_a_result_that_came_before_cancel_is_shown(analysis):
     assert handlers.cancel(session) == (gr.skip(), gr.skip())
     assert analysis.transcript.text in str(handlers.settle(session)[1:])
     assert not session.unseen and handlers.settle(session) == (IDLE, *[gr.skip()] * SHOWN)
+
+
+def finish(steps):
+    return list(steps)[-1]
+
+
+def test_another_head_speaks_of_what_is_shown_even_of_a_changed_clip(analyzer, analysis):
+    handlers, changed = Handlers(analyzer), replace(analysis, parent=Parent("0" * 64, "young man.wav", ()))
+    session = Session(analysis=changed)
+    finish(handlers.use_head(session, "late-fs"))
+    assert session.analysis.parent == changed.parent and session.analysis.clip is changed.clip
+    assert set(session.analysis.predictions) == {"late"} and session.analysis.alignment is changed.alignment
+    np.testing.assert_allclose(session.analysis.predictions["late"].logits, analysis.predictions["late"].logits, atol=1e-5)
+
+
+def test_another_aligner_hears_the_clip_that_is_shown(analyzer, analysis):
+    handlers, session = Handlers(analyzer), Session(analysis=analysis)
+    finish(handlers.use_aligner(session, "none", "combined", ""))
+    assert session.analysis.alignment is None and session.analysis.clip is analysis.clip
+    assert session.analysis.transcript.text == analysis.transcript.text
+    session.analysis = replace(analysis, parent=Parent("0" * 64, "x", ()))
+    with pytest.raises(gr.Error, match="go back to that to align it anew"):
+        finish(handlers.use_aligner(session, "sphinx", "combined", ""))
+    session.analysis = replace(analysis, clip=replace(analysis.clip, outline=True))
+    with pytest.raises(gr.Error, match="came without its sound"):
+        finish(handlers.use_aligner(session, "sphinx", "combined", ""))
+
+
+def test_an_example_heard_by_another_head_is_still_the_example(analyzer, examples_folder):
+    (example,) = list_stored(examples_folder)
+    handlers, session = Handlers(analyzer), Session()
+    session.show_example(example, open_example(example))
+    assert session.analysis.clip.name == "one.wav"
+    finish(handlers.use_head(session, "late-fs"))
+    assert session.example is example and session.analysis.clip.name == "one.wav" and session.origin == ""
+
+
+def test_the_inputs_are_those_of_what_is_shown(analyzer, analysis):
+    handlers, session = Handlers(analyzer), Session()
+    session.take(analysis, origin="list")
+    path, text, head, aligner = handlers.fill_inputs(session)
+    assert (text, head, aligner) == (analysis.transcript.text, "combined", "sphinx")
+    samples, rate = soundfile.read(path)
+    assert rate == 16000 and np.abs(samples - analysis.clip.samples).max() < 1e-4
+    session.take(replace(analysis, clip=replace(analysis.clip, outline=True)), origin="file")
+    assert handlers.fill_inputs(session)[0] is None
+
+
+def test_a_run_that_is_cancelled_while_it_waits_says_so(analysis):
+    handlers, session = Handlers(analyzer=None), Session(analysis=analysis)
+    assert handlers.cancel(session) == (gr.skip(), gr.skip())
+    assert "Cancelled. The earlier result is still shown." in handlers.show_problem(session)[0]
+    session.begin()
+    assert "Something went wrong." in handlers.show_problem(session)[0]  # a bug stays one
+
+
+def test_json_is_exported_with_sound_and_with_the_person_s_own_words(analyzer, analysis):
+    handlers, session = Handlers(analyzer), Session(analysis=analysis)
+    session.kept.append(Kept(1, analysis, None, note="listen", tags="loud odd"))
+    plain, full = (json.loads(Path(handlers.exporter("json")(session, sound)).read_text()) for sound in (False, True))
+    assert plain["note"] == "listen" and plain["tags"] == ["loud", "odd"]
+    assert "samples" not in plain["clip"] or plain["clip"]["samples"] is None
+    assert full["clip"]["samples"] is not None
+
+
+def test_a_result_that_is_equal_is_shown_as_a_new_one(analysis):
+    handlers, session = Handlers(analyzer=None), Session(analysis=analysis)
+    first, second = (handlers.show(session)[5] for _ in range(2))
+    assert first != second and json.loads(first) == json.loads(second)

@@ -198,4 +198,5 @@ def check_pair(page):
 
 
 def analysis_numbers(table):
-    return np.array([[float(t) for t in row.locator("small").all_inner_texts()] for row in table.locator("tbody tr").all()])
+    rows = [row.locator("small").all_inner_texts() for row in table.locator("tbody tr").all()]
+    return np.array([[float(text.replace("−", "-")) for text in row] for row in rows])

@@ -42,7 +42,7 @@ def test_the_page_s_numbers_are_those_of_the_exported_json(page):
     table = page.locator("[data-table=sum]")
     table.locator("summary").click()
     cells = table.evaluate("t => [...t.querySelectorAll('tbody tr')].map((row) => [...row.children].map((cell) => cell.textContent))")
-    shown = {row[0]: [float(cell) for cell in row[1:]] for row in cells}
+    shown = {row[0]: [float(cell.replace("−", "-")) for cell in row[1:]] for row in cells}
     np.testing.assert_allclose(shown["combined: logit"], data["predictions"]["combined"]["logits"], atol=1e-4)
     np.testing.assert_allclose(shown["softmax: probability"], data["predictions"]["combined"]["probabilities"], atol=1e-4)
     page.evaluate("mmerViews.set({scale: 'centred'})")

@@ -123,7 +123,8 @@ def examine_heads(folder: Path) -> list[Finding]:
 
     names = sorted(path.parent.name for path in folder.glob("*/config.json"))
     if not names:
-        return [Finding("heads", "heads", False, f"there is no head in {folder}; train one with `python -m mmer train`")]
+        todo = "get the folder `pretrained` of the project, or promote a run: `python -m mmer runs promote`"
+        return [Finding("heads", "heads", False, f"there is no head in {folder}; {todo}")]
     findings = []
     for name in names:
         ready, text = try_out(lambda name=name: describe_head(load_head(folder / name)), HeadError)  # type: ignore[misc]

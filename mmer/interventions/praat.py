@@ -13,7 +13,7 @@ from mmer.interventions.sound import join
 CONTEXT = 0.1  # seconds around the span that are resynthesised with it and then faded away
 STEP = 0.01  # seconds between pitch measurements
 FLOOR, CEILING = 75.0, 600.0  # Hz, Praat's own range of speech
-MISSING = "Changing pitch or tempo needs Praat's code: install it with `pip install 'mmer-explorer[praat]'`."
+MISSING = "Changing pitch or tempo needs Praat's code: install it with `pip install -e '.[praat]'`."
 
 
 def change_pitch(samples: np.ndarray, first: int, last: int, *, semitones: float) -> np.ndarray:

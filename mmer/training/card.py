@@ -56,7 +56,7 @@ def _front_matter() -> str:
     return "---\nlicense: cc-by-nc-sa-4.0\nlibrary_name: mmer-explorer\npipeline_tag: audio-classification\n---\n"
 
 
-def describe_model(config: HeadConfig, *, command: str = "train") -> str:
+def describe_model(config: HeadConfig, *, command: str = "demo-heads") -> str:
     rows = {
         "fusion": config.fusion,
         "reads": ", ".join(f"{u} ({UNIT_NAMES[u]})" for u in config.units),

@@ -1,4 +1,4 @@
-"""`python -m mmer train`: corpora -> features, run folder, head. See demo.py for the split and the settings of the heads that ship."""
+"""`python -m mmer demo-heads`: corpora -> features, run folder, head. See demo.py for the split and the settings of the heads that ship."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ OWN_SETTINGS = ("seed", "epochs", "patience", "batch_size", "learning_rate", "vo
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `mmer train`."""
+    """Arguments of `mmer demo-heads`."""
     parser.add_argument("head", choices=[*DEMO_CONFIGS, "combined"], help="which head; combined needs the two others in --out")
     parser.add_argument("--speech", nargs="+", type=Path, required=True, metavar="MANIFEST", help="manifests: path, text, label, speaker")
     parser.add_argument("--text", type=Path, required=True, metavar="FOLDER", help="meld.csv, emorynlp.csv and goemotions_ekman.csv")

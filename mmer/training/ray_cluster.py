@@ -115,7 +115,7 @@ def connect(address: str | None) -> Iterator[Any]:
     try:
         import ray
     except ImportError as error:
-        raise DataError("Ray is not installed; run pip install 'mmer-explorer[ray]', or use --executor local.") from error
+        raise DataError("Ray is not installed; run pip install -e '.[ray]', or use --executor local.") from error
     if ray.is_initialized():
         yield ray
         return

@@ -134,7 +134,7 @@ def write_events(folder: RunFolder, directory: str | Path) -> Path:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise DataError("TensorBoard is not installed; `pip install 'mmer-explorer[tensorboard]'` brings it.") from error
+        raise DataError("TensorBoard is not installed; `pip install -e '.[tensorboard]'` brings it.") from error
     out = Path(directory) / folder.name
     rows = folder.read_metrics()
     if not rows:

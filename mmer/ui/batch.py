@@ -20,7 +20,7 @@ from ..errors import Cancelled, DataError, MmerError
 from ..export import analysis_to_json, dump_json
 from ..pipeline import Analyzer
 from ..results import EMOTIONS
-from .events import HIDDEN
+from .events import HIDDEN, POLL
 from .examples import choose_head
 from .explore import OTHER_FILES, name_heads
 from .failures import for_people
@@ -60,6 +60,7 @@ class BatchSession:
     stop: StopFlag = field(default_factory=StopFlag)  # of the run that waits or is in progress
     waiting: bool = False  # for its turn
     working: bool = False
+    told: str = ""  # how the last run ended; "" while one is on
 
     def wait(self) -> None:
         """A new run was asked for; an older one that is still in a stage keeps its own flag, and ends."""
@@ -70,7 +71,7 @@ class BatchSession:
         """What Cancel was told while the run waited still holds."""
         if not self.waiting:
             self.wait()
-        self.waiting, self.working = False, True
+        self.waiting, self.working, self.told = False, True, ""
         return self.stop
 
     def end(self) -> None:
@@ -121,7 +122,8 @@ class BatchHandlers:
             if session.stop is stop:
                 session.end()
         files = [gr.skip(), gr.skip()] if not rows else [offer_file(*write) for write in write_files(rows, items, found)]
-        yield f'<p class="mb-progress">{told}</p>', write_rows(rows), *files, IDLE
+        session.told = f'<p class="mb-progress">{told}</p>'
+        yield session.told, write_rows(rows), *files, IDLE
 
     def plan(self, paths: list[str] | None, listed: str | None) -> list[BatchItem]:
         """The uploads; with a list its rows, in their order, then what it does not name. Raises MmerError."""
@@ -150,6 +152,10 @@ class BatchHandlers:
             return gr.skip()
         session.stop.set()
         return '<p class="mb-progress">Stopping after this step.</p>'
+
+    def settle(self, session: BatchSession) -> Any:
+        """After Cancel: how the run ended, where that was said before Cancel's own words came."""
+        return session.told or gr.skip()
 
 
 def write_files(rows: Sequence[Row], items: Sequence[BatchItem], found: Sequence[str]) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -240,7 +246,8 @@ def build(analyzer: Analyzer, *, is_public: bool) -> None:
         **QUEUE,
     )
     run.failure(handlers.fail, session, shown, queue=False, show_progress="hidden", api_visibility="private")
-    cancel.click(handlers.cancel, session, progress, queue=False, show_progress="hidden", api_name="batch_cancel", **HIDDEN)
+    cancelled = cancel.click(handlers.cancel, session, progress, api_name="batch_cancel", **POLL)
+    cancelled.then(handlers.settle, session, progress, api_name="batch_settle", **POLL)
 
 
 def build_inputs(analyzer: Analyzer, limits: Limits) -> tuple:

@@ -214,7 +214,7 @@ def test_an_upload_s_own_address_stands_for_it_and_no_other(tmp_path, monkeypatc
 @pytest.fixture(scope="module")
 def mcp_app(analyzer, tmp_path_factory):
     """The app with its MCP server, and its upload folder."""
-    pytest.importorskip("mcp", reason="the mcp package is not installed: pip install 'mmer-explorer[mcp]'")
+    pytest.importorskip("mcp", reason="the mcp package is not installed: pip install -e '.[mcp]'")
     folder = tmp_path_factory.mktemp("gradio-mcp")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(folder))

@@ -21,6 +21,7 @@ from mmer.datasets.clips import load_clip
 from mmer.datasets.manifest import Utterance
 from mmer.errors import AudioError, Cancelled, DataError, HeadError, MmerError
 from mmer.export import analysis_to_json, dump_json, write_file
+from mmer.files import hash_file
 from mmer.pipeline import Analyzer
 from mmer.results import EMOTIONS, UNITS, Analysis, Prediction
 from mmer.segment_table import guard_cell
@@ -183,7 +184,7 @@ def analyze_item(
     row = {"path": item.name, "text": item.text, "label": item.label, **item.extra, "head": request.head, "aligner": request.aligner}
     row |= {"head_sha256": analyzer.heads[request.head].sha256}
     try:
-        row["file_sha256"] = hash_file(item.path)
+        row["file_sha256"] = identify_file(item.path)
         clip = load_clip(Utterance(item.path, item.text, item.label, "", start=item.start, end=item.end))
         row["seconds"] = show(clip.duration)
         if clip.duration > most_seconds:
@@ -228,11 +229,10 @@ def show(value: Any) -> str:
     return "" if value is None else f"{float(value):.7g}"
 
 
-def hash_file(path: Path) -> str:
-    """sha256 of the file as it is; "" where it can't be read, which load_clip then says in words."""
+def identify_file(path: Path) -> str:
+    """The file's sha256; "" where it can't be read, which load_clip then says in words."""
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return hash_file(path)
     except (OSError, ValueError):
         return ""
 
@@ -283,7 +283,7 @@ def identify(row: Row) -> tuple[str, ...]:
 
 def is_done(row: Row, item: BatchItem, analyzer: Analyzer, json_path: Path | None) -> bool:
     """Whether an earlier row still holds: no error, the same file, the same weights, and its JSON is there if it is wanted."""
-    same = row["head_sha256"] == analyzer.heads[row["head"]].sha256 and row["file_sha256"] == hash_file(item.path) != ""
+    same = row["head_sha256"] == analyzer.heads[row["head"]].sha256 and row["file_sha256"] == identify_file(item.path) != ""
     return not row["error"] and same and (json_path is None or json_path.exists())
 
 

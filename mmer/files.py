@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import threading
 import time
@@ -26,6 +27,12 @@ def replace_file(path: Path, data: bytes, *, sync: bool = False) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def hash_file(path: Path) -> str:
+    """sha256 of a file's bytes, as hex. Raises: OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def remove_parts(folder: Path, *, seconds: float = 0.0) -> None:

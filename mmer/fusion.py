@@ -15,14 +15,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import TypeVar, cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 States = Mapping[str, Tensor]
 TEXT = "T"
+Logits = TypeVar("Logits", Tensor, np.ndarray)
 MIN_WEIGHT_SUM = 1e-3  # Equation 1 divides by the weights' sum: nearer to zero than this, it is taken as +-1e-3, keeping its sign
 MAX_MAP_VALUES = 4_000_000  # attention weights kept per unit (16 MB); longer inputs share cells
 POSITIONS = 65536  # more than any utterance has segments
@@ -484,8 +486,8 @@ def count_places(masks: Sequence[Tensor]) -> Tensor:
     return torch.cat([i * step + torch.arange(m.shape[1], dtype=torch.int32, device=m.device) for i, m in enumerate(masks)])
 
 
-def combine(early_logits: Tensor, late_logits: Tensor) -> Tensor:
-    """Section 2.4: the mean of the logits of an early and a late fusion model."""
+def combine(early_logits: Logits, late_logits: Logits) -> Logits:
+    """Section 2.4: the mean of the logits of an early and a late fusion model, (..., classes), tensors or arrays."""
     return (early_logits + late_logits) / 2
 
 

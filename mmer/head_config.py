@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from mmer import __version__
 from mmer.errors import DataError, HeadError
 from mmer.export import decode, field_types
 from mmer.files import replace_file
+from mmer.presets import PRESETS
 from mmer.results import EMOTIONS
 
 FORMAT = 1
@@ -68,6 +69,22 @@ class HeadConfig:
     @property
     def role(self) -> str:
         return ROLES[self.fusion]
+
+
+def shape_model(fusion: str, units: Sequence[str], preset: str, sizes: Mapping[str, Any], **further: Any) -> HeadConfig:
+    """The config of a model for a preset's encoders: their layers and width, and `sizes` of its own (hidden, heads ...)."""
+    encoders = PRESETS[preset]
+    first = 0 if encoders.include_input else 1
+    return HeadConfig(
+        fusion=fusion,
+        units=tuple(units),
+        preset=preset,
+        text_layers=tuple(str(i) for i in range(first, encoders.text_layers + 1)),
+        speech_layers=tuple(str(i) for i in range(first, encoders.speech_layers + 1)),
+        dim=encoders.dim,
+        **sizes,
+        **further,
+    )
 
 
 def list_heads(root: str | os.PathLike[str]) -> dict[str, HeadConfig]:

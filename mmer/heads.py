@@ -215,7 +215,7 @@ class CombinedHead:
 
     def combine(self, early: Prediction, late: Prediction) -> Prediction:
         """The combined prediction of two given ones; `early` may come from another head of the same classes."""
-        logits = combine(torch.from_numpy(early.logits), torch.from_numpy(late.logits)).numpy()
+        logits = combine(early.logits, late.logits)
         units = tuple(u for u in UNIT_NAMES if u in {*early.units, *late.units})
         nearest = late if late.novelty is not None else early
         return Prediction(

@@ -21,6 +21,7 @@ from mmer.align.textgrid import read_textgrid, textgrid_transcript
 from mmer.encoders import SpeechEncoder, TextEncoder
 from mmer.errors import AlignmentError, Cancelled, HeadError, MmerError, TranscriptError
 from mmer.features import extract_features
+from mmer.fusion import combine
 from mmer.head_config import list_heads
 from mmer.heads import CombinedHead, Head, load_head
 from mmer.presets import PRESETS
@@ -307,7 +308,7 @@ class Analyzer:
             progress(1.0, "Done")
         found = {role: np.concatenate(rows) for role, rows in scores.items() if rows}
         if "combined" in analysis.predictions and found:
-            found["combined"] = (found["early"] + found["late"]) / 2  # Section 2.4
+            found["combined"] = combine(found["early"], found["late"])
         return found
 
     def _encode_variants(

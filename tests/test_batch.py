@@ -241,7 +241,7 @@ def test_scores_are_those_of_scikit_learn():
 
 
 def test_times_and_summaries_are_for_people():
-    assert [describe_time(s) for s in (float("nan"), 0, 30, 600, 9000)] == ["", "", "; 30 s left", "; 10 min left", "; 2.5 h left"]
+    assert [describe_time(s) for s in (float("nan"), 0, 30, 600, 9000)] == ["", "", "; 30 s left", "; 10 min left", "; 2 h 30 min left"]
     rows = [{"path": "a", "verdict": "anger", "state": "not sure"}, {"path": "b", "error": "broken"}]
     text = summarise_batch(rows, (), Path("t.csv"))
     assert text.splitlines() == [

@@ -104,7 +104,7 @@ def write_textgrid(alignment: Alignment, duration: float) -> str:
 
 def read_tiers(source: str | Path) -> tuple[Tier, ...]:
     """The interval tiers of a TextGrid, checked to run forward in time. Raises AlignmentError saying what is wrong where."""
-    text = _read_text(source)
+    text = read_text(source)
     tiers = _parse_json(text) if text.lstrip().startswith("{") else _parse_tokens(text)
     tiers = tuple(Tier(t.name, tuple((start, end, _INVISIBLE.sub("", label)) for start, end, label in t.intervals)) for t in tiers)
     for tier in tiers:
@@ -112,7 +112,8 @@ def read_tiers(source: str | Path) -> tuple[Tier, ...]:
     return tiers
 
 
-def _read_text(source: str | Path) -> str:
+def read_text(source: str | Path) -> str:
+    """The text of a TextGrid: itself, or a file's in UTF-8 or UTF-16, as Praat saves it. Raises AlignmentError."""
     if isinstance(source, str):  # always the text itself: a visitor's words are never taken for a path
         if not source.strip():
             raise AlignmentError("The TextGrid is empty.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mmer.commands.analyze import find_heads_folder, locate_head
 from mmer.commands.clip import check_outputs, tell
 from mmer.errors import DataError
+from mmer.phrasing import say_time
 
 if TYPE_CHECKING:
     from mmer.batch import Progress, Row, Score
@@ -78,11 +79,7 @@ def read_share(row: Row) -> float:
 
 def describe_time(seconds: float) -> str:
     """`; 2 min left`, or nothing when there is no pace yet or nothing left."""
-    if not seconds > 0:
-        return ""
-    if seconds < 90:
-        return f"; {seconds:.0f} s left"
-    return f"; {seconds / 60:.0f} min left" if seconds < 5400 else f"; {seconds / 3600:.1f} h left"
+    return f"; {say_time(seconds)} left" if seconds > 0 else ""
 
 
 def summarise_batch(rows: list[Row], scores: tuple[Score, ...], out: Path) -> str:

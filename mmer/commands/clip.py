@@ -43,11 +43,11 @@ def read_textgrid_text(path: Path | None) -> str | None:
     """The text of a TextGrid file that was read through once, whatever encoding Praat gave it; None without one. Raises AlignmentError."""
     if path is None:
         return None
-    from mmer.align.textgrid import read_tiers
+    from mmer.align.textgrid import read_text, read_tiers
 
-    read_tiers(path)
-    content = path.read_bytes()
-    return content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig") + "\n"
+    text = read_text(path)
+    read_tiers(text)
+    return text
 
 
 def parse_pronunciations(given: Iterable[str]) -> dict[str, tuple[str, ...]]:

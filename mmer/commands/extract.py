@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mmer.commands.executor import add_executor, read_executor
 from mmer.datasets.describe import describe_dataset
 from mmer.errors import DataError
+from mmer.phrasing import say_time
 
 if TYPE_CHECKING:
     from mmer.training.feature_set import FeatureSet
@@ -129,18 +130,10 @@ def make_progress(*, every: float = 2.0, now: Callable[[], float] = time.monoton
         start, first = begun[what]
         rate = (done - first) / max(at - start, 1e-9)
         speed = f", {rate:.1f} a second" if done > first else ""
-        left = f", {format_seconds((total - done) / rate)} left" if done < total and rate else ""
+        left = f", {say_time((total - done) / rate)} left" if done < total and rate else ""
         print(f"{what}: {done} of {total}{speed}{left}", file=sys.stderr, flush=True)
 
     return report
-
-
-def format_seconds(seconds: float) -> str:
-    """ "8 s", "3 min", "2 h 10 min"."""
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def describe_features(features: FeatureSet, units: Sequence[str]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 from collections import defaultdict
@@ -16,6 +15,7 @@ import numpy as np
 from mmer.datasets.folds import PARTS, Split
 from mmer.datasets.manifest import Dataset
 from mmer.errors import DataError
+from mmer.files import hash_file
 
 PAIRS = (("train", "validation"), ("train", "test"), ("validation", "test"))
 KINDS = ("speakers", "dialogues", "sentences", "audio")
@@ -100,12 +100,6 @@ def normalise_words(text: str) -> str:
     """What makes two sentences the same: letters and digits of any script, without case, accents or punctuation."""
     bare = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
     return " ".join(re.findall(r"[^\W_]+", re.sub("['’‘]", "", bare)))
-
-
-def hash_file(path: Path) -> str:
-    """sha256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def identify_audio(dataset: Dataset, *, identify: Callable[[Path], str] = hash_file) -> tuple[str | None, ...]:

@@ -8,6 +8,7 @@ from html import escape
 
 import numpy as np
 
+from ..phrasing import join_words
 from ..results import Prediction
 from .markup import (
     call,
@@ -27,7 +28,7 @@ from .markup import (
     write_table,
 )
 from .material import LessonClip
-from .steps import ROLE_NAMES, Question, Step, StepNotPossible, find_additive, join_words, name_unit, shuffle
+from .steps import ROLE_NAMES, Question, Step, StepNotPossible, find_additive, name_unit, shuffle
 
 LOGITS = {name: sup(mi("z", bold=True), row(mi(name), mo(","), mi("n"))) for name in ("late", "early")}
 EQUATION = math(

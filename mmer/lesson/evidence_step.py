@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm, rankdata
 
+from ..explain import centre
 from .markup import (
     call,
     format_number,
@@ -28,7 +29,7 @@ from .markup import (
 )
 from .material import LessonClip
 from .pictures import draw_strip
-from .steps import Question, Step, StepNotPossible, centre, number_labels, shuffle
+from .steps import Question, Step, StepNotPossible, number_labels, shuffle
 
 COLUMNS = {  # key -> whose scale it has, its head
     "drop.late": ("late", "late: logit falls by"),

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-import numpy as np
-
 from ..pooling import frame_ranges
 from ..results import UNIT_NAMES, Prediction, Segment
 from .material import LessonClip
@@ -100,11 +98,6 @@ def name_sound(unit: str, segment: Segment) -> str:
     return f"the {name_unit(unit).rstrip('s')} “{escape(segment.label)}”"
 
 
-def centre(values: np.ndarray) -> np.ndarray:
-    """(..., classes) minus the mean over the classes."""
-    return values - values.mean(-1, keepdims=True)
-
-
 def number_labels(labels: Sequence[str]) -> list[str]:
     """Labels that are all different: the second "to" becomes "to (2)"."""
     counts: dict[str, int] = {}
@@ -113,8 +106,3 @@ def number_labels(labels: Sequence[str]) -> list[str]:
         counts[label] = counts.get(label, 0) + 1
         named.append(label if counts[label] == 1 else f"{label} ({counts[label]})")
     return named
-
-
-def join_words(words: Sequence[str]) -> str:
-    """ "a", "a and b", "a, b and c"."""
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

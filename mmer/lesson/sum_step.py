@@ -6,6 +6,7 @@ from html import escape
 
 import numpy as np
 
+from ..phrasing import join_words
 from ..results import Prediction
 from .markup import (
     call,
@@ -31,7 +32,7 @@ from .markup import (
 from .material import LessonClip
 from .pictures import Bar, draw_bars
 from .sound_steps import row_of
-from .steps import Question, Step, find_additive, join_words, name_unit, shuffle
+from .steps import Question, Step, find_additive, name_unit, shuffle
 
 POOLED = math(
     sup(mi("l", bold=True), row_of("i,", "n")),

@@ -17,6 +17,7 @@ from mmer.datasets.manifest import read_manifest
 from mmer.datasets.texts import LabelledText
 from mmer.encoders import SpeechEncoder, TextEncoder
 from mmer.errors import DataError
+from mmer.fusion import combine
 from mmer.heads import Head, load_head, save_combination, save_head
 from mmer.presets import PRESETS
 from mmer.results import UNIT_NAMES
@@ -231,7 +232,7 @@ def pair_validation(corpora: DemoCorpora) -> list[Example]:
 def combine_outputs(late: Head, early: Head, examples: Sequence[Example], cache: FeatureCache) -> Outputs:
     """The mean of both heads' logits (section 2.4)."""
     found = [predict_examples(h.model, make_reader(h, cache), examples) for h in (late, early)]
-    return Outputs(found[0].labels, (found[0].logits + found[1].logits) / 2)
+    return Outputs(found[0].labels, combine(found[1].logits, found[0].logits))
 
 
 def make_reader(head: Head, cache: FeatureCache) -> BatchReader:

@@ -24,7 +24,7 @@ from mmer.cache import FeatureCache
 from mmer.errors import DataError
 from mmer.files import remove_parts, replace_file
 from mmer.fusion import FusionOutput, LayerMix
-from mmer.head_config import HeadConfig
+from mmer.head_config import HeadConfig, shape_model
 from mmer.heads import build_model
 from mmer.normalisation import Normalisation
 from mmer.presets import PRESETS
@@ -219,20 +219,10 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimiz
     return torch.optim.AdamW(groups, lr=config.learning_rate)
 
 
-def make_head_config(config: TrainConfig, **further) -> HeadConfig:
+def make_head_config(config: TrainConfig, **further: Any) -> HeadConfig:
     """The sizes of the model, as a head states them."""
-    sizes = PRESETS[config.preset]
-    first = 0 if sizes.include_input else 1
-    return HeadConfig(
-        **{"name": "run", "title": ""} | further,
-        fusion=config.fusion,
-        units=config.units,
-        preset=config.preset,
-        text_layers=tuple(str(i) for i in range(first, sizes.text_layers + 1)),
-        speech_layers=tuple(str(i) for i in range(first, sizes.speech_layers + 1)),
-        dim=sizes.dim,
-        **config.model,
-    )
+    told = {"name": "run", "title": ""} | further
+    return shape_model(config.fusion, config.units, config.preset, config.model, **told)
 
 
 def draw_epoch(config: TrainConfig, data: TrainingData, rng: np.random.Generator) -> list[Example]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from mmer.datasets.folds import Plan, Split
 from mmer.errors import DataError
-from mmer.head_config import COMBINATION, ROLES, HeadConfig
+from mmer.head_config import COMBINATION, ROLES, HeadConfig, shape_model
 from mmer.presets import PRESETS
 from mmer.results import UNIT_NAMES
 
@@ -183,15 +183,5 @@ def seed_run(experiment: Experiment, split: Split) -> int:
 
 def shape_head(experiment: Experiment, **further: Any) -> HeadConfig:
     """The sizes of the experiment's model, as a head states them."""
-    sizes = PRESETS[experiment.preset]
-    first = 0 if sizes.include_input else 1
-    return HeadConfig(
-        **{"name": "run", "title": experiment.title} | further,
-        fusion=experiment.fusion,
-        units=experiment.units,
-        preset=experiment.preset,
-        text_layers=tuple(str(i) for i in range(first, sizes.text_layers + 1)),
-        speech_layers=tuple(str(i) for i in range(first, sizes.speech_layers + 1)),
-        dim=sizes.dim,
-        **experiment.model,
-    )
+    told = {"name": "run", "title": experiment.title} | further
+    return shape_model(experiment.fusion, experiment.units, experiment.preset, experiment.model, **told)

@@ -20,11 +20,31 @@ def count_confusions(labels: np.ndarray, predicted: np.ndarray, *, classes: int 
     return matrix
 
 
+def mean_recall(hits: np.ndarray, totals: np.ndarray) -> np.ndarray:
+    """UA: (..., classes) right and all utterances -> (...) mean recall over the classes that occur, nan where none does."""
+    occurring = totals > 0
+    recall = np.divide(hits, totals, out=np.zeros(hits.shape), where=occurring)
+    return mean_where(recall, occurring)
+
+
+def measure_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """{"ua", "wa", "macro_f1"}: (..., classes, classes) -> (...), nan where there are no utterances."""
+    hits, is_so, said = np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(-1), counts.sum(-2)
+    f1 = np.divide(2 * hits, is_so + said, out=np.zeros(hits.shape), where=is_so + said > 0)
+    whole = counts.sum((-2, -1))
+    accuracy = np.divide(hits.sum(-1), whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+    return {"ua": mean_recall(hits, is_so), "wa": accuracy, "macro_f1": mean_where(f1, is_so + said > 0)}
+
+
+def mean_where(values: np.ndarray, known: np.ndarray, axis: int = -1) -> np.ndarray:
+    number = known.sum(axis)
+    whole = np.where(known, values, 0.0).sum(axis)
+    return np.divide(whole, number, out=np.full(np.shape(whole), np.nan), where=number > 0)
+
+
 def measure_ua(labels: np.ndarray, predicted: np.ndarray, *, classes: int = 4) -> float:
     """Unweighted accuracy: mean recall over the classes that occur in `labels`."""
-    matrix = count_confusions(labels, predicted, classes=classes)
-    occurring = matrix.sum(1) > 0
-    return float(np.mean(np.diag(matrix)[occurring] / matrix.sum(1)[occurring]))
+    return float(measure_counts(count_confusions(labels, predicted, classes=classes))["ua"])
 
 
 def measure_wa(labels: np.ndarray, predicted: np.ndarray) -> float:
@@ -33,9 +53,8 @@ def measure_wa(labels: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def measure_macro_f1(labels: np.ndarray, predicted: np.ndarray, *, classes: int = 4) -> float:
-    matrix = count_confusions(labels, predicted, classes=classes)
-    sides = matrix.sum(0) + matrix.sum(1)
-    return float(np.mean(2 * np.diag(matrix)[sides > 0] / sides[sides > 0]))
+    """Mean F1 over the classes that occur as label or as prediction."""
+    return float(measure_counts(count_confusions(labels, predicted, classes=classes))["macro_f1"])
 
 
 @dataclass(frozen=True)

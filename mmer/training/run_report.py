@@ -10,6 +10,7 @@ import numpy as np
 
 from mmer.datasets.leakage import format_leakage
 from mmer.errors import DataError
+from mmer.phrasing import say_time
 from mmer.results import EMOTIONS, UNIT_NAMES
 from mmer.training.run_list import RunSummary
 from mmer.training.run_status import RunStatus, read_status
@@ -41,14 +42,8 @@ def format_state(status: RunStatus) -> str:
         told.append(f"{status.runs_finished} of {status.runs} runs")
     told.append(f"{status.done:.0%}")
     if status.seconds_left is not None:
-        told.append(f"{format_seconds(status.seconds_left)} left")
+        told.append(f"{say_time(status.seconds_left)} left")
     return ", ".join(told)
-
-
-def format_seconds(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 def format_run(folder: RunFolder) -> str:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from mmer.errors import DataError
 from mmer.results import EMOTIONS
+from mmer.training.metrics import mean_recall, mean_where, measure_counts
 
 RUN = ["fold", "repetition"]
 KEYS = ["part", *RUN, "utterance"]  # of a row
@@ -64,30 +65,8 @@ def count_groups(rows: pd.DataFrame, columns: str | Sequence[str]) -> tuple[np.n
     return counts, groups.tolist()
 
 
-def mean_recall(hits: np.ndarray, totals: np.ndarray) -> np.ndarray:
-    """UA: (..., classes) right and all utterances -> (...) mean recall over the classes that occur, nan where none does."""
-    occurring = totals > 0
-    recall = np.divide(hits, totals, out=np.zeros(hits.shape), where=occurring)
-    return _mean_where(recall, occurring)
-
-
-def measure_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """{"ua", "wa", "macro_f1"}: (..., classes, classes) -> (...), nan where there are no utterances."""
-    hits, is_so, said = np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(-1), counts.sum(-2)
-    f1 = np.divide(2 * hits, is_so + said, out=np.zeros(hits.shape), where=is_so + said > 0)
-    whole = counts.sum((-2, -1))
-    accuracy = np.divide(hits.sum(-1), whole, out=np.full(whole.shape, np.nan), where=whole > 0)
-    return {"ua": mean_recall(hits, is_so), "wa": accuracy, "macro_f1": _mean_where(f1, is_so + said > 0)}
-
-
-def _mean_where(values: np.ndarray, known: np.ndarray, axis: int = -1) -> np.ndarray:
-    number = known.sum(axis)
-    whole = np.where(known, values, 0.0).sum(axis)
-    return np.divide(whole, number, out=np.full(np.shape(whole), np.nan), where=number > 0)
-
-
 def _mean_known(values: np.ndarray, axis: int = 0) -> np.ndarray:
-    return _mean_where(values, ~np.isnan(values), axis)
+    return mean_where(values, ~np.isnan(values), axis)
 
 
 def _spread(values: Sequence[float]) -> float | None:
@@ -270,7 +249,7 @@ def share_difference(counts_a: np.ndarray, counts_b: np.ndarray) -> np.ndarray:
     totals = counts_a.sum((1, 3))[:, None]  # (repetitions, 1, classes)
     hits = np.diagonal(counts_a - counts_b, axis1=-2, axis2=-1)  # (repetitions, speakers, classes)
     return _mean_known(
-        _mean_where(np.divide(hits, totals, out=np.zeros(hits.shape), where=totals > 0), np.broadcast_to(totals > 0, hits.shape))
+        mean_where(np.divide(hits, totals, out=np.zeros(hits.shape), where=totals > 0), np.broadcast_to(totals > 0, hits.shape))
     )
 
 

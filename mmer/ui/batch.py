@@ -18,6 +18,7 @@ from ..batch import BatchItem, Request, Row, analyze_item, check_head, list_colu
 from ..compare import drop_attention
 from ..errors import Cancelled, DataError, MmerError
 from ..export import analysis_to_json, dump_json
+from ..phrasing import say_time
 from ..pipeline import Analyzer
 from ..results import EMOTIONS
 from .events import HIDDEN, POLL
@@ -115,7 +116,7 @@ class BatchHandlers:
                     drawn = now
                     state = write_progress(len(rows), len(items), (now - begun) / len(rows) * (len(items) - len(rows)))
                     yield state, write_rows(rows), gr.skip(), gr.skip(), gr.skip()
-            told = f"{len(rows)} recordings in {describe_seconds(time.monotonic() - begun)}."
+            told = f"{len(rows)} recordings in {say_time(time.monotonic() - begun)}."
         except Cancelled:
             told = f"Cancelled after {len(rows)} of {len(items)} recordings."
         finally:
@@ -177,13 +178,9 @@ def offer_file(name: str, text: str) -> Any:
 
 
 def write_progress(done: int, total: int, seconds_left: float) -> str:
-    left = f", about {describe_seconds(seconds_left)} left" if seconds_left >= 1 else ""
+    left = f", about {say_time(seconds_left)} left" if seconds_left >= 1 else ""
     bar = f'<progress max="{total}" value="{done}" aria-label="Recordings done"></progress>'
     return f'<p class="mb-progress" role="status">{bar} {done} of {total}{left}</p>'
-
-
-def describe_seconds(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def write_rows(rows: Sequence[Row]) -> str:

@@ -7,6 +7,7 @@ from html import escape
 
 import numpy as np
 
+from ..phrasing import join_words
 from ..results import UNIT_NAMES, Analysis, Notice, Prediction
 from .examples import Example
 from .session import Stage
@@ -87,11 +88,6 @@ def write_speakers(analysis: Analysis) -> str:
     facts = dict.fromkeys(f"{escape(head.trained_on)} {escape(head.caveat)}".strip() for head in analysis.heads)
     many = "The verdict comes from" if len(analysis.heads) > 1 else "The verdict is that of"
     return f'<p class="mm-speakers">{many} {names}; preset {escape(analysis.preset)}. Learned from: {" ".join(facts)}</p>'
-
-
-def join_words(words: Sequence[str]) -> str:
-    """ "a", "a and b", "a, b and c"."""
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def write_role(role: str, prediction: Prediction, best: Prediction) -> str:

@@ -12,7 +12,7 @@ import gradio as gr
 import soundfile
 from gradio.utils import get_upload_folder
 
-from ..align.textgrid import write_textgrid
+from ..align.textgrid import read_text, write_textgrid
 from ..audio import SAMPLE_RATE, load_audio
 from ..errors import MmerError, TranscriptError
 from ..export import analysis_to_json, dump_json
@@ -25,7 +25,7 @@ from ..views import build_payload, dump_payload
 from . import cards
 from .examples import Example, open_example
 from .failures import for_people
-from .forms import read_pronunciations, read_text_file
+from .forms import read_pronunciations
 from .session import Session, StopFlag, name_aligner, watch_stages
 
 NO_CLIP = "There is no clip yet: record one, upload one or open an example."
@@ -82,7 +82,7 @@ class Handlers:
             "aligner": aligner,
             "head": head,
             "pronunciations": read_pronunciations(said),
-            "textgrid": read_text_file(textgrid) if textgrid else None,
+            "textgrid": read_text(Path(textgrid)) if textgrid else None,
             "memo": session.memo,
             "cancelled": stop.is_set,
         }

@@ -8,12 +8,13 @@ from dataclasses import replace
 from html import escape
 from typing import Any
 
+from ..phrasing import say_time
 from ..results import UNIT_NAMES
 from ..training.experiment import Experiment
 from ..training.run_list import RunSummary
 from ..training.run_view import FoldProgress, RunView, find_paper_ua
 from ..training.settings import write_command
-from .train_cards import describe_time, percent, write_code, write_leakage, write_list, write_problem, write_table
+from .train_cards import percent, write_code, write_leakage, write_list, write_problem, write_table
 
 STATES = {
     "waiting": "not begun",
@@ -95,7 +96,7 @@ def write_end(view: RunView) -> str:
 def write_progress(view: RunView) -> str:
     """The whole and each fold as bars, in words beside."""
     status = view.status
-    left = f"about {describe_time(status.seconds_left)} left" if status.seconds_left is not None else ""
+    left = f"about {say_time(status.seconds_left)} left" if status.seconds_left is not None else ""
     so_far = f"UA so far {percent(view.ua)} over {len(view.finished)} runs" if view.ua is not None else ""
     told = " · ".join(part for part in (f"{status.runs_finished} of {view.runs} runs finished", left, so_far) if part)
     stage = f'<p class="mm-note" aria-live="polite">{escape(status.stage)}</p>' if status.active and status.stage else ""

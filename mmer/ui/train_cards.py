@@ -7,9 +7,9 @@ from html import escape
 from typing import Any
 
 from ..datasets.describe import list_reasons, word_missing_classes
+from ..phrasing import say_time
 from ..results import EMOTIONS
 from ..training.check_data import MOST_ROWS, DataReport, count_labels, count_part, count_unreadable, list_speakers
-from ..training.run_report import format_seconds
 from ..training.workshop import Estimate
 
 EMPTY_CHECK = """
@@ -189,24 +189,14 @@ def judge_leak(row: Mapping[str, Any]) -> str:
 
 # estimate
 
-EXACT = 120.0  # seconds; what takes longer is told in minutes, since two estimates of the same differ by more than seconds
-
-
-def describe_time(seconds: float) -> str:
-    """An estimated time, no more exact than it is known: "1 min 15 s", "13 min", "1 h 27 min"."""
-    if round(seconds) < EXACT:
-        return format_seconds(seconds)
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
-
 
 def write_estimate(estimate: Estimate, *, active: Sequence[str] = ()) -> str:
     """Time and memory before the start."""
     rows = [
-        ("Training", f"about {describe_time(estimate.seconds_likely)}, {describe_time(estimate.seconds_most)} at most"),
+        ("Training", f"about {say_time(estimate.seconds_likely)}, {say_time(estimate.seconds_most)} at most"),
         (
             "Features",
-            f"about {describe_time(estimate.extraction_seconds)} more to extract" if estimate.extraction_seconds else "all extracted",
+            f"about {say_time(estimate.extraction_seconds)} more to extract" if estimate.extraction_seconds else "all extracted",
         ),
         ("Memory", f"about {estimate.memory_bytes / 1e9:.1f} GB"),
     ]

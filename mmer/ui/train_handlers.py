@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 
 from ..errors import DataError, MmerError
 from ..figures import runs as figures
@@ -20,6 +17,7 @@ from ..training.settings import PROTOCOL, SETTINGS, UNIT_CHOICES, write_command
 from ..training.workshop import Workshop, is_recorded
 from . import run_cards, train_cards
 from .failures import for_people
+from .handlers import new_cache_path
 from .plots import to_plot
 
 CHOICES = ("data", "labels", "fusion", "unit", "units", "preset", "aligner", "by", "validation", "device")
@@ -146,10 +144,8 @@ class TrainHandlers:
     @for_people
     def export(self, session: TrainSession) -> str:
         """The zip, written where Gradio deletes it with the rest."""
-        folder = Path(get_upload_folder()) / secrets.token_hex(16)
-        folder.mkdir(parents=True)
         name = self.workshop.find(session.chosen).name
-        return str(self.workshop.export(session.chosen or "", folder / f"{name}.zip"))
+        return str(self.workshop.export(session.chosen or "", new_cache_path(f"{name}.zip")))
 
     @for_people
     def promote(self, session: TrainSession, name: str, licence: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from test_feature_set import copy_speech
 
 from mmer.cli import main
-from mmer.commands.extract import SHOWN, choose_units, format_seconds, list_names, make_progress, parse_shard
+from mmer.commands.extract import SHOWN, choose_units, list_names, make_progress, parse_shard
 from mmer.errors import DataError
 
 ROOT = Path(__file__).parents[2]
@@ -90,7 +90,6 @@ def test_progress_tells_rate_and_time_left(capsys):
 
 def test_small_things():
     assert parse_shard("2/8") == (1, 8) and choose_units(None, audio=False) == ("T",)
-    assert [format_seconds(s) for s in (8.2, 89, 200, 7800)] == ["8 s", "89 s", "3 min", "2 h 10 min"]
     assert list_names("left out", []) == []
     many = list_names("left out", [str(n) for n in range(SHOWN + 5)])
     assert many[0] == "left out: 15" and many[-1] == "  ... and 5 more" and len(many) == SHOWN + 2

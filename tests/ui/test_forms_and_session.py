@@ -7,9 +7,10 @@ import time
 import gradio as gr
 import pytest
 
+from mmer.align.textgrid import read_text
 from mmer.errors import AlignmentError, AudioError, Cancelled
 from mmer.ui.failures import for_people
-from mmer.ui.forms import read_pronunciations, read_text_file
+from mmer.ui.forms import read_pronunciations
 from mmer.ui.session import Session, StopFlag, watch_stages
 
 
@@ -28,14 +29,14 @@ def test_a_wrong_pronunciation_is_named_with_its_line(line):
 def test_textgrids_are_read_as_praat_saves_them(tmp_path, encoding):
     path = tmp_path / "a.TextGrid"
     path.write_text('File type = "ooTextFile" é', encoding=encoding)
-    assert read_text_file(path) == 'File type = "ooTextFile" é'
+    assert read_text(path) == 'File type = "ooTextFile" é'
 
 
 def test_a_binary_textgrid_is_refused(tmp_path):
     path = tmp_path / "a.TextGrid"
     path.write_bytes(b"\x00\xff\x00\x80" * 10)
-    with pytest.raises(AlignmentError, match=r"a\.TextGrid is no TextGrid"):
-        read_text_file(path)
+    with pytest.raises(AlignmentError, match=r"a\.TextGrid” is not text in UTF-8 or UTF-16"):
+        read_text(path)
 
 
 def test_stages_are_timed_in_order_and_the_result_comes_last():

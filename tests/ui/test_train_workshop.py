@@ -21,7 +21,6 @@ from mmer.training.run_status import find_birth, read_status
 from mmer.training.run_view import find_paper_ua, measure_folds
 from mmer.training.settings import SETTINGS, build_experiment, default_of, suggest_name, write_command
 from mmer.training.workshop import PUBLIC, load_engine
-from mmer.ui.train_cards import describe_time
 
 PATIENCE = 180  # seconds; a busy machine starts a process slowly
 
@@ -213,10 +212,6 @@ def test_progress_of_folds_counts_runs_and_epochs():
     assert (first.finished, first.runs, first.epoch, first.ua, first.validation_ua) == (1, 2, 2, 0.7, 0.2)
     assert first.share == pytest.approx((1 + 0.2) / 2)
     assert (second.finished, second.share, second.ua, second.validation_ua) == (0, 0.0, None, None)
-
-
-def test_times_are_told_as_exactly_as_they_are_known():
-    assert [describe_time(s) for s in (75, 119.7, 781, 3580, 5240)] == ["1 min 15 s", "2 min", "13 min", "1 h 00 min", "1 h 27 min"]
 
 
 # experiments

@@ -1,0 +1,21 @@
+"""Numbers and lists as they are said to people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+EXACT = 120.0  # seconds; what takes longer is told in minutes, since nobody knows it better
+
+
+def say_time(seconds: float) -> str:
+    """A time that something takes, no more exact than it is known: "8 s", "1 min 15 s", "13 min", "1 h 27 min"."""
+    if round(seconds) < EXACT:
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
+
+
+def join_words(words: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

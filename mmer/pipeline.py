@@ -1,4 +1,4 @@
-"""Clip -> Analysis, stage by stage: words, alignment, states, pooling, fusion. The app, the CLI and the API call this and nothing else."""
+"""Clip -> Analysis, stage by stage: words, alignment, states, pooling, fusion. The app, the CLI and the API analyse by this alone."""
 
 from __future__ import annotations
 

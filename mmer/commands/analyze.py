@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmer.commands.clip import (
     add_clip_arguments,
@@ -17,6 +19,9 @@ from mmer.commands.clip import (
 from mmer.errors import AlignmentError
 from mmer.export import analysis_to_json, dump_json, write_file
 from mmer.results import UNIT_NAMES, Analysis
+
+if TYPE_CHECKING:
+    from mmer.pipeline import Analyzer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,13 +44,13 @@ def run(args: argparse.Namespace) -> None:
     from mmer.summary import summarise
 
     check_outputs(args.clip, (args.json, args.csv, args.textgrid, args.html))
-    analysis = analyze(args)
+    _, analysis = load_analysis(args)
     print(summarise(analysis), end="")
     write_outputs(analysis, args)
 
 
-def analyze(args: argparse.Namespace) -> Analysis:
-    """The analysis that the arguments ask for. What can be wrong with them is found before anything is loaded."""
+def load_analysis(args: argparse.Namespace) -> tuple[Analyzer, Analysis]:
+    """The analysis that the arguments ask for, and what made it. What can be wrong with them is found before anything is loaded."""
     from mmer.audio import load_audio
 
     pronunciations = parse_pronunciations(args.pronounce)
@@ -56,15 +61,20 @@ def analyze(args: argparse.Namespace) -> Analysis:
 
     folder, head = locate_head(args.head, args.heads)
     analyzer = Analyzer.load(preset=args.preset, heads_folder=folder)
-    return analyzer.analyze(
+    return analyzer, analyzer.analyze(
         clip,
         text=text,
         aligner=args.aligner,
         textgrid=textgrid,
         pronunciations=pronunciations,
         head=head,
-        progress=lambda share, stage: tell(f"{100 * share:3.0f} % {stage}", quiet=args.quiet),
+        progress=report(args),
     )
+
+
+def report(args: argparse.Namespace) -> Callable[[float, str], None]:
+    """What tells each stage, unless nothing shall be told."""
+    return lambda share, stage: tell(f"{100 * share:3.0f} % {stage}", quiet=args.quiet)
 
 
 def locate_head(name: str, folder: Path) -> tuple[Path, str]:

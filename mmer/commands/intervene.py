@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmer.commands.analyze import find_heads_folder, locate_head
-from mmer.commands.clip import add_clip_arguments, check_outputs, parse_pronunciations, read_text, read_textgrid_text, tell
+from mmer.commands.analyze import find_heads_folder, load_analysis, report
+from mmer.commands.clip import add_clip_arguments, check_outputs, tell
 from mmer.errors import DataError, EditError
 from mmer.export import dump_json, write_file
 
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
     for flag, value in args.edits:  # a mistyped edit is found before anything is loaded
         if flag != "voice":
             parse_edit(flag, value, args)
-    analyzer, analysis = analyze(args)
+    analyzer, analysis = load_analysis(args)
     print((run_curve if args.leave_one_out else run_edits)(analyzer, analysis, args), end="")
 
 
@@ -99,25 +99,6 @@ def parse_edit(flag: str, value: str, args: argparse.Namespace) -> Edit:
         raise EditError(f"--{flag} {value!r} has not the form TARGET=NUMBER, for example --{flag} word:3=2.") from error
     kinds: dict[str, Callable[..., Edit]] = {"pitch": ChangePitch, "tempo": ChangeTempo, "loudness": ChangeLoudness}
     return kinds[flag](parse_target(target), number)
-
-
-def analyze(args: argparse.Namespace) -> tuple[Analyzer, Analysis]:
-    from mmer.audio import load_audio
-
-    pronunciations = parse_pronunciations(args.pronounce)
-    text, textgrid = read_text(args), read_textgrid_text(args.textgrid_in)
-    clip = load_audio(args.clip)
-    tell("  0 % Loading the models", quiet=args.quiet)
-    from mmer.pipeline import Analyzer  # torch and transformers take seconds to import
-
-    folder, head = locate_head(args.head, args.heads)
-    analyzer = Analyzer.load(preset=args.preset, heads_folder=folder)
-    options: dict[str, Any] = {"text": text, "textgrid": textgrid, "pronunciations": pronunciations}
-    return analyzer, analyzer.analyze(clip, aligner=args.aligner, head=head, progress=report(args), **options)
-
-
-def report(args: argparse.Namespace) -> Callable[[float, str], None]:
-    return lambda share, stage: tell(f"{100 * share:3.0f} % {stage}", quiet=args.quiet)
 
 
 def run_edits(analyzer: Analyzer, analysis: Analysis, args: argparse.Namespace) -> str:

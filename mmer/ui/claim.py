@@ -48,6 +48,7 @@ from .keep_cards import name_clip
 from .session import Session, StopFlag, watch_stages
 
 SELECTED = "selected"
+STRETCH = "stretch"
 ACTIONS = {
     "mute": "Mute it with silence",
     "mute noise": "Mute it with matched noise",
@@ -83,6 +84,8 @@ class Panel:
     back: gr.Button
     place: gr.Textbox  # the linked views' selection as JSON, filled in by the browser
     part: gr.Dropdown
+    start: gr.Number
+    end: gr.Number
     action: gr.Dropdown
     medium: gr.Radio
     amount: gr.Number
@@ -135,6 +138,8 @@ def build(head_section: Callable[[str, str], None]) -> Panel:
             parts["part"] = gr.Dropdown(
                 [("What is selected above", SELECTED)], value=SELECTED, label="Which part", elem_id="claim-part", min_width=200
             )
+            parts["start"] = gr.Number(label="From, seconds", visible=False, minimum=0, elem_id="claim-start", min_width=110)
+            parts["end"] = gr.Number(label="To, seconds", visible=False, minimum=0, elem_id="claim-end", min_width=110)
             actions = [(name, kind) for kind, name in list_actions().items()]
             parts["action"] = gr.Dropdown(actions, value="mute", label="What happens", elem_id="claim-action", min_width=200)
             parts["medium"] = gr.Radio(MEDIA, value="sound", label="Where", elem_id="claim-medium", min_width=200)
@@ -238,13 +243,23 @@ class ClaimHandlers:
 
     @for_people
     def run(
-        self, session: Session, place: str, part: str, action: str, medium: str, amount: float | None, words: str, voice: str | None
+        self,
+        session: Session,
+        place: str,
+        part: str,
+        start: float | None,
+        end: float | None,
+        action: str,
+        medium: str,
+        amount: float | None,
+        words: str,
+        voice: str | None,
     ) -> Iterator[tuple]:
         """Change the clip and analyse it again, reporting stages; the outcome waits in the session for `show`."""
 
         def prepare() -> Task:
             analysis = need_analysis(session)
-            edit = read_edit(analysis, place, part, action, medium, amount, words, voice)
+            edit = read_edit(analysis, place, part, (start, end), action, medium, amount, words, voice)
             voices = {kept.analysis.clip.sha256: kept.analysis for kept in session.kept}
             return partial(intervene, self.analyzer, analysis, [edit], voices=voices)
 
@@ -370,7 +385,7 @@ def find_parent(session: Session, analysis: Analysis) -> Any:
 
 def list_parts(analysis: Analysis) -> list[tuple[str, str]]:
     """Everything that can be named: what is selected, then each word, syllable and phone."""
-    parts = [("What is selected above", SELECTED)]
+    parts = [("What is selected above", SELECTED), ("A stretch, in seconds", STRETCH)]
     parts += [(f"word {i + 1}: {word.text}", f"word:{i}") for i, word in enumerate(analysis.transcript.words)]
     for tier, segments in (("syllable", "syllables"), ("phone", "phones")):
         if analysis.alignment is not None:
@@ -380,12 +395,20 @@ def list_parts(analysis: Analysis) -> list[tuple[str, str]]:
 
 
 def read_edit(
-    analysis: Analysis, place: str, part: str, action: str, medium: str, amount: float | None, words: str, voice: str | None
+    analysis: Analysis,
+    place: str,
+    part: str,
+    stretch: tuple[float | None, float | None],
+    action: str,
+    medium: str,
+    amount: float | None,
+    words: str,
+    voice: str | None,
 ) -> Edit:
     """The edit that the widgets describe. Raises EditError for what is missing."""
     if action in WHOLE:
         return read_whole(action, words, voice)
-    target = read_selection(analysis, place) if part == SELECTED else read_part(part)
+    target = read_selection(analysis, place) if part == SELECTED else read_stretch(stretch) if part == STRETCH else read_part(part)
     if action in AMOUNTS:
         if amount is None or not math.isfinite(amount):
             raise EditError(f"Say how much: {AMOUNTS[action][0].lower()}.")
@@ -406,6 +429,13 @@ def read_whole(action: str, words: str, voice: str | None) -> Edit:
     if not words or not words.strip():
         raise EditError("Type the words first.")
     return SwapWords(words) if action == "words" else CorrectWords(words)
+
+
+def read_stretch(stretch: tuple[float | None, float | None]) -> Target:
+    start, end = stretch
+    if start is None or end is None:
+        raise EditError("Say from which second to which, for example from 0.5 to 1.2.")
+    return Target("span", start=float(start), end=float(end))
 
 
 def read_part(part: str) -> Target:
@@ -446,7 +476,17 @@ def wire(handlers: ClaimHandlers, panel: Panel, session: gr.State, shown: gr.HTM
     needs = [panel.medium, panel.amount, panel.words, panel.voice, panel.part]
     panel.action.change(handlers.offer, panel.action, needs, api_name="offer_action", queue=False, **QUIET)
 
-    asked = [session, panel.place, panel.part, panel.action, panel.medium, panel.amount, panel.words, panel.voice]
+    shows = gr.Number(visible=True), gr.Number(visible=True)
+    hides = gr.Number(visible=False), gr.Number(visible=False)
+    panel.part.change(
+        lambda part: shows if part == STRETCH else hides,
+        panel.part,
+        [panel.start, panel.end],
+        api_name="offer_stretch",
+        queue=False,
+        **QUIET,
+    )
+    asked = [session, panel.place, panel.part, panel.start, panel.end, panel.action, panel.medium, panel.amount, panel.words, panel.voice]
     panel.run.click(fn=None, js=WAITING, outputs=panel.stages, api_visibility="private")
     run = panel.run.click(
         handlers.run,

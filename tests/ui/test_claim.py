@@ -51,13 +51,16 @@ def test_no_selection_is_a_sentence(analysis, place):
 
 
 def test_the_widgets_make_an_edit(analysis):
-    def read(part="word:1", action="mute", medium="sound", amount=None, words="", voice=None):
-        return claim.read_edit(analysis, "", part, action, medium, amount, words, voice)
+    def read(part="word:1", action="mute", medium="sound", amount=None, words="", voice=None, stretch=(None, None)):
+        return claim.read_edit(analysis, "", part, stretch, action, medium, amount, words, voice)
 
     assert read(action="mute noise", medium="both") == Mute(Target("word", index=1), medium="both", fill="noise")
     assert read(part="syllable:2", action="pitch", amount=3) == ChangePitch(Target("syllable", index=2), semitones=3.0)
     assert read(action="words", words="I am glad.") == SwapWords("I am glad.")
+    assert read(part="stretch", stretch=(0.5, 1)) == Mute(Target("span", start=0.5, end=1.0))  # by keyboard or finger
     for wrong in (
+        {"part": "stretch"},
+        {"part": "stretch", "stretch": (2.0, 1.0)},
         {"action": "pitch"},
         {"action": "tempo", "amount": 99.0},
         {"action": "words", "words": " "},

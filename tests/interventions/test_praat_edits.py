@@ -53,5 +53,5 @@ def test_a_sound_without_pitch_says_so():
 
 def test_without_praat_the_command_that_installs_it_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "parselmouth", None)
-    with pytest.raises(EditError, match=r"pip install 'mmer-explorer\[praat\]'"):
+    with pytest.raises(EditError, match=r"pip install -e '.\[praat\]'"):
         change_tempo(glottal(120, 1), 4000, 8000, factor=2)

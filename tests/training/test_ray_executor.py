@@ -138,7 +138,7 @@ def test_folder_of_a_lost_node_is_waited_for(corpus, features, tmp_path):
 
 def test_missing_ray_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(DataError, match=r"Ray is not installed; run pip install 'mmer-explorer\[ray\]'"), connect(None):
+    with pytest.raises(DataError, match=r"Ray is not installed; run pip install -e '.\[ray\]'"), connect(None):
         pass
 
 

@@ -10,6 +10,7 @@ import gradio as gr
 
 from ..pipeline import Analyzer
 from . import cards, claim, keep
+from .claim_handlers import ClaimHandlers
 from .events import HIDDEN, MODEL_QUEUE, MOST_SECONDS
 from .examples import Example, choose_head
 from .forms import ALIGNER_NAMES
@@ -104,7 +105,7 @@ def build(analyzer: Analyzer, *, examples: Sequence[Example], is_public: bool) -
     imported = keep.wire(keeping, results.keep, side, inputs.importer, session, results.views, show_again)
     imported.failure(handlers.show_problem, session, [results.stages, inputs.analyse], api_name="problem_import", **HIDDEN)
     keep.wire_beside(keeping, results.keep, side, results.claim.beside, session)
-    claim.wire(claim.ClaimHandlers(analyzer, MOST_SECONDS[is_public]), results.claim, session, results.views, show_again)
+    claim.wire(ClaimHandlers(analyzer, MOST_SECONDS[is_public]), results.claim, session, results.views, show_again)
 
 
 def build_inputs(analyzer: Analyzer, *, is_public: bool) -> Inputs:

@@ -23,7 +23,7 @@ from mmer.lesson import LessonClip
 from mmer.schema import read_schema
 from mmer.ui import build_app, launch_options
 from mmer.ui.api import adapt_mcp, check_text, read_edits
-from mmer.ui.claim import ClaimHandlers
+from mmer.ui.claim_handlers import ClaimHandlers
 from mmer.ui.lesson import Handlers, LessonSession
 from mmer.ui.session import Session
 from mmer.ui.uploads import find_upload

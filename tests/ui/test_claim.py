@@ -23,7 +23,7 @@ from mmer.interventions import (
     leave_one_out,
     rank_agreements,
 )
-from mmer.ui import claim, claim_cards
+from mmer.ui import claim_cards, claim_edits
 
 SPOKEN = "He was not an ill-disposed young man,"
 
@@ -33,12 +33,12 @@ def select(**fields):
 
 
 def test_a_selection_is_a_word_a_syllable_a_phone_or_a_span(analysis):
-    assert claim.read_selection(analysis, select(unit="W", segment=2, word=2)) == Target("word", index=2)
-    assert claim.read_selection(analysis, select(unit="T", segment=5, word=4)) == Target("word", index=4)
-    assert claim.read_selection(analysis, select(unit="S", segment=3, word=2)) == Target("syllable", index=3)
-    assert claim.read_selection(analysis, select(unit="P", segment=7)) == Target("phone", index=7)
-    assert claim.read_selection(analysis, select(span=[0.25, 0.5])) == Target("span", start=0.25, end=0.5)
-    assert claim.read_selection(analysis, select(unit="W", segment=0, word=None, span=[0.1, 0.2])).tier == "span"
+    assert claim_edits.read_selection(analysis, select(unit="W", segment=2, word=2)) == Target("word", index=2)
+    assert claim_edits.read_selection(analysis, select(unit="T", segment=5, word=4)) == Target("word", index=4)
+    assert claim_edits.read_selection(analysis, select(unit="S", segment=3, word=2)) == Target("syllable", index=3)
+    assert claim_edits.read_selection(analysis, select(unit="P", segment=7)) == Target("phone", index=7)
+    assert claim_edits.read_selection(analysis, select(span=[0.25, 0.5])) == Target("span", start=0.25, end=0.5)
+    assert claim_edits.read_selection(analysis, select(unit="W", segment=0, word=None, span=[0.1, 0.2])).tier == "span"
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,13 @@ def test_a_selection_is_a_word_a_syllable_a_phone_or_a_span(analysis):
 )
 def test_no_selection_is_a_sentence(analysis, place):
     with pytest.raises(EditError) as raised:
-        claim.read_selection(analysis, place)
+        claim_edits.read_selection(analysis, place)
     assert str(raised.value).endswith(".")
 
 
 def test_the_widgets_make_an_edit(analysis):
     def read(part="word:1", action="mute", medium="sound", amount=None, words="", voice=None, stretch=(None, None)):
-        return claim.read_edit(analysis, "", part, stretch, action, medium, amount, words, voice)
+        return claim_edits.read_edit(analysis, "", part, stretch, action, medium, amount, words, voice)
 
     assert read(action="mute noise", medium="both") == Mute(Target("word", index=1), medium="both", fill="noise")
     assert read(part="syllable:2", action="pitch", amount=3) == ChangePitch(Target("syllable", index=2), semitones=3.0)

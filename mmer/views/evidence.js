@@ -152,7 +152,7 @@ function makeParts(view, step) {
   const rows = parts.map((part) => {
     const row = make("button", { type: "button", class: "mv-part", "data-keys": step.unit, "data-part-of": step.unit, "data-index": part.segment, title: part.span ? `${seconds(part.span[0])} to ${seconds(part.span[1])} s` : undefined, onclick: () => view.playPicked(() => pickPart(view, step.unit, part)) },
       make("span", { class: "mv-step-name" }, make("span", { text: part.label }), part.count ? make("small", { text: `${part.count} frames` }) : null),
-      make("span", { class: "mv-track" }, make("i", { class: "mv-zero", style: { left: `${toShare(step.start)}%` } }), makeBar(part.start, part.end, toShare, signOf(part.value))),
+      make("span", { class: "mv-track" }, makeBar(part.start, part.end, toShare, signOf(part.value))),
       make("span", { class: "mv-number", text: signed(part.value, 4) }));
     row.shownPart = part;
     row.shownUnit = step.unit;
@@ -161,7 +161,7 @@ function makeParts(view, step) {
   const times = view.data.late && step.share < 1 ? " × ½" : "";
   return make("div", { class: "mv-parts-frame" },
     make("p", { class: "mv-note", text: `${parts.length} parts of ${data.units[step.unit].name}${times}, on a scale of their own. Each bar begins where the one above ends; the line is where the branch begins.` }),
-    make("div", { class: "mv-parts", role: "group", "aria-label": `Segments of the branch ${data.units[step.unit].name}` }, ...rows),
+    make("div", { class: "mv-parts", role: "group", style: { "--mv-start": `${toShare(step.start)}%` }, "aria-label": `Segments of the branch ${data.units[step.unit].name}` }, ...rows),
     makeScale(low, high, toShare, "logits so far"));
 }
 

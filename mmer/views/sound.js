@@ -1,6 +1,7 @@
 // The clip's sound: decoded once, played from any second to any other, exactly.
 
 const FADE = 0.003; // seconds, so that a cut does not click
+const afterPainting = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
 
 function createSound(data) {
   const coded = data.payload.clip.sound;
@@ -35,6 +36,7 @@ function createSound(data) {
 
   async function play(from, to) {
     if (!decoded) return;
+    if (!context) await afterPainting(); // the first time it takes a browser long; what was chosen is seen before
     context ??= new AudioContext();
     const waiting = [context.state === "running" ? null : context.resume(), samples ? null : decoded].filter(Boolean);
     const buffer = await decoded;

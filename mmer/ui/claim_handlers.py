@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -129,7 +130,10 @@ class ClaimHandlers:
     def run_curve(self, session: Session, tier: str, medium: str) -> Iterator[tuple]:
         """Leave each segment out; the curve waits in the session for `show_curve`."""
         told: dict[str, Any] = {"tier": tier, "medium": medium, "most_seconds": self.most_seconds}
-        prepare = lambda: partial(leave_one_out, self.analyzer, need_analysis(session), **told)  # noqa: E731
+
+        def prepare() -> Task:
+            return partial(leave_one_out, self.analyzer, need_analysis(session), **told)
+
         yield from report(session, prepare, "curve", turn=self.analyzer.turn)
 
     def show_curve(self, session: Session, emotion: str, role: str) -> tuple:
@@ -149,7 +153,8 @@ class ClaimHandlers:
     def export_sound(self, session: Session) -> str:
         if session.intervention is None:
             raise MmerError("Nothing was changed yet.")
-        return write_clip(session.intervention.changed.clip)
+        clip = session.intervention.changed.clip
+        return write_clip(replace(clip, name=f"{Path(clip.name).stem}-changed.wav"))  # it has its parent's name
 
     @for_people
     def export_curve(self, session: Session) -> str:

@@ -2,9 +2,12 @@
 
 import json
 import re
+from pathlib import Path
 
+import gradio as gr
 import numpy as np
 import pytest
+import soundfile
 from playwright.sync_api import expect
 from scipy.stats import spearmanr
 from test_browser import PATIENCE
@@ -24,6 +27,8 @@ from mmer.interventions import (
     rank_agreements,
 )
 from mmer.ui import claim_cards, claim_edits
+from mmer.ui.claim_handlers import ClaimHandlers
+from mmer.ui.session import Session
 
 SPOKEN = "He was not an ill-disposed young man,"
 
@@ -98,6 +103,21 @@ def test_what_was_done_is_said(analyzer, analysis, edit, said):
     assert said in html and "<b>glad" not in html
     if isinstance(edit, CorrectWords):
         assert "Not there any more: " in html and "phones" in html
+
+
+def test_what_was_tested_can_be_saved(analyzer, analysis):
+    handlers, session = ClaimHandlers(analyzer), Session(analysis=analysis)
+    for export in (handlers.export_change, handlers.export_sound, handlers.export_curve):
+        with pytest.raises(gr.Error, match="Nothing was"):
+            export(session)
+    session.intervention = intervene(analyzer, analysis, [Mute(Target("word", index=2))])
+    session.curve = leave_one_out(analyzer, analysis, medium="text")
+    change, curve = (json.loads(Path(export(session)).read_text()) for export in (handlers.export_change, handlers.export_curve))
+    assert (change["format"], curve["format"]) == ("mmer-intervention", "mmer-leave-one-out")
+    path = Path(handlers.export_sound(session))
+    samples, rate = soundfile.read(path)
+    assert path.stem.endswith("-changed") and rate == 16000
+    np.testing.assert_allclose(samples, session.intervention.changed.clip.samples, atol=1e-4)
 
 
 def read(number):

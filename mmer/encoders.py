@@ -23,6 +23,7 @@ from mmer.errors import WeightsError
 from mmer.presets import Preset
 from mmer.results import SpeechStates, TextStates, Transcript
 from mmer.whisper_weights import load_whisper_encoder
+from mmer.word_contributions import own_pieces
 
 WINDOW = 30.0  # seconds an encoder sees at once; Whisper has no positions beyond, wav2vec 2.0's memory grows with the square
 OVERLAP = 1.0  # seconds of context on either side of a join
@@ -323,17 +324,7 @@ class TextEncoder:
         offsets = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
         first = 0 if self.include_input else 1
         names = tuple(str(first + i) for i in range(len(hidden)))
-        return TextStates(hidden, tuple(encoding.tokens), offsets, find_words(transcript, offsets), self.identity, names, joins)
-
-
-def find_words(transcript: Transcript, offsets: np.ndarray) -> np.ndarray:
-    """offsets (tokens, 2) -> (tokens,) index of the written word each token lies in, -1 for none (punctuation)."""
-    starts = np.array([word.start_char for word in transcript.words])
-    ends = np.array([word.end_char for word in transcript.words])
-    if not len(starts) or not len(offsets):
-        return np.full(len(offsets), -1)
-    last = np.searchsorted(starts, offsets[:, 1]) - 1  # the last word that begins before the token ends
-    return np.where((last >= 0) & (offsets[:, 0] < ends[last]), last, -1)
+        return TextStates(hidden, tuple(encoding.tokens), offsets, own_pieces(transcript, offsets).words, self.identity, names, joins)
 
 
 def _load_state(module: nn.Module, state: Mapping[str, torch.Tensor], *, prefix: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mmer.pooling import frame_ranges, pool_segments
+from mmer.pooling import pool_segments
 from mmer.results import (
     ALIGNED_UNITS,
     UNIT_NAMES,
@@ -16,6 +16,7 @@ from mmer.results import (
     TextStates,
     UnitStates,
 )
+from mmer.word_contributions import own_moments
 
 FEATURES_VERSION = 1  # part of every cache key; raise it when the numbers below change
 
@@ -55,15 +56,11 @@ def extract_features(
 
 
 def _frames(speech: SpeechStates, alignment: Alignment | None) -> UnitStates:
-    words = np.full(len(speech.times), -1)
-    if alignment:
-        for (first, last), segment in zip(frame_ranges(speech.times, alignment.words), alignment.words):
-            words[first:last] = segment.word
     return UnitStates(
         "F",
         speech.hidden,
         tuple(f"{time:.2f} s" for time in speech.times),
         np.maximum(speech.times - speech.step / 2, 0.0),
         speech.times + speech.step / 2,
-        words,
+        own_moments(speech.times, alignment.words if alignment else ()),
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from mmer.encoders import TextEncoder, find_words
+from mmer.encoders import TextEncoder
 from mmer.errors import EditError
 from mmer.results import Transcript
+from mmer.word_contributions import own_pieces
 
 MASK = "[MASK]"
 
@@ -28,7 +29,7 @@ def count_pieces(transcript: Transcript, encoder: TextEncoder) -> list[int]:
     import numpy as np
 
     encoding = encoder.tokenizer.encode(transcript.text, add_special_tokens=False)
-    words = find_words(transcript, np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2))
+    words = own_pieces(transcript, np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)).words
     return [int((words == i).sum()) for i in range(len(transcript.words))]
 
 

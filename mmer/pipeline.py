@@ -42,7 +42,7 @@ from mmer.transcribe import Recogniser, read_transcript
 
 AnyHead = Head | CombinedHead
 Progress = Callable[[float, str], None]  # (share done in [0, 1], what is being done)
-MAX_PAIRS = 60_000_000  # word pieces times frames: one attention map of it takes 240 MB, and three are needed at once
+MAX_PAIRS = 60_000_000  # word pieces times frames, or phones: one attention map of it takes 240 MB, and three are needed at once
 MAX_BATCH_FRAMES = 1500  # of changed versions encoded at once: 5 clips of 5 s; larger batches are no faster on a CPU (benchmarks)
 NO_WORDS = "No words were heard or typed, so nothing can be read or aligned."
 # stage -> (what the person reads, rough share of the work before it ends)
@@ -244,8 +244,10 @@ class Analyzer:
         speech = stages.run("encode speech", (clip.sha256, self.speech.identity), lambda: self.speech.encode(clip.samples))
         states = None
         if transcript.words:
+            segments = max([speech.hidden.shape[1], *(len(alignment.tier(unit)) for unit in ALIGNED_UNITS if alignment)])
+            check_pieces(len(transcript.words), segments)  # each has a piece or more; before they are encoded
             states = stages.run("encode text", (transcript, self.text.identity), lambda: self.text.encode(transcript))
-            check_pieces(states.hidden.shape[1], speech.hidden.shape[1])
+            check_pieces(states.hidden.shape[1], segments)
         pooled_from = (clip.sha256, self.speech.identity, transcript, self.text.identity, alignment, tuple(sorted(reasons.items())))
         features = stages.run("pool", pooled_from, lambda: extract_features(self.preset, speech, states, alignment, absent=reasons))
         predictions, silent, more = stages.run("fuse", (pooled_from, head), lambda: predict(chosen, features, self._heads))
@@ -412,11 +414,11 @@ def find_stand_in(features: Features, heads: Mapping[str, AnyHead]) -> Head | No
     return max(able, key=lambda head: len(head.config.units), default=None)
 
 
-def check_pieces(pieces: int, frames: int) -> None:
-    """Raises TranscriptError when text and clip together are too long for early fusion, where each piece looks at each frame."""
-    if pieces * frames > MAX_PAIRS:
+def check_pieces(pieces: int, segments: int) -> None:
+    """Raises TranscriptError when text and clip together are too long for early fusion, where each piece looks at each frame or phone."""
+    if pieces * segments > MAX_PAIRS:
         raise TranscriptError(
-            f"The words are {pieces:,} pieces of text to the model, which reads at most {MAX_PAIRS // frames:,} beside a clip this long. "
+            f"The words are {pieces:,} pieces of text to the model, which reads at most {MAX_PAIRS // segments:,} beside a clip this long. "
             "Cut the clip, or type only what is said."
         )
 

@@ -26,11 +26,12 @@ def pool_segments(hidden: np.ndarray, times: np.ndarray, segments: Sequence[Segm
 
 def frame_ranges(times: np.ndarray, segments: Sequence[Segment]) -> list[tuple[int, int]]:
     """Half open frame range of each segment; never empty."""
-    ranges = []
-    for segment in segments:
-        first, last = (int(i) for i in np.searchsorted(times, [segment.start - 1e-9, segment.end - 1e-9]))
-        if first == last:
-            first = int(np.argmin(np.abs(times - (segment.start + segment.end) / 2)))
-            last = first + 1
-        ranges.append((first, last))
-    return ranges
+    edges = np.array([(segment.start, segment.end) for segment in segments], dtype=float).reshape(-1, 2)
+    first, last = np.searchsorted(times, edges - 1e-9).T
+    middles = edges.mean(axis=1)
+    after = np.clip(np.searchsorted(times, middles), 1, max(len(times) - 1, 1))  # the nearest frame is this one or the one before
+    nearest = np.where(middles - times[after - 1] <= times[np.minimum(after, len(times) - 1)] - middles, after - 1, after)
+    nearest = np.minimum(nearest, len(times) - 1)
+    empty = first == last
+    first, last = np.where(empty, nearest, first), np.where(empty, nearest + 1, last)
+    return list(zip(first.tolist(), last.tolist()))

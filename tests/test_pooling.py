@@ -47,3 +47,15 @@ def test_pooling_and_layer_mixing_commute():
     pooled_first = np.tensordot(weights, pool_segments(hidden, times, segments), 1)
     for k, (a, b) in enumerate(frame_ranges(times, segments)):
         np.testing.assert_allclose(pooled_first[k], mixed_first[a:b].mean(0), atol=1e-6)
+
+
+def test_ranges_are_those_that_a_look_at_every_frame_finds():
+    rng = np.random.default_rng(0)
+    for count in (1, 2, 50):
+        times = 0.0125 + 0.02 * np.arange(count)
+        edges = np.sort(rng.uniform(0, times[-1] + 0.05, 120))
+        segments = _segments(*zip(edges[:-1].tolist(), edges[1:].tolist()))
+        for segment, (first, last) in zip(segments, frame_ranges(times, segments)):
+            inside = np.flatnonzero((times >= segment.start) & (times < segment.end))
+            nearest = int(np.argmin(np.abs(times - (segment.start + segment.end) / 2)))
+            assert list(range(first, last)) == (inside.tolist() or [nearest])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 
 from mmer.align.syllables import syllabify
 from mmer.errors import AlignmentError
@@ -56,6 +57,16 @@ def mean_score(segments: Sequence[Segment] | Sequence[SpokenWord]) -> float | No
     if not scored or len(scored) < len(segments):
         return None
     return sum(score * duration for score, duration in scored) / sum(duration for _, duration in scored)
+
+
+def find_holders(times: Iterable[float], spans: Sequence[tuple[float, float]]) -> list[int]:
+    """Index of the span [start, end) that holds each time, -1 where none does; `spans` run forward in time without overlaps.
+
+    Each is looked up by halving: a file may have tens of thousands of intervals in two tiers.
+    """
+    starts = [start for start, _ in spans]
+    found = [bisect_right(starts, time) - 1 for time in times]
+    return [at if at >= 0 and time < spans[at][1] else -1 for at, time in zip(found, times)]
 
 
 UNKNOWN = "<unk>"  # what the Montreal Forced Aligner calls a word that its dictionary lacks
@@ -110,7 +121,7 @@ def _count_labels(labels: Sequence[str], start: int, word: Word) -> int | None:
 def _count_spelling(labels: Sequence[str], start: int, letters: str) -> int | None:
     """How many labels from `start` on spell `letters` together; an unknown word counts as one."""
     spelled = ""
-    for count, label in enumerate(labels[start:], 1):
+    for count, label in enumerate(islice(labels, start, None), 1):
         if count == 1 and label == UNKNOWN:
             return 1
         spelled += bare_letters(label)

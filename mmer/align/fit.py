@@ -29,6 +29,7 @@ def uncovered_share(samples: np.ndarray, alignment: Alignment) -> float:
         return 0.0
     centres = (np.arange(len(level)) + 0.5) * HOP / 16000
     inside = np.zeros(len(level), dtype=bool)
-    for word in alignment.words:
-        inside |= (centres >= word.start) & (centres < word.end)
+    edges = np.searchsorted(centres, [(word.start, word.end) for word in alignment.words])
+    for first, last in edges.reshape(-1, 2):
+        inside[first:last] = True
     return float(np.mean(~inside[loud]))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmer.align.assemble import cut_syllables, match_labels, mean_score
+from mmer.align.assemble import cut_syllables, find_holders, match_labels, mean_score
 from mmer.align.phones import ARPABET, SPHINX3, strip_stress
 from mmer.errors import AlignmentError
 from mmer.results import Alignment, Notice, Segment, Transcript, Word
@@ -41,16 +41,17 @@ def read_iemocap(wdseg: str | Path, phseg: str | Path, syseg: str | Path | None 
         raise AlignmentError(f"{Path(wdseg).name} holds no words, only silence.")
     transcript = transcript or iemocap_transcript(wdseg)
     indices = match_labels([read_word(line.label) for line in lines], transcript)
-    words = tuple(
-        _merge_word(index, [line for line, i in zip(lines, indices) if i == index], transcript) for index in dict.fromkeys(indices)
-    )
+    said: dict[int, list[Line]] = {}
+    for line, index in zip(lines, indices):
+        said.setdefault(index, []).append(line)
+    words = tuple(_merge_word(index, parts, transcript) for index, parts in said.items())
     parts = _read_phones(phseg, lines, indices)
     phones = tuple(phone for part in parts for phone in part)
     unknown = sorted({phone.label for phone in phones} - ARPABET)
     if syseg is None:
         syllables = tuple(syllable for part in parts for syllable in cut_syllables(part))
     else:
-        syllables = tuple(_read_syllable(line, phones, words) for line in read_segments(syseg))
+        syllables = _read_syllables(read_segments(syseg), phones, words)
     notices = (Notice("alignment", f"{Path(phseg).name} has sounds that are not ARPAbet's: {', '.join(unknown)}."),) if unknown else ()
     return Alignment(words, syllables, phones, "IEMOCAP", mean_score(words), notices=notices)
 
@@ -125,20 +126,24 @@ def _merge_word(index: int, lines: Sequence[Line], transcript: Transcript) -> Se
 def _read_phones(path: str | Path, words: Sequence[Line], indices: Sequence[int]) -> list[list[Segment]]:
     """Phones grouped by the line of `words` that holds them."""
     parts: list[list[Segment]] = [[] for _ in words]
-    for line in read_segments(path):
+    found = read_segments(path)
+    for line, at in zip(found, find_holders([(line.start + line.end) / 2 for line in found], [(w.start, w.end) for w in words])):
         phone = read_phone(line.label.split()[0])
-        middle = (line.start + line.end) / 2
-        at = next((i for i, word in enumerate(words) if word.start <= middle < word.end), None)
-        if at is None:
+        if at < 0:
             raise AlignmentError(f"{Path(path).name}: the phone {phone} at {line.start:.2f} s lies outside every word.")
         parts[at].append(Segment(phone, line.start, line.end, indices[at], line.score))
     return parts
 
 
-def _read_syllable(line: Line, phones: Sequence[Segment], words: Sequence[Segment]) -> Segment:
-    """One syllable, labelled by the phones in it: the file's own label may be joined by blanks or underscores, with or without stress."""
-    inside = [p.label for p in phones if line.start <= (p.start + p.end) / 2 < line.end]
-    own = [phone for part in re.split(r"[\s_\-.]+", line.label) if (phone := read_phone(part)) in ARPABET]
-    middle = (line.start + line.end) / 2
-    word = next((w.word for w in words if w.start <= middle < w.end), -1)
-    return Segment(" ".join(inside or own) or line.label, line.start, line.end, word, line.score)
+def _read_syllables(lines: Sequence[Line], phones: Sequence[Segment], words: Sequence[Segment]) -> tuple[Segment, ...]:
+    """Labelled by the phones in them: the file's own labels may be joined by blanks or underscores, with or without stress."""
+    inside: list[list[str]] = [[] for _ in lines]
+    for phone, at in zip(phones, find_holders([(p.start + p.end) / 2 for p in phones], [(line.start, line.end) for line in lines])):
+        if at >= 0:
+            inside[at].append(phone.label)
+    holders = find_holders([(line.start + line.end) / 2 for line in lines], [(w.start, w.end) for w in words])
+    found = []
+    for line, labels, at in zip(lines, inside, holders):
+        own = [read for part in re.split(r"[\s_\-.]+", line.label) if (read := read_phone(part)) in ARPABET]
+        found.append(Segment(" ".join(labels or own) or line.label, line.start, line.end, words[at].word if at >= 0 else -1, line.score))
+    return tuple(found)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmer.align.assemble import UNKNOWN, SpokenWord, assemble_alignment, is_silence, match_labels
+from mmer.align.assemble import UNKNOWN, SpokenWord, assemble_alignment, find_holders, is_silence, match_labels
 from mmer.align.fit import check_fit
 from mmer.align.phones import VOWELS, map_phone
 from mmer.align.pronounce import check_pronunciations, guess_pronunciation
@@ -277,12 +277,12 @@ def read_mfa_textgrid(path: str | Path) -> list[FoundWord]:
     tiers = {tier.name.split(" - ")[-1]: tier for tier in read_tiers(path)}
     if "words" not in tiers or "phones" not in tiers:
         raise AlignmentError("The Montreal Forced Aligner's file lacks the tiers “words” and “phones”.")
-    phones = tiers["phones"].intervals
-    return [
-        FoundWord(label, start, end, tuple((p, s, e) for s, e, p in phones if start <= (s + e) / 2 < end))
-        for start, end, label in tiers["words"].intervals
-        if not is_silence(label)
-    ]
+    phones, words = tiers["phones"].intervals, tiers["words"].intervals
+    inside: list[list[tuple[str, float, float]]] = [[] for _ in words]
+    for (start, end, label), at in zip(phones, find_holders([(s + e) / 2 for s, e, _ in phones], [(s, e) for s, e, _ in words])):
+        if at >= 0:
+            inside[at].append((label, start, end))
+    return [FoundWord(label, start, end, tuple(said)) for (start, end, label), said in zip(words, inside) if not is_silence(label)]
 
 
 def build_alignment(

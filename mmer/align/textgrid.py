@@ -6,14 +6,15 @@ comment. praatio is not used for reading: it takes a short file that is cut off 
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mmer.align.assemble import bare_letters, cut_syllables, is_silence, match_labels
+from mmer.align.assemble import bare_letters, cut_syllables, find_holders, is_silence, match_labels
 from mmer.align.phones import map_phone
 from mmer.errors import AlignmentError
 from mmer.results import Alignment, Notice, Segment, Transcript, Word
@@ -23,7 +24,7 @@ TIER_NAMES = {
     "phones": ("phones", "phone", "phonemes", "segments"),
     "syllables": ("syllables", "syllable"),
 }
-MAX_CHARACTERS = 20_000_000  # of a file, hours of speech; more would fill the memory
+MAX_CHARACTERS = 5_000_000  # of a file, an hour of speech; a clip is far shorter, and others wait while it is read
 MAX_TEXT = 50_000  # characters of all words, as for a typed transcript
 TOLERANCE = 0.05  # seconds that a tier may go on after the recording, for other programs' rounding
 _TOKEN = re.compile(r'"(?P<string>(?:[^"]|"")*)"|(?<!\S)<(?P<flag>\w+)>(?!\S)|(?<!\S)(?P<number>[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?!\S)')
@@ -57,7 +58,7 @@ def read_textgrid(source: str | Path, transcript: Transcript | None = None, *, d
         )
     if not words:
         raise AlignmentError("The TextGrid's tier of words is empty.")
-    transcript = transcript or textgrid_transcript(source)
+    transcript = transcript or _write_transcript(words)
     indices = match_labels([label for _, _, label in words], transcript)
     merged = _merge_words(words, indices, transcript)
     phones, parts = _read_phones(_find_labels(tiers, "phones"), words, indices)
@@ -74,6 +75,10 @@ def textgrid_transcript(source: str | Path) -> Transcript:
     labels = _find_labels(read_tiers(source), "words")
     if not labels:
         raise AlignmentError("The TextGrid has no words.")
+    return _write_transcript(labels)
+
+
+def _write_transcript(labels: Sequence[tuple[float, float, str]]) -> Transcript:
     if (characters := sum(len(label) + 1 for _, _, label in labels)) > MAX_TEXT:
         raise AlignmentError(f"The TextGrid's words have {characters:,} characters; the limit is {MAX_TEXT:,}. Cut it to the clip.")
     words, at = [], 0
@@ -106,7 +111,8 @@ def read_tiers(source: str | Path) -> tuple[Tier, ...]:
     """The interval tiers of a TextGrid, checked to run forward in time. Raises AlignmentError saying what is wrong where."""
     text = read_text(source)
     tiers = _parse_json(text) if text.lstrip().startswith("{") else _parse_tokens(text)
-    tiers = tuple(Tier(t.name, tuple((start, end, _INVISIBLE.sub("", label)) for start, end, label in t.intervals)) for t in tiers)
+    if _INVISIBLE.search("".join(label for tier in tiers for _, _, label in tier.intervals)):
+        tiers = tuple(Tier(t.name, tuple((start, end, _INVISIBLE.sub("", label)) for start, end, label in t.intervals)) for t in tiers)
     for tier in tiers:
         _check_order(tier)
     return tiers
@@ -155,15 +161,29 @@ class _Tokens:
     """The free-standing values of a TextGrid, taken one by one; each call names what it expects for the message."""
 
     def __init__(self, text: str):
-        self._matches = _TOKEN.finditer(_blank_comments(text))
+        self._matches: Iterator[re.Match] = _TOKEN.finditer(_blank_comments(text))
 
-    def take(self, kind: str, what: str) -> str:
+    def take(self, kind: str, what: str, *about: object) -> str:
+        """`what` is a format for `about`, filled in where it is needed: there are tens of thousands of values and mostly no message."""
         match = next(self._matches, None)
         if match is None:
-            raise AlignmentError(f"The TextGrid is cut off: it ends where {what} should stand.")
+            raise AlignmentError(f"The TextGrid is cut off: it ends where {what.format(*about)} should stand.")
         if match.lastgroup != kind:
-            raise AlignmentError(f"The TextGrid is broken: instead of {what} it has {match.group()[:40]}.")
-        return match.group(kind).replace('""', '"')
+            raise AlignmentError(f"The TextGrid is broken: instead of {what.format(*about)} it has {match.group()[:40]}.")
+        return match[kind]
+
+    def take_all(self, count: int, kinds: Sequence[str], tier: str) -> list[str]:
+        """The values of `count` entries, each of these kinds in this order: a file may have tens of thousands of them."""
+        found = list(itertools.islice(self._matches, count * len(kinds)))
+        if [match.lastgroup for match in found] == list(kinds) * count:
+            return [match[match.lastgroup] for match in found]  # type: ignore[index]
+        self._matches = itertools.chain(found, self._matches)
+        for entry in range(1, count + 1):  # which one it is
+            for kind in kinds:
+                self.take(
+                    kind, "a time of entry {} in tier “{}”" if kind == "number" else "the label of entry {} in tier “{}”", entry, tier
+                )
+        raise AssertionError("nothing is wrong with these entries")
 
     def take_count(self, what: str) -> int:
         value = self.take("number", what)
@@ -174,23 +194,24 @@ class _Tokens:
     def take_tier(self, number: int) -> Tier | None:
         """The next tier; None for a tier of points, which holds no segments."""
         kind = self.take("string", f"the class of tier {number}")
-        name = self.take("string", f"the name of tier {number}")
-        self.take("number", f"the start of tier “{name}”")
-        self.take("number", f"the end of tier “{name}”")
+        name = self.take("string", f"the name of tier {number}").replace('""', '"')
+        self.take("number", "the start of tier “{}”", name)
+        self.take("number", "the end of tier “{}”", name)
         size = self.take_count(f"the size of tier “{name}”")
         if kind not in ("IntervalTier", "TextTier"):
             raise AlignmentError(f"The TextGrid is broken: tier “{name}” has the unknown class “{kind}”.")
         numbers = 2 if kind == "IntervalTier" else 1
-        entries = []
-        for entry in range(1, size + 1):
-            times = [float(self.take("number", f"a time of entry {entry} in tier “{name}”")) for _ in range(numbers)]
-            entries.append((*times, self.take("string", f"the label of entry {entry} in tier “{name}”").strip()))
-        return Tier(name, tuple(entries)) if kind == "IntervalTier" else None  # type: ignore[arg-type]
+        values = self.take_all(size, ["number"] * numbers + ["string"], name)
+        if kind == "TextTier":
+            return None
+        starts, ends, labels = values[::3], values[1::3], values[2::3]
+        told = {label: label.replace('""', '"').strip() for label in set(labels)}
+        return Tier(name, tuple(zip(map(float, starts), map(float, ends), map(told.__getitem__, labels))))
 
 
 def _blank_comments(text: str) -> str:
     """Praat ignores what follows an exclamation mark outside a string."""
-    return re.sub(r'("(?:[^"]|"")*")|![^\n]*', lambda m: m.group(1) or "", text)
+    return text if "!" not in text else re.sub(r'("(?:[^"]|"")*")|![^\n]*', lambda m: m.group(1) or "", text)
 
 
 def _parse_json(text: str) -> tuple[Tier, ...]:
@@ -214,6 +235,9 @@ def _parse_json(text: str) -> tuple[Tier, ...]:
 def _check_order(tier: Tier) -> None:
     end = 0.0
     for number, (start, stop, label) in enumerate(tier.intervals, 1):
+        if math.isfinite(start) and math.isfinite(stop) and start >= end - 1e-4 and stop - start >= 1e-6:
+            end = stop
+            continue
         where = f"Interval {number} (“{label}”) of the tier “{tier.name}”"
         if not (math.isfinite(start) and math.isfinite(stop)):
             raise AlignmentError(f"{where} runs from {start} to {stop}: a time must be a number of seconds.")
@@ -235,7 +259,8 @@ def _find_labels(tiers: Sequence[Tier], kind: str) -> list[tuple[float, float, s
     if not found:
         return None
     silent = (lambda label: is_silence(label) and label.lower() != "spn") if kind == "phones" else is_silence
-    return [(max(start, 0.0), end, label) for start, end, label in found[0].intervals if not silent(label)]
+    left_out = {label for label in {label for _, _, label in found[0].intervals} if silent(label)}
+    return [(max(start, 0.0), end, label) for start, end, label in found[0].intervals if label not in left_out]
 
 
 def _merge_words(words: Sequence[tuple[float, float, str]], indices: Sequence[int], transcript: Transcript) -> tuple[Segment, ...]:
@@ -250,13 +275,14 @@ def _read_phones(
 ) -> tuple[tuple[Segment, ...], list[list[Segment]]]:
     """The phones, and the same grouped by the word label (spoken word) that holds their middle."""
     parts: list[list[Segment]] = [[] for _ in words]
+    alphabet = {label: map_phone(label) for label in {label for _, _, label in phones or ()}}
     at = 0
     for start, end, label in phones or ():
         middle = (start + end) / 2
         while at < len(words) and words[at][1] <= middle:
             at += 1
-        mapped = map_phone(label)
-        if label.lower() == "spn" or (at < len(words) and not mapped and is_silence(label)):
+        mapped = alphabet[label]
+        if not mapped and (label.lower() == "spn" or (at < len(words) and is_silence(label))):
             continue  # the sound of an unknown word: its phones are not known
         if not mapped:
             raise AlignmentError(f"“{label}” at {start:.3f} s in the tier of phones is neither an ARPAbet nor an IPA sound of English.")
@@ -268,6 +294,8 @@ def _read_phones(
 
 def split_interval(labels: Sequence[str], start: float, end: float, word: int) -> list[Segment]:
     """Segments of equal length: one foreign phone may stand for two of ours."""
+    if len(labels) == 1:
+        return [Segment(labels[0], start, end, word)]
     step = (end - start) / len(labels)
     ends = [start + step * (i + 1) for i in range(len(labels) - 1)] + [end]
     return [Segment(label, begin, stop, word) for label, begin, stop in zip(labels, [start, *ends[:-1]], ends)]
@@ -280,13 +308,15 @@ def _read_syllables(
     if syllables is None:
         return tuple(syllable for part in parts for syllable in cut_syllables(part))
     phones = [phone for part in parts for phone in part]
-    found = []
-    for start, end, label in syllables:
-        inside = [p.label for p in phones if start <= (p.start + p.end) / 2 < end]
-        middle = (start + end) / 2
-        word = next((w.word for w in words if w.start <= middle < w.end), -1)
-        found.append(Segment(" ".join(inside) or label, start, end, word))
-    return tuple(found)
+    inside: list[list[str]] = [[] for _ in syllables]
+    for phone, at in zip(phones, find_holders([(p.start + p.end) / 2 for p in phones], [(start, end) for start, end, _ in syllables])):
+        if at >= 0:
+            inside[at].append(phone.label)
+    holders = find_holders([(start + end) / 2 for start, end, _ in syllables], [(w.start, w.end) for w in words])
+    return tuple(
+        Segment(" ".join(labels) or label, start, end, words[at].word if at >= 0 else -1)
+        for (start, end, label), labels, at in zip(syllables, inside, holders)
+    )
 
 
 def _check_end(segments: Sequence[Segment], duration: float | None) -> None:
@@ -299,7 +329,9 @@ def _check_end(segments: Sequence[Segment], duration: float | None) -> None:
 
 
 def _clip_end(segments: Sequence[Segment], duration: float) -> tuple[Segment, ...]:
-    return tuple(Segment(s.label, s.start, min(s.end, duration), s.word, s.score) for s in segments if s.start < duration)
+    inside = tuple(s for s in segments if s.end <= duration)  # they run forward in time: at most the next one is cut
+    cut = segments[len(inside) : len(inside) + 1]
+    return inside + tuple(replace(s, end=duration) for s in cut if s.start < duration)
 
 
 def _absence_notices(phones: Sequence[Segment], syllables: Sequence[Segment]) -> tuple[Notice, ...]:

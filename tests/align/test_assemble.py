@@ -1,7 +1,8 @@
+import numpy as np
 import pytest
 from align_cases import make_transcript
 
-from mmer.align.assemble import SpokenWord, align_from_recogniser, assemble_alignment, match_labels
+from mmer.align.assemble import SpokenWord, align_from_recogniser, assemble_alignment, find_holders, match_labels
 from mmer.errors import AlignmentError
 from mmer.results import Segment, Transcript, Word
 
@@ -57,3 +58,13 @@ def test_recogniser_times_are_marked_as_approximate():
 def test_typed_words_have_no_times():
     with pytest.raises(AlignmentError, match="no word times"):
         align_from_recogniser(make_transcript("two eggs"))
+
+
+def test_holders_are_those_that_a_look_at_every_span_finds():
+    rng = np.random.default_rng(0)
+    edges = np.sort(rng.integers(0, 400, 60)) / 100  # with gaps, and spans that touch
+    spans = [(float(a), float(b)) for a, b in zip(edges[::2], edges[1::2]) if b > a]
+    times = [*(rng.integers(-20, 420, 500) / 100), *(edge for span in spans for edge in span)]
+    slow = [next((i for i, (start, end) in enumerate(spans) if start <= time < end), -1) for time in times]
+    assert find_holders(times, spans) == slow
+    assert find_holders([1.0], []) == [-1]

@@ -1,5 +1,7 @@
 """The sample files follow the corpus's format; their content is made up."""
 
+import time
+
 import pytest
 from align_cases import SAMPLES, make_transcript
 
@@ -86,3 +88,22 @@ def test_only_silence_is_refused(tmp_path):
     path.write_text("SFrm EFrm SegAScr Word\n0 10 -5 <s>\n11 20 -5 </s>\nTotal score: -10\n")
     with pytest.raises(AlignmentError, match=r"silent\.wdseg holds no words"):
         read_iemocap(path, PHONES)
+
+
+def write_lines(path, label, count, frames):
+    lines = [f"{i * frames:5d} {(i + 1) * frames - 1:5d} {-1000 * frames:9d} {label}" for i in range(count)]
+    path.write_text("\n".join(["\t SFrm  EFrm    SegAScr", *lines, "Total score: -1"]), encoding="utf-8")
+    return path
+
+
+def test_the_time_to_read_grows_with_the_lines_and_not_with_their_square(tmp_path):
+    def spend(words):
+        files = (("w.wdseg", "A", words, 12), ("p.phseg", "AH", words * 12, 1), ("s.syseg", "AH", words * 12, 1))
+        paths = [write_lines(tmp_path / name, label, count, frames) for name, label, count, frames in files]
+        begun = time.process_time()
+        alignment = read_iemocap(*paths)
+        assert len(alignment.words) == words and len(alignment.syllables) == words * 12
+        return time.process_time() - begun
+
+    short = min(spend(250) for _ in range(3))
+    assert spend(2000) < 24 * short + 0.2  # eight times as many; their square would be 64

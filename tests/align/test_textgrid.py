@@ -1,4 +1,5 @@
 import json
+import time
 from itertools import pairwise
 
 import pytest
@@ -140,3 +141,35 @@ def test_files_that_are_no_text(tmp_path):
 def test_other_words_than_the_transcript_are_refused():
     with pytest.raises(AlignmentError, match="Word 1 of the transcript is “Kids”"):
         read_textgrid(SAMPLES / "align.long.TextGrid", make_transcript("Kids are talking"))
+
+
+def write_many(words, phones_each, seconds=300.0):
+    """The text of a TextGrid in short form with syllables as fine as its phones: what a program, not a person, writes."""
+    lines = ["ooTextFile", "TextGrid"]
+    lines = [f'File type = "{lines[0]}"', f'Object class = "{lines[1]}"', "0", str(seconds), "<exists>", "3"]
+    for name, label, count in (("words", "a", words), ("phones", "AH", words * phones_each), ("syllables", "a", words * phones_each)):
+        step = seconds / count
+        lines += ['"IntervalTier"', f'"{name}"', "0", str(seconds), str(count)]
+        for i in range(count):
+            lines += [f"{i * step:.6f}", f"{(i + 1) * step:.6f}", f'"{label}"']
+    return "\n".join(lines)
+
+
+def spend(work):
+    """CPU seconds of this process, which other programs on the machine don't lengthen much."""
+    begun = time.process_time()
+    work()
+    return time.process_time() - begun
+
+
+def test_the_time_to_read_grows_with_the_intervals_and_not_with_their_square():
+    few, many = write_many(250, 12), write_many(2000, 12)  # 6,250 and 50,000 intervals
+    assert len(read_textgrid(many, duration=300.0).syllables) == 24_000
+    short = min(spend(lambda: read_textgrid(few, duration=300.0)) for _ in range(3))
+    assert spend(lambda: read_textgrid(many, duration=300.0)) < 24 * short + 0.2  # eight times as many; their square would be 64
+
+
+def test_a_syllable_takes_the_phones_and_the_word_whose_middle_it_holds():
+    alignment = read_textgrid(write_many(4, 3, seconds=1.2), duration=1.2)
+    assert [s.label for s in alignment.syllables] == ["AH"] * 12
+    assert [s.word for s in alignment.syllables] == [i // 3 for i in range(12)]

@@ -16,7 +16,8 @@ from mmer.presets import PRESETS
 from mmer.training.experiment import Experiment
 from mmer.training.feature_index import FeatureIndex
 from mmer.training.feature_set import count_cores, count_missing, make_feature_set, order_features
-from mmer.training.run_experiment import EXPECTED_EPOCHS, STATE_BYTES, choose_items, read_experiment_data
+from mmer.training.remaining import count_least_epochs, count_steps, guess_epochs
+from mmer.training.run_experiment import STATE_BYTES, choose_items, read_experiment_data
 from mmer.training.shelf import Block, Room, Shelf, measure_budget
 from mmer.training.stack import Member, Stack, choose_device, choose_stacked, count_run_bytes
 
@@ -30,7 +31,7 @@ BASE_BYTES = 500 * 2**20  # the process itself
 
 @dataclass(frozen=True)
 class Estimate:
-    seconds_likely: float  # of training, when a run takes EXPECTED_EPOCHS
+    seconds_likely: float  # of training, when a run takes as many epochs as most do, at least those that min_steps asks for
     seconds_most: float  # when every run takes all its epochs
     memory_bytes: int  # parameters and moments of the runs trained together, and the features held
     extraction_seconds: float  # before it; 0 when everything is there
@@ -52,13 +53,15 @@ def estimate_experiment(experiment: Experiment) -> Estimate:
         segments |= {unit: max(1, round(float(np.mean(found)))) for unit, found in counts.items() if found}
         held = sum(sum(found) * count_layers(experiment, unit) * PRESETS[experiment.preset].dim * 2 for unit, found in counts.items())
     device = choose_device(experiment)
-    steps = sum(-(-len(split.train) // experiment.batch_size) for split in splits)  # of one epoch of all runs
-    epoch = time_step(experiment, segments, device=device) * steps * (1 + VALIDATION_COST)
+    steps = [count_steps(len(split.train), experiment.batch_size) for split in splits]  # of one epoch of each run
+    step = time_step(experiment, segments, device=device) * (1 + VALIDATION_COST)
+    most = experiment.epochs
+    likely = sum(n * guess_epochs([], least=count_least_epochs(experiment.min_steps, n), most=most) for n in steps)
     budget = measure_budget()
     parameters = min(len(splits) * count_run_bytes(experiment), STATE_BYTES[device])
     return Estimate(
-        seconds_likely=epoch * min(EXPECTED_EPOCHS, experiment.epochs),
-        seconds_most=epoch * experiment.epochs,
+        seconds_likely=step * likely,
+        seconds_most=step * sum(steps) * most,
         memory_bytes=BASE_BYTES + parameters + (min(budget, held) if held is not None else budget),
         extraction_seconds=estimate_extraction(experiment.preset, **missing),
     )

@@ -35,6 +35,7 @@ from mmer.training.engine import Outputs, measure_loss
 from mmer.training.experiment import Experiment, shape_head
 from mmer.training.extract import list_alignment_files
 from mmer.training.feature_set import FeatureItem, FeatureSet, count_cores, extract_dataset, order_features
+from mmer.training.remaining import count_least_epochs, count_steps, guess_epochs, guess_epochs_left
 from mmer.training.run_status import Hold, hold
 from mmer.training.runs import RunFolder, check_name, create_run, describe_environment, find_run, name_run
 from mmer.training.scores import score_runs, summarise
@@ -44,7 +45,6 @@ from mmer.training.stack import Member, Stack, choose_device, choose_stacked, co
 STATE_BYTES = {"cpu": 3 * 2**30 // 2, "cuda": 8 * 2**30}  # what the parameters of the runs trained together may take
 CHECKPOINT_SECONDS = 15.0  # between two checkpoints; an epoch that takes longer is kept at its end
 EXTRACTION = 0.1  # of the whole, on the progress bar
-EXPECTED_EPOCHS = 15  # of a run, before any is finished
 MOST_VALUES = 6  # a metadata column with more different ones is no slice
 
 
@@ -249,9 +249,8 @@ def finish(folder: RunFolder, data: ExperimentData) -> dict[str, Any]:
     scores = {(row["fold"], row["repetition"]): row for row in score_runs(predictions)}
     rows = []
     for member in data.members:
-        done = json.loads(done_path(folder, member).read_text())
         score = scores[member.fold, member.repetition]
-        rows.append(done | {name: score[name] for name in ("ua", "wa", "macro_f1")})
+        rows.append(read_done(folder, member) | {name: score[name] for name in ("ua", "wa", "macro_f1", "at_chance")})
     results = {"runs": rows, "summary": summarise(predictions, metadata=list_metadata(data.dataset))}
     folder.write("results", results)
     for path in folder.checkpoint.glob("*.safetensors"):
@@ -292,8 +291,10 @@ class Progress:
     best_loss: float = float("inf")
     best_ua: float = 0.0
 
-    def is_over(self, experiment: Experiment) -> bool:
-        return self.epoch >= experiment.epochs or self.epoch - self.best_epoch >= experiment.patience
+    def is_over(self, experiment: Experiment, *, steps: int) -> bool:
+        """`steps`: of the optimiser, in one of its epochs."""
+        out_of_patience = self.epoch - self.best_epoch >= experiment.patience and self.epoch * steps >= experiment.min_steps
+        return self.epoch >= experiment.epochs or out_of_patience
 
 
 @dataclass(eq=False)
@@ -310,7 +311,7 @@ class Training:
     budget: int | None = None  # bytes of features in memory
     begun: float = field(default_factory=time.monotonic)
     shown: float = EXTRACTION  # share on the progress bar, which never goes back
-    worked: float = 0.0  # share of all epochs done before this process began
+    pace: float | None = None  # seconds that an epoch of one run takes, as the last epoch did; None before the first of this process
 
     def __post_init__(self) -> None:
         experiment, data = self.experiment, self.data
@@ -330,7 +331,7 @@ class Training:
     def run(self) -> None:
         groups = cut_groups(self.data.members, count_run_bytes(self.experiment), limit=STATE_BYTES[self.device])
         self.finished = {m.name for m in self.data.members if done_path(self.folder, m).exists()}
-        self.epochs_done = {m.name: EXPECTED_EPOCHS for m in self.data.members if m.name in self.finished}
+        self.epochs_done = {m.name: read_done(self.folder, m)["epochs"] for m in self.data.members if m.name in self.finished}
         for number, members in enumerate(groups):
             self.train_group(number, members)
 
@@ -356,7 +357,7 @@ class Training:
         saved = time.monotonic()
         while stack.members:
             self.train_epoch(stack, progress)
-            over = [i for i, m in enumerate(stack.members) if progress[m.name].is_over(self.experiment)]
+            over = [i for i, m in enumerate(stack.members) if progress[m.name].is_over(self.experiment, steps=self.count_steps(m))]
             if over:
                 self.finish_runs(stack, over, progress)
                 stack.keep([i for i in range(len(stack.members)) if i not in over])
@@ -366,12 +367,12 @@ class Training:
 
     def train_epoch(self, stack: Stack, progress: dict[str, Progress]) -> None:
         """One epoch and its validation; best weights are kept, metrics appended."""
-        epoch = progress[stack.members[0].name].epoch
-        steps = max(1, len(self.labels) // self.experiment.batch_size)
+        epoch, begun = progress[stack.members[0].name].epoch, time.monotonic()
+        steps = max(self.count_steps(member) for member in stack.members)
 
         def report(step: int) -> None:
             self.held.check()
-            self.show(stack, epoch + min(step / steps, 1))
+            self.show(stack, progress, epoch + min(step / steps, 1))
 
         losses = stack.train_epoch(self.shelf, self.normalisations, self.lengths, self.labels, epoch=epoch, report=report)
         outputs = self.predict(stack, {i: m.validation for i, m in enumerate(stack.members)})
@@ -384,6 +385,7 @@ class Training:
                 better.append(i)
             rows.append(self.make_row(member, state.epoch, float(losses[i]), loss, ua))
         stack.keep_best(better)
+        self.pace = (time.monotonic() - begun) / len(stack.members)
         self.folder.append_metrics(rows)
         middle = {name: float(np.median([row[name] for row in rows])) for name in ("loss", "validation_loss", "validation_ua")}
         self.say(
@@ -405,19 +407,34 @@ class Training:
     def predict(self, stack: Stack, wanted: dict[int, np.ndarray]) -> dict[int, Outputs]:
         return stack.predict(self.shelf, self.normalisations, wanted, self.lengths, self.labels)
 
-    def show(self, stack: Stack, epoch: float) -> None:
-        """Progress as the share of the epochs that all runs are expected to take."""
-        expected = max([EXPECTED_EPOCHS, *self.epochs_done.values()])
-        each = [1.0 if m.name in self.finished else 0.0 for m in self.data.members]
+    def count_steps(self, member: Member) -> int:
+        return count_steps(len(member.train), self.experiment.batch_size)
+
+    def count_least(self, member: Member) -> int:
+        return count_least_epochs(self.experiment.min_steps, self.count_steps(member))
+
+    def show(self, stack: Stack, progress: Mapping[str, Progress], epoch: float) -> None:
+        """Progress as the share of all epochs that are done, of those that the runs will probably take; the time left at the last pace."""
+        finished = [self.epochs_done[m.name] for m in self.data.members if m.name in self.finished]
         running = {m.name for m in stack.members}
-        each = [min(0.98, epoch / max(expected, epoch + 1)) if m.name in running else e for m, e in zip(self.data.members, each)]
-        share = float(np.mean(each))
-        self.worked = self.worked or min(share, 0.999)
-        spent = time.monotonic() - self.begun
-        left = spent * (1 - share) / (share - self.worked) if share - self.worked > 0.01 else None
-        self.shown = max(self.shown, EXTRACTION + (1 - EXTRACTION) * share)
-        told = {"runs_finished": len(self.finished), "epoch": int(epoch) + 1, "done": self.shown, "seconds_left": left}
-        self.held.update(stage=f"training {len(stack.members)} runs together, epoch {int(epoch) + 1}", **told)
+        most, patience = self.experiment.epochs, self.experiment.patience
+        left = 0.0
+        for member in (m for m in self.data.members if m.name not in self.finished):
+            least = self.count_least(member)
+            usual = guess_epochs(finished, least=least, most=most)
+            best = progress[member.name].best_epoch if member.name in running else 0
+            told: dict[str, Any] = {"patience": patience, "least": least, "most": most, "usual": usual}
+            left += guess_epochs_left(epoch, best, **told) if member.name in running else usual
+        done = sum(finished) + epoch * len(running)
+        self.shown = max(self.shown, EXTRACTION + (1 - EXTRACTION) * done / (done + left))
+        runs = "1 run" if len(running) == 1 else f"{len(running)} runs together"
+        self.held.update(
+            stage=f"training {runs}, epoch {int(epoch) + 1} of {most} at most",
+            runs_finished=len(self.finished),
+            epoch=int(epoch) + 1,
+            done=self.shown,
+            seconds_left=None if self.pace is None else self.pace * left,
+        )
 
     def finish_runs(self, stack: Stack, over: Sequence[int], progress: dict[str, Progress]) -> None:
         """Predictions and heads of the runs that are over, from their best weights."""
@@ -434,10 +451,14 @@ class Training:
             write_done(self.folder, member, progress[member.name], stack.models[i])
             self.finished.add(member.name)
             self.epochs_done[member.name] = progress[member.name].epoch
+        self.warn(over, stack, progress)
+        self.held.update(runs_finished=len(self.finished))
+
+    def warn(self, over: Sequence[int], stack: Stack, progress: Mapping[str, Progress]) -> None:
+        """Says of runs that are over if they learnt nothing."""
         diverged = [stack.members[i].name for i in over if not progress[stack.members[i].name].best_epoch]
         if diverged:
             self.say(f"{', '.join(diverged)}: the validation loss was never finite, so these are untrained; lower the learning rate")
-        self.held.update(runs_finished=len(self.finished))
 
 
 def cut_groups(members: Sequence[Member], run_bytes: int, *, limit: int) -> list[list[Member]]:
@@ -472,6 +493,16 @@ def frame_outputs(items: Sequence[FeatureItem], member: Member, part: str, outpu
 
 def done_path(folder: RunFolder, member: Member) -> Path:
     return folder.checkpoint / f"{member.name}.json"
+
+
+def read_done(folder: RunFolder, member: Member) -> dict[str, Any]:
+    """What write_done wrote. Raises DataError when it is damaged."""
+    path = done_path(folder, member)
+    try:
+        told = json.loads(path.read_text("utf-8"))
+        return told | {"epochs": int(told["epochs"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is damaged ({error}); delete it to train that run anew.") from error
 
 
 def write_done(folder: RunFolder, member: Member, progress: Progress, model: torch.nn.Module) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from mmer.errors import DataError
+from mmer.training.learning import judge_learning
 from mmer.training.run_status import RunStatus, read_status
 from mmer.training.runs import DOCUMENTS, HEADS, LOCK, LOG, METRICS, NAME, PREDICTIONS, RunFolder, find_run, name_run
 
@@ -33,6 +34,7 @@ class RunSummary:
     preset: str = ""
     ua: float | None = None  # mean over runs; None before the end
     interval: tuple[float, float] | None = None  # of the pooled UA, by speaker
+    learning: str = ""  # "7 of 10 runs stopped before learning"; "" when all learnt, or before the end
     changed: float = 0.0  # unix seconds of the last sign of life
     problem: str = ""  # why the folder can't be read; "" when it can
 
@@ -60,7 +62,9 @@ def summarise_run(folder: RunFolder) -> RunSummary:
         data = folder.read("data") if folder.has("data") else {}
         if not isinstance(data, dict):
             raise DataError(f"{folder.path / 'data.json'} is damaged; restore it, or delete the experiment {folder.name}.")
-        ua, interval = _read_score(folder.read("results")) if folder.has("results") else (None, None)
+        results = folder.read("results") if folder.has("results") else None
+        ua, interval = _read_score(results) if results is not None else (None, None)
+        learning = _read_learning(results) if results is not None else ""
     except DataError as error:
         return RunSummary(folder.name, folder, RunStatus(), changed=changed, problem=str(error))
     return RunSummary(
@@ -72,6 +76,7 @@ def summarise_run(folder: RunFolder) -> RunSummary:
         experiment.preset,
         ua,
         interval,
+        learning,
         status.heartbeat or changed,
     )
 
@@ -83,6 +88,16 @@ def _read_score(results: dict[str, Any]) -> tuple[float | None, tuple[float, flo
         return summary.get("ua"), (interval["low"], interval["high"]) if interval else None
     except (KeyError, TypeError, AttributeError) as error:
         raise DataError("results.json is damaged: it has no summary; resume the experiment.") from error
+
+
+def _read_learning(results: dict[str, Any]) -> str:
+    """From results.json alone, so that a list is quick; those of before `at_chance` was kept say nothing."""
+    try:
+        runs = results.get("runs", [])
+        scored = [run for run in runs if "at_chance" in run]
+        return judge_learning({(run["fold"], run["repetition"]): run["best_epoch"] for run in scored}, scored).short
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataError("results.json is damaged: a run lacks its fold or best epoch; resume the experiment.") from error
 
 
 def delete_run(root: str | Path, name: str) -> None:

@@ -12,6 +12,7 @@ from mmer.datasets.leakage import format_leakage
 from mmer.errors import DataError
 from mmer.phrasing import say_time
 from mmer.results import EMOTIONS, UNIT_NAMES
+from mmer.training.learning import name_runs, read_learning
 from mmer.training.run_list import RunSummary
 from mmer.training.run_status import RunStatus, read_status
 from mmer.training.runs import RunFolder
@@ -29,7 +30,8 @@ def format_list(runs: Sequence[RunSummary], *, root: str) -> str:
             rows.append((run.name, "broken", "", run.problem, "", when))
         else:
             model = f"{run.title} ({run.preset})"
-            rows.append((run.name, format_state(run.status), _show(run.ua), model, run.data, when))
+            state = ", ".join(filter(None, (format_state(run.status), run.learning)))
+            rows.append((run.name, state, _show(run.ua), model, run.data, when))
     return format_rows(rows)
 
 
@@ -62,7 +64,9 @@ def format_run(folder: RunFolder) -> str:
     except DataError as error:
         return "\n".join([*parts, f"{error}\n"])
     summary = folder.read("results")["summary"] if folder.has("results") else summarise(predictions)
-    parts += [format_folds(score_runs(predictions)), format_summary(summary), format_confusion(summary["confusion"])]
+    learning = read_learning(folder)
+    parts += [format_folds(score_runs(predictions)), format_summary(summary)]
+    parts += [f"! {learning.sentence}\n" if learning.unlearnt else "", format_confusion(summary["confusion"])]
     if folder.has("results"):
         parts.append(format_layers(folder.read("results")["runs"]))
         parts.append(format_diverged(folder.read("results")["runs"]))
@@ -72,8 +76,13 @@ def format_run(folder: RunFolder) -> str:
 
 
 def format_diverged(runs: Sequence[Mapping[str, Any]]) -> str:
-    names = [f"fold {run['fold'] + 1} repetition {run['repetition'] + 1}" for run in runs if run.get("validation_loss") is None]
-    return f"Without a finite validation loss, so untrained: {', '.join(names)}. Lower the learning rate.\n" if names else ""
+    names = [(run["fold"], run["repetition"]) for run in runs if run.get("validation_loss") is None]
+    if not names:
+        return ""
+    return (
+        f"{len(names)} of {len(runs)} runs are without a finite validation loss, so untrained, and stand in the means: "
+        f"{name_runs(names)}. Lower the learning rate.\n"
+    )
 
 
 def format_folds(runs: Sequence[Mapping[str, Any]]) -> str:

@@ -11,7 +11,8 @@ import numpy as np
 
 from mmer.errors import DataError
 from mmer.training.experiment import Experiment
-from mmer.training.run_experiment import EXPECTED_EPOCHS
+from mmer.training.learning import Learning, find_best_epochs, judge_learning
+from mmer.training.remaining import count_least_epochs, count_steps, guess_epochs, guess_epochs_left
 from mmer.training.run_list import RunSummary, summarise_run
 from mmer.training.run_status import RunStatus, read_status
 from mmer.training.runs import LOG, METRICS, PARTS, PREDICTIONS, RunFolder
@@ -19,7 +20,6 @@ from mmer.training.scores import score_runs
 from mmer.training.tables import PAPER_CONCATENATION, PAPER_UA
 
 LOG_LINES = 200
-OVER = 0.95  # of a run that trains still: it may end at any epoch
 WATCHED = ("status.json", LOG)  # change all the time
 LEARNED = (METRICS, PARTS, PREDICTIONS, "results.json", "config.json", "data.json")  # change with every epoch or run
 
@@ -56,6 +56,7 @@ class RunView:
     results: Sequence[Mapping[str, Any]] = ()  # runs of results.json
     log: tuple[str, ...] = ()
     has_heads: bool = False
+    learning: Learning = field(default_factory=Learning)  # which of the finished runs learnt nothing
 
     @property
     def name(self) -> str:
@@ -104,13 +105,14 @@ def _read_all(folder: RunFolder, summary: RunSummary, recorded: bool) -> RunView
         leakage.get("summary", []),
         next((report["unknown"] for report in leakage.get("reports", [])), {}),
         folder.read("environment") if folder.has("environment") else {},
-        measure_folds(splits, rows, scored, epochs=experiment.epochs),
+        measure_folds(splits, rows, scored, experiment),
         rows,
         scored,
         results.get("summary"),
         results.get("runs", []),
         _read_log(folder),
         any((folder.path / "heads").glob("fold*")),
+        judge_learning(find_best_epochs(rows), scored),
     )
 
 
@@ -122,7 +124,7 @@ def _read_log(folder: RunFolder) -> tuple[str, ...]:
 
 
 def measure_folds(
-    splits: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]], scored: Sequence[Mapping[str, Any]], *, epochs: int
+    splits: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]], scored: Sequence[Mapping[str, Any]], experiment: Experiment
 ) -> tuple[FoldProgress, ...]:
     """Progress of each fold of splits.json, from the metrics and the scores of finished runs."""
     reached: dict[tuple[int, int], int] = {}
@@ -132,11 +134,22 @@ def measure_folds(
         reached[run] = max(reached.get(run, 0), row["epoch"])
         best[run] = max(best.get(run, 0.0), row["validation_ua"] or 0.0)
     done = {(run["fold"], run["repetition"]): run["ua"] for run in scored}
-    expected = max(1, min(epochs, max([EXPECTED_EPOCHS, *(reached.get(run, 0) for run in done)])))  # runs end earlier by patience
+    lowest, finished = find_best_epochs(rows), [reached.get(run, 0) for run in done]
+
+    def share(split: Mapping[str, Any]) -> float:
+        run = (split["fold"], split["repetition"])
+        if run in done:
+            return 1.0
+        least = count_least_epochs(experiment.min_steps, count_steps(len(split["train"]), experiment.batch_size))
+        usual = guess_epochs(finished, least=least, most=experiment.epochs)
+        told: dict[str, Any] = {"patience": experiment.patience, "least": least, "most": experiment.epochs, "usual": usual}
+        epoch = reached.get(run, 0)
+        return epoch / (epoch + guess_epochs_left(epoch, lowest.get(run, 0), **told))
+
     found = []
     for fold in sorted({split["fold"] for split in splits}):
         own = [(split["fold"], split["repetition"]) for split in splits if split["fold"] == fold]
-        shares = [1.0 if run in done else min(OVER, reached.get(run, 0) / expected) for run in own]
+        shares = [share(split) for split in splits if split["fold"] == fold]
         name = next(split["name"] for split in splits if split["fold"] == fold)
         validation = [best[run] for run in own if run in best]
         tested = [done[run] for run in own if run in done]

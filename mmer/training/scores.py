@@ -31,6 +31,7 @@ SIGN_PATTERNS = 10_000  # random ones beyond
 # counts: every score is computed from confusion counts, (..., classes, classes) with rows what it is and columns what was said
 
 
+CHANCE_DEVIATIONS = 1.645  # above chance, in standard errors, above which a UA is more than chance: 5 to 7 of 100 guessing runs get there
 SLICE = "slice of the metadata"  # a column of their own for the values of others, whatever those are called
 
 
@@ -78,15 +79,32 @@ def _spread(values: Sequence[float]) -> float | None:
 
 
 def score_runs(predictions: pd.DataFrame, *, part: str = "test") -> list[dict[str, Any]]:
-    """[{"fold", "repetition", "utterances", "ua", "wa", "macro_f1"}] per run, repetition by repetition."""
+    """[{"fold", "repetition", "utterances", "ua", "wa", "macro_f1", "at_chance"}] per run, repetition by repetition."""
     rows = select_part(predictions, part)
     counts, runs = count_groups(rows, ["repetition", "fold"])
     counts = counts.sum(0)  # a run is of one repetition
     found = measure_counts(counts)
     return [
-        {"fold": int(fold), "repetition": int(repetition), "utterances": int(counts[i].sum())} | {k: float(v[i]) for k, v in found.items()}
+        {"fold": int(fold), "repetition": int(repetition), "utterances": int(counts[i].sum())}
+        | {k: float(v[i]) for k, v in found.items()}
+        | {"at_chance": is_at_chance(counts[i])}
         for i, (repetition, fold) in enumerate(runs)
     ]
+
+
+def is_at_chance(counts: np.ndarray) -> bool:
+    """Whether a UA is no higher than guessing could give: confusion counts (classes, classes) of one run.
+
+    Guessing is right with 1 / classes in each class; the UA then has the standard error of a mean of so many binomial shares. False where
+    fewer than two classes occur: whoever always says the same is right there.
+    """
+    totals = counts.sum(-1)
+    totals = totals[totals > 0]
+    if len(totals) < 2:
+        return False
+    chance = 1 / len(totals)
+    error = float(np.sqrt((chance * (1 - chance) / totals).sum())) / len(totals)
+    return float(measure_counts(counts)["ua"]) <= chance + CHANCE_DEVIATIONS * error
 
 
 def summarise(

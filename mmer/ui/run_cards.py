@@ -11,6 +11,7 @@ from typing import Any
 from ..phrasing import say_time
 from ..results import UNIT_NAMES
 from ..training.experiment import Experiment
+from ..training.learning import name_runs
 from ..training.run_list import RunSummary
 from ..training.run_view import FoldProgress, RunView, find_paper_ua
 from ..training.settings import write_command
@@ -44,11 +45,12 @@ def write_run_item(key: str, summary: RunSummary, chosen: bool) -> str:
     state = "broken" if summary.problem else summary.status.state
     ua = f"UA {100 * summary.ua:.1f} %" if summary.ua is not None else ""
     facts = " · ".join(escape(fact) for fact in (summary.title, summary.data, summary.preset) if fact)
+    learning = f'<small class="mm-bad">{escape(summary.learning)}</small>' if summary.learning else ""
     when = time.strftime("%d %b %Y, %H:%M", time.localtime(summary.changed)) if summary.changed and state != "recorded" else ""
     return (
         f'<li><button type="button" data-run="{escape(key)}" aria-current="{"true" if chosen else "false"}">'
         f"<b>{escape(summary.name)}</b>{write_state(state)}<span>{facts}</span>"
-        f'<span class="mm-ua">{ua}</span><small>{when}</small></button></li>'
+        f'<span class="mm-ua">{ua}</span>{learning}<small>{when}</small></button></li>'
     )
 
 
@@ -67,8 +69,21 @@ def write_run(view: RunView) -> str:
   {title}
   <p class="mm-note">{facts}{write_size(view)}</p>
   {write_end(view)}
+  {write_learning(view)}
   {write_progress(view) if view.status.state not in ("finished", "recorded") else ""}
 </section>"""
+
+
+def write_learning(view: RunView) -> str:
+    """That runs learnt nothing, beside a mean that holds them; "" when all learnt."""
+    told = [view.learning.sentence] if view.learning.unlearnt else []
+    if view.learning.diverged:
+        many, names = len(view.learning.diverged), name_runs(view.learning.diverged)
+        told.append(
+            f"{many} of {view.learning.runs} runs had no finite validation loss, so they are untrained and stand in the means: {names}. "
+            "Lower the learning rate."
+        )
+    return "".join(f'<p class="mm-problem" role="note">{escape(sentence)}</p>' for sentence in told)
 
 
 def write_size(view: RunView) -> str:
@@ -97,7 +112,7 @@ def write_progress(view: RunView) -> str:
     """The whole and each fold as bars, in words beside."""
     status = view.status
     left = f"about {say_time(status.seconds_left)} left" if status.seconds_left is not None else ""
-    so_far = f"UA so far {percent(view.ua)} over {len(view.finished)} runs" if view.ua is not None else ""
+    so_far = f"UA so far {percent(view.ua)} over {len(view.finished)} of {view.runs} runs" if view.ua is not None else ""
     told = " · ".join(part for part in (f"{status.runs_finished} of {view.runs} runs finished", left, so_far) if part)
     stage = f'<p class="mm-note" aria-live="polite">{escape(status.stage)}</p>' if status.active and status.stage else ""
     whole = f'<div class="mm-whole">{write_bar(status.done, "the whole")}<p><b>{percent(status.done, 0)}</b> {escape(told)}</p></div>'
@@ -136,7 +151,9 @@ def write_scores(view: RunView) -> str:
     """The scores at the end, or so far; the paper's beside."""
     if view.scores is None:
         return (
-            f'<p class="mm-note">UA so far {percent(view.ua)}, mean over {len(view.finished)} finished runs.</p>' if view.finished else ""
+            f'<p class="mm-note">UA so far {percent(view.ua)}, mean over {len(view.finished)} of {view.runs} runs.</p>'
+            if view.finished
+            else ""
         )
     s = view.scores
     spread = [
@@ -160,13 +177,21 @@ def write_scores(view: RunView) -> str:
 
 def write_fold_scores(view: RunView) -> str:
     """The scores of every finished run, fold by fold."""
-    names = {fold.fold: fold.name for fold in view.folds}
+    names, failed = {fold.fold: fold.name for fold in view.folds}, {*view.learning.unlearnt, *view.learning.diverged}
+    ends = {(r.get("fold"), r.get("repetition")): r for r in view.results}
     rows = [
         [f"{escape(names.get(r['fold'], str(r['fold'] + 1)))}, repetition {r['repetition'] + 1}", f"{r['utterances']:,}"]
         + [percent(r[name]) for name in ("ua", "wa", "macro_f1")]
+        + [write_epochs(ends.get((r["fold"], r["repetition"]))), "no" if (r["fold"], r["repetition"]) in failed else "yes"]
         for r in sorted(view.finished, key=lambda r: (r["fold"], r["repetition"]))
     ]
-    return write_table(["", "tested", "UA", "WA", "macro F1"], rows, kind="mm-tall") if rows else ""
+    head = ["", "tested", "UA", "WA", "macro F1", "best epoch of all", "learnt"]
+    return write_table(head, rows, kind="mm-tall") if rows else ""
+
+
+def write_epochs(run: Mapping[str, Any] | None) -> str:
+    """ "12 of 16"; "–" before the experiment's end."""
+    return f"{run['best_epoch']} of {run['epochs']}" if run and "best_epoch" in run and "epochs" in run else "–"
 
 
 def write_facts(view: RunView) -> str:

@@ -20,10 +20,13 @@ from mmer.heads import load_head
 from mmer.training.experiment import Experiment
 from mmer.training.promote import promote_run
 from mmer.training.run_experiment import claim_experiment, cut_groups, cut_ratings, prepare_experiment, run_experiment
+from mmer.training.run_list import summarise_run
 from mmer.training.run_report import format_run
 from mmer.training.run_status import read_status
 from mmer.training.runs import RunFolder
+from mmer.training.run_view import read_view
 from mmer.training.stack import Member
+from mmer.ui import run_cards
 
 SCRIPT = """
 import sys
@@ -80,6 +83,30 @@ def test_an_experiment_leaves_everything_behind(sentences, undisturbed):
     leakage = undisturbed.read("leakage")
     assert next(r for r in leakage["summary"] if (r["kind"], r["first"], r["second"]) == ("speakers", "train", "test"))["shared_most"] == 0
     assert not list(undisturbed.checkpoint.glob("*.safetensors"))
+    assert {run["epochs"] for run in results["runs"]} == {12}  # 200 steps come before patience: 12 epochs make 84 at most
+    assert all(run["at_chance"] is False for run in results["runs"]) and "stopped before learning" not in format_run(undisturbed)
+
+
+def test_runs_that_never_learnt_are_counted_wherever_the_mean_stands(undisturbed, tmp_path, capsys):
+    """As patience 1 on three clips leaves them: the first epoch is the best one and the answer is always the same."""
+    folder = RunFolder(shutil.copytree(undisturbed.path, tmp_path / "idle"))
+    predictions = folder.read_predictions()
+    folder.write_predictions(predictions.assign(predicted=predictions["predicted"].where(predictions["fold"] > 0, "anger")))
+    rows = [row for row in folder.read_metrics() if row["fold"] > 0 or row["epoch"] == 1]
+    (folder.path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    results = folder.read("results")
+    for run in results["runs"]:
+        if run["fold"] == 0:
+            run |= {"best_epoch": 1, "epochs": 1, "at_chance": True}
+    folder.write("results", results)
+    assert main(["runs", "show", "idle", "--runs", str(tmp_path)]) == 0
+    assert "! 2 of 6 runs stopped before learning: their lowest validation loss came in epoch 1 or 2" in capsys.readouterr().out
+    assert main(["runs", "list", "--runs", str(tmp_path)]) == 0
+    assert "finished, 2 of 6 runs stopped before learning" in capsys.readouterr().out
+    view = read_view(folder)
+    assert "2 of 6 runs stopped before learning" in run_cards.write_run(view)
+    assert run_cards.write_fold_scores(view).count("<td>no</td>") == 2
+    assert "2 of 6 runs stopped before learning" in run_cards.write_runs([("run/idle", summarise_run(folder))], None)
 
 
 def test_a_run_s_head_says_what_its_predictions_say(undisturbed, text_encoder):
@@ -206,7 +233,8 @@ def test_runs_that_never_had_a_finite_loss_are_named_and_no_heads(undisturbed, t
     for run in results["runs"]:
         run["validation_loss"] = None  # as write_done leaves it
     folder.write("results", results)
-    assert "Without a finite validation loss, so untrained: fold 1 repetition 1, fold 2 repetition 1" in format_run(folder)
+    shown = format_run(folder)
+    assert "6 of 6 runs are without a finite validation loss, so untrained, and stand in the means: fold 1 repetition 1, fold 2" in shown
     with pytest.raises(DataError, match="No run of steep had a finite validation loss"):
         promote_run(folder, name="x", out=tmp_path / "heads")
 

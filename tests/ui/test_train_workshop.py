@@ -206,11 +206,12 @@ def test_the_paper_s_figure_is_found_for_its_cells():
 
 
 def test_progress_of_folds_counts_runs_and_epochs():
-    splits = [{"fold": f, "repetition": r, "name": f"fold {f + 1}"} for f in range(2) for r in range(2)]
+    splits = [{"fold": f, "repetition": r, "name": f"fold {f + 1}", "train": ["u"] * 64} for f in range(2) for r in range(2)]
     rows = [{"fold": 0, "repetition": r, "epoch": e, "validation_ua": 0.1 * e} for r in range(2) for e in (1, 2)]
-    first, second = measure_folds(splits, rows, [{"fold": 0, "repetition": 1, "ua": 0.7}], epochs=10)
+    experiment = Experiment("d", "c", epochs=10, min_steps=0)
+    first, second = measure_folds(splits, rows, [{"fold": 0, "repetition": 1, "ua": 0.7}], experiment)
     assert (first.finished, first.runs, first.epoch, first.ua, first.validation_ua) == (1, 2, 2, 0.7, 0.2)
-    assert first.share == pytest.approx((1 + 0.2) / 2)
+    assert first.share == pytest.approx((1 + 2 / (2 + 1.75 * 2)) / 2)  # patience leaves two epochs at least
     assert (second.finished, second.share, second.ua, second.validation_ua) == (0, 0.0, None, None)
 
 

@@ -23,8 +23,8 @@ from mmer.training.run_experiment import claim_experiment, cut_groups, cut_ratin
 from mmer.training.run_list import summarise_run
 from mmer.training.run_report import format_run
 from mmer.training.run_status import read_status
-from mmer.training.runs import RunFolder
 from mmer.training.run_view import read_view
+from mmer.training.runs import RunFolder
 from mmer.training.stack import Member
 from mmer.ui import run_cards
 

@@ -55,8 +55,10 @@ def run(args: argparse.Namespace) -> None:
     if args.workers < 0:
         raise DataError(f"--workers {args.workers}: it can't be below 0.")
     folder = find_begun(args) if args.resume else find_folder(args)
-    missing = word_missing_classes(label for label, count in folder.read("data")["counts"].items() if count)
-    print(f"experiment in {folder.path}", format_leakage(folder.read("leakage")), *([missing] if missing else []), sep="\n", flush=True)
+    data = folder.read("data")
+    missing = word_missing_classes(label for label, count in data["counts"].items() if count)
+    warnings = [f"! {sentence}" for sentence in (missing, *data.get("warnings", ())) if sentence]
+    print(f"experiment in {folder.path}", format_leakage(folder.read("leakage")), *warnings, sep="\n", flush=True)
     run_experiment(folder, workers=args.workers)
     print(format_run(folder), end="")
 

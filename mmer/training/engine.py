@@ -28,6 +28,7 @@ from mmer.head_config import HeadConfig, shape_model
 from mmer.heads import build_model
 from mmer.normalisation import Normalisation
 from mmer.presets import PRESETS
+from mmer.results import EMOTIONS
 from mmer.training.batches import (
     Batch,
     BatchReader,
@@ -88,10 +89,13 @@ def train_model(
 ) -> TrainedRun:
     """Trains until the validation loss has not fallen for `patience` epochs. With a folder, each epoch is kept and a second call goes on.
 
-    Raises DataError when there is nothing to train or validate on, or when the folder holds a run of another config.
+    Raises DataError when there is nothing to train or validate on, all of it has one label, or the folder holds another config's run.
     """
     if not (data.speech or data.texts) or not (data.validation_speech or data.validation_texts):
         raise DataError("Training needs clips or texts in both the training and the validation part.")
+    labels = {item.label for item in data.speech} | {text.label for text in data.texts}
+    if len(labels) < 2:
+        raise DataError(f"All clips and texts of the training part are labelled {EMOTIONS[labels.pop()]}: there is nothing to tell apart.")
     torch.set_num_threads(config.threads)
     run = _Run(config, data, cache)
     state = _Progress()

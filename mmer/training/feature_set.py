@@ -70,12 +70,19 @@ class FeatureSet:
     items: tuple[FeatureItem, ...]  # in the data set's order; those with at least one unit
     left_out: tuple[str, ...]  # "name: reason" for utterances without any unit
     partial: tuple[str, ...]  # "name: P S W: reason" for items that lack units
+    dropped: tuple[FeatureItem, ...] = ()  # those of left_out, to ask for what a model would have read of them
 
     def choose(self, units: Iterable[str]) -> tuple[tuple[FeatureItem, ...], tuple[str, ...]]:
         """The items that have all of `units`, and "name: reason" for every other utterance."""
         wanted = set(units)
         chosen = tuple(item for item in self.items if wanted <= set(item.units))
-        return chosen, (*self.left_out, *(gaps for item in self.items if (gaps := item.describe_gaps(wanted))))
+        return chosen, list_gaps((*self.dropped, *self.items), wanted)
+
+
+def list_gaps(items: Iterable[FeatureItem], units: Iterable[str]) -> tuple[str, ...]:
+    """ "name: P: reason" of those that lack some of `units`; nothing is said of other units, which nobody reads."""
+    wanted = set(units)
+    return tuple(gaps for item in items if (gaps := item.describe_gaps(wanted)))
 
 
 @dataclass(frozen=True)
@@ -360,18 +367,14 @@ def make_feature_set(dataset: Dataset, index: FeatureIndex, preset: Preset, *, u
     """The records of `utterances` (all) as items; what has no record was not extracted."""
     genders = find_genders(dataset)
     chosen = None if utterances is None else {id(u) for u in utterances}
-    items, left_out, lacking = [], [], []
+    items: list[FeatureItem] = []
+    dropped: list[FeatureItem] = []
     for number, u in enumerate(dataset.utterances):
         if chosen is not None and id(u) not in chosen:
             continue
         item = _make_item(u, number, index, preset, genders[u.speaker])
-        if not item.units:
-            left_out.append(item.describe_gaps())
-            continue
-        items.append(item)
-        if item.absent:
-            lacking.append(item.describe_gaps())
-    return FeatureSet(dataset, preset.name, tuple(items), tuple(left_out), tuple(lacking))
+        (items if item.units else dropped).append(item)
+    return FeatureSet(dataset, preset.name, tuple(items), list_gaps(dropped, UNITS), list_gaps(items, UNITS), tuple(dropped))
 
 
 def _make_item(utterance: Utterance, number: int, index: FeatureIndex, preset: Preset, gender: str) -> FeatureItem:

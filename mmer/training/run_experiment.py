@@ -31,10 +31,11 @@ from mmer.fusion import read_layer_weights
 from mmer.heads import save_head
 from mmer.normalisation import Normalisation
 from mmer.results import EMOTIONS
+from mmer.training.check_data import check_classes, check_splits, list_warnings
 from mmer.training.engine import Outputs, measure_loss
 from mmer.training.experiment import Experiment, shape_head
 from mmer.training.extract import list_alignment_files
-from mmer.training.feature_set import FeatureItem, FeatureSet, count_cores, extract_dataset, order_features
+from mmer.training.feature_set import FeatureItem, FeatureSet, count_cores, extract_dataset, list_gaps, order_features
 from mmer.training.remaining import count_least_epochs, count_steps, guess_epochs, guess_epochs_left
 from mmer.training.run_status import Hold, hold
 from mmer.training.runs import RunFolder, check_name, create_run, describe_environment, find_run, name_run
@@ -58,9 +59,11 @@ def prepare_experiment(root: str | Path, name: str, experiment: Experiment, *, c
     """
     dataset = read_experiment_data(experiment)
     splits = make_splits(dataset, experiment.plan)
+    check_splits(dataset, splits)
     audio = identify_audio(dataset) if compare_audio and reads_sound(experiment) else None
     stored = [describe_split(dataset, split) for split in splits]
-    data = describe_data(dataset) | {"sound": None if audio is None else fingerprint_sound(dataset, audio)}
+    warnings = {"warnings": list_warnings(dataset, splits, experiment)}
+    data = describe_data(dataset) | warnings | {"sound": None if audio is None else fingerprint_sound(dataset, audio)}
     return create_run(root, name, place_paths(experiment), data=data, splits=stored, leakage=describe_leakage(dataset, splits, audio))
 
 
@@ -204,14 +207,16 @@ def load_data(folder: RunFolder, experiment: Experiment, held: Hold, *, workers:
     if not items:
         raise DataError(f"No utterance of {experiment.data} has any of the units {' '.join(experiment.units)}: {excluded[0]}")
     check_units(experiment, items)
-    folder.write("data", told | {"excluded": [*dataset.left_out, *excluded], "partial": list(features.partial)})
+    folder.write("data", told | {"excluded": [*dataset.left_out, *excluded], "partial": list_gaps(items, experiment.units)})
     position = {item.index: place for place, item in enumerate(items)}
     splits = [read_split(dataset, stored) for stored in folder.read("splits")]
     members = tuple(make_member(experiment, split, position) for split in splits)
     empty = [m.name for m in members if not (len(m.train) and len(m.validation) and len(m.test))]
     if empty:
         raise DataError(f"{', '.join(empty)}: without the utterances that have no features a part of the split is empty.")
-    return ExperimentData(dataset, items, excluded, members, FeatureCache(experiment.features))
+    data = ExperimentData(dataset, items, excluded, members, FeatureCache(experiment.features))
+    check_classes(data.labels, {m.name: m.train for m in members})
+    return data
 
 
 def extract_features_of(dataset: Dataset, experiment: Experiment, held: Hold, *, workers: int) -> FeatureSet:
@@ -233,7 +238,8 @@ def extract_features_of(dataset: Dataset, experiment: Experiment, held: Hold, *,
 def choose_items(features: FeatureSet, units: Sequence[str]) -> tuple[tuple[FeatureItem, ...], tuple[str, ...]]:
     """Items with at least one of the units, and "name: reason" for the others. One that lacks some is read by the branches it has."""
     items = tuple(item for item in features.items if set(units) & set(item.units))
-    return items, (*features.left_out, *(item.describe_gaps(units) for item in features.items if not set(units) & set(item.units)))
+    without = (*features.dropped, *(item for item in features.items if not set(units) & set(item.units)))
+    return items, list_gaps(without, units)
 
 
 def check_units(experiment: Experiment, items: Sequence[FeatureItem]) -> None:

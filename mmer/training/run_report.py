@@ -54,7 +54,10 @@ def format_run(folder: RunFolder) -> str:
     parts = [f"{folder.name}: {experiment.title}, preset {experiment.preset}, {format_state(status)}\n"]
     if folder.has("data"):
         data = folder.read("data")
-        parts.append(f"{data['name']}: {data['utterances']} utterances of {data['speakers']} speakers, {len(data['excluded'])} left out\n")
+        partial = data.get("partial", []) if len(experiment.units) > 1 else []  # a model of one unit reads none in part
+        lacking = f", {len(partial)} lack some of {', '.join(experiment.units)}" if partial else ""
+        size = f"{data['utterances']} utterances of {data['speakers']} speakers, {len(data['excluded'])} left out{lacking}"
+        parts.append(f"{data['name']}: {size}\n" + "".join(f"! {sentence}\n" for sentence in data.get("warnings", ())))
     if status.message:
         parts.append(f"{status.message}\n")
     if status.last_words:

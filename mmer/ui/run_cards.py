@@ -15,7 +15,7 @@ from ..training.learning import name_runs
 from ..training.run_list import RunSummary
 from ..training.run_view import FoldProgress, RunView, find_paper_ua
 from ..training.settings import write_command
-from .train_cards import percent, write_code, write_leakage, write_list, write_problem, write_table
+from .train_cards import percent, write_code, write_leakage, write_list, write_problem, write_table, write_warnings
 
 STATES = {
     "waiting": "not begun",
@@ -206,7 +206,9 @@ def write_facts(view: RunView) -> str:
         (
             "<h3>What both sides shared</h3>",
             write_leakage(view.leakage, runs=view.runs, unknown=view.unknown, utterances=view.data.get("utterances", 0)),
+            write_warnings(view.data.get("warnings", ())),
             write_list("Left out", list(view.data.get("excluded", []))),
+            write_list(f"Read without some of {', '.join(view.experiment.units)}", list_partial(view)),
             write_list("Notes", list(view.data.get("notes", []))),
             "<h3>Settings</h3>",
             write_table([], [[escape(k), escape(v)] for k, v in told.items()], kind="mm-facts"),
@@ -216,6 +218,12 @@ def write_facts(view: RunView) -> str:
             write_code(write_command(place, name=view.name)),
         )
     )
+
+
+def list_partial(view: RunView) -> list[str]:
+    """Utterances that lack units which the model reads. Older experiments told of every unit; a model of one unit reads none in part."""
+    units = view.experiment.units if view.experiment else ()
+    return list(view.data.get("partial", [])) if len(units) > 1 else []
 
 
 def describe_settings(experiment: Experiment) -> dict[str, str]:

@@ -78,6 +78,7 @@ def write_report(report: DataReport) -> str:
     return f"""
 <section class="mm-report" aria-label="The data set">
   {write_counts(report)}
+  {write_warnings(report.warnings)}
   {write_left_out(report)}
   {write_folds(report)}
   <h3>What both sides share</h3>
@@ -99,6 +100,14 @@ def write_counts(report: DataReport) -> str:
     table = write_table(["", "utterances", *EMOTIONS], rows, kind="mm-tall")
     lacking = "".join(f'<p class="mm-note">{n:,} have {what}.</p>' for what, n in count_unreadable(dataset).items())
     return f"<h3>{escape(dataset.name)}: {told}</h3>{lacking}{table}"
+
+
+def write_warnings(warnings: Sequence[str]) -> str:
+    """What is too small to be trusted, as a list."""
+    if not warnings:
+        return ""
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in warnings)
+    return f'<div class="mm-problem" role="note"><b>Too small to be sure</b><ul>{items}</ul></div>'
 
 
 def write_left_out(report: DataReport) -> str:

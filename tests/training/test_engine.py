@@ -124,3 +124,10 @@ def test_bfloat16_follows_float32(cache):
     config = replace(SHORT, fusion="coattention", units=("T", "F"), epochs=1, model={"heads": 4, "feedforward": 64, "blocks": 1})
     losses = [train_model(replace(config, bfloat16=half), data, cache).history[0]["loss"] for half in (False, True)]
     assert losses[0] == pytest.approx(losses[1], abs=0.05) and losses[0] != losses[1]
+
+
+def test_one_label_is_refused(cache):
+    data = plant_data(cache)
+    alike = replace(data, speech=tuple(replace(s, label=1) for s in data.speech), texts=())
+    with pytest.raises(DataError, match="labelled happiness: there is nothing to tell apart"):
+        train_model(SHORT, alike, cache)

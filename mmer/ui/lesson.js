@@ -51,7 +51,7 @@
     write();
     if (focus) {
       find("h2", page()).focus({ preventScroll: true });
-      find(".ml-nav", place).scrollIntoView({ block: "start", behavior: "instant" });
+      lesson().scrollIntoView({ block: "start", behavior: "instant" }); // not to its bar of steps: that sticks to the window and is in view already
     }
   }
 

@@ -81,6 +81,35 @@ def test_the_whole_lesson_is_clicked_through_with_right_and_wrong_answers(open_l
     assert page.locator(".ml-mark.ml-done").count() == 8
 
 
+WHERE_HEADING_IS = """() => {
+  const bar = document.querySelector(".ml-nav").getBoundingClientRect();
+  const title = document.querySelector(".ml-page:not([hidden]) h2").getBoundingClientRect();
+  return {bar: bar.bottom, top: title.top, bottom: title.bottom, window: innerHeight};
+}"""
+
+
+def expect_heading_in_view(page, number):
+    """The step's heading stands below the bar that sticks to the window's top, and above the window's end."""
+    expect(shown(page).locator(".ml-kicker")).to_contain_text(f"Step {number} of 8")
+    page.wait_for_timeout(100)
+    found = page.evaluate(WHERE_HEADING_IS)
+    assert 0 < found["bar"] <= found["top"] < found["bottom"] <= found["window"], (number, found)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
+def test_every_turn_of_a_page_brings_its_heading_into_view(open_lesson, width, height):
+    page = open_lesson(width=width, height=height)
+    for number in range(2, 9):
+        shown(page).locator(".ml-turn button").last.click()  # it stands at the page's end
+        expect_heading_in_view(page, number)
+    for number in range(7, 0, -1):
+        shown(page).locator(".ml-turn button").first.click()
+        expect_heading_in_view(page, number)
+    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    page.click(".ml-mark >> nth=4")
+    expect_heading_in_view(page, 5)
+
+
 def test_an_address_opens_a_step_of_an_example_and_follows_the_pages(open_lesson):
     page = open_lesson(f"#learn-4-{SECOND}")
     expect(shown(page)).to_have_attribute("data-step", "4")

@@ -16,6 +16,10 @@ CAPTION_SUM = "Where the sum comes from, not what the sound caused: each state h
 CAPTION_CENTRED = "Centred over the emotions, since softmax ignores what they all share: above 0 speaks for the emotion, below 0 against."
 CAPTION_EARLY = "Early fusion mixes words and sound before it decides: its logit is no sum over units, so it is one part here."
 CAPTION_ATTENTION = "Attention shows what was read together, not how much it counted in the decision."
+CAPTION_MIXED = (
+    "Only in layer 1 do words and sounds meet as the encoders gave them. From layer 2 on, each row and column has taken in what it "
+    "attended to in the layer before, so it is no pure word or sound any more, only the place of one; “mean” averages over such layers."
+)
 CAPTION_FLIP = "What the model would say without this part, everything else kept; it was never trained to be asked this."
 NO_BRANCH = "{unit}: no branch in this sum. {reason}"
 

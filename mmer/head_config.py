@@ -135,6 +135,15 @@ def read_layer_runs(config: HeadConfig) -> dict[str, np.ndarray]:
     return found
 
 
+def read_layer_rate(config: HeadConfig) -> float | None:
+    """So many times as fast as the rest of the head its layer weights learned; None where its training does not say."""
+    experiments = config.training.get("experiments", {})
+    told = [config.training.get("config"), *(experiments.values() if isinstance(experiments, Mapping) else ())]
+    rates = [one["layer_rate"] for one in told if isinstance(one, Mapping) and "layer_rate" in one]
+    known = [float(rate) for rate in rates if isinstance(rate, int | float) and math.isfinite(rate)]
+    return max(known, default=None)
+
+
 def hash_config(config: HeadConfig) -> str:
     """The head's identity: sha256 of its config as canonical JSON, which holds the sha256 of its weights or of its members."""
     return hashlib.sha256(json.dumps(asdict(config), sort_keys=True, separators=(",", ":")).encode()).hexdigest()

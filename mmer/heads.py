@@ -24,7 +24,7 @@ from mmer.calibration import softmax
 from mmer.errors import HeadError
 from mmer.files import replace_file
 from mmer.fusion import FUSIONS, FusionOutput, combine
-from mmer.head_config import COMBINATION, CONFIG, HeadConfig, hash_config, read_config, read_layer_runs, write_config
+from mmer.head_config import COMBINATION, CONFIG, HeadConfig, hash_config, read_config, read_layer_rate, read_layer_runs, write_config
 from mmer.normalisation import Normalisation
 from mmer.novelty import Novelty, novelty_distance, novelty_vector
 from mmer.results import (
@@ -162,9 +162,10 @@ class Head:
 
     def read_layers(self, output: FusionOutput, units: list[str]) -> dict[str, LayerWeights]:
         names = {u: self.config.text_layers if u == "T" else self.config.speech_layers for u in units}
-        weights, runs = output.layer_weights, read_layer_runs(self.config)
+        weights, runs, rate = output.layer_weights, read_layer_runs(self.config), read_layer_rate(self.config)
         return {
-            u: LayerWeights(weights[u][0].detach().numpy().copy(), weights[u][1].detach().numpy(), names[u], runs.get(u)) for u in units
+            u: LayerWeights(weights[u][0].detach().numpy().copy(), weights[u][1].detach().numpy(), names[u], runs.get(u), rate)
+            for u in units
         }
 
     def measure_novelty(self, features: Features, arrays: Mapping[str, np.ndarray]) -> float | None:

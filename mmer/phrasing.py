@@ -16,6 +16,14 @@ def say_time(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
 
 
+def say_layer_rate(rate: float | None) -> str:
+    """A sentence on layer weights that learned faster or slower than the rest of their model; "" for the paper's way, or where unknown."""
+    if rate is None or rate == 1:
+        return ""
+    how = f"{rate:g} times as fast as" if rate > 1 else f"at {rate:g} times the rate of"
+    return f"These layer weights learned {how} the rest of the model (the paper: at its rate); how far they moved says less than it seems."
+
+
 def join_words(words: Sequence[str]) -> str:
     """ "a", "a and b", "a, b and c"."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -167,6 +167,7 @@ class LayerWeights:
     runs: np.ndarray | None = (
         None  # (runs, layers) normalised, of every run of the experiment that the head comes from; None where it is one
     )
+    rate: float | None = None  # so many times as fast as the rest of the head they learned; the paper: 1; None where nobody wrote it down
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ import torch
 from mmer import heads
 from mmer.calibration import softmax
 from mmer.errors import HeadError
-from mmer.head_config import HeadConfig, list_heads
+from mmer.head_config import HeadConfig, list_heads, read_config, read_layer_rate
 from mmer.heads import Head, build_model, load_combination, load_head, save_combination, save_head
 from mmer.normalisation import fit_normalisation
 from mmer.novelty import fit_novelty
@@ -59,6 +59,20 @@ def save_pair(root):
     config = make_config("combined", "combination", ("T", "F", "P", "S"), temperature=1.5, margin=0.1)
     save_combination(root / "combined", config, early=early, late=late)
     return early, late
+
+
+@pytest.mark.parametrize(
+    ("training", "rate"),
+    [
+        ({"config": {"layer_rate": 20.0}}, 20.0),
+        ({"experiments": {"one": {"layer_rate": 1.0}, "two": {"layer_rate": 5.0}}}, 5.0),
+        ({}, None),
+        ({"config": {"layer_rate": "fast"}, "experiments": 3}, None),
+    ],
+)
+def test_how_fast_layer_weights_learned_is_read_from_the_head_s_training(tmp_path, training, rate):
+    save_small(tmp_path, training=training)
+    assert read_layer_rate(read_config(tmp_path / "late-fs")) == rate
 
 
 def test_head_survives_saving_and_loading(tmp_path):

@@ -36,7 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_edit(parser, "words", "TEXT", "other words under the same voice")
     add_edit(parser, "correct", "TEXT", "the words that are really said, aligned again")
     parser.add_argument(
-        "--in", dest="medium", default="sound", choices=("sound", "text", "both"), help="where to mute, remove, isolate (%(default)s)"
+        "--in",
+        dest="medium",
+        choices=("sound", "text", "both"),
+        help="where to mute, remove, isolate (sound), or to leave out (words: both, else: sound)",
     )
     parser.add_argument("--noise", action="store_true", help="mute with noise of the span's spectrum and level, not with silence")
     parser.add_argument("--seed", type=int, default=0, help="of the noise (%(default)s)")
@@ -85,11 +88,11 @@ def parse_edit(flag: str, value: str, args: argparse.Namespace) -> Edit:
     """Raises EditError naming the flag's form."""
     from mmer.interventions import ChangeLoudness, ChangePitch, ChangeTempo, CorrectWords, Isolate, Mute, Remove, SwapWords, parse_target
 
-    fill = "noise" if args.noise else "silence"
+    fill, medium = "noise" if args.noise else "silence", args.medium or "sound"
     if flag == "remove":
-        return Remove(parse_target(value), args.medium)
+        return Remove(parse_target(value), medium)
     if flag in ("mute", "isolate"):
-        return (Mute if flag == "mute" else Isolate)(parse_target(value), args.medium, fill, args.seed)
+        return (Mute if flag == "mute" else Isolate)(parse_target(value), medium, fill, args.seed)
     if flag in ("words", "correct"):
         return (SwapWords if flag == "words" else CorrectWords)(value)
     target, _, amount = value.rpartition("=")
@@ -148,11 +151,14 @@ def collect_edits(analyzer: Analyzer, args: argparse.Namespace) -> tuple[list[Ed
 
 def run_curve(analyzer: Analyzer, analysis: Analysis, args: argparse.Namespace) -> str:
     from mmer.interventions import leave_one_out, leave_one_out_to_json
+    from mmer.interventions.leave_one_out import FIRST_MEDIUM
 
     emotion = args.emotion or analysis.best.label
     if emotion not in analysis.best.classes:
         raise EditError(f"There is no emotion {emotion!r}; choose one of: {', '.join(analysis.best.classes)}.")
-    result = leave_one_out(analyzer, analysis, tier=args.leave_one_out, medium=args.medium, seed=args.seed, progress=report(args))
+    tier = args.leave_one_out
+    medium = args.medium or (FIRST_MEDIUM if tier == "words" else "sound")  # the text has words alone
+    result = leave_one_out(analyzer, analysis, tier=tier, medium=medium, seed=args.seed, progress=report(args))
     if args.json:
         save(args.json, dump_json(leave_one_out_to_json(result)), args)
     return summarise_curve(result, emotion, analysis.best.role)
@@ -206,24 +212,32 @@ def cell(values: Any, k: int, width: int, *, sign: str = "", percent: bool = Fal
 
 
 def summarise_curve(result: LeaveOneOut, emotion: str, role: str) -> str:
-    """A row per segment, then the rank correlations."""
-    from mmer.interventions import rank_agreements
-    from mmer.interventions.leave_one_out import read_columns
+    """A row per segment, marked where its sign depends on the baseline; then the rank correlations and what they say."""
+    from mmer.interventions.leave_one_out import describe_flips, read_columns, read_flips
 
-    columns = read_columns(result, emotion, role=role)
+    columns, flips = read_columns(result, emotion, role=role), read_flips(result, emotion, role=role)
     width = max(map(len, (*result.labels, "segment"))) + 2
-    lines = [f"{role} model, {emotion}, logits centred over the emotions: above 0 the segment spoke for it", ""]
+    place = {"sound": "the sound", "text": "the text", "both": "the sound and the text"}[result.medium]
+    lines = [f"Left out of {place}. {role} model, {emotion}, logits centred over the emotions: above 0 the segment spoke for it", ""]
     lines.append(f"{'segment':<{width}}{'seconds':>13}" + "".join(f"{name:>{len(name) + 3}}" for name in columns))
     for k, label in enumerate(result.labels):
         time = "-" if result.starts[k] != result.starts[k] else f"{result.starts[k]:.2f}-{result.ends[k]:.2f}"
-        lines.append(f"{label:<{width}}{time:>13}" + "".join(f"{values[k]:+.3f}".rjust(len(name) + 3) for name, values in columns.items()))
-    lines += ["", f"Spearman's rank correlation, {len(result.labels)} segments"]
-    seen: set[tuple[str, str]] = set()
+        values = "".join(f"{column[k]:+.3f}".rjust(len(name) + 3) for name, column in columns.items())
+        lines.append(f"{label:<{width}}{time:>13}{values}{'  ±' if flips[k] else ''}")
+    told = describe_flips([label for label, flipped in zip(result.labels, flips) if flipped])
+    lines += ["", told] if told else []
+    lines += ["", f"Spearman's rank correlation, {len(result.labels)} segments", *list_agreements(result, emotion, role)]
+    return "\n".join([*lines, *(f"Left out: {reason}." for reason in result.left_out)]) + "\n"
+
+
+def list_agreements(result: LeaveOneOut, emotion: str, role: str) -> list[str]:
+    """One line per comparison: rho, and what it says. Contribution against attention is the same for every baseline, so it comes once."""
+    from mmer.interventions import describe_agreement, rank_agreements
+
+    lines: dict[str, None] = {}
     for curve in result.curves:
         for a in rank_agreements(result, emotion, role=role, baseline=curve.baseline):
-            if "drop" in (a.one, a.other) or (a.one, a.other) not in seen:
-                against = f"drop ({a.baseline})" if a.one == "drop" else a.one
-                rho = "too few or all equal" if a.rho is None else f"{a.rho:+.2f}"
-                lines.append(f"  {against + ' and ' + a.other:<36}{rho}{', by size' if a.sizes else ''}")
-            seen.add((a.one, a.other))
-    return "\n".join([*lines, *(f"Left out: {reason}." for reason in result.left_out)]) + "\n"
+            against = f"drop ({a.baseline})" if a.one == "drop" else a.one
+            rho = "none" if a.rho is None else f"{a.rho:+.2f}"
+            lines[f"  {against + ' and ' + a.other:<36}{rho}{', by size' if a.sizes else ''}: {describe_agreement(a.rho, a.n)}"] = None
+    return list(lines)

@@ -18,7 +18,7 @@ from mmer.interventions.edits import (
 )
 from mmer.interventions.intervene import Difference, Intervention, intervene, intervention_to_json
 from mmer.interventions.leave_one_out import Curve, LeaveOneOut, leave_one_out, leave_one_out_to_json
-from mmer.interventions.ranks import Agreement, rank_agreements
+from mmer.interventions.ranks import Agreement, describe_agreement, rank_agreements
 
 __all__ = [
     "Agreement",
@@ -37,6 +37,7 @@ __all__ = [
     "SwapVoice",
     "SwapWords",
     "Target",
+    "describe_agreement",
     "edit_from_json",
     "edit_to_json",
     "intervene",

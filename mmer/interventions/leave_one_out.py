@@ -20,7 +20,7 @@ from mmer.export import encode
 from mmer.interventions.edits import MEDIA, Target, check_choice
 from mmer.interventions.intervene import check_analysis
 from mmer.interventions.material import SHORTEST, Material, find_range, read_material
-from mmer.interventions.ranks import explain_role, rank_agreements
+from mmer.interventions.ranks import chance_of, explain_role, rank_agreements
 from mmer.interventions.sound import mute_range
 from mmer.interventions.words import mask_words
 from mmer.pipeline import Analyzer, Progress, Variant
@@ -30,6 +30,10 @@ FORMAT = "mmer-leave-one-out"
 VERSION = 1
 KINDS = {"words": "word", "syllables": "syllable", "phones": "phone"}  # tier -> tier of a Target
 BASELINES = ("silence", "noise")
+# how a claim is tested until somebody asks for something else: in the lesson and in the page alike
+FIRST_TIER, FIRST_MEDIUM, FIRST_FILL = "words", "both", "noise"
+MOST_NAMED = 6  # segments in one sentence
+DIGITS = 3  # after the point, as the shell prints; a drop that is 0 in them has no sign to speak of
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,7 +257,10 @@ def place_unit(analysis: Analysis, segments: Segments, unit: str) -> np.ndarray:
 
 
 def leave_one_out_to_json(result: LeaveOneOut) -> dict[str, Any]:
-    """Plain JSON types, format "mmer-leave-one-out" version 1, with the rank correlations for every role, baseline and emotion."""
+    """Plain JSON types, format "mmer-leave-one-out" version 1, with the rank correlations for every role, baseline and emotion.
+
+    "flips" names the drops whose sign depends on the baseline; "chance" is how often shuffled ranks agree as strongly.
+    """
     agreements = [
         rank_agreements(result, emotion, role=role, baseline=curve.baseline)
         for curve in result.curves
@@ -261,7 +268,9 @@ def leave_one_out_to_json(result: LeaveOneOut) -> dict[str, Any]:
         for emotion in result.classes
     ]
     data = {f.name: encode(getattr(result, f.name)) for f in fields(result)}
-    return {"format": FORMAT, "version": VERSION, **data, "agreements": [encode(a) for found in agreements for a in found]}
+    data["flips"] = {role: find_flips([curve.drops[role] for curve in result.curves]).tolist() for role in result.curves[0].drops}
+    judged = [encode(a) | {"chance": None if a.rho is None else chance_of(a.rho, a.n)} for found in agreements for a in found]
+    return {"format": FORMAT, "version": VERSION, **data, "agreements": judged}
 
 
 def read_columns(result: LeaveOneOut, emotion: str, *, role: str) -> dict[str, np.ndarray]:
@@ -273,3 +282,27 @@ def read_columns(result: LeaveOneOut, emotion: str, *, role: str) -> dict[str, n
     column = result.classes.index(emotion)
     columns = {f"drop ({curve.baseline})": centre(curve.drops[role])[:, column] for curve in result.curves}
     return columns | explain_role(result, column, role=role)
+
+
+def find_flips(drops: Sequence[np.ndarray]) -> np.ndarray:
+    """(segments, classes) whether leaving a segment out speaks for an emotion against one baseline and against it with another.
+
+    `drops`: (segments, classes) of each baseline, centred here; one that is 0 in the printed digits has no sign.
+    """
+    signs = np.sign(np.round([centre(np.asarray(one, dtype=float)) for one in drops], DIGITS))
+    return (signs.max(axis=0) > 0) & (signs.min(axis=0) < 0)
+
+
+def read_flips(result: LeaveOneOut, emotion: str, *, role: str) -> np.ndarray:
+    """(segments,) whether the sign of the role's drop for an emotion depends on the baseline."""
+    return find_flips([curve.drops[role] for curve in result.curves])[:, result.classes.index(emotion)]
+
+
+def describe_flips(names: Sequence[str]) -> str:
+    """One sentence on the segments whose drop changes its sign; "" when there is none."""
+    if not names:
+        return ""
+    shown, further = ", ".join(f"“{name}”" for name in names[:MOST_NAMED]), len(names) - MOST_NAMED
+    shown += f" and {further} more" if further > 0 else ""
+    its = "its" if len(names) == 1 else "their"
+    return f"± {shown}: silence and noise in {its} place disagree on the sign, so nothing follows about the direction."

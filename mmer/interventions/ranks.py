@@ -1,12 +1,17 @@
-"""Do arithmetic and attention rank the segments as the intervention does? Spearman's rank correlations."""
+"""Do arithmetic and attention rank the segments as the intervention does? Spearman's rank correlations, and what chance makes of them.
+
+Whoever puts a rank correlation into words takes them from `describe_agreement`, so that nobody praises what chance reaches.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from math import erfc, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import spearmanr
+from scipy.stats import norm, spearmanr
 
 from mmer.errors import EditError
 from mmer.explain import centre
@@ -15,6 +20,12 @@ if TYPE_CHECKING:
     from mmer.interventions.leave_one_out import LeaveOneOut
 
 FEWEST = 3  # segments, below which there is no ranking to speak of
+UNLIKELY = 0.05  # a rank correlation counts as agreement when chance gives one as strong less often
+STRONG, WEAK = 0.7, 0.4  # beyond chance: from where on ranks agree well, and in part
+SHUFFLES = 9999  # of the ranks, to see what chance gives
+MANY = 50  # segments beyond which the normal approximation is used instead
+TOO_FEW = "there is nothing to rank: too few segments, or all are equal"
+BY_CHANCE = "the ranks are no more alike than chance could make them"
 
 
 @dataclass(frozen=True)
@@ -69,3 +80,39 @@ def correlate(x: np.ndarray, y: np.ndarray) -> float | None:
     if len(x) < FEWEST or np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
     return float(spearmanr(x, y).statistic)
+
+
+def describe_agreement(rho: float | None, n: int) -> str:
+    """What a rank correlation of n segments says, as a clause: agreement is claimed only beyond what chance gives."""
+    if rho is None:
+        return TOO_FEW
+    if chance_of(rho, n) >= UNLIKELY:
+        return BY_CHANCE
+    if rho < 0:
+        return "the ranks point the other way"
+    return f"the ranks agree {'well' if rho >= STRONG else 'in part' if rho >= WEAK else 'a little'}"
+
+
+def chance_of(rho: float, n: int) -> float:
+    """How often shuffled ranks of n segments give a correlation at least as strong, either way."""
+    if n > MANY:
+        return erfc(abs(rho) * sqrt(n - 1) / sqrt(2))
+    return float((1 + np.sum(chance_correlations(n) >= abs(rho) - 1e-9)) / (1 + SHUFFLES))
+
+
+def strongest_by_chance(n: int) -> float:
+    """The largest |rho| of n segments that `describe_agreement` still puts down to chance; 1 where no ranking could be more."""
+    if n > MANY:
+        return float(norm.isf(UNLIKELY / 2)) / sqrt(n - 1)
+    if n < FEWEST:
+        return 1.0
+    found = np.unique(np.round(chance_correlations(n), 9))
+    return float(max(rho for rho in found if chance_of(rho, n) >= UNLIKELY))
+
+
+@cache
+def chance_correlations(n: int) -> np.ndarray:
+    """(SHUFFLES,) absolute rank correlations of n ranks with shuffled ones; the same every time."""
+    ranks = np.arange(n) - (n - 1) / 2
+    shuffled = np.random.default_rng(0).permuted(np.tile(ranks, (SHUFFLES, 1)), axis=1)
+    return np.abs(shuffled @ ranks) / (ranks @ ranks)

@@ -8,6 +8,7 @@ from html import escape
 
 import numpy as np
 
+from ..explain import CAPTION_MIXED
 from ..results import Coattention
 from .markup import call, fold, format_number, frac, lines, math, mi, mo, row, subsup, sup, var, where, write_number, write_sum, write_table
 from .material import LessonClip
@@ -15,6 +16,7 @@ from .pictures import draw_map
 from .sound_steps import row_of
 from .steps import Question, Step, StepNotPossible, name_unit, number_labels, shuffle
 
+MIXED = " Behind the first layer a row is no pure word any more, and a column no pure sound: each has taken in what it attended to before."
 MOST_COLUMNS = 60  # sounds in the map; a longer clip shows its first ones
 
 
@@ -103,7 +105,8 @@ def teach_coattention(clip: LessonClip) -> Step:
         + f"<p>Sounds ask: the row of the {name} “{escape(pair.sounds[sound])}” over the {len(pair.tokens)} word pieces</p>"
         + write_row(pair.back[sound], pair.tokens, "row.back")
     )
-    after = (
+    mixed = f"<p>{CAPTION_MIXED}</p>" if layers > 1 else ""
+    after = mixed + (
         "<p>The two directions are two different maps: that a word looks at a sound doesn't mean that the sound looks "
         "back. Figure 3 repeats them in three layers, and the paper averages both branches in the end.</p>"
     )
@@ -114,20 +117,23 @@ def teach_coattention(clip: LessonClip) -> Step:
         lead,
         ATTENTION + PROJECTIONS,
         filled,
-        draw_maps(pair, token, sound),
+        draw_maps(pair, token, sound, is_mixed=pair.layer > 0),
         ask_about_column(pair, sound),
         after,
     )
 
 
-def draw_maps(pair: Pair, token: int, sound: int) -> str:
-    """Both maps with the row and the column that the numbers are about, and the first map in numbers."""
+def draw_maps(pair: Pair, token: int, sound: int, *, is_mixed: bool) -> str:
+    """Both maps with the row and the column that the numbers are about, and the first map in numbers.
+
+    `is_mixed`: they are of a layer behind the first, where a row is no pure word any more.
+    """
     units = name_unit(pair.unit)
     shown = list(range(len(pair.sounds)))[:MOST_COLUMNS]
     cut = f" The first {len(shown)} of {len(pair.sounds)} {units} are drawn." if len(shown) < len(pair.sounds) else ""
     return (
         f'<p class="ml-caption">Words ask, {units} answer: the darker, the larger the weight. Marked are the row of '
-        f"“{escape(pair.tokens[token])}” and the column of “{escape(pair.sounds[sound])}”.{cut}</p>"
+        f"“{escape(pair.tokens[token])}” and the column of “{escape(pair.sounds[sound])}”.{cut}{MIXED if is_mixed else ''}</p>"
         + draw_map(
             pair.there[:, shown],
             pair.tokens,

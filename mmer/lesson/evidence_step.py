@@ -7,9 +7,12 @@ from html import escape
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm, rankdata
+from scipy.stats import rankdata
 
 from ..explain import centre
+from ..interventions import describe_agreement
+from ..interventions.leave_one_out import FIRST_FILL, describe_flips, find_flips
+from ..interventions.ranks import BY_CHANCE, strongest_by_chance
 from .markup import (
     call,
     format_number,
@@ -37,9 +40,7 @@ COLUMNS = {  # key -> whose scale it has, its head
     "drop.early": ("early", "early: logit falls by"),
     "attention": ("attention", "early: attention"),
 }
-BASELINE = "noise"  # what stands in a word's place in the picture; silence is said beside it
-STRONG, WEAK = 0.7, 0.4  # rank correlations, in words
-
+BASELINE = FIRST_FILL  # what stands in a word's place in the picture; silence is said beside it
 
 DROP = math(
     sub(mi("Δ"), mi("k")),
@@ -81,12 +82,13 @@ def teach_evidence(clip: LessonClip) -> Step:
         "its own model.</p>"
     )
     filled = "".join(explain_rank(columns, data, clip, *pair) for pair in (("late", "contribution", False), ("early", "attention", True)))
-    by_chance = chance_of(len(names))
+    reached = write_number(strongest_by_chance(len(names)), "rank.chance", digits=2)
     chance = (
-        f"<p>With {len(names)} words, a |ρ| up to {write_number(by_chance, 'rank.chance', digits=2)} comes about by chance "
-        "nineteen times in twenty, so read small ones as nothing.</p>"
+        f"<p>With {len(names)} words, chance gives a |ρ| of {reached} or more "
+        "in at least one of twenty cases. Up to there ranks that look alike, or unlike, show nothing.</p>"
     )
-    picture = draw_columns(columns, names, emotion)
+    flips = read_flips(clip, data)
+    picture = draw_columns(columns, names, emotion, flips)
     return Step(
         "evidence",
         "Why attention is not evidence",
@@ -95,7 +97,7 @@ def teach_evidence(clip: LessonClip) -> Step:
         DROP + RANKS,
         filled + chance,
         picture,
-        ask_about_drop(columns, names, clip),
+        ask_about_drop(columns, names, clip, flips),
         (
             "<p>Contributions add up exactly, yet that too is bookkeeping: each state has already seen its neighbours. "
             "Taking something away is a real test, but of one change: noise and silence are strange to a model that never "
@@ -118,6 +120,13 @@ def read_columns(clip: LessonClip, data: Mapping[str, Any]) -> dict[str, np.ndar
     return columns
 
 
+def read_flips(clip: LessonClip, data: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Role -> (words,) whether silence and noise in a word's place disagree on the sign of its drop."""
+    at = list(data["classes"]).index(clip.analysis.best.label)
+    roles = data["curves"][0]["drops"]
+    return {role: find_flips([np.asarray(curve["drops"][role], dtype=float) for curve in data["curves"]])[:, at] for role in roles}
+
+
 def explain_rank(columns: Mapping[str, np.ndarray], data: Mapping[str, Any], clip: LessonClip, role: str, what: str, by_size: bool) -> str:
     """One rank correlation with its numbers, and what it says."""
     if f"drop.{role}" not in columns or what not in columns:
@@ -135,36 +144,27 @@ def explain_rank(columns: Mapping[str, np.ndarray], data: Mapping[str, Any], cli
         if (a["one"], a["other"], a["role"], a["emotion"]) == ("drop", what, role, clip.analysis.best.label)
     }
     silence = stored.get("silence")
-    other = f"; with silence in place of noise {write_number(silence, f'{key}.silence', digits=2)}" if silence is not None else ""
+    says = describe_agreement(value, len(x))
+    other = ""
+    if silence is not None:
+        differs = "" if (told := describe_agreement(silence, len(x))) == says else f" ({told})"
+        other = f"; with silence in place of noise {write_number(silence, f'{key}.silence', digits=2)}{differs}"
+    unknown = ", so this clip does not show that the explanation tells what the model rests on" if says == BY_CHANCE else ""
     size = "size of the drop" if by_size else "drop"
     printed = [write_number(v, f"{key}.{name}", digits=2) for v, name in ((covariance, "cov"), (sigma[0], "sd1"), (sigma[1], "sd2"))]
     over, one, two = map(read_printed, printed)
     result = write_number(value, key, digits=2)
     return (
         f"<p><b>{role.capitalize()} fusion’s {what}</b> against the {size}: ρ = {printed[0]} ÷ ({printed[1]} × {printed[2]}) = "
-        f"<b>{result}</b>{note_rounding(over / (one * two), result)}{other}: "
-        f"{word_agreement(value, chance_of(len(x)))}</p>"
+        f"<b>{result}</b>{note_rounding(over / (one * two), result)}: {says}{unknown}{other}.</p>"
     )
 
 
-def word_agreement(rho: float, by_chance: float) -> str:
-    """What a rank correlation says; `by_chance`: up to where it may be luck."""
-    if rho >= STRONG:
-        return "the ranks agree well" + (" here." if rho > by_chance else ", though with so few words luck could do as much.")
-    if rho >= WEAK:
-        return "the ranks agree in part."
-    if rho > -WEAK:
-        return "the ranks hardly agree: this explanation does not tell what the model rests on."
-    return "the ranks point the other way."
+def draw_columns(columns: Mapping[str, np.ndarray], names: Sequence[str], emotion: str, flips: Mapping[str, np.ndarray]) -> str:
+    """A row for each word, a bar for each of the four values: logits from the middle, those of one model on one scale.
 
-
-def chance_of(count: int) -> float:
-    """|rho| that 95 of 100 unrelated rankings of `count` things stay below, about."""
-    return min(1.0, float(norm.ppf(0.975)) / np.sqrt(count - 1)) if count > 1 else 1.0
-
-
-def draw_columns(columns: Mapping[str, np.ndarray], names: Sequence[str], emotion: str) -> str:
-    """A row for each word, a bar for each of the four values: logits from the middle, those of one model on one scale."""
+    `flips`: role -> (words,) whose drop gets a mark, since its sign depends on what stands in the word's place.
+    """
     shown = [key for key in COLUMNS if key in columns]
     largest = {key: max(float(np.abs(columns[key]).max()), 1e-12) for key in shown}
     limits = {key: max(largest[other] for other in shown if COLUMNS[other][0] == COLUMNS[key][0]) for key in shown}
@@ -175,16 +175,22 @@ def draw_columns(columns: Mapping[str, np.ndarray], names: Sequence[str], emotio
             value = float(columns[key][i])
             number = write_number(value, f"word.{key}.{i}", sign=key != "attention")
             most = " ml-most" if abs(value) == largest[key] else ""
+            what, _, role = key.partition(".")
+            number += '<span title="silence and noise disagree on the sign"> ±</span>' if what == "drop" and flips[role][i] else ""
             cells.append(f'<span class="ml-cell{most}">{number}{draw_strip(value, limits[key], signed=key != "attention")}</span>')
         rows.append([f"“{escape(name)}”", *cells])
     caption = (
         f"Each word of the clip, for {emotion}. Logits are centred over the emotions; their bars begin in the middle, to the right for "
         f"what speaks for {emotion}. One model’s logits share a scale; attention has its own and no sign. Bold: the largest of its column"
     )
-    return write_table(["word", *(COLUMNS[key][1] for key in shown)], rows, caption=caption)
+    table = write_table(["word", *(COLUMNS[key][1] for key in shown)], rows, caption=caption)
+    told = [
+        (role, describe_flips([name for name, flipped in zip(names, flips[role]) if flipped])) for role in flips if f"drop.{role}" in shown
+    ]
+    return table + "".join(f'<p class="ml-caption">{role.capitalize()} fusion: {escape(text)}</p>' for role, text in told if text)
 
 
-def ask_about_drop(columns: Mapping[str, np.ndarray], names: Sequence[str], clip: LessonClip) -> Question:
+def ask_about_drop(columns: Mapping[str, np.ndarray], names: Sequence[str], clip: LessonClip, flips: Mapping[str, np.ndarray]) -> Question:
     """Which word matters most when it is gone; attention and arithmetic may tempt to another."""
     role = "early" if "drop.early" in columns else next(key.removeprefix("drop.") for key in columns if key.startswith("drop."))
     drops, emotion = columns[f"drop.{role}"], escape(clip.analysis.best.label)
@@ -197,7 +203,7 @@ def ask_about_drop(columns: Mapping[str, np.ndarray], names: Sequence[str], clip
     def fall(i: int) -> str:
         return (
             f"without “{escape(names[i])}” {role} fusion’s logit for {emotion} {'falls by' if drops[i] >= 0 else 'rises by'} "
-            f"{format_number(abs(drops[i]))}"
+            f"{format_number(abs(drops[i]))}{' (with silence in its place the sign is the other one)' if flips[role][i] else ''}"
         )
 
     def why(i: int) -> str:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import EditError
-from ..interventions import leave_one_out, leave_one_out_to_json
+from ..interventions import LeaveOneOut, leave_one_out, leave_one_out_to_json
+from ..interventions.leave_one_out import FIRST_MEDIUM, FIRST_TIER
 from ..pipeline import Analyzer, Progress
 from ..results import Analysis
 from .material import FrameStates, LessonClip, slice_states
@@ -26,6 +27,7 @@ def measure_words(
     most_seconds: float = math.inf,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
+    leave_out: Callable[..., LeaveOneOut] = leave_one_out,
 ) -> LessonClip:
     """The clip with its leave-one-out curve over words, each taken out of the sound and the text at once.
 
@@ -35,6 +37,6 @@ def measure_words(
     if analysis.alignment is None:
         raise EditError("This clip has no alignment, so no word can be taken out of its sound.")
     told: dict[str, Any] = {"most_seconds": most_seconds, "progress": progress, "cancelled": cancelled}
-    result = leave_one_out(analyzer, analysis, tier="words", medium="both", **told)
+    result = leave_out(analyzer, analysis, tier=FIRST_TIER, medium=FIRST_MEDIUM, **told)
     curve: Mapping[str, Any] = leave_one_out_to_json(result)
     return replace(clip, leave_one_out=curve)

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmer.datasets.leakage import format_leakage
 from mmer.errors import DataError
-from mmer.phrasing import say_time
+from mmer.phrasing import say_layer_rate, say_time
 from mmer.results import EMOTIONS, UNIT_NAMES
 from mmer.training.learning import name_runs, read_learning
 from mmer.training.run_list import RunSummary
@@ -71,7 +71,7 @@ def format_run(folder: RunFolder) -> str:
     parts += [format_folds(score_runs(predictions)), format_summary(summary)]
     parts += [f"! {learning.sentence}\n" if learning.unlearnt else "", format_confusion(summary["confusion"])]
     if folder.has("results"):
-        parts.append(format_layers(folder.read("results")["runs"]))
+        parts.append(format_layers(folder.read("results")["runs"], rate=experiment.layer_rate))
         parts.append(format_diverged(folder.read("results")["runs"]))
     if folder.has("leakage"):
         parts.append(format_leakage(folder.read("leakage")) + "\n")
@@ -114,15 +114,16 @@ def format_confusion(confusion: Mapping[str, Any]) -> str:
     return format_rows(rows)
 
 
-def format_layers(runs: Sequence[Mapping[str, Any]]) -> str:
-    """Equation 1's normalised layer weights per unit: mean and standard deviation over runs."""
+def format_layers(runs: Sequence[Mapping[str, Any]], *, rate: float = 1.0) -> str:
+    """Equation 1's normalised layer weights per unit: mean and standard deviation over runs. `rate`: how fast they learned."""
     units = [unit for unit in UNIT_NAMES if runs and unit in runs[0].get("layer_weights", {})]
     text = ""
     for unit in units:
         weights = np.array([run["layer_weights"][unit]["normalised"] for run in runs])
         told = "  ".join(f"{mean:.3f}±{spread:.3f}" for mean, spread in zip(weights.mean(0), weights.std(0)))
         text += f"{unit} ({UNIT_NAMES[unit]}): {told}\n"
-    return f"Layer weights, first to last:\n{text}" if text else ""
+    told = say_layer_rate(rate)
+    return f"Layer weights, first to last:\n{text}{told}{chr(10) if told else ''}" if text else ""
 
 
 def format_comparison(found: Mapping[str, Any]) -> str:

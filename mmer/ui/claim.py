@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 
 from ..errors import EditError
+from ..interventions.leave_one_out import FIRST_FILL, FIRST_MEDIUM, FIRST_TIER
 from ..interventions.praat import load_praat
 from .claim_edits import SELECTED, STRETCH
 from .claim_handlers import ClaimHandlers
@@ -31,6 +32,7 @@ ACTIONS = {
     "voice": "Put another clip's voice under the words",
 }
 MEDIA = [("sound", "sound"), ("text", "text"), ("both", "both")]
+FIRST_ACTION = {"silence": "mute", "noise": "mute noise"}[FIRST_FILL]
 TIERS = [("words", "words"), ("syllables", "syllables"), ("phones", "phones")]
 WAITING = '() => \'<ol class="mm-stages"><li class="mm-running">Waiting for a free model</li></ol>\''
 PICKED = '<p class="mc-picked" id="claim-picked" aria-live="polite">Nothing is selected above yet.</p>'
@@ -101,8 +103,8 @@ def build(head_section: Callable[[str, str], None]) -> Panel:
             parts["start"] = gr.Number(label="From, seconds", visible=False, minimum=0, elem_id="claim-start", min_width=110)
             parts["end"] = gr.Number(label="To, seconds", visible=False, minimum=0, elem_id="claim-end", min_width=110)
             actions = [(name, kind) for kind, name in list_actions().items()]
-            parts["action"] = gr.Dropdown(actions, value="mute", label="What happens", elem_id="claim-action", min_width=200)
-            parts["medium"] = gr.Radio(MEDIA, value="sound", label="Where", elem_id="claim-medium", min_width=200)
+            parts["action"] = gr.Dropdown(actions, value=FIRST_ACTION, label="What happens", elem_id="claim-action", min_width=200)
+            parts["medium"] = gr.Radio(MEDIA, value=FIRST_MEDIUM, label="Where", elem_id="claim-medium", min_width=200)
             parts["amount"] = gr.Number(label="How much", visible=False, elem_id="claim-amount", min_width=140)
             parts["words"] = gr.Textbox(label="Words", visible=False, lines=2, max_length=20_000, elem_id="claim-words", min_width=220)
             parts["voice"] = gr.Dropdown([], label="Whose voice", visible=False, elem_id="claim-voice", min_width=200)
@@ -131,9 +133,9 @@ def build_curve(head_section: Callable[[str, str], None]) -> dict[str, Any]:
         "Beside the drop stand the two explanations: what late fusion adds there, and the attention it gets in early fusion.",
     )
     with gr.Row():
-        parts["tier"] = gr.Radio(TIERS, value="words", label="Segments", elem_id="curve-tier", min_width=240)
+        parts["tier"] = gr.Radio(TIERS, value=FIRST_TIER, label="Segments", elem_id="curve-tier", min_width=240)
         parts["curve_medium"] = gr.Radio(
-            MEDIA, value="sound", label="Where", info="In the text only words can be left out.", elem_id="curve-medium", min_width=220
+            MEDIA, value=FIRST_MEDIUM, label="Where", info="In the text only words can be left out.", elem_id="curve-medium", min_width=220
         )
         parts["emotion"] = gr.Dropdown([], label="Emotion", elem_id="curve-emotion", min_width=130)
         parts["role"] = gr.Dropdown([], label="Model", elem_id="curve-role", min_width=130)
@@ -146,6 +148,11 @@ def build_curve(head_section: Callable[[str, str], None]) -> dict[str, Any]:
     parts["saved"] = gr.DownloadButton("Download", elem_classes="mm-hidden", elem_id="claim-download")
     parts["follow"] = gr.Button("Follow", elem_classes="mm-hidden", elem_id="curve-follow")
     return parts
+
+
+def offer_media(tier: str) -> Any:
+    """Where a tier's segments can be left out: the text has words alone."""
+    return gr.update(value=FIRST_MEDIUM, interactive=True) if tier == "words" else gr.update(value="sound", interactive=False)
 
 
 def list_actions() -> dict[str, str]:
@@ -165,10 +172,8 @@ def wire(handlers: ClaimHandlers, panel: Panel, session: gr.State, shown: gr.HTM
     needs = [panel.medium, panel.amount, panel.words, panel.voice, panel.part]
     panel.action.change(handlers.offer, panel.action, needs, api_name="offer_action", queue=False, **QUIET)
 
-    shows = gr.Number(visible=True), gr.Number(visible=True)
-    hides = gr.Number(visible=False), gr.Number(visible=False)
     panel.part.change(
-        lambda part: shows if part == STRETCH else hides,
+        lambda part: [gr.update(visible=part == STRETCH)] * 2,
         panel.part,
         [panel.start, panel.end],
         api_name="offer_stretch",
@@ -195,6 +200,7 @@ def wire(handlers: ClaimHandlers, panel: Panel, session: gr.State, shown: gr.HTM
     show_again(panel.open.click(handlers.open_changed, session, api_name="open_changed", **QUIET))
     show_again(panel.back.click(handlers.open_parent, session, api_name="open_parent", **QUIET))
 
+    panel.tier.input(offer_media, panel.tier, panel.curve_medium, api_name="offer_media", queue=False, **QUIET)
     panel.run_curve.click(fn=None, js=WAITING, outputs=panel.curve_stages, api_visibility="private")
     curve = panel.run_curve.click(
         handlers.run_curve,

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from html import escape
-from math import erfc, sqrt
 from typing import Any
 
 import numpy as np
 
-from ..interventions import Agreement, Difference, Intervention, LeaveOneOut, rank_agreements
+from ..interventions import Agreement, Difference, Intervention, LeaveOneOut, describe_agreement, rank_agreements
 from ..interventions.apply import describe_edit
 from ..interventions.edits import PLACES
-from ..interventions.leave_one_out import read_columns
+from ..interventions.leave_one_out import describe_flips, read_columns, read_flips
 from ..interventions.material import read_material
+from ..interventions.ranks import chance_of
 from ..results import UNIT_NAMES, Analysis
 from .cards import ROLE_NAMES
 
-CHANCE = 0.05  # a rank correlation counts as agreement when chance gives one as strong less often
-SHUFFLES = 9999  # of the ranks, to see what chance gives
 LEAST = 0.01  # logits or probability that fill a bar at least, so that rounding is not drawn as a difference
-MANY = 50  # segments beyond which the normal approximation is used instead
 CURVE_NOTE = (
     "Drops and contributions share one scale, in logits; attention has its own and no sign. "
     "A row that is pressed is selected and heard above."
@@ -154,21 +150,24 @@ def write_curve(curve: LeaveOneOut, emotion: str, role: str) -> str:
     if "attention" in columns:
         scale["attention"] = max(float(columns["attention"].max()), 1e-9)
     head = "".join(f'<th scope="col">{COLUMN_NAMES[name]}</th>' for name in columns)
-    rows = "".join(write_segment(curve, i, columns, scale) for i in range(len(curve.labels)))
+    flips = read_flips(curve, emotion, role=role)
+    rows = "".join(write_segment(curve, i, columns, scale, is_flipped=bool(flips[i])) for i in range(len(curve.labels)))
+    told = describe_flips([label for label, flipped in zip(curve.labels, flips) if flipped])
+    flipped = f'<p class="mc-warning">{escape(told)}</p>' if told else ""
     over = f"how far the logit falls without each of {len(curve.labels)} {curve.tier}, centred over the emotions"
     caption = f"{escape(emotion)}, {ROLE_NAMES[role]}: {over}"
     scroll = '<div class="mc-scroll" tabindex="0" role="region" aria-label="Leave-one-out table">'
     left_out = "".join(f"<li>{escape(text)}</li>" for text in curve.left_out)
     details = f"<details><summary>Left out of the curve</summary><ul>{left_out}</ul></details>" if left_out else ""
     return (
-        f'<section class="mc" aria-label="Leave one out">{write_agreements(curve, emotion, role)}'
+        f'<section class="mc" aria-label="Leave one out">{write_agreements(curve, emotion, role)}{flipped}'
         f'{scroll}<table class="mc-table mc-curve"><caption>{caption}</caption>'
         f'<thead><tr><th scope="col">{curve.tier[:-1]}</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
         f'<p class="mc-note">{CURVE_NOTE}</p>{details}</section>'
     )
 
 
-def write_segment(curve: LeaveOneOut, i: int, columns: dict[str, np.ndarray], scale: dict[str, float]) -> str:
+def write_segment(curve: LeaveOneOut, i: int, columns: dict[str, np.ndarray], scale: dict[str, float], *, is_flipped: bool) -> str:
     cells = ""
     for name, values in columns.items():
         value = float(values[i])
@@ -176,10 +175,11 @@ def write_segment(curve: LeaveOneOut, i: int, columns: dict[str, np.ndarray], sc
         cells += write_cell(bar, f"{value:.4f}" if name == "attention" else f"{value:+z.4f}")
     placed = np.isfinite(curve.starts[i])
     time = f"<small>{curve.starts[i]:.2f} s</small>" if placed else ""
+    mark = '<small class="mc-flip">± sign differs</small>' if is_flipped else ""
     unit = UNIT_OF_TIER[curve.tier]
     return (
         f'<tr data-unit="{unit}" data-segment="{int(curve.places[i])}" data-word="{int(curve.words[i])}">'
-        f'<th scope="row"><button type="button">{escape(curve.labels[i])}</button>{time}</th>{cells}</tr>'
+        f'<th scope="row"><button type="button">{escape(curve.labels[i])}</button>{time}{mark}</th>{cells}</tr>'
     )
 
 
@@ -208,38 +208,16 @@ def word_pair(a: Agreement) -> str:
 
 
 def word_agreement(curve: LeaveOneOut, agreements: Sequence[Agreement]) -> str:
-    """One sentence: whether arithmetic and attention rank the segments as the intervention does, beyond what chance gives."""
-    n = len(curve.labels)
+    """What the drops' rank correlations say about arithmetic and about attention, one sentence each."""
     parts = []
-    for other, name in (("contribution", "arithmetic (the contributions)"), ("attention", "attention")):
-        judged = [judge(a) for a in agreements if a.one == "drop" and a.other == other]
-        parts += [f"{name} {', '.join(judged)}"] if judged else []
-    return escape(f"Over {n} {curve.tier}: {'; '.join(parts) or 'there is nothing to compare the drops with'}.")
-
-
-def judge(a: Agreement) -> str:
-    if a.rho is None:
-        return f"can't be ranked against {a.baseline}"
-    if chance_of(a.rho, a.n) >= CHANCE:
-        kind = "ranks them no more like"
-        return f"{kind} {a.baseline} in their place does than chance could (rho {a.rho:+.2f})"
-    kind = "ranks them as" if a.rho > 0 else "ranks them the other way round than"
-    return f"{kind} {a.baseline} in their place does (rho {a.rho:+.2f})"
-
-
-def chance_of(rho: float, n: int) -> float:
-    """How often shuffled ranks give a correlation at least as strong, either way."""
-    if n > MANY:
-        return erfc(abs(rho) * sqrt(n - 1) / sqrt(2))
-    return float((1 + np.sum(chance_correlations(n) >= abs(rho) - 1e-9)) / (1 + SHUFFLES))
-
-
-@cache
-def chance_correlations(n: int) -> np.ndarray:
-    """(SHUFFLES,) absolute rank correlations of n ranks with shuffled ones; the same every time."""
-    ranks = np.arange(n) - (n - 1) / 2
-    shuffled = np.random.default_rng(0).permuted(np.tile(ranks, (SHUFFLES, 1)), axis=1)
-    return np.abs(shuffled @ ranks) / (ranks @ ranks)
+    for other, name in (("contribution", "Arithmetic (the contributions)"), ("attention", "Attention")):
+        judged = [
+            f"with {a.baseline}{'' if a.rho is None else f' (rho {a.rho:+.2f})'} {describe_agreement(a.rho, a.n)}"
+            for a in agreements
+            if a.one == "drop" and a.other == other
+        ]
+        parts += [f"{name} beside the drops of {len(curve.labels)} {curve.tier}: {'; '.join(judged)}."] if judged else []
+    return escape(" ".join(parts) or f"Over {len(curve.labels)} {curve.tier}: there is nothing to compare the drops with.")
 
 
 def name_edit(edit: Mapping[str, Any]) -> str:

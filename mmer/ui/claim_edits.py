@@ -61,6 +61,8 @@ def read_edit(
     if action in WHOLE:
         return read_whole(action, words, voice)
     target = read_selection(analysis, place) if part == SELECTED else read_stretch(stretch) if part == STRETCH else read_part(part)
+    if medium == "both" and target.tier in ("syllable", "phone"):
+        medium = "sound"  # the text has none; what was done is said with the result
     if action in AMOUNTS:
         if amount is None or not math.isfinite(amount):
             raise EditError(f"Say how much: {AMOUNTS[action][0].lower()}.")

@@ -13,6 +13,7 @@ import numpy as np
 from ..compare import compare_analyses
 from ..explain import centre
 from ..interventions.leave_one_out import Segments, sum_attention, sum_contributions
+from ..phrasing import say_layer_rate
 from ..results import Alignment, Analysis
 from .cards import ROLE_NAMES
 from .claim_cards import draw_bar, draw_signed, write_cell, write_differences
@@ -155,7 +156,7 @@ def write_pair(sides: list[WordRows], values: list, pair: tuple[int | None, int 
 
 def write_layers(one: Analysis, other: Analysis) -> str:
     """Normalised layer weights of both, where the heads differ."""
-    tables = ""
+    tables, notes = "", dict[str, None]()
     for role in ROLE_NAMES:
         sides = [a.predictions.get(role) for a in (one, other)]
         weights = [dict(p.layer_weights) if p else {} for p in sides]
@@ -178,10 +179,14 @@ def write_layers(one: Analysis, other: Analysis) -> str:
                 for i, name in enumerate(names)
             )
             caption = f"{ROLE_NAMES[role]}, {unit}: weight of each layer"
+            notes |= {
+                f"{letter}, {ROLE_NAMES[role]}: {note}": None for letter, w in zip("AB", found) if w and (note := say_layer_rate(w.rate))
+            }
             head = '<th scope="col">layer</th><th scope="col">A</th><th scope="col">B</th>'
             tables += f'<table class="mc-table"><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    told = "".join(f'<p class="mc-note">{escape(note)}</p>' for note in notes)
     return (
-        f'<details class="mk-layers"><summary>Layer weights that differ</summary><div class="mc-tables">{tables}</div></details>'
+        f'<details class="mk-layers"><summary>Layer weights that differ</summary>{told}<div class="mc-tables">{tables}</div></details>'
         if tables
         else ""
     )

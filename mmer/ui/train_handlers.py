@@ -244,10 +244,16 @@ def show_learned(view: RunView) -> tuple:
         to_plot(figures.draw_confusion(s["confusion"])) if s else None,
         gr.Radio(groups, value=groups[0]) if groups else gr.skip(),
         draw_groups(view, groups[0]) if groups else None,
-        to_plot(figures.draw_run_layer_weights({view.name: weighted})) if weighted else None,
+        to_plot(figures.draw_run_layer_weights({name_weights(view.name, view): weighted})) if weighted else None,
         run_cards.write_fold_scores(view),
         run_cards.write_facts(view),
     )
+
+
+def name_weights(name: str, view: RunView) -> str:
+    """An experiment's name above its layer weights, with how fast they learned where that is not the paper's way."""
+    rate = view.experiment.layer_rate if view.experiment else 1
+    return name if rate == 1 else f"{name}: layer weights learned {rate:g} × as fast as the rest"
 
 
 def list_groups(view: RunView) -> list[str]:
@@ -272,7 +278,7 @@ def draw_comparison(a: RunView, b: RunView) -> tuple:
         return gr.Column(visible=False), *(gr.skip(),) * 5
     first, second = a.scores, b.scores
     names = (a.name, b.name) if a.name != b.name else (a.name, f"{b.name} (recorded)")
-    weights = {name: [r for r in view.results if r.get("layer_weights")] for name, view in zip(names, (a, b))}
+    weights = {name_weights(name, view): [r for r in view.results if r.get("layer_weights")] for name, view in zip(names, (a, b))}
     return (
         gr.Column(visible=True),
         to_plot(figures.draw_comparison(dict(zip(names, (first, second))))),

@@ -36,7 +36,10 @@ function makeAttention(view) {
   panel.append(headLine, make("div", { class: "mv-map" }, make("div", { class: "mv-lanes" }, gutter, scroller)));
   const legend = makeMapLegend(view);
   const table = makeAttentionTable(view);
-  panel.append(legend.element, ...data.payload.captions.caveats.map((text) => make("p", { class: "mv-note", text })), table.element);
+  const mixed = make("p", { class: "mv-note", text: data.payload.captions.mixed });
+  const showMixed = () => { mixed.hidden = count(0) < 2; };
+  showMixed();
+  panel.append(legend.element, mixed, ...data.payload.captions.caveats.map((text) => make("p", { class: "mv-note", text })), table.element);
   axis.add(scroller, inner);
 
   let picture = null, pictured = ""; // the map as an image, one pixel a cell
@@ -75,6 +78,7 @@ function makeAttention(view) {
       const now = selection.current().map;
       choices.layer.fill(listOf(0), now.layer);
       choices.head.fill(listOf(1), now.head);
+      showMixed();
       for (const name of Object.keys(choices)) choices[name].show(now[name]);
     },
   };

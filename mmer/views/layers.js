@@ -19,10 +19,14 @@ function makeLayers(view) {
     const span = findLayerSpan(data, kind);
     place.replaceChildren(...roles.map(([role, prediction]) => make("div", { class: "mv-layer-role" },
       make("h3", { text: `${ROLE_NAMES[role] ?? role}, ${prediction.head}` }),
+      ...listLayerNotes(prediction).map((text) => make("p", { class: "mv-note", text })),
       ...Object.entries(prediction.layers).map(([unit, layers]) => makeLayerChart(data.units[unit]?.name ?? unit, layers, kind, span)))));
   }
   return { element: panel, build };
 }
+
+// What is said of all branches of a model once: how fast their weights learned.
+const listLayerNotes = (prediction) => [...new Set(Object.values(prediction.layers).map((layers) => layers.note).filter(Boolean))];
 
 // The lowest and highest weight of all branches, those of the clip it is shown beside included: their charts have one scale.
 function findLayerSpan(data, kind) {

@@ -10,14 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from mmer.explain import CAPTION_ATTENTION, CAPTION_CENTRED, CAPTION_EARLY, CAPTION_FLIP, CAPTION_SUM, flipping_part
+from mmer.explain import CAPTION_ATTENTION, CAPTION_CENTRED, CAPTION_EARLY, CAPTION_FLIP, CAPTION_MIXED, CAPTION_SUM, flipping_part
+from mmer.phrasing import say_layer_rate
 from mmer.results import UNIT_NAMES, UNITS, Alignment, Analysis, Branch, Clip, Coattention, LayerWeights, Prediction
 
 from .acoustics import RATE, make_spectrogram, trace_wave, track_pitch
 
 FORMAT, VERSION = "mmer-views", 1
 MOST_WEIGHTS = 1_500_000  # attention weights of one unit in the page, 3 MB in half precision; beyond, neighbours share a cell
-CAPTIONS = {"sum": CAPTION_SUM, "centred": CAPTION_CENTRED, "early": CAPTION_EARLY, "attention": CAPTION_ATTENTION, "flip": CAPTION_FLIP}
+CAPTIONS = {
+    "sum": CAPTION_SUM,
+    "centred": CAPTION_CENTRED,
+    "early": CAPTION_EARLY,
+    "attention": CAPTION_ATTENTION,
+    "mixed": CAPTION_MIXED,
+    "flip": CAPTION_FLIP,
+}
 
 
 def build_payload(analysis: Analysis, *, with_sound: bool = True) -> dict[str, Any]:
@@ -145,12 +153,16 @@ def describe_branch(branch: Branch) -> dict[str, Any]:
 
 
 def describe_layers(weights: LayerWeights) -> dict[str, Any]:
-    """Weights of Equation 1; `spread` holds the experiment's lowest, mean and highest normalised weight, None for a single run."""
+    """Weights of Equation 1, and a `note` on how fast they learned.
+
+    `spread` holds the experiment's lowest, mean and highest normalised weight, None for a single run.
+    """
     spread, runs = None, weights.runs
     if runs is not None and len(runs) > 1:
         edges = (runs.min(axis=0), runs.mean(axis=0), runs.max(axis=0))
         spread = {"runs": len(runs), **{name: edge.tolist() for name, edge in zip(("low", "mean", "high"), edges)}}
-    return {"names": list(weights.layer_names), "raw": weights.raw.tolist(), "normalised": weights.normalised.tolist(), "spread": spread}
+    known = {"names": list(weights.layer_names), "raw": weights.raw.tolist(), "normalised": weights.normalised.tolist()}
+    return known | {"spread": spread, "note": say_layer_rate(weights.rate)}
 
 
 def describe_maps(maps: Coattention) -> dict[str, Any]:

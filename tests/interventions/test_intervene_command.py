@@ -12,7 +12,7 @@ import soundfile
 from mmer.align.textgrid import read_tiers
 from mmer.cli import main
 from mmer.commands.intervene import parse_edit
-from mmer.interventions import ChangePitch, Isolate, Mute, Remove, SwapWords, Target, edit_from_json
+from mmer.interventions import ChangePitch, Isolate, Mute, Remove, SwapWords, Target, describe_agreement, edit_from_json
 
 LIBRIVOX = Path("/usr/share/pocketsphinx/test/data/librivox")
 CLIP = LIBRIVOX / "sense_and_sensibility_01_austen_64kb-0880.wav"
@@ -51,7 +51,8 @@ def test_the_curve_is_printed_and_written(capsys, heads_folder, tmp_path):
     row = next(line for line in printed.splitlines() if line.startswith("disposed"))
     assert row.split()[3] == f"{drops[5, 2] - drops[5].mean():+.3f}"
     rho = next(a["rho"] for a in data["agreements"] if (a["role"], a["baseline"], a["emotion"]) == ("combined", "noise", "sadness"))
-    assert f"drop (noise) and contribution       {rho:+.2f}" in printed
+    assert f"drop (noise) and contribution       {rho:+.2f}: {describe_agreement(rho, 8)}" in printed
+    assert data["medium"] == "both" and printed.startswith("Left out of the sound and the text.")
 
 
 def test_another_voice(capsys, heads_folder):

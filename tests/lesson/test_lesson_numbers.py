@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from fractions import Fraction
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ from scipy.stats import spearmanr
 from shipped import EXAMPLES, Numbers, read_shelf
 
 from mmer.errors import DataError
+from mmer.explain import CAPTION_MIXED
 from mmer.export import dump_json
+from mmer.interventions.ranks import BY_CHANCE
 from mmer.lesson import lesson_from_json, lesson_to_json, render_lesson
 from mmer.lesson.cases_step import list_votes, pick_mended, pick_spoilt, teach_fusion
-from mmer.lesson.coattention_step import teach_coattention
+from mmer.lesson.coattention_step import pick_pair, teach_coattention
 from mmer.lesson.evaluation_step import expect_highest, teach_evaluation
 from mmer.lesson.evidence_step import teach_evidence
 from mmer.lesson.markup import format_number, note_rounding, write_sum
@@ -77,6 +80,22 @@ def test_layer_weights_are_the_head_s(clip):
     assert found["layers.F.shares"] == pytest.approx(1, abs=1e-5)
 
 
+def test_layer_weights_that_learned_faster_say_so(clip):
+    told = "These layer weights learned 20 times as fast as the rest of the model"
+    assert told in teach_layers(clip).lead  # the shipped heads' did
+    assert told not in teach_layers(with_layer_rate(clip, 1.0)).lead
+    assert told not in teach_layers(with_layer_rate(clip, None)).lead
+
+
+def with_layer_rate(clip, rate):
+    """The clip with layer weights that learned so many times as fast as the rest."""
+    predictions = {
+        role: replace(p, layer_weights={unit: replace(w, rate=rate) for unit, w in p.layer_weights.items()})
+        for role, p in clip.analysis.predictions.items()
+    }
+    return replace(clip, analysis=replace(clip.analysis, predictions=predictions))
+
+
 def test_the_branches_add_up_to_the_stored_prediction(clip):
     late, found = clip.analysis.predictions["late"], numbers(teach_sum(clip))
     for c, emotion in enumerate(late.classes):
@@ -116,6 +135,17 @@ def test_rows_of_attention_are_stored_and_sum_to_one(clip):
     right = next(a.text for a in step.question.answers if a.right)
     sums = [format_number(sum(float(row[j]) for row in maps.text_to_speech[-1, head])) for j in range(maps.text_to_speech.shape[3])]
     assert right in sums and name.split(" ")[0] in clip.analysis.labels["P"]
+
+
+def test_rows_behind_the_first_layer_are_said_to_be_mixed(clip):
+    step = teach_coattention(clip)
+    assert pick_pair(clip).layer > 0
+    assert "a row is no pure word any more" in step.picture and CAPTION_MIXED in step.after
+    early = clip.analysis.predictions["early"]
+    first = {u: replace(m, text_to_speech=m.text_to_speech[:1], speech_to_text=m.speech_to_text[:1]) for u, m in early.coattention.items()}
+    alone = replace(clip.analysis, predictions={**clip.analysis.predictions, "early": replace(early, coattention=first)})
+    step = teach_coattention(replace(clip, analysis=alone))
+    assert "no pure word" not in step.picture + step.after
 
 
 def test_the_two_cases_are_chosen_by_the_rule_the_page_states(shelf):
@@ -169,6 +199,39 @@ def test_ranks_equal_the_stored_correlations(clip):
     assert sum(found[f"word.contribution.{i}"] for i in range(count)) == pytest.approx(
         sum(row[at] - sum(row) / 4 for row in data["contributions"]), abs=1e-5
     )
+
+
+def test_no_agreement_that_chance_reaches_is_praised(clip):
+    """A rank correlation of 0.75 over seven words is what chance gives every fifteenth time."""
+    step = teach_evidence(with_drops(clip, rho=0.75))
+    assert numbers(step)["rank.late.contribution"] == pytest.approx(0.75)
+    assert numbers(step)["rank.chance"] >= 0.75
+    assert BY_CHANCE in step.filled and "agree well" not in step.filled
+    assert "the ranks agree well" in teach_evidence(with_drops(clip, rho=27 / 28)).filled
+
+
+def with_drops(clip, *, rho, silence=1.0):
+    """The clip with seven words whose late drops of its emotion have this rank correlation with the contributions.
+
+    `silence`: by what the first drop against silence is multiplied.
+    """
+    data, best = clip.leave_one_out, clip.analysis.best
+    one = np.arange(1.0, 8.0)
+    other = next(np.array(order) for order in permutations(one) if abs(spearmanr(one, order).statistic - rho) < 1e-9)
+    unit = np.full(len(best.classes), -1 / 3)
+    unit[list(best.classes).index(best.label)] = 1.0
+    against = one * np.array([silence, *[1.0] * 6])
+    curves = [
+        {"baseline": name, "drops": {"late": np.outer(values, unit).tolist()}} for name, values in (("silence", against), ("noise", one))
+    ]
+    planted = {**data, "labels": [f"w{i}" for i in range(7)], "curves": curves, "contributions": np.outer(other, unit).tolist()}
+    return replace(clip, leave_one_out=planted | {"attention": None, "agreements": []})
+
+
+def test_a_drop_whose_sign_depends_on_the_baseline_is_marked(clip):
+    step = teach_evidence(with_drops(clip, rho=0.75, silence=-1.0))
+    assert step.picture.count(" ±</span>") == 1 and "± “w0”: silence and noise in its place disagree on the sign" in step.picture
+    assert "±" not in teach_evidence(with_drops(clip, rho=0.75)).picture
 
 
 def test_the_answer_about_the_drop_is_the_largest_drop(clip):

@@ -9,12 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 from playwright.sync_api import expect
-from scipy.stats import spearmanr
 from test_browser import PATIENCE
 
 from mmer.errors import EditError
 from mmer.interventions import (
-    Agreement,
     ChangeLoudness,
     ChangePitch,
     CorrectWords,
@@ -26,7 +24,9 @@ from mmer.interventions import (
     leave_one_out,
     rank_agreements,
 )
-from mmer.ui import claim_cards, claim_edits
+from mmer.lesson import LessonClip, evidence_step
+from mmer.lesson.store import encode_frames, measure_words
+from mmer.ui import claim, claim_cards, claim_edits
 from mmer.ui.claim_handlers import ClaimHandlers
 from mmer.ui.session import Session
 
@@ -125,30 +125,33 @@ def read(number):
     return float(number.replace("−", "-"))
 
 
-def test_what_chance_gives_is_what_permutations_give():
-    assert claim_cards.chance_of(1.0, 3) == pytest.approx(2 / 6, abs=0.02)  # 2 of 6 orders of three are perfectly for or against
-    assert claim_cards.chance_of(1.0, 4) == pytest.approx(2 / 24, abs=0.02)
-    assert claim_cards.chance_of(0.0, 9) == 1
-    generator = np.random.default_rng(5)
-    x, y = generator.normal(size=(2, 30))
-    known = spearmanr(x, y)
-    assert claim_cards.chance_of(known.statistic, 30) == pytest.approx(known.pvalue, abs=0.03)
-    assert claim_cards.chance_of(0.2, 200) == pytest.approx(0.0048, abs=0.002)
-
-
-def test_agreement_is_claimed_only_beyond_chance(analyzer, analysis):
-    def word(rho, n):
-        return claim_cards.judge(Agreement("drop", "attention", "late", "noise", "anger", True, rho, n))
-
-    assert word(0.9, 8).startswith("ranks them as noise in their place does")
-    assert "no more like noise" in word(0.9, 4)
-    assert "other way round" in word(-0.9, 8)
-    assert "can't be ranked" in word(None, 2)
+def test_the_curve_names_its_ranks(analyzer, analysis):
     curve = leave_one_out(analyzer, analysis, tier="syllables")
     html = claim_cards.write_curve(curve, "sadness", "late")
-    assert f"Over {len(curve.labels)} syllables" in html
+    assert f"beside the drops of {len(curve.labels)} syllables" in html
     drop = rank_agreements(curve, "sadness", role="late", baseline="silence")[0]
     assert f"<td>{drop.rho:+.2f}</td>" in html
+
+
+def test_the_page_and_the_lesson_start_from_the_same_settings(analyzer, address, serve_app, analysis):
+    """What the widgets hold when nobody touched them is what the lesson measures with."""
+    config = serve_app.apps[0].config
+    first = {part["props"].get("elem_id"): part["props"].get("value") for part in config["components"]}
+    asked = {}
+
+    def measure(analyzer, analysis, *, tier, medium, **told):
+        asked.update(tier=tier, medium=medium)
+        return leave_one_out(analyzer, analysis, tier=tier, medium=medium, **told)
+
+    measure_words(analyzer, LessonClip("", "", "", analysis, encode_frames(analyzer, analysis), None), leave_out=measure)
+    assert (first["curve-tier"], first["curve-medium"]) == (asked["tier"], asked["medium"]) == ("words", "both")
+    assert (first["claim-action"], first["claim-medium"]) == (f"mute {evidence_step.BASELINE}", asked["medium"])
+
+
+def test_syllables_are_muted_in_the_sound_since_the_text_has_none(analysis):
+    edit = claim_edits.read_edit(analysis, "", "syllable:2", (None, None), "mute noise", "both", None, "", None)
+    assert edit == Mute(Target("syllable", index=2), medium="sound", fill="noise")
+    assert claim.offer_media("phones")["value"] == "sound" and claim.offer_media("words")["value"] == "both"
 
 
 def choose(page, dropdown, name):
@@ -165,7 +168,7 @@ def test_a_word_is_muted_in_the_page(page, analyzer, analysis):
     page.click("#claim-run")
     table = page.locator("#claim-result .mc-table[data-role=combined]")
     expect(table).to_be_visible(timeout=PATIENCE)
-    expected = intervene(analyzer, analysis, [Mute(Target("word", index=2))]).difference("combined")
+    expected = intervene(analyzer, analysis, [Mute(Target("word", index=2), "both", "noise")]).difference("combined")
     shown = [read(text) for text in table.locator("tbody td:last-child small").all_inner_texts()]
     np.testing.assert_allclose(shown, expected.logits, atol=2e-3)  # the page's clip came through a file
     expect(page.locator("#claim-sound")).to_be_visible()
@@ -176,7 +179,7 @@ def test_segments_are_left_out_and_a_row_is_the_selection(page):
     page.click("#curve-run")
     rows = page.locator(".mc-curve tbody tr")
     expect(rows).to_have_count(7, timeout=PATIENCE)
-    expect(page.locator("#curve-result .mc-outcome")).to_contain_text("Over 7 words")
+    expect(page.locator("#curve-result .mc-outcome")).to_contain_text("of 7 words")
     rows.nth(4).locator("button").press("Enter")
     expect(rows.nth(4)).to_have_class(re.compile("mc-selected"))
     assert page.evaluate("mmerViews.get().word") == 4

@@ -31,6 +31,15 @@ def unpack(packed):
     return np.frombuffer(base64.b64decode(packed["base64"]), dtype="<" + packed["type"]).reshape(packed["shape"])
 
 
+def test_layer_weights_that_learned_faster_say_so_and_others_nothing(analysis):
+    late = analysis.predictions["late"]
+    for rate, said in ((20.0, "20 times as fast"), (0.5, "at 0.5 times the rate"), (1.0, ""), (None, "")):
+        weights = {unit: replace(w, rate=rate) for unit, w in late.layer_weights.items()}
+        known = replace(analysis, predictions={**analysis.predictions, "late": replace(late, layer_weights=weights)})
+        note = build_payload(known)["predictions"]["late"]["layers"]["F"]["note"]
+        assert (said in note) if said else note == ""
+
+
 def test_contributions_biases_and_logits_are_the_model_s(analysis, payload):
     for role, prediction in analysis.predictions.items():
         told = payload["predictions"][role]

@@ -26,6 +26,9 @@ TIER_NAMES = {
 }
 MAX_CHARACTERS = 5_000_000  # of a file, an hour of speech; a clip is far shorter, and others wait while it is read
 MAX_TEXT = 50_000  # characters of all words, as for a typed transcript
+NO_TEXTGRID = "This is not a TextGrid: it doesn't begin with the file type “ooTextFile” and the class “TextGrid”."
+HEAD = 1000  # characters of a file in which its type is looked for; comments may stand before it
+BINARY, BINARY_ADVICE = "ooBinaryFile", "is one of Praat's binary files. Save it as a text file: in Praat, Save as text file."
 TOLERANCE = 0.05  # seconds that a tier may go on after the recording, for other programs' rounding
 _TOKEN = re.compile(r'"(?P<string>(?:[^"]|"")*)"|(?<!\S)<(?P<flag>\w+)>(?!\S)|(?<!\S)(?P<number>[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?!\S)')
 
@@ -63,8 +66,9 @@ def read_textgrid(source: str | Path, transcript: Transcript | None = None, *, d
     merged = _merge_words(words, indices, transcript)
     phones, parts = _read_phones(_find_labels(tiers, "phones"), words, indices)
     syllables = _read_syllables(_find_labels(tiers, "syllables"), parts, merged)
+    begin = min(tier.intervals[0][0] for tier in tiers if tier.intervals)  # of the file: pauses are intervals too
     for tier in (merged, syllables, phones):
-        _check_end(tier, duration)
+        _check_end(tier, duration, begin=begin)
     if duration is not None:
         merged, syllables, phones = (_clip_end(tier, duration) for tier in (merged, syllables, phones))
     return Alignment(merged, syllables, phones, "TextGrid", notices=_absence_notices(phones, syllables))
@@ -123,6 +127,8 @@ def read_text(source: str | Path) -> str:
     if isinstance(source, str):  # always the text itself: a visitor's words are never taken for a path
         if not source.strip():
             raise AlignmentError("The TextGrid is empty.")
+        if source.startswith(BINARY):
+            raise AlignmentError(f"The TextGrid {BINARY_ADVICE}")
         _check_size(len(source), "The TextGrid")
         return source.removeprefix("\ufeff")
     path = source
@@ -133,6 +139,8 @@ def read_text(source: str | Path) -> str:
         raise AlignmentError(f"The TextGrid “{path.name}” can't be read: {error.strerror}.") from error
     if not data.strip():
         raise AlignmentError(f"The TextGrid “{path.name}” is empty.")
+    if data.startswith(BINARY.encode()):
+        raise AlignmentError(f"The TextGrid “{path.name}” {BINARY_ADVICE}")
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         return data.decode(encoding)
@@ -147,8 +155,10 @@ def _check_size(size: int, name: str) -> None:
 
 def _parse_tokens(text: str) -> tuple[Tier, ...]:
     reader = _Tokens(text)
+    if "ooTextFile" not in text[:HEAD]:  # anything but a TextGrid, and none that is cut off
+        raise AlignmentError(NO_TEXTGRID)
     if not reader.take("string", "the file type").startswith("ooTextFile") or reader.take("string", "the object class") != "TextGrid":
-        raise AlignmentError("This is not a TextGrid: it doesn't begin with the file type “ooTextFile” and the class “TextGrid”.")
+        raise AlignmentError(NO_TEXTGRID)
     reader.take("number", "the start time")
     reader.take("number", "the end time")
     if reader.take("flag", "<exists>") != "exists":
@@ -319,9 +329,15 @@ def _read_syllables(
     )
 
 
-def _check_end(segments: Sequence[Segment], duration: float | None) -> None:
+def _check_end(segments: Sequence[Segment], duration: float | None, *, begin: float) -> None:
+    """`begin`: where the file's times start, above 0 in what was cut out of a longer recording with its times kept."""
     if duration is not None and segments and segments[-1].end > duration + TOLERANCE:
         last = segments[-1]
+        if begin > TOLERANCE and last.end - begin <= duration + TOLERANCE:
+            raise AlignmentError(
+                f"The TextGrid's times begin at {begin:.2f} s and go on to {last.end:.2f} s, but the recording lasts {duration:.2f} s: they "
+                f"count from the start of a longer recording. Shift them by -{begin:.2f} s (in Praat: Shift times by), or give the whole one."
+            )
         raise AlignmentError(
             f"The TextGrid goes on to {last.end:.2f} s (“{last.label}”), but the recording ends at {duration:.2f} s. "
             "Check that they belong together."

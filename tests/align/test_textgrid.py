@@ -102,12 +102,12 @@ SHORT = (SAMPLES / "align.short.TextGrid").read_text()
         (LONG[: len(LONG) // 2], "cut off: it ends where"),
         (SHORT[: len(SHORT) // 2], "cut off: it ends where"),
         (LONG.replace('"TextGrid"', '"Pitch 1"'), "not a TextGrid"),
-        ("hello\nworld\n", "cut off: it ends where the file type"),
+        ("hello\nworld\n", "not a TextGrid: it doesn't begin with"),
         (LONG.replace("xmin = 0.29", "xmin = here", 1), "instead of a time of entry 2 in tier “words”"),
         (LONG.replace("size = 15", "size = 1.5"), "the size of tier “words” is 1.5"),
         (LONG.replace("IntervalTier", "StrangeTier", 1), "unknown class “StrangeTier”"),
         ("", "The TextGrid is empty"),
-        ("/etc/hostname", "cut off: it ends where the file type"),  # text is never taken for a path
+        ("/etc/hostname", "not a TextGrid: it doesn't begin with"),  # text is never taken for a path
         ('{"tiers": ', "broken JSON in line 1"),
         ('{"tiers": [1]}', "not a TextGrid: it needs “tiers”"),
         ('{"start": 0}', "not a TextGrid: it needs “tiers”"),
@@ -133,9 +133,36 @@ def test_files_that_are_no_text(tmp_path):
     (tmp_path / "empty.TextGrid").write_bytes(b"")
     with pytest.raises(AlignmentError, match=r"“empty\.TextGrid” is empty"):
         read_textgrid(tmp_path / "empty.TextGrid")
-    (tmp_path / "binary.TextGrid").write_bytes(b"ooBinaryFile\x08TextGrid\xff\xfe\x00\x80")
-    with pytest.raises(AlignmentError, match=r"“binary\.TextGrid” is not text"):
-        read_textgrid(tmp_path / "binary.TextGrid")
+    for rest in (b"\xff\xfe\x00\x80", b"\x00\x00\x00\x00"):  # the second would be text in UTF-8
+        (tmp_path / "binary.TextGrid").write_bytes(b"ooBinaryFile\x08TextGrid" + rest)
+        with pytest.raises(AlignmentError, match=r"“binary\.TextGrid” is one of Praat's binary files\. Save it as a text file"):
+            read_textgrid(tmp_path / "binary.TextGrid")
+    with pytest.raises(AlignmentError, match="one of Praat's binary files"):
+        read_textgrid("ooBinaryFile\x08TextGrid\x00\x00")
+
+
+@pytest.mark.parametrize("name", ["align.long.TextGrid", "align.short.TextGrid"])
+def test_times_that_count_from_a_longer_recording_are_named_with_their_offset(name):
+    """A stretch that was cut out in Praat with its times kept begins where it began in the whole recording."""
+    tiers = read_tiers(SAMPLES / name)
+    words = tuple((start + 10, end + 10, label) for start, end, label in next(t for t in tiers if t.name == "words").intervals)
+    duration = words[-1][1] - 10
+    with pytest.raises(AlignmentError) as error:
+        read_textgrid(make_grid(words=words, names=("words",)), duration=duration)
+    assert f"times begin at 10.00 s and go on to {words_end(words):.2f} s, but the recording lasts {duration:.2f} s" in str(error.value)
+    assert "Shift them by -10.00 s" in str(error.value)
+    longer = read_textgrid(make_grid(words=words, names=("words",)), duration=duration + 10)  # of the whole recording they are right
+    assert longer.words[0].start == pytest.approx(words_start(words))
+
+
+def words_start(words):
+    """Where the first interval that holds something begins."""
+    return next(start for start, _, label in words if label)
+
+
+def words_end(words):
+    """Where the last interval that holds something ends."""
+    return next(end for _, end, label in reversed(words) if label)
 
 
 def test_other_words_than_the_transcript_are_refused():

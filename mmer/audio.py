@@ -7,6 +7,7 @@ rest. Sound is decoded block by block and resampled on the way, so that memory s
 from __future__ import annotations
 
 import hashlib
+import io
 import math
 import os
 import unicodedata
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from mmer.errors import AudioError
+from mmer.files import replace_file
 from mmer.results import Clip, Notice
 
 SAMPLE_RATE = 16000  # Hz, of every clip after decoding
@@ -82,11 +84,17 @@ def clip_from_samples(samples: np.ndarray, rate: int, *, name: str) -> Clip:
 
 
 def write_wav(clip: Clip | np.ndarray, path: str | Path) -> None:
-    """A clip, or mono samples at 16 kHz, as a 16 bit WAV file."""
+    """A clip, or mono samples at 16 kHz, as a 16 bit WAV file, whole or not at all. Raises OSError."""
+    replace_file(Path(path), encode_wav(clip))
+
+
+def encode_wav(clip: Clip | np.ndarray) -> bytes:
+    """The bytes of that file."""
     import soundfile
 
-    samples = clip.samples if isinstance(clip, Clip) else np.asarray(clip)
-    soundfile.write(str(path), np.clip(samples, -1, 1), SAMPLE_RATE, format="WAV", subtype="PCM_16")
+    samples, file = clip.samples if isinstance(clip, Clip) else np.asarray(clip), io.BytesIO()
+    soundfile.write(file, np.clip(samples, -1, 1), SAMPLE_RATE, format="WAV", subtype="PCM_16")
+    return file.getvalue()
 
 
 def clean_name(name: str) -> str:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import math
+import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,10 +18,11 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
+from mmer.bugs import catch_bugs
 from mmer.datasets.clips import load_clip
 from mmer.datasets.manifest import Utterance
 from mmer.errors import AudioError, Cancelled, DataError, HeadError, MmerError
-from mmer.export import analysis_to_json, dump_json, write_file
+from mmer.export import OUTPUT, analysis_to_json, dump_json, open_file, write_file
 from mmer.files import hash_file
 from mmer.pipeline import Analyzer
 from mmer.results import EMOTIONS, UNITS, Analysis, Prediction
@@ -177,13 +179,14 @@ def analyze_item(
     most_seconds: float = math.inf,
     cancelled: Callable[[], bool] | None = None,
 ) -> tuple[Row, Analysis | None]:
-    """The row of one clip, and its analysis; a clip that can't be used gives a row with the error. Raises Cancelled.
+    """The row of one clip, and its analysis; a clip that can't be used, or meets a bug, gives a row with the error. Raises Cancelled.
 
     `most_seconds`: what is left of the sound that may be analysed; a longer clip is an error.
     """
     row = {"path": item.name, "text": item.text, "label": item.label, **item.extra, "head": request.head, "aligner": request.aligner}
     row |= {"head_sha256": analyzer.heads[request.head].sha256}
-    try:
+
+    def work() -> tuple[Row, Analysis]:
         row["file_sha256"] = identify_file(item.path)
         clip = load_clip(Utterance(item.path, item.text, item.label, "", start=item.start, end=item.end))
         row["seconds"] = show(clip.duration)
@@ -193,11 +196,28 @@ def analyze_item(
                 "send fewer recordings, or run mmer yourself."
             )
         analysis = analyzer.analyze(clip, text=item.text or None, aligner=request.aligner, head=request.head, cancelled=cancelled)
+        return describe_analysis(analysis), analysis
+
+    try:
+        found, analysis = catch_bugs(work)
     except Cancelled:
         raise
     except MmerError as error:
         return row | {"error": str(error)}, None
-    return row | describe_analysis(analysis), analysis
+    return row | found, analysis
+
+
+def analyze_and_keep(analyzer: Analyzer, item: BatchItem, request: Request, place: Path | None) -> tuple[Row, Analysis | None]:
+    """analyze_item, with the whole analysis as JSON at `place` if there is one. Raises DataError when it can't be written."""
+    row, analysis = analyze_item(analyzer, item, request)
+    if place is None or analysis is None:
+        return row, analysis
+    try:
+        text = catch_bugs(lambda: dump_json(analysis_to_json(analysis)))
+    except MmerError as error:
+        return row | {"error": str(error)}, None
+    write_file(place, text)
+    return row, analysis
 
 
 def describe_analysis(analysis: Analysis) -> Row:
@@ -297,8 +317,32 @@ def run_batch(
     that can't be written.
     """
     check_head(analyzer, request.head)
+    if is_stream(out):
+        yield from fill_stream(analyzer, items, out, request, json_dir=json_dir)
+        return
     with hold_table(out):
         yield from fill_table(analyzer, items, out, request, json_dir=json_dir)
+
+
+def is_stream(out: Path) -> bool:
+    """Whether the table is sent on as it grows, to standard output (-), a pipe or a device: no row of it can be found again."""
+    return out == OUTPUT or (os.path.exists(out) and not os.path.isfile(out) and not os.path.isdir(out))
+
+
+def fill_stream(
+    analyzer: Analyzer, items: Sequence[BatchItem], out: Path, request: Request, *, json_dir: Path | None
+) -> Iterator[Progress]:
+    """Every clip anew, its row sent at once. Raises DataError when nobody takes it."""
+    columns, begun = list_columns(items), time.monotonic()
+    with open_file(out) as stream:
+        stream.write(write_table([], columns).encode())
+        stream.flush()
+        for number, item in enumerate(items, start=1):
+            row, analysis = analyze_and_keep(analyzer, item, request, None if json_dir is None else json_dir / name_json(item))
+            stream.write(write_row(row, columns).encode())
+            stream.flush()
+            left = (time.monotonic() - begun) / number * (len(items) - number)
+            yield Progress(item, row, number, len(items), left, analysis)
 
 
 @contextmanager
@@ -335,9 +379,7 @@ def fill_table(analyzer: Analyzer, items: Sequence[BatchItem], out: Path, reques
     for number, (key, item, place) in enumerate(zip(asked, items, places), start=1):
         analysis = None
         if key not in kept:
-            kept[key], analysis = analyze_item(analyzer, item, request)
-            if place is not None and analysis is not None:
-                write_file(place, dump_json(analysis_to_json(analysis)))
+            kept[key], analysis = analyze_and_keep(analyzer, item, request, place)
             append_row(out, kept[key], columns)
             fresh += 1
         left = (time.monotonic() - begun) / fresh * (todo - fresh) if fresh else math.nan
@@ -345,11 +387,14 @@ def fill_table(analyzer: Analyzer, items: Sequence[BatchItem], out: Path, reques
     write_file(out, write_table([*others.values(), *(kept[key] for key in dict.fromkeys(asked))], columns))  # in the list's order
 
 
+def write_row(row: Row, columns: Sequence[str]) -> str:
+    return write_table([row], columns)[len(write_table([], columns)) :]
+
+
 def append_row(out: Path, row: Row, columns: Sequence[str]) -> None:
-    text = write_table([row], columns).partition("\n")[2]
     try:
         with out.open("a", encoding="utf-8", newline="") as file:
-            file.write(text)
+            file.write(write_row(row, columns))
     except OSError as error:
         raise DataError(f"Can't write {out}: {error.strerror}. The rows before it are there.") from error
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from mmer import __version__
-from mmer.errors import MmerError
+from mmer.bugs import catch_bugs
+from mmer.errors import Bug, MmerError
+from mmer.streams import keep_working
 
 COMMANDS = {
     "analyze": "what the fusion models say about a clip, and why",
@@ -27,24 +28,31 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code: 0, 2 for input that can't be used, 1 when `doctor` finds something essential missing, 130 when interrupted."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    """Exit code: 0; 2 for input that can't be used; 1 for a bug, or when `doctor` misses something essential; 130 when interrupted.
+
+    Output that nobody reads any more (`mmer doctor | head -1`) doesn't stop the work; what a full disk did not take is said.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    with keep_working() as output:
+        code = run_to_the_end(arguments)
+        sys.stdout.flush()
+        if output is not None and output.failed:
+            print(f"mmer: Standard output can't be written: {output.reason}. What was printed is not whole.", file=sys.stderr)
+            return code or 2
+        return code
+
+
+def run_to_the_end(arguments: Sequence[str]) -> int:
+    """The command's exit code; whatever it raises is one sentence on standard error."""
     chosen = build_parser().parse_args(arguments[:1])
     try:
-        code = run_command(chosen.command, arguments[1:])
-        sys.stdout.flush()
-        return code
+        return catch_bugs(lambda: run_command(chosen.command, arguments[1:]))
     except MmerError as error:
         print(f"mmer: {error}", file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, Bug) else 2
     except KeyboardInterrupt:
         print("mmer: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output went away: `mmer doctor | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def build_parser() -> argparse.ArgumentParser:

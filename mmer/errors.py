@@ -42,3 +42,7 @@ class DataError(MmerError):
 
 class Cancelled(MmerError):
     """The person stopped the work."""
+
+
+class Bug(MmerError):
+    """A mistake of ours, caught by the last net (`bugs.catch_bugs`). The message names the file that holds the traceback."""

@@ -10,17 +10,19 @@ import binascii
 import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from mmer.errors import DataError
-from mmer.files import replace_file
+from mmer.files import open_new
 from mmer.results import Analysis, Clip, Coattention, Prediction
+from mmer.streams import open_output
 
 FORMAT = "mmer-analysis"
 VERSION = 1
@@ -28,6 +30,7 @@ ADDED = frozenset(["parent", "runs", "rate"])  # keys that files of the first re
 LIST_LIMIT = 10_000  # arrays with more numbers are written as base64
 ENVELOPE_POINTS = 2000  # columns of the waveform's outline, at most
 FULL_SCALE = 32767  # of the 16-bit samples
+OUTPUT = Path("-")  # in place of a file's name: standard output
 DTYPES = ("<f2", "<f4", "<f8", "<i2", "<i4", "<i8")  # what a base64 array may hold, little endian
 
 
@@ -78,13 +81,22 @@ def read_analysis(path: Path | str, *, clip_samples: np.ndarray | None = None) -
 
 
 def write_file(path: Path | str, content: str | bytes) -> Path:
-    """Write under a temporary name, then rename: a file of this name is never half written. Raises DataError."""
+    """A file of this content, as open_file does it. Returns its path. Raises DataError."""
+    with open_file(path) as file:
+        file.write(content.encode("utf-8", errors="backslashreplace") if isinstance(content, str) else content)
+    return Path(path)
+
+
+@contextmanager
+def open_file(path: Path | str) -> Iterator[BinaryIO]:
+    """Written under a temporary name, then renamed: a file of this name is never half written. `-` is standard output. Raises DataError."""
     path = Path(path)
     try:
-        replace_file(path, content.encode("utf-8") if isinstance(content, str) else content)
+        with open_output() if path == OUTPUT else open_new(path) as file:
+            yield file
     except OSError as error:
-        raise DataError(f"Can't write {path}: {error.strerror}. Choose a folder that exists and can be written to.") from error
-    return path
+        reason = error.strerror or str(error)
+        raise DataError(f"Can't write {path}: {reason}. Choose a folder that exists and can be written to.") from error
 
 
 # writing

@@ -1,12 +1,15 @@
 """Batches from the shell: one row per clip, bad clips are rows, what is there is not done again, whatever ended the run before."""
 
 import csv
+import io
 import json
+import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -309,3 +312,64 @@ def test_one_process_fills_a_table(analyzer, listed, tmp_path):
     with hold_table(tmp_path / "t.csv"), pytest.raises(DataError, match="Another process is filling"):
         next(run_batch(analyzer, items, tmp_path / "t.csv", QUICK))
     assert len(list(run_batch(analyzer, items, tmp_path / "t.csv", QUICK))) == 1
+
+
+class StumblingAnalyzer:
+    """The real one, but for a mistake of ours that one clip's words bring out."""
+
+    def __init__(self, analyzer):
+        self.analyzer, self.heads = analyzer, analyzer.heads
+
+    def analyze(self, clip, *, text=None, **options):
+        if text == "ace of clubs":
+            raise KeyError("planted")
+        return self.analyzer.analyze(clip, text=text, **options)
+
+
+def test_a_bug_in_one_row_is_listed_and_the_rest_is_done(analyzer, listed, tmp_path):
+    out = tmp_path / "out.csv"
+    rows = [p.row for p in run_batch(StumblingAnalyzer(analyzer), read_items(listed), out, QUICK)]
+    assert rows[0]["error"].startswith("This is a bug in mmer") and "KeyError: 'planted'" in rows[0]["error"]
+    Path(re.search(r"file (\S+),", rows[0]["error"])[1]).unlink()
+    assert not rows[1].get("error")
+    assert rows[1]["verdict"] in EMOTIONS and [row["path"] for row in read_rows(out)] == [item.name for item in read_items(listed)]
+    again = [p.analysis is not None for p in run_batch(analyzer, read_items(listed), out, QUICK)]
+    assert again[:2] == [True, False], "what met a bug is tried again"
+
+
+def test_a_bug_in_a_row_ends_the_command_with_1(listed, heads_folder, tmp_path):
+    code = (
+        "import sys, mmer.cli, mmer.pipeline as p; first = p.Analyzer.analyze\n"
+        "def stumble(self, clip, *, text=None, **options):\n"
+        "    if text == 'ace of clubs': raise KeyError('planted')\n"
+        "    return first(self, clip, text=text, **options)\n"
+        "p.Analyzer.analyze = stumble; sys.exit(mmer.cli.main(sys.argv[1:]))"
+    )
+    out = tmp_path / "out.csv"
+    options = ["--out", out, "--heads", heads_folder, "--head", "late-fs", "--aligner", "none", "--quiet"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, "batch", *map(str, [listed, *options])],
+        check=False, capture_output=True, text=True, env=os.environ | {"TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, "") and "3 could not be used" in done.stdout
+    assert len(read_rows(out)) == 4 and len(list(tmp_path.glob("mmer-bug-*.txt"))) == 1
+
+
+def test_a_table_goes_to_standard_output(listed, heads_folder, tmp_path):
+    options = ["--out", "-", "--heads", heads_folder, "--head", "late-fs", "--aligner", "none", "--quiet"]
+    command = [sys.executable, "-m", "mmer", "batch", *map(str, [listed, *options])]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path)
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert done.returncode == 0 and [row["path"] for row in rows] == [item.name for item in read_items(listed)]
+    assert rows[0]["verdict"] in EMOTIONS and not list(tmp_path.glob("-*")) and not list(tmp_path.glob(".*"))
+
+
+def test_a_table_goes_into_a_pipe_and_the_pipe_stays(analyzer, listed, tmp_path):
+    pipe, got = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: got.append(pipe.read_text(encoding="utf-8")))
+    reader.start()
+    list(run_batch(analyzer, read_items(listed), pipe, QUICK))
+    reader.join(timeout=20)
+    assert [row["path"] for row in csv.DictReader(io.StringIO(got[0]))] == [item.name for item in read_items(listed)]
+    assert pipe.is_fifo() and not list(tmp_path.glob(".*.lock"))

@@ -22,7 +22,10 @@ DOCUMENTS = README + "".join(path.read_text(encoding="utf-8") for path in sorted
 # a part of the package (file or folder) imports only from lines above its own
 LAYERS = (
     {"errors", "results"},
-    {"weights", "whisper_weights", "spelling", "schema", "phrasing", "files", "calibration", "normalisation", "word_contributions"},
+    {
+        "weights", "whisper_weights", "spelling", "schema", "phrasing", "files", "streams", "bugs", "calibration", "normalisation",
+        "word_contributions",
+    },  # fmt: skip
     {"audio", "export", "novelty", "presets"},
     {"transcribe", "align", "encoders", "pooling", "fusion", "datasets", "figures", "head_config"},
     {"features", "heads", "cache", "explain"},

@@ -8,9 +8,11 @@ from mmer.commands.clip import (
     add_clip_arguments,
     check_outputs,
     parse_pronunciations,
+    print_summary,
     read_text,
     read_textgrid_text,
     tell,
+    write,
 )
 from mmer.errors import AlignmentError
 from mmer.results import Alignment, Clip, Transcript
@@ -23,12 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     check_outputs(args.clip, (args.textgrid,))
     clip, alignment = align(args)
-    print("\n".join(list_tiers(alignment)))
     if args.textgrid:
         from mmer.align.textgrid import write_textgrid
-        from mmer.export import write_file
 
-        tell(f"wrote {write_file(args.textgrid, write_textgrid(alignment, clip.duration))}", quiet=args.quiet)
+        write(args.textgrid, write_textgrid(alignment, clip.duration), quiet=args.quiet)
+    print_summary("\n".join(list_tiers(alignment)) + "\n", (args.textgrid,), quiet=args.quiet)
 
 
 def align(args: argparse.Namespace) -> tuple[Clip, Alignment]:

@@ -12,12 +12,14 @@ from mmer.commands.clip import (
     add_clip_arguments,
     check_outputs,
     parse_pronunciations,
+    print_summary,
     read_text,
     read_textgrid_text,
     tell,
+    write,
 )
 from mmer.errors import AlignmentError
-from mmer.export import analysis_to_json, dump_json, write_file
+from mmer.export import analysis_to_json, dump_json
 from mmer.results import UNIT_NAMES, Analysis
 
 if TYPE_CHECKING:
@@ -43,10 +45,14 @@ def find_heads_folder() -> Path:
 def run(args: argparse.Namespace) -> None:
     from mmer.summary import summarise
 
-    check_outputs(args.clip, (args.json, args.csv, args.textgrid, args.html))
+    outputs = (args.json, args.csv, args.textgrid, args.html)
+    check_outputs(args.clip, outputs)
     _, analysis = load_analysis(args)
-    print(summarise(analysis), end="")
     write_outputs(analysis, args)
+    print_summary(summarise(analysis), outputs, quiet=args.quiet)
+    if args.textgrid and not analysis.alignment:
+        reason = next((analysis.unavailable[u] for u in ("W", "P", "T") if u in analysis.unavailable), f"There are no {UNIT_NAMES['W']}.")
+        raise AlignmentError(f"No TextGrid was written: {reason}")
 
 
 def load_analysis(args: argparse.Namespace) -> tuple[Analyzer, Analysis]:
@@ -84,24 +90,18 @@ def locate_head(name: str, folder: Path) -> tuple[Path, str]:
 
 
 def write_outputs(analysis: Analysis, args: argparse.Namespace) -> None:
-    """The files, whole or not at all. Raises AlignmentError after the others when a TextGrid is wanted and there is no alignment."""
-    written = []
+    """The files, whole or not at all; no TextGrid where there is no alignment. Raises DataError."""
     if args.json:
-        written.append(write_file(args.json, dump_json(analysis_to_json(analysis, include_samples=args.samples))))
+        write(args.json, dump_json(analysis_to_json(analysis, include_samples=args.samples)), quiet=args.quiet)
     if args.csv:
         from mmer.segment_table import write_segment_table
 
-        written.append(write_file(args.csv, write_segment_table(analysis)))
+        write(args.csv, write_segment_table(analysis), quiet=args.quiet)
     if args.html:
         from mmer.report import report_html
 
-        written.append(write_file(args.html, report_html(analysis)))
+        write(args.html, report_html(analysis), quiet=args.quiet)
     if args.textgrid and analysis.alignment:
         from mmer.align.textgrid import write_textgrid
 
-        written.append(write_file(args.textgrid, write_textgrid(analysis.alignment, analysis.clip.duration)))
-    for path in written:
-        tell(f"wrote {path}", quiet=args.quiet)
-    if args.textgrid and not analysis.alignment:
-        reason = next((analysis.unavailable[u] for u in ("W", "P", "T") if u in analysis.unavailable), f"There are no {UNIT_NAMES['W']}.")
-        raise AlignmentError(f"No TextGrid was written: {reason}")
+        write(args.textgrid, write_textgrid(analysis.alignment, analysis.clip.duration), quiet=args.quiet)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmer.bugs import is_bug
 from mmer.commands.analyze import find_heads_folder, locate_head
-from mmer.commands.clip import check_outputs, tell
+from mmer.commands.clip import check_outputs, print_summary, tell
 from mmer.errors import DataError
+from mmer.export import OUTPUT
 from mmer.phrasing import say_time
 
 if TYPE_CHECKING:
@@ -28,11 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
     from mmer.batch import Request, read_items, run_batch, score_rows
     from mmer.datasets.reading import read_labels
 
-    if args.out.exists() and args.source.exists() and args.out.samefile(args.source):
+    if os.path.exists(args.out) and os.path.exists(args.source) and args.out.samefile(args.source):
         raise DataError(f"{args.out} is the list itself; choose another name for the table.")
     check_outputs(args.source, (args.out,))
     labels = read_labels(args.labels) if args.labels else None
@@ -51,7 +54,8 @@ def run(args: argparse.Namespace) -> None:
     except KeyboardInterrupt:
         tell(f"Stopped: {len(rows)} of {len(items)} clips are in {args.out}. The same command goes on from there.", quiet=False)
         raise
-    print(summarise_batch(rows, score_rows(rows, labels), args.out), end="")
+    print_summary(summarise_batch(rows, score_rows(rows, labels), args.out), (args.out,), quiet=args.quiet)
+    return 1 if any(is_bug(row.get("error", "")) for row in rows) else 0
 
 
 def make_folder(folder: Path | None) -> None:
@@ -87,7 +91,8 @@ def summarise_batch(rows: list[Row], scores: tuple[Score, ...], out: Path) -> st
     lost = len(rows) - len(used)
     counts = Counter(row["verdict"] for row in used)
     lines = [
-        f"{len(rows)} clips in {out}" + (f"; {lost} could not be used, see the column error" if lost else ""),
+        f"{len(rows)} clips in {'standard output' if out == OUTPUT else out}"
+        + (f"; {lost} could not be used, see the column error" if lost else ""),
         "verdicts: " + (", ".join(f"{label} {count}" for label, count in counts.most_common()) or "none"),
         f"not sure or unfamiliar: {sum(row['state'] != 'sure' for row in used)}",
     ]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mmer.errors import AlignmentError, DataError, TranscriptError
+from mmer.export import OUTPUT, write_file
 
 
 def add_clip_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,10 +62,12 @@ def parse_pronunciations(given: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return pronunciations
 
 
-def check_outputs(clip: Path, outputs: Iterable[Path | None]) -> None:
-    """Before any work: each output must have a folder and must not be the recording. Raises DataError."""
+def check_outputs(clip: Path, outputs: Sequence[Path | None]) -> None:
+    """Before any work: each output must have a folder and must not be the recording; only one may be standard output. Raises DataError."""
+    if outputs.count(OUTPUT) > 1:
+        raise DataError("Only one output can go to standard output (-); name files for the others.")
     for out in outputs:
-        if out is None:
+        if out is None or out == OUTPUT:
             continue
         if not os.path.isdir(out.parent):  # unlike Path.is_dir it takes any name, an endless one as well
             raise DataError(f"Can't write {out}: there is no folder {out.parent}. Create it first.")
@@ -72,6 +75,21 @@ def check_outputs(clip: Path, outputs: Iterable[Path | None]) -> None:
             raise DataError(f"Can't write {out}: it is a folder. Name a file in it.")
         if os.path.exists(out) and os.path.exists(clip) and out.samefile(clip):
             raise DataError(f"{out} is the recording itself; choose another name for the output.")
+
+
+def print_summary(text: str, outputs: Sequence[Path | None], *, quiet: bool) -> None:
+    """On standard output; where a file goes there (-), on standard error, so that each can be read by itself."""
+    if OUTPUT not in outputs:
+        print(text, end="")
+    elif not quiet:
+        print(text, end="", file=sys.stderr)
+
+
+def write(path: Path, content: str | bytes, *, quiet: bool) -> None:
+    """One output, whole or not at all, and a line that says so. Raises DataError."""
+    write_file(path, content)
+    if path != OUTPUT:
+        tell(f"wrote {path}", quiet=quiet)
 
 
 def tell(text: str, *, quiet: bool) -> None:

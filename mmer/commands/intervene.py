@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmer.commands.analyze import find_heads_folder, load_analysis, report
-from mmer.commands.clip import add_clip_arguments, check_outputs, tell
+from mmer.commands.clip import add_clip_arguments, check_outputs, print_summary, write
 from mmer.errors import DataError, EditError
-from mmer.export import dump_json, write_file
+from mmer.export import dump_json
 
 if TYPE_CHECKING:
     from mmer.interventions import Difference, Edit, Intervention, LeaveOneOut
@@ -68,13 +68,14 @@ def tag(flag: str, value: str) -> tuple[str, str]:
 
 
 def run(args: argparse.Namespace) -> None:
-    check_outputs(args.clip, (args.json, args.textgrid, args.wav))
+    outputs = (args.json, args.textgrid, args.wav)
+    check_outputs(args.clip, outputs)
     check_request(args)
     for flag, value in args.edits:  # a mistyped edit is found before anything is loaded
         if flag != "voice":
             parse_edit(flag, value, args)
     analyzer, analysis = load_analysis(args)
-    print((run_curve if args.leave_one_out else run_edits)(analyzer, analysis, args), end="")
+    print_summary((run_curve if args.leave_one_out else run_edits)(analyzer, analysis, args), outputs, quiet=args.quiet)
 
 
 def check_request(args: argparse.Namespace) -> None:
@@ -112,12 +113,11 @@ def run_edits(analyzer: Analyzer, analysis: Analysis, args: argparse.Namespace) 
     aligner = "sphinx" if args.aligner == "none" else args.aligner
     intervention = intervene(analyzer, analysis, edits, voices=voices, aligner=aligner, progress=report(args))
     if args.json:
-        save(args.json, dump_json(intervention_to_json(intervention, include_samples=args.samples)), args)
+        write(args.json, dump_json(intervention_to_json(intervention, include_samples=args.samples)), quiet=args.quiet)
     if args.wav:
-        from mmer.audio import write_wav
+        from mmer.audio import encode_wav
 
-        write_wav(intervention.changed.clip, args.wav)
-        tell(f"wrote {args.wav}", quiet=args.quiet)
+        write(args.wav, encode_wav(intervention.changed.clip), quiet=args.quiet)
     if args.textgrid:
         save_textgrid(intervention.changed, args)
     return summarise_intervention(intervention)
@@ -129,7 +129,7 @@ def save_textgrid(analysis: Analysis, args: argparse.Namespace) -> None:
 
     if analysis.alignment is None:
         raise AlignmentError(f"No TextGrid was written: {analysis.unavailable.get('W', 'there is no alignment.')}")
-    save(args.textgrid, write_textgrid(analysis.alignment, analysis.clip.duration), args)
+    write(args.textgrid, write_textgrid(analysis.alignment, analysis.clip.duration), quiet=args.quiet)
 
 
 def collect_edits(analyzer: Analyzer, args: argparse.Namespace) -> tuple[list[Edit], dict[str, Analysis]]:
@@ -160,13 +160,8 @@ def run_curve(analyzer: Analyzer, analysis: Analysis, args: argparse.Namespace) 
     medium = args.medium or (FIRST_MEDIUM if tier == "words" else "sound")  # the text has words alone
     result = leave_one_out(analyzer, analysis, tier=tier, medium=medium, seed=args.seed, progress=report(args))
     if args.json:
-        save(args.json, dump_json(leave_one_out_to_json(result)), args)
+        write(args.json, dump_json(leave_one_out_to_json(result)), quiet=args.quiet)
     return summarise_curve(result, emotion, analysis.best.role)
-
-
-def save(path: Path, content: str, args: argparse.Namespace) -> None:
-    write_file(path, content)
-    tell(f"wrote {path}", quiet=args.quiet)
 
 
 # what is printed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mmer.commands.clip import check_outputs, print_summary
 from mmer.commands.executor import add_executor, read_executor
 from mmer.commands.train import add_settings, read_settings
 from mmer.errors import DataError
@@ -27,6 +28,8 @@ def run(args: argparse.Namespace) -> None:
         return
     if args.workers < 0:
         raise DataError(f"--workers {args.workers}: it can't be below 0.")
+    outputs = (args.markdown,)
+    check_outputs(Path(args.data or ""), outputs)
     table = reproduce_table(
         args.table,
         read_settings(args),
@@ -34,6 +37,7 @@ def run(args: argparse.Namespace) -> None:
         only=args.only,
         workers=args.workers,
         train=read_executor(args),
+        say=lambda text: print_summary(text + "\n", outputs, quiet=False),
         markdown=args.markdown,
     )
-    print(table)
+    print_summary(table + "\n", outputs, quiet=False)

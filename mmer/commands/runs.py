@@ -81,6 +81,8 @@ def delete(args: argparse.Namespace) -> None:
 
 
 def export(args: argparse.Namespace) -> None:
+    from mmer.commands.clip import print_summary
+    from mmer.export import OUTPUT
     from mmer.training.run_list import export_run, write_events
     from mmer.training.runs import find_run
 
@@ -88,7 +90,9 @@ def export(args: argparse.Namespace) -> None:
     if args.tensorboard:
         print(f"wrote {write_events(folder, args.tensorboard)}")
     if args.out or not args.tensorboard:
-        print(f"wrote {export_run(folder, args.out or f'{folder.name}.zip')}")
+        out = args.out or Path(f"{folder.name}.zip")
+        export_run(folder, out)
+        print_summary(f"wrote {out}\n", (out,), quiet=out == OUTPUT)
 
 
 def promote(args: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mmer.export import write_file
 from mmer.head_config import HeadConfig
 from mmer.results import UNIT_NAMES
 
@@ -35,7 +36,7 @@ MISUSE = (
 
 def write_card(folder: str | Path, config: HeadConfig) -> None:
     """README.md beside config.json."""
-    (Path(folder) / "README.md").write_text(describe_head(config), "utf-8")
+    write_file(Path(folder) / "README.md", describe_head(config))
 
 
 def describe_head(config: HeadConfig) -> str:

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from mmer import __version__
 from mmer.calibration import softmax
 from mmer.errors import DataError
+from mmer.export import write_file
 from mmer.head_config import COMBINATION, HeadConfig, read_config
 from mmer.heads import CombinedHead, Head, save_combination, save_head
 from mmer.results import EMOTIONS
@@ -267,7 +268,7 @@ def new_head(out: str | Path, name: str) -> Iterator[Path]:
     try:
         place.mkdir(parents=True)
         yield place
-        (place / "README.md").write_text(describe_promoted(read_config(place)), "utf-8")
+        write_file(place / "README.md", describe_promoted(read_config(place)))
         os.rename(place, Path(out) / name)
     except OSError as error:
         raise DataError(f"Can't write the head {name} to {out}: {error.strerror or error}.") from error

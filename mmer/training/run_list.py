@@ -14,6 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from mmer.errors import DataError
+from mmer.export import open_file
 from mmer.training.learning import judge_learning
 from mmer.training.run_status import RunStatus, read_status
 from mmer.training.runs import DOCUMENTS, HEADS, LOCK, LOG, METRICS, NAME, PREDICTIONS, RunFolder, find_run, name_run
@@ -121,19 +122,12 @@ def delete_run(root: str | Path, name: str) -> None:
 
 
 def export_run(folder: RunFolder, out: str | Path) -> Path:
-    """A zip of all that was found out: documents, metrics, log, predictions, heads. No checkpoint and no lock."""
-    out = Path(out)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
+    """A zip of all that was found out: documents, metrics, log, predictions, heads. No checkpoint and no lock. Raises DataError."""
     folder.read("config")  # an experiment, not any folder
-    try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in _list_files(folder):
-                archive.write(path, f"{folder.name}/{path.relative_to(folder.path).as_posix()}")
-        os.replace(temporary, out)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise DataError(f"Can't write {out}: {error.strerror}. Choose a folder that exists and can be written to.") from error
-    return out
+    with open_file(out) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in _list_files(folder):
+            archive.write(path, f"{folder.name}/{path.relative_to(folder.path).as_posix()}")
+    return Path(out)
 
 
 def _list_files(folder: RunFolder) -> Iterator[Path]:

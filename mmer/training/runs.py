@@ -6,6 +6,7 @@ folder that can be read and gone on with.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -302,13 +303,9 @@ def _list_runs_of(predictions: pd.DataFrame) -> list[tuple[int, int]]:
 
 
 def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        frame.to_parquet(temporary, engine="pyarrow", index=False)
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise DataError(f"Can't write {path}: {error.strerror or error}.") from error
+    content = io.BytesIO()
+    frame.to_parquet(content, engine="pyarrow", index=False)
+    write_file(path, content.getvalue())
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

@@ -23,9 +23,18 @@ DOCUMENTS = README + "".join(path.read_text(encoding="utf-8") for path in sorted
 LAYERS = (
     {"errors", "results"},
     {
-        "weights", "whisper_weights", "spelling", "schema", "phrasing", "files", "streams", "bugs", "calibration", "normalisation",
+        "weights",
+        "whisper_weights",
+        "spelling",
+        "schema",
+        "phrasing",
+        "files",
+        "streams",
+        "bugs",
+        "calibration",
+        "normalisation",
         "word_contributions",
-    },  # fmt: skip
+    },
     {"audio", "export", "novelty", "presets"},
     {"transcribe", "align", "encoders", "pooling", "fusion", "datasets", "figures", "head_config"},
     {"features", "heads", "cache", "explain"},

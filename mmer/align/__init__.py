@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from mmer.align.mfa_setup import MfaSettings, choose_settings, find_paths
+from mmer.align.mfa_setup import identify as identify_mfa
 from mmer.results import Alignment, Clip, Transcript
 
 
@@ -12,24 +14,36 @@ class Aligner(Protocol):
     """Anything that finds the words of a transcript in a clip."""
 
     name: str
+    source: str  # for people: "pocketsphinx 5.0.4"
+    identity: str  # all that its results depend on beside clip and words: versions, models by their content; part of cache keys
 
     def align(self, clip: Clip, transcript: Transcript, *, pronunciations: Mapping[str, tuple[str, ...]] = ...) -> Alignment:
         """Raises AlignmentError, in words for the person, when the words can't be found in the sound."""
         ...
 
 
-def load_sphinx() -> Aligner:
-    """The embedded aligner: pocketsphinx."""
+def load_sphinx(settings: MfaSettings | None = None) -> Aligner:
+    """The embedded aligner: pocketsphinx. It has no settings."""
     from mmer.align.sphinx import SphinxAligner
 
     return SphinxAligner()
 
 
-def load_mfa() -> Aligner:
+def load_mfa(settings: MfaSettings | None = None) -> Aligner:
     """The Montreal Forced Aligner, when it is installed. Raises AlignmentError when it isn't."""
     from mmer.align.mfa import MfaAligner
+    from mmer.align.sphinx import SphinxAligner
 
-    return MfaAligner()
+    return MfaAligner(settings, judge=SphinxAligner())
 
 
-ALIGNERS: dict[str, Callable[[], Aligner]] = {"sphinx": load_sphinx, "mfa": load_mfa}
+ALIGNERS: dict[str, Callable[..., Aligner]] = {"sphinx": load_sphinx, "mfa": load_mfa}  # each takes MfaSettings, or nothing
+
+
+def identify_aligner(name: str, settings: MfaSettings | None = None) -> str:
+    """`Aligner.identity` of the aligner of that name, without loading it. Raises AlignmentError when it isn't installed."""
+    if name == "mfa":
+        return identify_mfa(find_paths(choose_settings(settings)))
+    from mmer.align.sphinx import identify
+
+    return identify()

@@ -6,6 +6,10 @@ import numpy as np
 
 from mmer.results import Alignment, Clip, Notice
 
+NO_PATH = (
+    "The words and the sound could not be matched: no way of saying these words fits the recording. "
+    "Check that the words are what is said, all of it and in this order."
+)
 HOP = 160  # samples, 10 ms
 LOUD_DB = 25.0  # a frame is loud when it lies less than this below the clip's loudest frames
 UNCOVERED_WARNING = 0.5  # share of the loud frames outside every word; at most 0.36 on 665 RAVDESS clips with their own words

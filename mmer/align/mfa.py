@@ -1,39 +1,40 @@
 """The Montreal Forced Aligner 3.x, where it is installed: it lives in an interpreter of its own (conda), so this side only talks to it.
 
 A clip goes to `mfa_worker.py`, started once in that interpreter (tens of milliseconds a clip); where that can't start, to `mfa align_one`
-(seconds); a corpus goes to `mfa align`. MFA exits happily with nonsense, so its input is guarded and its output checked here.
+(seconds). MFA exits happily with nonsense, so its input is guarded and its output checked here.
 """
 
 from __future__ import annotations
 
+import functools
 import os
-import re
-import shutil
 import subprocess
 import tempfile
 import threading
+import time
 import wave
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from mmer.align.assemble import UNKNOWN, SpokenWord, assemble_alignment, find_holders, is_silence, match_labels
-from mmer.align.fit import check_fit
-from mmer.align.phones import VOWELS, map_phone
-from mmer.align.pronounce import check_pronunciations, guess_pronunciation
+from mmer.align.fit import NO_PATH, check_fit
+from mmer.align.mfa_setup import MfaPaths, MfaSettings, check_version, choose_settings, find_interpreter, find_paths, find_version, identify
+from mmer.align.phones import map_phone, name_phones
+from mmer.align.pronounce import check_pronunciations, describe_guesses, guess_pronunciation
 from mmer.align.textgrid import read_tiers, split_interval
 from mmer.align.worker_process import WorkerProcess, last_sentence
 from mmer.errors import AlignmentError
 from mmer.results import Alignment, Clip, Notice, Segment, Transcript
 
-SUPPORTED = 3  # major version; 4.0 changes the commands
+FRAME = 0.01  # seconds, in which MFA counts
 SHORTEST = 0.1  # seconds; a file without samples aborts MFA's process
 ANSWER_SECONDS = 120.0
 COMMAND_SECONDS = 600.0
-MODEL = "english_us_arpa"
-INSTALL = "conda create -n aligner -c conda-forge montreal-forced-aligner"
+TRY_AGAIN_SECONDS = 60.0  # after which a worker that could not start is started once more
 _WORKER = Path(__file__).with_name("mfa_worker.py")
 
 
@@ -47,71 +48,71 @@ class FoundWord:
     phones: tuple[tuple[str, float, float], ...]
 
 
-@dataclass(frozen=True)
-class CorpusItem:
-    """One utterance of a corpus for `MfaAligner.align_corpus`."""
+class Judge(Protocol):
+    """A second aligner that says whether the words fit the sound: MFA's own likelihood depends on its model and knows no bound."""
 
-    key: str
-    speaker: str  # MFA adapts to each speaker, so a result depends on who shares the folder
-    clip: Clip
-    transcript: Transcript
-
-
-@dataclass(frozen=True)
-class CorpusAlignment:
-    found: Mapping[str, Alignment]  # by CorpusItem.key
-    missing: Mapping[str, str] = field(default_factory=dict)  # key -> the reason
+    def judge(self, clip: Clip, transcript: Transcript, *, pronunciations: Mapping[str, tuple[str, ...]] = ...) -> tuple[Notice, ...]: ...
 
 
 class MfaAligner:
-    """MFA behind one `align`. `program` is the path of `mfa`, default the one on the PATH; models are names MFA has downloaded, or paths.
+    """MFA behind one `align`, with a program and models as `settings` name them. `judge` is asked whether the words fit the sound.
 
     Raises AlignmentError when MFA isn't there, is not version 3, or its models aren't downloaded.
     """
 
     name = "mfa"
 
-    def __init__(self, *, program: str | Path | None = None, acoustic: str = MODEL, dictionary: str = MODEL, root: Path | None = None):
-        self.program = find_program(program)
-        root = root or Path(os.environ.get("MFA_ROOT_DIR") or Path.home() / "Documents" / "MFA")
-        self.acoustic = find_model(acoustic, root / "pretrained_models" / "acoustic", ".zip", "acoustic")
-        self.dictionary = find_model(dictionary, root / "pretrained_models" / "dictionary", ".dict", "dictionary")
+    def __init__(
+        self,
+        settings: MfaSettings | None = None,
+        *,
+        root: Path | None = None,
+        judge: Judge | None = None,
+        try_again_seconds: float = TRY_AGAIN_SECONDS,
+    ):
+        self.paths: MfaPaths = find_paths(choose_settings(settings), root=root)
         self.why_slow = ""  # why the worker could not start, when it could not
+        self._judge, self._try_again_seconds = judge, try_again_seconds
         self._phones: frozenset[str] = frozenset()
-        self._lock = threading.Lock()
-        self._worker = self._start_worker()
+        self._lock, self._starting = threading.Lock(), threading.Lock()
+        self._worker: WorkerProcess | None = None
+        self._tried = -np.inf  # when the worker was last started
+        worker = self._find_worker()
         try:
-            self.version = (self._worker.hello.get("version") if self._worker else None) or read_version(self.program)
+            self.version = (worker.hello.get("version") if worker else None) or find_version(self.paths.program)
             check_version(self.version)
         except AlignmentError:
             self.close()
             raise
-        self.source = f"mfa {self.version} {self.acoustic.stem}"
+        self.source = f"mfa {self.version} {self.paths.title}"
+
+    @functools.cached_property
+    def identity(self) -> str:
+        """What a result depends on beside clip and words, for the cache key. Raises AlignmentError as `identify` does."""
+        return identify(self.paths)
+
+    @property
+    def fast(self) -> bool:
+        """Whether clips go to a process that stays, not to `mfa align_one`."""
+        return self._worker is not None
 
     def align(self, clip: Clip, transcript: Transcript, *, pronunciations: Mapping[str, tuple[str, ...]] = {}) -> Alignment:
-        """Words, syllables and phones of `clip`. Unknown words go through letters to sound where the acoustic model speaks ARPAbet.
+        """Words, syllables and phones of `clip`. Unknown words go through letters to sound, in the acoustic model's own phones.
 
         Raises AlignmentError when there is nothing to align, MFA finds no path, or knows none of the words.
         """
         check_input(clip, transcript)
         typed = check_pronunciations(pronunciations)
-        if self._worker is not None:
-            found, likelihood = self._ask_worker(self._worker, clip, transcript, typed)
-            return build_alignment(found, clip, transcript, source=self.source, score=likelihood)
-        alignment = build_alignment(self._run_align_one(clip, transcript), clip, transcript, source=self.source)
-        return replace(alignment, notices=(*alignment.notices, *self._slow_notices(typed)))
-
-    def align_corpus(self, items: Sequence[CorpusItem]) -> CorpusAlignment:
-        """Every utterance that `mfa align` aligned, and why the others are missing: it leaves out without a word what it can't align."""
-        missing: dict[str, str] = {}
-        with tempfile.TemporaryDirectory() as folder:
-            names = _write_corpus(items, Path(folder) / "corpus", missing)
-            if names:
-                options = ["--clean", "--output_format", "short_textgrid"]
-                paths = [Path(folder) / "corpus", self.dictionary, self.acoustic, Path(folder) / "out"]
-                self._run(["align", *map(str, paths), *options], Path(folder))
-            found = _read_corpus(names, Path(folder) / "out", self.source, missing)
-        return CorpusAlignment(found, missing)
+        worker = self._find_worker()
+        if worker is not None:
+            alignment, guessed = self._ask_worker(worker, clip, transcript, typed)
+            notices = describe_guesses(guessed, ())
+        else:
+            alignment = build_alignment(self._run_align_one(clip, transcript), clip, transcript, source=self.source)
+            notices = self._slow_notices(typed)
+        if self._judge is not None:
+            notices += self._judge.judge(clip, transcript, pronunciations=typed)
+        return replace(alignment, notices=(*alignment.notices, *notices))
 
     def close(self) -> None:
         """Ends the worker's process."""
@@ -124,45 +125,62 @@ class MfaAligner:
             notices.append(Notice("alignment", "The typed pronunciations were not used: the slow command of the aligner takes none."))
         return notices
 
+    def _find_worker(self) -> WorkerProcess | None:
+        """The worker; one that could not start is started again when a while has passed."""
+        with self._starting:
+            if self._worker is None and time.monotonic() - self._tried >= self._try_again_seconds:
+                self._worker = self._start_worker()
+                self._tried = time.monotonic()
+            return self._worker
+
     def _start_worker(self) -> WorkerProcess | None:
-        interpreter = find_interpreter(self.program)
+        interpreter = find_interpreter(self.paths.program)
         if interpreter is None:
-            self.why_slow = f"The first line of {self.program} names no Python interpreter."
+            self.why_slow = f"The first line of {self.paths.program} names no Python interpreter."
             return None
-        worker = WorkerProcess([interpreter, "-u", str(_WORKER), str(self.acoustic), str(self.dictionary)])
+        worker = WorkerProcess([interpreter, "-u", str(_WORKER), str(self.paths.acoustic), str(self.paths.dictionary)])
         try:
             worker.start()
         except AlignmentError as error:
             self.why_slow = str(error)
             return None
+        self.why_slow = ""
         self._phones = frozenset(worker.hello.get("phones", ()))
         return worker
 
     def _ask_worker(
         self, worker: WorkerProcess, clip: Clip, transcript: Transcript, typed: Mapping[str, tuple[str, ...]]
-    ) -> tuple[list[FoundWord], float | None]:
+    ) -> tuple[Alignment, dict[str, str]]:
+        """The alignment, and the phones of the words whose pronunciation was guessed."""
         words = [word for _, word in transcript.spoken]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "samples.raw"
-            path.write_bytes(clip.samples.astype("<f4").tobytes())
+            path.write_bytes((round_samples(clip.samples) / 32768).astype("<f4").tobytes())
             missing = worker.ask({"op": "missing", "words": words}, seconds=ANSWER_SECONDS)["missing"]
-            request = {"op": "align", "samples": str(path), "words": words, "pronunciations": self._pronounce(missing, words, typed)}
+            chosen, guessed = self._pronounce(missing, words, typed)
+            request = {"op": "align", "samples": str(path), "words": words, "pronunciations": chosen}
             answer = worker.ask(request, seconds=ANSWER_SECONDS + clip.duration)
-        return read_answer(answer), answer.get("likelihood")
+        if answer.get("no_path"):
+            raise AlignmentError(NO_PATH)
+        score = mean_likelihood(answer.get("likelihood"), clip)
+        return build_alignment(read_answer(answer), clip, transcript, source=self.source, score=score), guessed
 
-    def _pronounce(self, missing: Sequence[str], words: Sequence[str], typed: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
-        """Dictionary lines for typed and unknown words, in the acoustic model's own phones; a model without ARPAbet gets none."""
+    def _pronounce(
+        self, missing: Sequence[str], words: Sequence[str], typed: Mapping[str, tuple[str, ...]]
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """Dictionary lines for typed and unknown words, in the acoustic model's own phones, and the phones of those that were guessed."""
         chosen = {word: typed[word] for word in words if word in typed}
-        chosen |= {word: guess_pronunciation(word) for word in missing if word not in chosen}
-        lines = {word: add_stress(phones, self._phones) for word, phones in chosen.items() if phones}
-        return {word: line for word, line in lines.items() if line}
+        guessed = {word: guess_pronunciation(word) for word in missing if word not in chosen}
+        lines = {word: name_phones(phones, self._phones) for word, phones in (chosen | guessed).items()}
+        said = {word: " ".join(phones) for word, phones in guessed.items() if lines[word]}
+        return {word: line for word, line in lines.items() if line}, said
 
     def _run_align_one(self, clip: Clip, transcript: Transcript) -> list[FoundWord]:
         with tempfile.TemporaryDirectory() as folder:
             sound, text, out = (Path(folder) / f"clip.{end}" for end in ("wav", "lab", "TextGrid"))
             write_wav(sound, clip.samples)
             text.write_text(" ".join(word for _, word in transcript.spoken), encoding="utf-8")
-            paths = [str(sound), str(text), str(self.dictionary), str(self.acoustic), str(out)]
+            paths = [str(sound), str(text), str(self.paths.dictionary), str(self.paths.acoustic), str(out)]
             self._run(["align_one", *paths, "--output_format", "short_textgrid"], Path(folder))
             if not out.is_file():
                 raise AlignmentError("The Montreal Forced Aligner ended without an alignment.")
@@ -173,7 +191,7 @@ class MfaAligner:
         with self._lock:
             try:
                 done = subprocess.run(
-                    [str(self.program), *arguments],
+                    [str(self.paths.program), *arguments],
                     env={**os.environ, "MFA_ROOT_DIR": str(folder / "root")},
                     capture_output=True,
                     encoding="utf-8",
@@ -183,61 +201,11 @@ class MfaAligner:
                 )
             except subprocess.TimeoutExpired as error:
                 raise AlignmentError(f"The Montreal Forced Aligner took longer than {COMMAND_SECONDS:.0f} s.") from error
+        if done.returncode != 0 and "AlignerError" in done.stderr:
+            raise AlignmentError(NO_PATH)
         if done.returncode != 0:
             said = last_sentence(done.stderr) or f"nothing; its process ended with {done.returncode}"
             raise AlignmentError(f"The Montreal Forced Aligner says: {said}.")
-
-
-def find_program(program: str | Path | None = None) -> Path:
-    """The path of `mfa`. Raises AlignmentError naming the command that installs it."""
-    found = shutil.which(str(program or "mfa"))
-    if found is None:
-        where = f"at {program}" if program else "on the PATH"
-        raise AlignmentError(f"The Montreal Forced Aligner is not installed: there is no program “mfa” {where}. Install it with: {INSTALL}")
-    return Path(found)
-
-
-def find_interpreter(program: Path) -> str | None:
-    """The Python that the script `mfa` names in its first line; None when it names none (a compiled launcher)."""
-    with program.open("rb") as file:
-        head = file.read(1024).decode("utf-8", errors="replace").splitlines()
-    if not head or not head[0].startswith("#!"):
-        return None
-    command = head[0][2:].strip()
-    if command.endswith("/sh") and len(head) > 1:  # pip's and conda's way around long paths: '''exec' /path/python "$0" "$@"
-        found = re.match(r"'''exec'\s+\"?([^\"]+?)\"?\s+\"\$0\"", head[1])
-        return found.group(1) if found else None
-    if command.startswith("/usr/bin/env "):
-        return shutil.which(command.split()[-1])
-    return command.split(" -")[0] if "python" in command else None
-
-
-def find_model(name: str, folder: Path, ending: str, kind: str) -> Path:
-    """The path of a model given by name or path. Raises AlignmentError naming the command that downloads it."""
-    for path in (Path(name), folder / name, folder / f"{name}{ending}"):
-        if path.exists():
-            return path
-    raise AlignmentError(f"The Montreal Forced Aligner has no {kind} model “{name}”. Download it with: mfa model download {kind} {name}")
-
-
-def read_version(program: Path) -> str:
-    """What `mfa version` prints, e.g. "3.4.3"."""
-    try:
-        done = subprocess.run([str(program), "version"], capture_output=True, encoding="utf-8", errors="replace", timeout=120, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise AlignmentError(f"The Montreal Forced Aligner at {program} does not answer “mfa version”.") from error
-    if done.returncode != 0:
-        raise AlignmentError(f"“mfa version” failed: {last_sentence(done.stderr) or done.returncode}.")
-    lines = done.stdout.split()
-    return lines[-1] if lines else ""
-
-
-def check_version(version: str) -> None:
-    major = re.match(r"v?(\d+)\.", version)
-    if major is None or int(major.group(1)) != SUPPORTED:
-        raise AlignmentError(
-            f"This is version {version or 'unknown'} of the Montreal Forced Aligner; versions {SUPPORTED}.x are supported."
-        )
 
 
 def check_input(clip: Clip, transcript: Transcript) -> None:
@@ -250,17 +218,14 @@ def check_input(clip: Clip, transcript: Transcript) -> None:
         raise AlignmentError("The recording holds samples that are not numbers, so it can't be aligned.")
 
 
-def add_stress(phones: Sequence[str], known: frozenset[str]) -> str:
-    """Phones in the names of an acoustic model that may mark stress; "" when the model doesn't speak ARPAbet."""
-    stressed = next((i for i, phone in enumerate(phones) if phone in VOWELS and phone != "AH"), None)
-    named = []
-    for i, phone in enumerate(phones):
-        digits = ("1", "0", "") if i == stressed or stressed is None else ("0", "1", "")
-        name = next((phone + digit for digit in digits if phone + digit in known), None)
-        if name is None:
-            return ""
-        named.append(name)
-    return " ".join(named)
+def mean_likelihood(total: float | None, clip: Clip) -> float | None:
+    """MFA's log likelihood of a whole clip -> the mean over its 10 ms frames, silence included; None without one."""
+    return None if total is None else total / (clip.duration / FRAME)
+
+
+def round_samples(samples: np.ndarray) -> np.ndarray:
+    """(samples,) in [-1, 1] -> int16, rounded as kalpy itself does: cut instead, one clip of ten found no path and two words moved."""
+    return np.clip(np.rint(samples.astype(np.float64) * 32768), -32768, 32767).astype("<i2")
 
 
 def read_answer(answer: Mapping) -> list[FoundWord]:
@@ -335,35 +300,4 @@ def write_wav(path: Path, samples: np.ndarray) -> None:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(16000)
-        file.writeframes(np.clip(samples * 32767, -32768, 32767).astype("<i2").tobytes())
-
-
-def _write_corpus(items: Sequence[CorpusItem], folder: Path, missing: dict[str, str]) -> dict[Path, CorpusItem]:
-    """One folder a speaker; the file that each item should come back as. What MFA would choke on goes into `missing` instead."""
-    speakers = {speaker: f"s{i:04d}" for i, speaker in enumerate(dict.fromkeys(item.speaker for item in items))}
-    names = {}
-    for i, item in enumerate(items):
-        try:
-            check_input(item.clip, item.transcript)
-        except AlignmentError as error:
-            missing[item.key] = str(error)
-            continue
-        name = Path(speakers[item.speaker]) / f"u{i:06d}"
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        write_wav(folder / name.with_suffix(".wav"), item.clip.samples)
-        (folder / name.with_suffix(".lab")).write_text(" ".join(word for _, word in item.transcript.spoken), encoding="utf-8")
-        names[name.with_suffix(".TextGrid")] = item
-    return names
-
-
-def _read_corpus(names: Mapping[Path, CorpusItem], folder: Path, source: str, missing: dict[str, str]) -> dict[str, Alignment]:
-    found = {}
-    for name, item in names.items():
-        if not (folder / name).is_file():
-            missing[item.key] = "The Montreal Forced Aligner left it out: its words and sound could not be matched."
-            continue
-        try:
-            found[item.key] = build_alignment(read_mfa_textgrid(folder / name), item.clip, item.transcript, source=source)
-        except AlignmentError as error:
-            missing[item.key] = str(error)
-    return found
+        file.writeframes(round_samples(samples).tobytes())

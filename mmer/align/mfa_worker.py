@@ -7,8 +7,10 @@ Arguments: acoustic model (folder or zip), dictionary.
     <- {"id": 1, "op": "missing", "words": ["he", "zorblatted"]}
     -> {"id": 1, "missing": ["zorblatted"]}
     <- {"id": 2, "op": "align", "samples": "x.raw", "words": [...], "pronunciations": {"zorblatted": "Z AO1 R"}}
-    -> {"id": 2, "words": [["he", 0.29, 0.34, [["HH", 0.29, 0.3], ["IY1", 0.3, 0.34]]], ...], "likelihood": -49.1}
-       or {"id": 2, "error": "Could not align the file with the current beam size"}
+    -> {"id": 2, "words": [["he", 0.29, 0.34, [["HH", 0.29, 0.3], ["IY1", 0.3, 0.34]]], ...], "likelihood": -31760.0}
+       or {"id": 2, "no_path": true}, when no way of saying the words fits; or {"id": 2, "error": "..."}
+
+The likelihood is the whole clip's total, as kalpy gives it.
 """
 
 import json
@@ -166,6 +168,8 @@ def serve(requests, answers, acoustic, dictionary):
                 answer = answer_request(models, request)
             except Exception as error:  # as above
                 answer = {"error": last_sentence(error), "kind": type(error).__name__}
+                if type(error).__name__ == "AlignerError":  # its message names options of a command that nobody here has typed
+                    answer = {"no_path": True}
             write({"id": request["id"], **answer})
 
 

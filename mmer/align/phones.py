@@ -6,8 +6,10 @@ and aspirated consonants, syllabic sonorants) and the output of g2p2; a phone th
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
+from collections.abc import Sequence
 
 VOWELS = frozenset(["AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"])
 CONSONANTS = frozenset(
@@ -86,3 +88,37 @@ def map_phone(label: str) -> tuple[str, ...]:
     if label.lower() in NOT_PHONES:
         return ()
     return map_ipa(label) or ((bare.upper(),) if bare.upper() in ARPABET else ())
+
+
+def name_phones(phones: Sequence[str], known: frozenset[str]) -> str:
+    """ARPAbet phones in the names of an acoustic model: with stress ("AA1"), or in IPA ("ɑ"); "" when it has no name for one of them."""
+    stressed = next((i for i, phone in enumerate(phones) if phone in VOWELS and phone != "AH"), None)
+    stressed = next((i for i, phone in enumerate(phones) if phone in VOWELS), None) if stressed is None else stressed
+    named = [_name_phone(phone, known, stressed=i == stressed) for i, phone in enumerate(phones)]
+    return " ".join(name for name in named if name) if all(named) else ""
+
+
+def _name_phone(phone: str, known: frozenset[str], *, stressed: bool) -> str | None:
+    marked = next((phone + digit for digit in (("1", "0", "") if stressed else ("0", "1", "")) if phone + digit in known), None)
+    if marked is not None:
+        return marked
+    names = _list_names(known)
+    if phone == "AH" and not stressed and "ə" in known:
+        return "ə"
+    return names.get(phone) or names.get(_NEAREST.get(phone, ""))
+
+
+_NEAREST = {"AO": "AA", "AA": "AO"}  # accents in which they are one
+_USUAL = ("ɑ", "ɐ")  # before others of the same ARPAbet phone in the table
+
+
+@functools.lru_cache(maxsize=8)
+def _list_names(known: frozenset[str]) -> dict[str, str]:
+    """ARPAbet phone -> the plainest IPA phone of a model that stands for it alone."""
+    order = {symbol: i for i, symbol in enumerate((*_USUAL, *(s for s in IPA if s not in _USUAL)))}
+    names: dict[str, str] = {}
+    for label in sorted(known, key=lambda label: (order.get(label, len(order)), len(label), label)):
+        phones = map_ipa(label)
+        if len(phones) == 1 and label.lower() not in NOT_PHONES:
+            names.setdefault(phones[0], label)
+    return names

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mmer.align.phones import ARPABET, map_ipa, strip_stress
 from mmer.errors import AlignmentError
+from mmer.results import Notice
 
 MAX_PHONES = 100  # of one word
 
@@ -43,6 +44,18 @@ def guess_pronunciation(word: str) -> tuple[str, ...]:
     if not letters:
         return ()
     return restore_r(letters, map_ipa(_load_model().phonemize(letters)))
+
+
+def describe_guesses(guessed: Mapping[str, str], silent: Sequence[str]) -> list[Notice]:
+    """What the person should know: words pronounced by their spelling (word -> phones), and words that can't be said in English."""
+    notices = []
+    if guessed:
+        said = "; ".join(f"“{word}” as {phones}" for word, phones in list(guessed.items())[:5])
+        more = f" and {len(guessed) - 5} more" if len(guessed) > 5 else ""
+        notices.append(Notice("alignment", f"Not in the dictionary, so pronounced by their spelling: {said}{more}.", "info"))
+    if silent:
+        notices.append(Notice("alignment", f"Left out of the alignment, no English pronunciation: {', '.join(silent[:5])}."))
+    return notices
 
 
 def restore_r(letters: str, phones: tuple[str, ...]) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from importlib.metadata import version
 import numpy as np
 
 from mmer.align.assemble import SpokenWord, assemble_alignment
-from mmer.align.fit import check_fit
-from mmer.align.pronounce import check_pronunciations, guess_pronunciation
+from mmer.align.fit import NO_PATH, check_fit
+from mmer.align.pronounce import check_pronunciations, describe_guesses, guess_pronunciation
 from mmer.errors import AlignmentError
 from mmer.results import Alignment, Clip, Notice, Segment, Transcript
 
@@ -21,10 +21,6 @@ QUIET_PEAK = 0.1  # below it a clip is scaled up, so that 16 bit samples keep it
 NOISE = 2.0  # of 32768: digital silence has no logarithm
 BYTES_PER_SECOND = 32000
 PIECE_MIN, PIECE_MAX = 10.0, 25.0  # seconds; a longer clip is cut at its widest pause in this range
-NO_PATH = (
-    "The words and the sound could not be matched: no way of saying these words fits the recording. "
-    "Check that the words are what is said, all of it and in this order."
-)
 
 WARNING_SCORE = -30.0
 """Mean acoustic score per frame below which the words are said not to fit. Set on all 672 RAVDESS clips by
@@ -57,7 +53,7 @@ class SphinxAligner:
     def __init__(self, *, most_added: int = MOST_ADDED):
         self._lock, self._most_added = threading.Lock(), most_added
         self._start_decoder()
-        self.source = f"pocketsphinx {version('pocketsphinx')}"
+        self.source = self.identity = identify()
 
     def _start_decoder(self) -> None:
         from pocketsphinx import Decoder
@@ -84,6 +80,14 @@ class SphinxAligner:
         notices += [*lost, *check_score(alignment.score), *check_fit(clip, alignment)]
         return replace(alignment, notices=tuple(notices))
 
+    def judge(self, clip: Clip, transcript: Transcript, *, pronunciations: Mapping[str, tuple[str, ...]] = {}) -> tuple[Notice, ...]:
+        """Whether the words fit the sound, for an aligner whose own score has no known bound: a warning, or nothing."""
+        try:
+            alignment = self.align(clip, transcript, pronunciations=pronunciations)
+        except AlignmentError as error:
+            return (Notice("alignment", f"The built-in aligner, asked whether the words fit, says: {error}"),)
+        return tuple(check_score(alignment.score))
+
     def _look_up(self, transcript: Transcript, typed: Mapping[str, tuple[str, ...]]) -> tuple[list[tuple[int, str]], list[Notice]]:
         """(written word, name in the decoder's dictionary) of every spoken word that can be pronounced, and what the person should know."""
         entries: list[tuple[int, str]] = []
@@ -104,7 +108,7 @@ class SphinxAligner:
                 silent.append(word)
         if not entries:
             raise AlignmentError(f"None of the words can be pronounced in English ({', '.join(silent[:5])}), so they can't be aligned.")
-        return entries, _dictionary_notices({w: p for w, p in guessed.items() if p}, silent)
+        return entries, describe_guesses({w: p for w, p in guessed.items() if p}, silent)
 
     def _add_word(self, phones: Sequence[str]) -> str:
         """A name that is its own pronunciation, so that what one visitor typed for a word never reaches another's."""
@@ -171,6 +175,11 @@ class SphinxAligner:
             self._decoder.process_raw(pcm, full_utt=True)
         finally:
             self._decoder.end_utt()  # else the decoder is stuck and every later alignment fails
+
+
+def identify() -> str:
+    """What a result depends on beside clip and words: the program's version, whose wheel holds model and dictionary."""
+    return f"pocketsphinx {version('pocketsphinx')}"
 
 
 @dataclass(frozen=True)
@@ -244,14 +253,3 @@ def _seconds(frames: int) -> float:
 
 def _is_filler(name: str) -> bool:
     return name.startswith(("<", "[", "++"))
-
-
-def _dictionary_notices(guessed: Mapping[str, str], silent: Sequence[str]) -> list[Notice]:
-    notices = []
-    if guessed:
-        said = "; ".join(f"“{word}” as {phones}" for word, phones in list(guessed.items())[:5])
-        more = f" and {len(guessed) - 5} more" if len(guessed) > 5 else ""
-        notices.append(Notice("alignment", f"Not in the dictionary, so pronounced by their spelling: {said}{more}.", "info"))
-    if silent:
-        notices.append(Notice("alignment", f"Left out of the alignment, no English pronunciation: {', '.join(silent[:5])}."))
-    return notices

@@ -1,25 +1,19 @@
 """MFA's client: its readers against real samples, the rest against a stand-in `mfa` whose interpreter has a stand-in `kalpy`."""
 
-import os
 import shutil
 import sys
+import wave
 
 import numpy as np
 import pytest
 from align_cases import SAMPLES, load_speech, make_clip, make_transcript, read_transcriptions
-from fake_kalpy import write_kalpy, write_models
+from fake_kalpy import IPA_DICTIONARY, IPA_PHONES, write_kalpy, write_models
 
-from mmer.align.mfa import (
-    CorpusItem,
-    MfaAligner,
-    add_stress,
-    build_alignment,
-    check_version,
-    find_interpreter,
-    find_program,
-    read_mfa_textgrid,
-)
+from mmer.align.fit import NO_PATH
+from mmer.align.mfa import MfaAligner, build_alignment, mean_likelihood, read_mfa_textgrid, round_samples, write_wav
+from mmer.align.mfa_setup import MfaSettings
 from mmer.errors import AlignmentError
+from mmer.results import Notice
 
 SENTENCE = "He was not an ill disposed young man."
 YOUNG_MAN = "librivox/sense_and_sensibility_01_austen_64kb-0880.wav"
@@ -38,13 +32,6 @@ elif command == "align_one":
     if "mismatch" in words:
         sys.exit((samples / "align_one.mismatch.stderr.txt").read_text())
     shutil.copy(samples / ("align_one.all_oov.TextGrid" if "zorblatt" in words else "align_one.short.TextGrid"), out)
-elif command == "align":
-    corpus, dictionary, acoustic, out = map(pathlib.Path, arguments[:4])
-    for text in corpus.glob("*/*.lab"):
-        if "mismatch" not in text.read_text():
-            folder = out / text.parent.name
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copy(samples / "align.short.TextGrid", folder / (text.stem + ".TextGrid"))
 else:
     sys.exit("Error: No such command.")
 """
@@ -55,7 +42,7 @@ def install(tmp_path):
     """A folder with `mfa` and models; with or without kalpy in the interpreter that `mfa` names."""
     aligners = []
 
-    def install_mfa(*, version="3.4.3", kalpy=True):
+    def install_mfa(*, version="3.4.3", kalpy=True, model="english_us_arpa", judge=None, **models):
         packages = tmp_path / "packages"
         if kalpy:
             write_kalpy(packages)
@@ -65,8 +52,9 @@ def install(tmp_path):
         program.write_text(PROGRAM.format(interpreter=interpreter, version=version, samples=str(SAMPLES), tests=str(tmp_path)))
         for path in (interpreter, program):
             path.chmod(0o755)
-        write_models(tmp_path / "models")
-        aligner = MfaAligner(program=program, root=tmp_path / "models")
+        write_models(tmp_path / "models", name=model, **models)
+        settings = MfaSettings(str(program), model)
+        aligner = MfaAligner(settings, root=tmp_path / "models", judge=judge, try_again_seconds=0.0)
         aligners.append(aligner)
         return aligner
 
@@ -83,7 +71,8 @@ def test_worker_aligns_a_clip(install):
     assert [(w.label, w.word) for w in alignment.words] == [("There's", 0), ("young", 1), ("he", 3)]
     assert [p.label for p in alignment.phones] == ["DH", "EH", "R", "Z", "Y", "AH", "NG", "IY"]
     assert [s.label for s in alignment.syllables] == ["DH EH R Z", "Y AH NG", "IY"]  # the clitic belongs to its word's syllable
-    assert alignment.source == "mfa 3.4.3 english_us_arpa" and alignment.score == -49.0
+    assert alignment.source == "mfa 3.4.3 english_us_arpa" and aligner.fast
+    assert alignment.score == pytest.approx(-106.0)  # per 10 ms: the clip's total divided by its frames
 
 
 def test_unknown_words_get_letters_to_sound_and_typed_pronunciations_win(install):
@@ -91,8 +80,57 @@ def test_unknown_words_get_letters_to_sound_and_typed_pronunciations_win(install
     clip = make_clip(np.random.default_rng(0).normal(0, 0.1, 32000))
     guessed = aligner.align(clip, make_transcript("he man"))
     assert [p.label for p in guessed.phones] == ["IY", "M", "AE", "N"]
+    assert [(n.text, n.level) for n in guessed.notices if "spelling" in n.text] == [
+        ("Not in the dictionary, so pronounced by their spelling: “man” as M AE N.", "info")
+    ]
     typed = aligner.align(clip, make_transcript("he man"), pronunciations={"he": ("HH", "AA")})
     assert [p.label for p in typed.phones] == ["HH", "AA", "M", "AE", "N"]
+
+
+def test_an_ipa_model_takes_guessed_and_typed_pronunciations_too(install):
+    aligner = install(model="english_mfa", phones=IPA_PHONES, words=IPA_DICTIONARY)
+    clip = make_clip(np.random.default_rng(0).normal(0, 0.1, 32000))
+    alignment = aligner.align(clip, make_transcript("he man cat"), pronunciations={"cat": ("K", "AA", "T")})
+    assert [p.label for p in alignment.phones] == ["HH", "IY", "M", "AE", "N", "K", "AA", "T"]
+    assert alignment.source == "mfa 3.4.3 english_mfa"
+
+
+def test_a_poor_fit_is_said_by_the_second_aligner(install, sphinx):
+    """MFA itself takes any words; what it aligned is kept, with the warning."""
+    aligner = install(judge=sphinx)
+    right = aligner.align(load_speech(YOUNG_MAN), make_transcript(SENTENCE))
+    assert not any("fit" in n.text for n in right.notices)
+    wrong = aligner.align(load_speech(YOUNG_MAN), make_transcript("There was young man here yesterday he said"))
+    assert len(wrong.words) == 8
+    assert any(n.level == "warning" and ("fit" in n.text or "could not be matched" in n.text) for n in wrong.notices)
+
+
+def test_the_second_aligner_hears_typed_pronunciations(install):
+    class Judge:
+        def judge(self, clip, transcript, *, pronunciations):
+            return (Notice("alignment", f"asked with {pronunciations}"),)
+
+    aligner = install(judge=Judge())
+    clip = make_clip(np.random.default_rng(0).normal(0, 0.1, 32000))
+    assert "asked with {'he': ('HH', 'AA')}" in [
+        n.text for n in aligner.align(clip, make_transcript("he"), pronunciations={"he": ("HH", "AA")}).notices
+    ]
+
+
+def test_a_worker_that_could_not_start_is_started_again(install, tmp_path):
+    aligner = install(kalpy=False)
+    assert not aligner.fast and "No module named 'kalpy'" in aligner.why_slow
+    write_kalpy(tmp_path / "packages")  # somebody has mended it
+    alignment = aligner.align(make_clip(np.random.default_rng(0).normal(0, 0.1, 32000)), make_transcript("he"))
+    assert aligner.fast and aligner.why_slow == "" and not any("slow" in n.text for n in alignment.notices)
+
+
+def test_a_worker_that_could_not_start_is_not_started_at_every_clip(install, tmp_path):
+    install(kalpy=False)
+    aligner = MfaAligner(MfaSettings(str(tmp_path / "mfa")), root=tmp_path / "models", try_again_seconds=3600.0)
+    write_kalpy(tmp_path / "packages")
+    aligner.align(load_speech(YOUNG_MAN), make_transcript(SENTENCE))
+    assert not aligner.fast
 
 
 def test_a_crash_is_answered_and_the_next_clip_aligned(install):
@@ -100,8 +138,11 @@ def test_a_crash_is_answered_and_the_next_clip_aligned(install):
     clip = make_clip(np.random.default_rng(0).normal(0, 0.1, 32000))
     with pytest.raises(AlignmentError, match="ended twice without an answer"):
         aligner.align(clip, make_transcript("crash"))
-    with pytest.raises(AlignmentError, match="The aligner says: Could not align the file"):
+    with pytest.raises(AlignmentError) as refused:
         aligner.align(clip, make_transcript("mismatch"))
+    assert str(refused.value) == NO_PATH  # not kalpy's, which names options of a command that nobody typed
+    with pytest.raises(AlignmentError, match="The aligner says: Something else is wrong"):
+        aligner.align(clip, make_transcript("broken"))
     assert aligner.align(clip, make_transcript("he")).words
 
 
@@ -114,25 +155,11 @@ def test_without_kalpy_align_one_is_used(install):
     assert any("slow command" in n.text and n.level == "info" for n in alignment.notices)
     typed = aligner.align(load_speech(YOUNG_MAN), make_transcript(SENTENCE), pronunciations={"ill": ("IH", "L")})
     assert any("pronunciations were not used" in n.text for n in typed.notices)
-    with pytest.raises(AlignmentError, match="Montreal Forced Aligner says: Could not align the file with the current beam size"):
+    with pytest.raises(AlignmentError) as refused:
         aligner.align(load_speech(YOUNG_MAN), make_transcript("mismatch"))
+    assert str(refused.value) == NO_PATH
     with pytest.raises(AlignmentError, match="dictionary has none of these words"):
         aligner.align(load_speech(YOUNG_MAN), make_transcript("zorblatt zorblatt zorblatt"))
-
-
-def test_corpus_names_what_was_left_out(install):
-    clip = load_speech(YOUNG_MAN)
-    items = [
-        CorpusItem("good", "anna", clip, make_transcript(SENTENCE)),
-        CorpusItem("lost", "anna", clip, make_transcript("mismatch")),
-        CorpusItem("other", "ben", clip, make_transcript("Kids are talking")),
-        CorpusItem("empty", "ben", make_clip([]), make_transcript(SENTENCE)),
-    ]
-    result = install().align_corpus(items)
-    assert list(result.found) == ["good"] and len(result.found["good"].phones) == 25
-    assert "left it out" in result.missing["lost"]
-    assert "Word 1 of the transcript is “Kids”" in result.missing["other"]
-    assert "0 ms long" in result.missing["empty"]
 
 
 @pytest.mark.parametrize(
@@ -153,37 +180,6 @@ def test_input_that_mfa_would_die_of_never_reaches_it(install, samples, text, me
 def test_other_versions_are_refused(install, version):
     with pytest.raises(AlignmentError, match=rf"version {version} of the Montreal Forced Aligner; versions 3.x are supported"):
         install(version=version)
-
-
-def test_missing_program_and_models_name_their_command(tmp_path):
-    with pytest.raises(AlignmentError, match=r"not installed: .* conda create"):
-        find_program(tmp_path / "mfa")
-    program = tmp_path / "mfa"
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
-    with pytest.raises(AlignmentError, match="mfa model download acoustic english_us_arpa"):
-        MfaAligner(program=program, root=tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("head", "interpreter"),
-    [
-        ("#!/opt/conda/envs/aligner/bin/python3.11\nimport re\n", "/opt/conda/envs/aligner/bin/python3.11"),
-        ("#!/opt/python -s\n", "/opt/python"),
-        ("#!/bin/sh\n'''exec' \"/a long path/bin/python\" \"$0\" \"$@\"\n' '''\n", "/a long path/bin/python"),
-        ("#!/bin/sh\nexec mfa\n", None),
-        ("\x7fELF", None),
-        ("", None),
-    ],
-)
-def test_first_line_names_the_interpreter(tmp_path, head, interpreter):
-    (tmp_path / "mfa").write_text(head)
-    assert find_interpreter(tmp_path / "mfa") == interpreter
-
-
-def test_env_in_the_first_line_is_looked_up(tmp_path):
-    (tmp_path / "mfa").write_text("#!/usr/bin/env sh\n")
-    assert os.path.basename(find_interpreter(tmp_path / "mfa")) == "sh"
 
 
 @pytest.mark.parametrize("name", ["align.long.TextGrid", "align.json", "align_one.short.TextGrid", "align_one.json"])
@@ -215,12 +211,19 @@ def test_a_short_wrong_transcript_is_noticed():
     assert any("of the loud sound lies outside the words" in n.text for n in alignment.notices)
 
 
-def test_stress_is_added_as_the_model_names_its_phones():
-    known = frozenset(["Z", "AO0", "AO1", "R", "AH0", "AH1", "B"])
-    assert add_stress(["Z", "AO", "R", "B", "AH"], known) == "Z AO1 R B AH0"
-    assert add_stress(["B", "AH", "Z"], known) == "B AH1 Z"
-    assert add_stress(["B", "AH"], frozenset(["b", "ə"])) == ""
-    check_version("3.4.3")
+def test_likelihood_is_a_mean_per_frame():
+    """The real aligner gave -31,760 for a clip of 3 s."""
+    assert mean_likelihood(-31760.0, make_clip(np.zeros(3 * 16000))) == pytest.approx(-105.87, abs=0.01)
+    assert mean_likelihood(None, make_clip(np.zeros(16000))) is None
+
+
+def test_samples_are_rounded_and_bounded(tmp_path):
+    samples = np.array([0.6, -0.6, 0.4, -0.4, 12.5, 1.5, 32767.4, 32768.0, -32768.0, -40000.0]) / 32768
+    expected = [1, -1, 0, 0, 12, 2, 32767, 32767, -32768, -32768]  # halves to the even one, as kalpy's
+    assert round_samples(samples).tolist() == expected
+    write_wav(tmp_path / "a.wav", samples)
+    with wave.open(str(tmp_path / "a.wav")) as file:
+        assert np.frombuffer(file.readframes(10), "<i2").tolist() == expected
 
 
 @pytest.mark.mfa

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+PRIOR = 0.3  # deviation of the logarithm of a temperature that is known from no clip: about two thirds lie in 0.74 to 1.35
+
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Over the last axis, in float64."""
@@ -12,16 +14,27 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return z / z.sum(-1, keepdims=True)
 
 
-def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature in [0.05, 20] with the lowest negative log likelihood; logits (clips, classes), labels (clips,) int."""
+def fit_temperature(logits: np.ndarray, labels: np.ndarray, *, clips: int | None = None) -> float:
+    """The temperature in [0.05, 20] with the lowest negative log likelihood; logits (predictions, classes), labels (predictions,) int.
+
+    With `clips`, the number of different clips that the predictions are of, it is shrunk towards 1: the logarithm of the temperature has
+    a normal prior with mean 0 and deviation PRIOR, so that a few clips hardly move it and a few hundred decide. Several predictions of
+    one clip (of several runs) count as one clip. docs/metrics.md says how PRIOR was chosen.
+    """
 
     def loss(log_temperature: float) -> float:
         z = logits.astype(np.float64) / np.exp(log_temperature)
         top = z.max(1)
-        return float(np.mean(top + np.log(np.exp(z - top[:, None]).sum(1)) - z[np.arange(len(z)), labels]))
+        mean = float(np.mean(top + np.log(np.exp(z - top[:, None]).sum(1)) - z[np.arange(len(z)), labels]))
+        return mean if clips is None else mean + log_temperature**2 / (2 * PRIOR**2 * clips)
 
     found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded", options={"xatol": 1e-6})
     return float(np.exp(found.x))
+
+
+def mean_log_loss(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Mean negative log likelihood of labels (clips,) under logits (clips, classes)."""
+    return float(-np.log(softmax(logits)[np.arange(len(labels)), labels]).mean())
 
 
 def fit_margin(probabilities: np.ndarray, labels: np.ndarray, *, accuracy: float = 0.5, minimum: int = 20) -> float:

@@ -23,6 +23,7 @@ from mmer.results import EMOTIONS
 FORMAT = 1
 CONFIG = "config.json"
 COMBINATION = "combination"
+ADDED = frozenset(["measured_clips"])  # fields that the configs of the first releases lack
 ROLES = {"linear": "late", "transformer": "late", "late": "late", "coattention": "early", "concatenation": "early", COMBINATION: "combined"}
 
 
@@ -45,8 +46,9 @@ class HeadConfig:
     dropout: float = 0.2  # after each feed-forward layer while training; the paper: 0.2
     classes: tuple[str, ...] = EMOTIONS  # in the order of the logits
     members: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # combination: role -> {"name", "sha256"}
-    temperature: float = 1.0  # logits are divided by it; fitted on validation
+    temperature: float = 1.0  # logits are divided by it; fitted on clips of speakers that it never heard
     margin: float = 0.0  # below this gap between the two highest probabilities the verdict is "not sure"
+    measured_clips: int | None = None  # that temperature and margin were fitted on; None: how sure it is was never measured
     normalised: bool = False  # whether speech states are normalised with the arrays in the weight file
     novelty_threshold: float | None = None  # distance above which a clip is "unfamiliar"; None: the head has no reference
     trained_on: str = ""  # one sentence for people; "" for an untrained head, which is never sure
@@ -65,6 +67,8 @@ class HeadConfig:
             raise HeadError(f"Head {self.name} has the temperature {self.temperature}; it must be above 0.")
         if not math.isfinite(self.margin):
             raise HeadError(f"Head {self.name} has the margin {self.margin}; it must be a number.")
+        if self.measured_clips is not None and self.measured_clips < 1:
+            raise HeadError(f"Head {self.name} was measured on {self.measured_clips} clips; it must be 1 or more, or null for never.")
 
     @property
     def role(self) -> str:
@@ -145,8 +149,12 @@ def read_layer_rate(config: HeadConfig) -> float | None:
 
 
 def hash_config(config: HeadConfig) -> str:
-    """The head's identity: sha256 of its config as canonical JSON, which holds the sha256 of its weights or of its members."""
-    return hashlib.sha256(json.dumps(asdict(config), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    """The head's identity: sha256 of its config as canonical JSON, which holds the sha256 of its weights or of its members.
+
+    A field of ADDED at its default is left out, so that heads made before there was one keep their identity.
+    """
+    told = {name: value for name, value in asdict(config).items() if name not in ADDED or value}
+    return hashlib.sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def write_config(folder: Path, config: HeadConfig) -> str:

@@ -125,6 +125,7 @@ class Head:
             layer_weights=self.read_layers(output, units),
             coattention=read_maps(output),
             margin=self.config.margin if self.config.trained_on else UNTRAINED_MARGIN,
+            measured_clips=self.config.measured_clips if self.config.trained_on else None,
             novelty=self.measure_novelty(features, arrays),
             novelty_threshold=self.config.novelty_threshold,
         )
@@ -215,7 +216,11 @@ class CombinedHead:
         return self.predict_all(features)["combined"]
 
     def combine(self, early: Prediction, late: Prediction) -> Prediction:
-        """The combined prediction of two given ones; `early` may come from another head of the same classes."""
+        """The combined prediction of two given ones; `early` may come from another head of the same classes.
+
+        How sure such a pair may be was never measured.
+        """
+        own = (early.head, late.head) == (self.early.config.name, self.late.config.name)
         logits = combine(early.logits, late.logits)
         units = tuple(u for u in UNIT_NAMES if u in {*early.units, *late.units})
         nearest = late if late.novelty is not None else early
@@ -233,6 +238,7 @@ class CombinedHead:
             layer_weights={},
             members=("early", "late"),
             margin=self.config.margin if self.config.trained_on else UNTRAINED_MARGIN,
+            measured_clips=self.config.measured_clips if self.config.trained_on and own else None,
             novelty=nearest.novelty,
             novelty_threshold=nearest.novelty_threshold,
         )

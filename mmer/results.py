@@ -210,6 +210,7 @@ class Prediction:
     margin: float = 0.0  # below this gap between the two highest probabilities the verdict is "not sure"
     novelty: float | None = None  # distance to the training features; None where the head has no reference
     novelty_threshold: float | None = None
+    measured_clips: int | None = None  # of speakers it never heard, which fitted temperature and margin; None: never measured
 
     @property
     def label(self) -> str:
@@ -217,11 +218,16 @@ class Prediction:
 
     @property
     def verdict(self) -> str:
-        """ "unfamiliar" (far from the training features), "not sure" (small margin) or "sure"."""
+        """ "unfamiliar" (far from the training features), "never measured" (how sure it is), "not sure" (small margin) or "sure".
+
+        Nobody is sure without a fitted temperature and a margin above 0.
+        """
         if self.novelty is not None and self.novelty_threshold is not None and self.novelty > self.novelty_threshold:
             return "unfamiliar"
+        if self.measured_clips is None:
+            return "never measured"
         second, first = np.sort(self.probabilities)[-2:]
-        return "not sure" if first - second < self.margin else "sure"
+        return "sure" if first - second >= self.margin > 0 else "not sure"
 
 
 @dataclass(frozen=True)

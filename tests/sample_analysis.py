@@ -126,6 +126,7 @@ def make_predictions(labels: dict[str, tuple[str, ...]], random: np.random.Gener
         layer_weights={},
         members=("late", "early"),
         margin=0.1,
+        measured_clips=200,
     )
     return {"late": late, "early": early, "combined": combined}
 
@@ -150,6 +151,7 @@ def make_late(labels: dict[str, tuple[str, ...]], random: np.random.Generator) -
         branches=tuple(branches),
         layer_weights={u: make_weights(random) for u in labels},
         margin=0.15,
+        measured_clips=200,
         novelty=1.5,
         novelty_threshold=2.5,
     )
@@ -171,6 +173,7 @@ def make_early(labels: dict[str, tuple[str, ...]], random: np.random.Generator) 
         layer_weights={u: make_weights(random) for u in ("T", "F", "P")},
         coattention={u: make_coattention(u, len(labels["T"]), len(labels[u]), random) for u in ("F", "P")},
         margin=0.1,
+        measured_clips=200,
     )
 
 

@@ -15,6 +15,18 @@ def test_temperature_equals_a_grid_search():
     assert np.isclose(fit_temperature(2 * logits, labels), 2 * fit_temperature(logits, labels), rtol=1e-4)
 
 
+def test_a_temperature_is_shrunk_by_the_number_of_clips():
+    random = np.random.default_rng(1)
+    labels = random.integers(0, 4, 400)
+    logits = 6 * (np.eye(4)[labels] + random.normal(size=(400, 4)))
+    free = fit_temperature(logits, labels)
+    shrunk = [fit_temperature(logits, labels, clips=n) for n in (1, 20, 400, 100_000)]
+    assert 1 < shrunk[0] < shrunk[1] < shrunk[2] < shrunk[3] < free and shrunk[0] < 1.5 and free - shrunk[3] < 0.01
+    few = np.array([0, 1, 2, 3])
+    assert fit_temperature(3 * np.eye(4)[few], few) < 0.1  # all right: the sharper the better
+    assert 0.6 < fit_temperature(3 * np.eye(4)[few], few, clips=4) < 1
+
+
 def test_calibration_error_by_hand():
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.45, 0.55], [0.4, 0.6]])
     labels = np.array([0, 1, 1, 0])

@@ -202,6 +202,6 @@ def test_an_untrained_head_never_speaks_as_if_it_knew(analyzer, librivox_clip, r
         heads={"late-fs": blank},
     )
     analysis = blank_only.analyze(librivox_clip, text="", head="late-fs")
-    assert analysis.best.verdict == "not sure"
+    assert analysis.best.verdict == "never measured"
     assert "untrained" in analysis.heads[0].trained_on
     assert any(notice.text.startswith("Untrained: late-fs.") for notice in analysis.notices)

@@ -33,6 +33,12 @@ MISUSE = (
     "languages other than English where words are concerned",
 )
 
+FITTED = (
+    "Temperature and margin are fitted on {clips} validation clips of speakers who do not stand in training, paired with texts; the "
+    "figures of the test part are of other speakers, who fitted nothing. They hold for acted clips like these, not for other rooms or "
+    "languages."
+)
+
 
 def write_card(folder: str | Path, config: HeadConfig) -> None:
     """README.md beside config.json."""
@@ -46,7 +52,7 @@ def describe_head(config: HeadConfig) -> str:
         describe_model(config),
         _describe_data(config.training),
         _describe_figures(config.metrics),
-        describe_calibration(config),
+        describe_calibration(config, how=FITTED.format(clips=config.measured_clips) if config.measured_clips else ""),
         "## What it must not be used for\n\n" + "".join(f"- {line}\n" for line in MISUSE),
         f"## Licence\n\nThe weights are {LICENCE}, since RAVDESS and nEMO are; the code that made them is Apache-2.0.\n",
     ]
@@ -117,21 +123,29 @@ def _describe_figures(metrics: Mapping[str, Any]) -> str:
     return text
 
 
-def describe_calibration(config: HeadConfig, *, what: str = "test pairs") -> str:
+def describe_calibration(config: HeadConfig, *, what: str = "test pairs", how: str = "") -> str:
+    """The figures about how sure the head may be, with the reliability table on `what`; `how` they were found."""
     found = config.metrics.get("calibration")
     if not found:
         return ""
     text = "## Calibration\n\n"
-    rows = [(k, v) for k, v in found.items() if k != "reliability" and v is not None]
+    rows = [(k, v) for k, v in found.items() if k not in ("reliability", "never measured") and v is not None]
     if config.novelty_threshold is not None:
         rows.append(
             ("novelty threshold (99 % of the clips of a corpus that the reference lacks lie below)", round(config.novelty_threshold, 3))
         )
-    text += format_table(("", ""), rows) + f"\nReliability on {what} (highest probability against accuracy):\n\n"
+    if "never measured" in found:
+        text += f'{found["never measured"]} So its temperature is 1, and it never says "sure".\n\n'
+    elif how:
+        text += f"{how}\n\n"
+    text += format_table(("", ""), rows) if rows else ""
+    if not found.get("reliability"):
+        return text
+    text += f"\nReliability on {what} (highest probability against accuracy):\n\n"
     bins = [
         (f"{b['low']:.1f} to {b['high']:.1f}", b["clips"], f"{b['confidence']:.3f}", f"{b['accuracy']:.3f}") for b in found["reliability"]
     ]
-    return text + format_table(("confidence", "clips", "mean confidence", "accuracy"), bins)
+    return text + format_table(("confidence", "predictions", "mean confidence", "accuracy"), bins)
 
 
 def _join(found: Mapping[str, Any], name: str) -> str:

@@ -153,8 +153,8 @@ def extract_parts(
 def write_trained(out: Path, name: str, trained: TrainedRun, corpora: DemoCorpora) -> str:
     """Calibrates, measures and saves a head with its card; returns its sha256."""
     outputs = predict_examples(trained.model, trained.reader, trained.validation)
-    calibration = calibrate(outputs)
     training = corpora.training
+    calibration = calibrate(outputs, clips=len(training.validation_speech))
     if trained.normalisation is None:
         raise ValueError("a head without speech has no normalisation and nothing to be familiar with")
     novelty, threshold = fit_familiarity(corpora.cache, training.speech, training.validation_speech, trained.normalisation)
@@ -164,6 +164,7 @@ def write_trained(out: Path, name: str, trained: TrainedRun, corpora: DemoCorpor
         title=DEMO_TITLES[name],
         temperature=calibration.temperature,
         margin=calibration.margin,
+        measured_clips=calibration.clips,
         novelty_threshold=threshold,
         trained_on=describe_training(corpora),
         licence=LICENCE,
@@ -189,7 +190,7 @@ def write_combination(out: Path, corpora: DemoCorpora, *, run: Path) -> str:
     """The combination of late-fs and coattention-fp in `out`, with a temperature and a margin of its own."""
     late, early = Head.load(out / "late-fs"), Head.load(out / "coattention-fp")
     mix = pair_validation(corpora)
-    calibration = calibrate(combine_outputs(late, early, mix, corpora.cache))
+    calibration = calibrate(combine_outputs(late, early, mix, corpora.cache), clips=len(corpora.training.validation_speech))
     own = [s for s in corpora.test.speech if s.own_text]
     tests = [t for items in corpora.test.texts.values() for t in items]
     pairs = draw_pairs(corpora.test.speech, tests, tuple(UNIT_NAMES), seed=0)
@@ -207,6 +208,7 @@ def write_combination(out: Path, corpora: DemoCorpora, *, run: Path) -> str:
         title=DEMO_TITLES["combined"],
         temperature=calibration.temperature,
         margin=calibration.margin,
+        measured_clips=calibration.clips,
         trained_on=late.config.trained_on,
         licence=LICENCE,
         caveat=late.config.caveat,

@@ -17,7 +17,8 @@ from mmer.training.metrics import count_confusions, measure_reliability, measure
 from mmer.training.pairing import Example, SpeechItem, TextItem, show_alone
 
 NOVELTY_SHARE = 0.99  # of the clips that shall be familiar
-UNSURE_ACCURACY = 0.5  # below the margin fewer verdicts than this are right on validation
+UNSURE_ACCURACY = 0.5  # below the margin fewer verdicts than this are right
+MIN_CLIPS = 100  # of speakers never heard; fewer can't tell how sure a head may be (docs/metrics.md)
 
 
 @dataclass(frozen=True)
@@ -34,16 +35,22 @@ class Calibration:
     margin: float
     ece: float  # on validation, after the temperature
     ece_before: float  # with a temperature of 1
+    clips: int | None  # of speakers never heard that both were fitted on; None: too few, so it was never measured
 
 
-def calibrate(outputs: Outputs) -> Calibration:
-    """Temperature and margin fitted on validation outputs."""
-    temperature = fit_temperature(outputs.logits, outputs.labels)
+def calibrate(outputs: Outputs, *, clips: int) -> Calibration:
+    """Temperature and margin fitted on outputs for so many validation clips, whose speakers must not stand in training too.
+
+    Fewer than MIN_CLIPS measure nothing: the temperature is 1, the margin 0.
+    """
+    if clips < MIN_CLIPS:
+        found = ece(softmax(outputs.logits.astype(np.float64)), outputs.labels)
+        return Calibration(1.0, 0.0, found, found, None)
+    temperature = fit_temperature(outputs.logits, outputs.labels, clips=clips)
     probabilities = softmax(outputs.logits / temperature)
     margin = fit_margin(probabilities, outputs.labels, accuracy=UNSURE_ACCURACY)
-    return Calibration(
-        temperature, margin, ece(probabilities, outputs.labels), ece(softmax(outputs.logits.astype(np.float64)), outputs.labels)
-    )
+    before, after = ece(softmax(outputs.logits.astype(np.float64)), outputs.labels), ece(probabilities, outputs.labels)
+    return Calibration(temperature, margin, after, before, clips)
 
 
 def fit_familiarity(
@@ -161,6 +168,7 @@ def describe_calibration(calibration: Calibration, outputs: Outputs) -> dict[str
     return {
         "temperature": round(calibration.temperature, 4),
         "margin": round(calibration.margin, 4),
+        "clips": calibration.clips,
         "ece validation, temperature 1": round(calibration.ece_before, 4),
         "ece validation": round(calibration.ece, 4),
         "ece test": round(ece(probabilities, outputs.labels), 4),

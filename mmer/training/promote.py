@@ -1,10 +1,10 @@
-"""One run of an experiment -> a head in pretrained/, calibrated on that run's own validation part, with a model card."""
+"""One run of an experiment -> a head in pretrained/, calibrated on all runs' test predictions, with a model card."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,14 +21,13 @@ from mmer.errors import DataError
 from mmer.export import write_file
 from mmer.head_config import COMBINATION, HeadConfig, read_config
 from mmer.heads import CombinedHead, Head, save_combination, save_head
-from mmer.results import EMOTIONS
+from mmer.training.confidence import measure_confidence, read_outputs
 from mmer.training.engine import Outputs
-from mmer.training.evaluate import calibrate, describe_calibration
 from mmer.training.experiment import Experiment
 from mmer.training.metrics import count_confusions, measure_macro_f1, measure_ua, measure_wa
 from mmer.training.run_card import LICENCES, describe_promoted
 from mmer.training.runs import NAME, RunFolder
-from mmer.training.scores import LOGITS, combine_predictions, select_part, summarise
+from mmer.training.scores import combine_predictions, select_part, summarise
 
 Run = tuple[int, int]  # fold and repetition, from 0
 ACTED = ("ravdess", "nemo", "tess", "iemocap")
@@ -53,7 +52,7 @@ def promote_run(
     run = choose_run(read_losses(folder), fold, repetition, of=folder.name)
     head = Head.load(folder.place_head(*run))
     told = describe_training([folder], run, chosen=fold is None or repetition is None)
-    config = finish_config(head.config, name, folder.read_predictions(), told, licence=licence)
+    config = finish_config(head.config, name, folder.read_predictions(), folder.read("splits"), told, licence=licence)
     half = is_half(folder.place_head(*run), head.config)
     with new_head(out, name) as place:
         save_head(place, config, head.model, normalisation=head.normalisation, novelty=head.novelty, half=half)
@@ -102,7 +101,7 @@ def promote_combination(
     base = HeadConfig(name, title, COMBINATION, units, members["early"].config.preset, version=__version__)
     CombinedHead(base, early=members["early"], late=members["late"])  # says if the two don't fit
     told = describe_training([early, late], run, chosen=fold is None or repetition is None)
-    config = finish_config(base, name, predictions, told, licence=licence)
+    config = finish_config(base, name, predictions, early.read("splits"), told, licence=licence)
     with new_head(out, name) as place:
         save_combination(place, config, early=members["early"], late=members["late"])
     return Path(out) / name
@@ -154,18 +153,27 @@ def is_half(place: Path, config: HeadConfig) -> bool:
 # What the head says of itself
 
 
-def finish_config(config: HeadConfig, name: str, predictions: pd.DataFrame, told: Mapping[str, Any], *, licence: str) -> HeadConfig:
-    """The config with the run's calibration, figures and origin."""
+def finish_config(
+    config: HeadConfig,
+    name: str,
+    predictions: pd.DataFrame,
+    splits: Sequence[Mapping[str, Any]],
+    told: Mapping[str, Any],
+    *,
+    licence: str,
+) -> HeadConfig:
+    """The config with the run's figures and origin, and how sure it may be, which all runs of the experiment tell."""
     own = predictions[(predictions["fold"] == told["fold"]) & (predictions["repetition"] == told["repetition"])]
-    validation, test = (read_outputs(select_part(own, part)) for part in ("validation", "test"))
-    calibration = calibrate(validation)
+    test = read_outputs(select_part(own))
+    confidence = measure_confidence(predictions, splits)
     data = told["data name"]
     return replace(
         config,
         name=name,
         title=f"{config.title}, fold {told['fold'] + 1} of {' and '.join(told['experiments'])}",
-        temperature=calibration.temperature,
-        margin=calibration.margin,
+        temperature=confidence.temperature,
+        margin=confidence.margin,
+        measured_clips=confidence.clips,
         trained_on=f"{told['training utterances']} utterances of {data}, without the speakers {', '.join(told['test speakers'])}.",
         licence=licence or LICENCES.get(data, ""),
         caveat=CAVEAT_ACTED if data in ACTED else CAVEAT_ALONE.format(data=data),
@@ -173,15 +181,9 @@ def finish_config(config: HeadConfig, name: str, predictions: pd.DataFrame, told
         metrics={
             "run": measure_test(test, select_part(own, "test")),
             "experiment": summarise_experiment(predictions),
-            "calibration": describe_calibration(calibration, test),
+            "calibration": confidence.figures,
         },
     )
-
-
-def read_outputs(rows: pd.DataFrame) -> Outputs:
-    """Labels and logits of a predictions frame, in its order."""
-    labels = np.array([EMOTIONS.index(label) for label in rows["label"].astype(str)], dtype=np.int64)
-    return Outputs(labels, rows[LOGITS].to_numpy(np.float32))
 
 
 def measure_test(outputs: Outputs, rows: pd.DataFrame) -> dict[str, Any]:

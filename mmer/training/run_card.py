@@ -20,6 +20,12 @@ HUB_LICENCES = {
     "MIT": "mit",
 }
 
+CROSS_FITTED = (
+    "Temperature and margin are fitted on the test predictions of all runs of the experiment, each on speakers that its run had never "
+    "heard, and shrunk towards a temperature of 1 by the number of clips. The figures below judge them, so they are cross-fitted: each "
+    "fold's clips by the temperature and margin of the other folds. They hold for clips like these, not for other rooms or languages."
+)
+
 
 def describe_promoted(config: HeadConfig) -> str:
     """The card of a head that was a run of an experiment, with the hub's metadata."""
@@ -31,7 +37,7 @@ def describe_promoted(config: HeadConfig) -> str:
         describe_model(config, command="runs promote"),
         _describe_experiments(config.training),
         _describe_scores(config.metrics, config.training),
-        describe_calibration(config, what="the test part"),
+        describe_calibration(config, what="the test parts", how=CROSS_FITTED),
         "## What it must not be used for\n\n" + "".join(f"- {line}\n" for line in MISUSE if "commercial" not in line),
         f"## Licence\n\nOf the weights: {licence}. The code that made them is Apache-2.0.\n",
     ]

@@ -18,13 +18,13 @@ from mmer.training.scores import summarise
 SPEAKERS, PER_SPEAKER = 4, 16
 
 
-def plant_dataset(path, name="ravdess"):
+def plant_dataset(path, name="ravdess", *, per_speaker=PER_SPEAKER):
     return Dataset(
         name,
         tuple(
             Utterance(path / f"{s}-{i}.wav", f"word {i}", EMOTIONS[i % 4], f"actor{s}", extra={"gender": "fm"[s % 2]}, name=f"actor{s}-{i}")
             for s in range(SPEAKERS)
-            for i in range(PER_SPEAKER)
+            for i in range(per_speaker)
         ),
     )
 
@@ -38,13 +38,15 @@ def plant_features(dataset, units):
     return found
 
 
-def plant_experiment(root, name="planted", *, fusion="late", units=("F", "S"), data="ravdess", half=False, steps=0, **settings):
+def plant_experiment(
+    root, name="planted", *, fusion="late", units=("F", "S"), data="ravdess", half=False, steps=0, per_speaker=PER_SPEAKER, **settings
+):
     """(folder, features): a finished experiment of 2 folds and 2 repetitions; its predictions are what its heads say.
 
     They are trained for `steps` steps on their training part, so that with some they are better than chance.
     """
     experiment = Experiment(data="data", features="cache", fusion=fusion, units=units, folds=2, repetitions=2, share=0.5, **settings)
-    dataset = plant_dataset(root, data)
+    dataset = plant_dataset(root, data, per_speaker=per_speaker)
     splits = make_splits(dataset, experiment.plan)
     reports = measure_leakages(dataset, splits)
     leakage = {"summary": summarise_leakage(reports), "reports": [r.to_json() for r in reports]}

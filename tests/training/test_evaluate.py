@@ -40,7 +40,7 @@ def test_the_saved_head_says_what_the_trained_model_said(trained, tmp_path):
 def test_figures_fill_the_card(trained, tmp_path):
     cache, _, run = trained
     speech, texts = plant_corpus(cache, seed=2)
-    calibration = calibrate(predict_examples(run.model, run.reader, run.validation))
+    calibration = calibrate(predict_examples(run.model, run.reader, run.validation), clips=len(run.validation))
     owned = tuple(replace(s, own_text=texts[s.label].key) for s in speech)
     metrics = measure_run(run, TestData(owned, {"meld": texts}), calibration)
     assert metrics["branch F"]["ua"] > 0.9 and metrics["branch F"]["corpora"].keys() == {"fake"}
@@ -79,8 +79,14 @@ def test_calibration_mends_overconfidence():
     rng = np.random.default_rng(0)
     labels = rng.integers(4, size=2000)
     logits = rng.normal(size=(2000, 4)) + 1.5 * np.eye(4)[labels]
-    found = calibrate(Outputs(labels, 6 * logits))
-    assert found.temperature > 3 and found.ece < 0.05 < found.ece_before
+    found = calibrate(Outputs(labels, 6 * logits), clips=2000)
+    assert found.temperature > 3 and found.ece < 0.05 < found.ece_before and found.clips == 2000
+
+
+def test_a_few_clips_measure_nothing():
+    labels = np.array([0, 1, 2, 3, 0])
+    found = calibrate(Outputs(labels, np.eye(4)[labels]), clips=5)  # all five right: any fit would be endlessly sure
+    assert (found.temperature, found.margin, found.clips) == (1.0, 0.0, None)
 
 
 def test_familiarity_keeps_all_but_a_hundredth_of_validation(trained):

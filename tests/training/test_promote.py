@@ -1,4 +1,4 @@
-"""A run of a planted experiment becomes a head that says what the run said, calibrated on its validation part; the hub reads its card."""
+"""A run of a planted experiment becomes a head that says what the run said, calibrated on all runs' test parts; the hub reads its card."""
 
 import json
 
@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from huggingface_hub import ModelCard
 from planted_run import plant_experiment
-from scipy.optimize import minimize_scalar
 from sklearn.metrics import recall_score
 
 from mmer.errors import DataError, HeadError
 from mmer.head_config import list_heads
 from mmer.heads import load_head
 from mmer.results import EMOTIONS
+from mmer.training.confidence import measure_confidence
 from mmer.training.promote import promote_combination, promote_run
 
 LOGITS = [f"logit.{e}" for e in EMOTIONS]
@@ -73,17 +73,25 @@ def test_it_is_the_run_with_the_lowest_validation_loss(planted, promoted):
     )
 
 
-def test_temperature_has_the_lowest_loss_on_its_validation_part(planted, promoted):
-    config = load_head(promoted).config
-    rows = rows_of(planted[0], config.training["fold"], config.training["repetition"], "validation")
-    logits, labels = rows[LOGITS].to_numpy(np.float64), [EMOTIONS.index(label) for label in rows["label"]]
+def test_confidence_is_fitted_on_the_test_predictions_of_all_runs(tmp_path):
+    folder, _ = plant_experiment(tmp_path / "runs", units=("F",), steps=8, per_speaker=28)
+    head = load_head(promote_run(folder, name="mine", out=tmp_path / "out"))
+    config, rows = head.config, folder.read_predictions()
+    found = measure_confidence(rows, folder.read("splits"))
+    assert (config.temperature, config.margin, config.measured_clips) == (found.temperature, found.margin, 4 * 28)
+    assert config.metrics["calibration"] == found.figures
+    card = (tmp_path / "out" / "mine" / "README.md").read_text("utf-8")
+    assert "cross-fitted: each fold's clips by the temperature and margin of the other folds" in card and "| ece, cross-fitted |" in card
 
-    def loss(temperature):
-        z = logits / temperature
-        return float(np.mean(np.log(np.exp(z).sum(1)) - z[np.arange(len(z)), labels]))
 
-    best = minimize_scalar(loss, bounds=(0.05, 20), method="bounded")
-    assert loss(config.temperature) == pytest.approx(best.fun, abs=1e-6) and 0.06 < config.temperature < 19
+def test_a_small_experiment_measures_no_confidence(planted, promoted):
+    head = load_head(promoted)
+    config = head.config
+    assert (config.temperature, config.margin, config.measured_clips) == (1.0, 0.0, None)
+    verdicts = {head.predict(features).verdict for features in planted[1].values()}
+    assert verdicts == {"never measured"}
+    card = (promoted / "README.md").read_text("utf-8")
+    assert "How sure it is was never measured: its runs have test predictions of 64 clips of 4 speakers" in card
 
 
 def test_the_config_tells_the_test_part_s_figures_and_no_path(planted, promoted):
@@ -113,7 +121,7 @@ def test_the_hub_reads_the_card(planted, promoted):
         "stand in the test part too",
         "learning_rate 0.001",
         "`python -m mmer runs promote`",
-        "| temperature |",
+        "## Calibration",
     ):
         assert words in card.content, words
     assert "None" not in card.content and "{" not in card.text

@@ -146,6 +146,7 @@ def predict(role, head, fusion, branches, draw, *, logits=None, coattention=None
         coattention=coattention or {},
         members=("late", "early") if role == "combined" else (),
         margin=0.15,
+        measured_clips=200,
         novelty=1.0,
         novelty_threshold=2.0,
     )

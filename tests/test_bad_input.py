@@ -152,8 +152,8 @@ def test_every_sentence_is_one_short_line():
 
 TEXTGRIDS = {  # text of the file -> what the sentence must say
     "empty": ("", "empty"),
-    "no TextGrid": ("these are notes", "cut off"),
-    "a path": ("/etc/passwd", "cut off"),
+    "no TextGrid": ("these are notes", "not a TextGrid"),
+    "a path": ("/etc/passwd", "not a TextGrid"),
     "cut off": (TIER + '2 0 1 "he" 1 2', "cut off"),
     "endless count": (GRID + "9" * 5000, "number of tiers"),
     "huge count": (GRID + "9" * 15, "number of tiers"),

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 
 from mmer.align.assemble import bare_letters, cut_syllables, find_holders, is_silence, match_labels
@@ -29,6 +30,9 @@ MAX_TEXT = 50_000  # characters of all words, as for a typed transcript
 NO_TEXTGRID = "This is not a TextGrid: it doesn't begin with the file type “ooTextFile” and the class “TextGrid”."
 HEAD = 1000  # characters of a file in which its type is looked for; comments may stand before it
 BINARY, BINARY_ADVICE = "ooBinaryFile", "is one of Praat's binary files. Save it as a text file: in Praat, Save as text file."
+OVERLAP = 1e-4  # seconds by which neighbours may overlap, since other programs round; the earlier is trimmed
+SHORTEST = 1e-6  # seconds; what is shorter has no length
+LATEST = 1e6  # seconds, eleven days: beyond it a number of seconds is none
 TOLERANCE = 0.05  # seconds that a tier may go on after the recording, for other programs' rounding
 _TOKEN = re.compile(r'"(?P<string>(?:[^"]|"")*)"|(?<!\S)<(?P<flag>\w+)>(?!\S)|(?<!\S)(?P<number>[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?!\S)')
 
@@ -117,9 +121,7 @@ def read_tiers(source: str | Path) -> tuple[Tier, ...]:
     tiers = _parse_json(text) if text.lstrip().startswith("{") else _parse_tokens(text)
     if _INVISIBLE.search("".join(label for tier in tiers for _, _, label in tier.intervals)):
         tiers = tuple(Tier(t.name, tuple((start, end, _INVISIBLE.sub("", label)) for start, end, label in t.intervals)) for t in tiers)
-    for tier in tiers:
-        _check_order(tier)
-    return tiers
+    return tuple(_trim_overlaps(tier) for tier in tiers)
 
 
 def read_text(source: str | Path) -> str:
@@ -238,24 +240,41 @@ def _parse_json(text: str) -> tuple[Tier, ...]:
         raise AlignmentError("The JSON file is not a TextGrid: it is nested too deeply.") from error
     except json.JSONDecodeError as error:
         raise AlignmentError(f"The TextGrid is broken JSON in line {error.lineno}: {error.msg}.") from error
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise AlignmentError("The JSON file is not a TextGrid: it needs “tiers”, each with “entries” of [start, end, label].") from error
 
 
-def _check_order(tier: Tier) -> None:
-    end = 0.0
-    for number, (start, stop, label) in enumerate(tier.intervals, 1):
-        if math.isfinite(start) and math.isfinite(stop) and start >= end - 1e-4 and stop - start >= 1e-6:
-            end = stop
-            continue
-        where = f"Interval {number} (“{label}”) of the tier “{tier.name}”"
-        if not (math.isfinite(start) and math.isfinite(stop)):
-            raise AlignmentError(f"{where} runs from {start} to {stop}: a time must be a number of seconds.")
-        if start < end - 1e-4:
-            raise AlignmentError(f"{where} begins at {start:.3f} s, before {end:.3f} s where the one before it ends.")
-        if stop < start or (stop - start < 1e-6 and not is_silence(label)):
-            raise AlignmentError(f"{where} has no length: it runs from {start:.3f} to {stop:.3f} s.")
-        end = stop
+def _trim_overlaps(tier: Tier) -> Tier:
+    """The tier running forward in time from 0 on: programs that round write neighbours that overlap by a little, and then the earlier ends
+    where the next begins. Raises AlignmentError for what overlaps by more, has no length or is no time.
+    """
+    _check_times(tier)
+    begins = [max(start, 0.0) for start, _, _ in tier.intervals]
+    limits = [*reversed([*accumulate(reversed(begins[1:]), min)]), math.inf]  # where the first of all that follow begins
+    trimmed = []
+    for number, ((_, stop, label), begin, limit) in enumerate(zip(tier.intervals, begins, limits), 1):
+        end = max(begin, min(stop, limit))
+        if end - begin < SHORTEST and not is_silence(label):
+            raise AlignmentError(f"{_place(tier, number)} has no length: it runs from {begin:.3f} to {end:.3f} s.")
+        trimmed.append((begin, end, label))
+    return Tier(tier.name, tuple(trimmed))
+
+
+def _check_times(tier: Tier) -> None:
+    last = 0.0
+    for number, (start, stop, _) in enumerate(tier.intervals, 1):
+        if not (abs(start) <= LATEST and abs(stop) <= LATEST):  # NaN is none of these
+            times = f"{start:g} to {stop:g}"
+            raise AlignmentError(f"{_place(tier, number)} runs from {times}: a time must be a number of seconds, at most {LATEST:,.0f}.")
+        if start < last - OVERLAP:
+            raise AlignmentError(f"{_place(tier, number)} begins at {start:.3f} s, before {last:.3f} s where the one before it ends.")
+        if stop < start:
+            raise AlignmentError(f"{_place(tier, number)} has no length: it runs from {start:.3f} to {stop:.3f} s.")
+        last = stop
+
+
+def _place(tier: Tier, number: int) -> str:
+    return f"Interval {number} (“{tier.intervals[number - 1][2][:40]}”) of the tier “{tier.name[:40]}”"
 
 
 def _find_labels(tiers: Sequence[Tier], kind: str) -> list[tuple[float, float, str]] | None:
@@ -335,8 +354,9 @@ def _check_end(segments: Sequence[Segment], duration: float | None, *, begin: fl
         last = segments[-1]
         if begin > TOLERANCE and last.end - begin <= duration + TOLERANCE:
             raise AlignmentError(
-                f"The TextGrid's times begin at {begin:.2f} s and go on to {last.end:.2f} s, but the recording lasts {duration:.2f} s: they "
-                f"count from the start of a longer recording. Shift them by -{begin:.2f} s (in Praat: Shift times by), or give the whole one."
+                f"The TextGrid's times begin at {begin:.2f} s and go on to {last.end:.2f} s, but the recording lasts {duration:.2f} s: "
+                "they count from the start of a longer recording. "
+                f"Shift them by -{begin:.2f} s (in Praat: Shift times by), or give the whole one."
             )
         raise AlignmentError(
             f"The TextGrid goes on to {last.end:.2f} s (“{last.label}”), but the recording ends at {duration:.2f} s. "

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmer.bugs import is_bug
 from mmer.commands.executor import add_executor, read_executor
 from mmer.datasets.describe import describe_dataset
 from mmer.errors import DataError
@@ -49,13 +50,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--again", action="store_true", help="try once more what could not be aligned")
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
+    """1 where a bug was met over an utterance: it is listed, and the others are done."""
+    features, units = extract(args)
+    print("\n".join(describe_features(features, units)))
+    reasons = (why for item in features.items for _, why in item.absent)
+    return 1 if any(map(is_bug, (*features.left_out, *reasons))) else 0
+
+
+def extract(args: argparse.Namespace) -> tuple[FeatureSet, tuple[str, ...]]:
+    """What the arguments ask for, and the units that were asked for. Raises DataError."""
     shard, units = parse_shard(args.shard), choose_units(args.units, audio=not args.no_audio)
     if args.workers < 0:
         raise DataError(f"--workers {args.workers}: it can't be below 0.")
     if args.executor == "ray" or args.shards is not None:
-        print("\n".join(describe_features(extract_on_ray(args, units), units)))
-        return
+        return extract_on_ray(args, units), units
     read_executor(args)
     from mmer.cache import FeatureCache
     from mmer.datasets.reading import read_dataset, read_labels
@@ -75,7 +84,7 @@ def run(args: argparse.Namespace) -> None:
         again=args.again,
         progress=make_progress(),
     )
-    print("\n".join(describe_features(features, units)))
+    return features, units
 
 
 def extract_on_ray(args: argparse.Namespace, units: Sequence[str]) -> FeatureSet:

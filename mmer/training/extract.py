@@ -14,12 +14,13 @@ import numpy as np
 
 from mmer.align import Aligner
 from mmer.align.files import read_alignment
+from mmer.bugs import catch_bugs
 from mmer.cache import FeatureCache, make_key
 from mmer.datasets.clips import load_clip
 from mmer.datasets.manifest import Dataset, Utterance
 from mmer.datasets.texts import LabelledText
 from mmer.encoders import SpeechEncoder, TextEncoder
-from mmer.errors import AlignmentError, AudioError, TranscriptError
+from mmer.errors import AlignmentError, DataError, MmerError, TranscriptError, WeightsError
 from mmer.features import FEATURES_VERSION, extract_features
 from mmer.results import ALIGNED_UNITS, EMOTIONS, SPEECH_UNITS, Alignment, Clip, Features, Segment
 from mmer.training.augment import CLEAN, Recipe, apply_recipe, draw_recipe, recipe_name
@@ -59,12 +60,12 @@ def extract_speech(
     for done, utterance in enumerate(dataset.utterances):
         progress(done, len(dataset.utterances))
         try:
-            clip = load_clip(utterance)
-        except AudioError as error:
+            keys = catch_bugs(lambda u=utterance: extract_copies(extractor, u, copies))  # type: ignore[misc]
+        except (DataError, WeightsError):  # the disk is full, or a model is not there: so it would be for all
+            raise
+        except MmerError as error:
             left_out.append(f"{utterance.path.name}: {error}")
             continue
-        recipes = [CLEAN, *(draw_recipe(np.random.default_rng([copy, int(clip.sha256[:8], 16)])) for copy in range(1, copies + 1))]
-        keys = extractor.extract(utterance, clip, recipes=recipes)
         units = tuple(u for u in cache.list_units(keys[0]) if u in SPEECH_UNITS)
         if aligner and not set(ALIGNED_UNITS) & set(units):
             unaligned.append(f"{utterance.path.name} ({utterance.label}): {cache.read_absent(keys[0])['W']}")
@@ -74,6 +75,13 @@ def extract_speech(
         items.append(SpeechItem(name, dataset.name, speaker, label, tuple(keys), units, own))
     progress(len(dataset.utterances), len(dataset.utterances))
     return SpeechExtraction(tuple(items), tuple(left_out), tuple(unaligned))
+
+
+def extract_copies(extractor: SpeechExtractor, utterance: Utterance, copies: int) -> list[str]:
+    """The keys of an utterance as it is, then of its augmented copies."""
+    clip = load_clip(utterance)
+    recipes = [CLEAN, *(draw_recipe(np.random.default_rng([copy, int(clip.sha256[:8], 16)])) for copy in range(1, copies + 1))]
+    return extractor.extract(utterance, clip, recipes=recipes)
 
 
 class SpeechExtractor:

@@ -17,12 +17,13 @@ from pathlib import Path
 import torch
 
 from mmer.align import ALIGNERS, Aligner
+from mmer.bugs import catch_bugs
 from mmer.cache import FeatureCache
 from mmer.datasets.clips import load_clip
 from mmer.datasets.folds import find_genders
 from mmer.datasets.manifest import Dataset, Utterance
 from mmer.encoders import SpeechEncoder, TextEncoder
-from mmer.errors import AudioError, DataError, TranscriptError
+from mmer.errors import Bug, DataError, MmerError, TranscriptError, WeightsError
 from mmer.presets import PRESETS, Preset
 from mmer.results import ALIGNED_UNITS, EMOTIONS, SPEECH_UNITS, UNITS
 from mmer.training.extract import SpeechExtractor, extract_texts, name_alignment, name_text
@@ -233,7 +234,7 @@ def _run(work: dict[str, list], index: FeatureIndex, order: Order, workers: int,
         with closing(run_tasks(partial(Extraction, order), tasks, workers=workers)) as answers:  # type: ignore[type-var]
             for task, answer in answers:
                 kind, what = ("texts", "texts") if isinstance(task, TextTask) else ("speech", "clips")
-                for name, record in (_describe_death(task, answer) if isinstance(answer, Death) else answer).items():
+                for name, record in (_describe_death(task, answer, order) if isinstance(answer, Death) else answer).items():
                     index.add(kind, name, record)
                 done[what] += len(task.texts) if isinstance(task, TextTask) else 1
                 progress(what, done[what], totals[what])
@@ -244,9 +245,11 @@ def _run(work: dict[str, list], index: FeatureIndex, order: Order, workers: int,
         index.save()
 
 
-def _describe_death(task: SpeechTask | TextTask, death: Death) -> dict[str, Record]:
+def _describe_death(task: SpeechTask | TextTask, death: Death, order: Order) -> dict[str, Record]:
+    """Records without an entry, so that the next extraction tries them again."""
     if isinstance(task, TextTask):
-        raise DataError(f"The text of {task.names[0]} and {len(task.texts) - 1} others can't be encoded: {death}")
+        keys = (name_text(text, order.preset.text_identity) for text in task.texts)
+        return {key: Record(name, None, None, (), {"T": str(death)}) for key, name in zip(keys, task.names)}
     return {task.identity: _fail(_name(task.utterance), str(death))}
 
 
@@ -285,10 +288,11 @@ class Extraction:
             torch.set_num_threads(threads)
 
     def extract_texts(self, task: TextTask) -> dict[str, Record]:
-        """Records by key. A text that is too long is one without an entry."""
+        """Records by key. A text that is too long, or meets a bug, is one without an entry."""
+        encoder = self.text  # what can't be loaded ends everything
         try:
-            keys = extract_texts(task.texts, self.cache, self.text, preset=self.order.preset.name, check=True)
-        except TranscriptError as error:
+            keys = catch_bugs(lambda: extract_texts(task.texts, self.cache, encoder, preset=self.order.preset.name, check=True))
+        except (TranscriptError, Bug) as error:
             if len(task.texts) == 1:
                 key = name_text(task.texts[0], self.order.preset.text_identity)
                 return {key: Record(task.names[0], None, None, (), {"T": str(error)})}
@@ -297,17 +301,24 @@ class Extraction:
         return {key: self.describe(name, key) for name, key in zip(task.names, keys)}
 
     def extract_speech(self, utterance: Utterance) -> Record:
-        name, told = _name(utterance), self.order
+        """The record of one utterance; one that can't be used, or meets a bug, has the reason, and the others go on."""
+        speech = self.speech  # what can't be loaded ends everything
         try:
-            clip = load_clip(utterance)
-        except AudioError as error:
-            return _fail(name, str(error))
+            return catch_bugs(lambda: self.extract_clip(utterance, speech))
+        except (DataError, WeightsError):  # the disk is full, or a model is not there: so it would be for all
+            raise
+        except MmerError as error:
+            return _fail(_name(utterance), str(error))
+
+    def extract_clip(self, utterance: Utterance, speech: SpeechExtractor) -> Record:
+        name, told = _name(utterance), self.order
+        clip = load_clip(utterance)
         key = None
         if not told.aligned:  # frames may be there together with aligned units
-            spoken = self.speech.name_entry(clip, spoken=name_alignment(utterance, told.aligner or ""))
-            key = spoken if self.speech.holds(spoken, told.speech_units) else None
+            spoken = speech.name_entry(clip, spoken=name_alignment(utterance, told.aligner or ""))
+            key = spoken if speech.holds(spoken, told.speech_units) else None
         if key is None:
-            (key,) = self.speech.extract(utterance, clip, units=told.speech_units, aligned=told.aligned)
+            (key,) = speech.extract(utterance, clip, units=told.speech_units, aligned=told.aligned)
         return replace(self.describe(name, key), aligner=told.name_aligner(utterance), seconds=clip.duration)
 
     def describe(self, name: str, key: str) -> Record:

@@ -200,3 +200,36 @@ def test_a_syllable_takes_the_phones_and_the_word_whose_middle_it_holds():
     alignment = read_textgrid(write_many(4, 3, seconds=1.2), duration=1.2)
     assert [s.label for s in alignment.syllables] == ["AH"] * 12
     assert [s.word for s in alignment.syllables] == [i // 3 for i in range(12)]
+
+
+def make_tier(*words):
+    head = 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0 9 <exists> 1 "IntervalTier" "words" 0 9 '
+    return head + f"{len(words)} " + " ".join(f'{start} {end} "{label}"' for start, end, label in words)
+
+
+def test_neighbours_that_overlap_by_a_rounding_are_trimmed():
+    """The earlier word ends where the next begins; the next keeps its begin."""
+    words = read_textgrid(make_tier((0.1, 0.30003, "unless"), (0.3, 2, "to")), duration=5.3).words
+    assert [(w.label, w.start, w.end) for w in words] == [("unless", 0.1, 0.3), ("to", 0.3, 2)]
+    (first, *_) = read_textgrid(make_tier((-0.00005, 0.2, "a"), (0.2, 0.4, "b"))).words
+    assert (first.start, first.end) == (0, 0.2)
+
+
+def test_a_pause_without_length_between_words_hides_no_overlap():
+    words = read_textgrid(make_tier((0, 1, "a"), (0.99995, 0.99995, ""), (0.9999, 2, "b"))).words
+    assert [(w.start, w.end) for w in words] == [(0, 0.9999), (0.9999, 2)]
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (((0, 0.3002, "a"), (0.3, 1, "b")), "Interval 2 (“b”) of the tier “words” begins at 0.300 s, before 0.300 s"),
+        (((0.3, 0.30005, "a"), (0.3, 1, "b")), "Interval 1 (“a”) of the tier “words” has no length"),
+        (((0, 2e6, "a"),), "at most 1,000,000"),
+        (((0, "9" * 400, "a"),), "at most 1,000,000"),
+    ],
+)
+def test_overlaps_that_are_no_rounding_are_refused(words, message):
+    with pytest.raises(AlignmentError) as error:
+        read_textgrid(make_tier(*words))
+    assert message in str(error.value)

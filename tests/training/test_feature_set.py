@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from mmer.errors import DataError
 from mmer.presets import PRESETS
 from mmer.results import EMOTIONS
 from mmer.training.extract import extract_speech
-from mmer.training.feature_set import extract_dataset, read_feature_set
+from mmer.training.feature_set import Extraction, Order, SpeechTask, TextTask, extract_dataset, read_feature_set
 from mmer.transcribe import read_transcript
 
 ROOT = Path(__file__).parents[2]
@@ -370,3 +371,67 @@ def test_a_folder_that_cannot_be_written(speech, tmp_path):
     (tmp_path / "features").write_text("a file")
     with pytest.raises(DataError, match="can't be written"):
         extract_dataset(read_dataset(speech), FeatureCache(tmp_path / "features"), units=("T",))
+
+
+OVERLAPPING = """File type = "ooTextFile"
+Object class = "TextGrid"
+
+0 2.9 <exists> 1 "IntervalTier" "words" 0 2.9 2 0.1 0.30003 "he" 0.3 2 "was"
+"""
+
+
+def test_words_that_overlap_by_a_rounding_keep_their_row_and_the_others(tmp_path):
+    folder = copy_speech(tmp_path / "voices", count=2)
+    path = folder / "manifest.csv"
+    first = sorted(LIBRIVOX.glob("*.wav"))[0].name
+    rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([*(row + ([""] if n else ["alignment"]) for n, row in enumerate(rows)),
+                                    ["again/" + first, "he was", "anger", "s9", "", "", "grid.TextGrid"]])  # fmt: skip
+    (folder / "again").mkdir()
+    shutil.copy(folder / first, folder / "again")
+    (folder / "grid.TextGrid").write_text(OVERLAPPING)
+    found = extract_dataset(read_dataset(folder), FeatureCache(tmp_path / "features"), units=("F", "W"), aligner=None)
+    assert len(found.items) == 3 and found.left_out == ()
+    assert "W" in found.items[2].units
+
+
+class Stumbling:
+    """Stands where the extractor stands, and holds a mistake of ours."""
+
+    def extract(self, *args, **options):
+        raise ZeroDivisionError("planted")
+
+
+def test_a_bug_over_one_utterance_is_its_reason_and_ends_nothing(speech, tmp_path):
+    extraction = Extraction(Order(tmp_path / "features", "compact", units=("F", "P")))
+    extraction.speech = Stumbling()
+    (record,) = extraction(SpeechTask(read_dataset(speech).utterances[0], "identity")).values()
+    assert record.key is None and record.absent["F"].startswith("This is a bug in mmer")
+    assert "ZeroDivisionError: planted" in record.absent["F"]
+    Path(re.search(r"file (\S+),", record.absent["F"])[1]).unlink()
+
+
+class StumblingText:
+    """The real encoder, but for a mistake of ours that one text brings out."""
+
+    def __init__(self, encoder):
+        self.encoder = encoder
+
+    def __getattr__(self, name):
+        return getattr(self.encoder, name)
+
+    def count_pieces(self, text):
+        if text == "bad":
+            raise ZeroDivisionError("planted")
+        return self.encoder.count_pieces(text)
+
+
+def test_a_bug_over_one_text_leaves_the_texts_beside_it(text_encoder, tmp_path):
+    extraction = Extraction(Order(tmp_path / "features", "compact", units=("T",)))
+    extraction.text = StumblingText(text_encoder)
+    records = extraction(TextTask(("good words", "bad", "more words"), ("a", "b", "c")))
+    assert {record.name: record.units for record in records.values()} == {"a": ("T",), "b": (), "c": ("T",)}
+    (reason,) = [record.absent["T"] for record in records.values() if record.absent]
+    assert reason.startswith("This is a bug in mmer")
+    Path(re.search(r"file (\S+),", reason)[1]).unlink()

@@ -15,12 +15,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from mmer.errors import AudioError
 from mmer.files import replace_file
+from mmer.recording_parts import Part, PartFile, find_parts
 from mmer.results import Clip, Notice
 
 SAMPLE_RATE = 16000  # Hz, of every clip after decoding
@@ -65,8 +66,7 @@ def load_audio(path: str | Path, *, name: str | None = None) -> Clip:
     name = clean_name(path.name if name is None else name)
     _check_file(path, name)
     with ExitStack() as resources:
-        stream = _open_soundfile(path, name, resources) or _open_av(path, name, resources)
-        return _finish(_collect(stream, name), name)
+        return _finish(_collect(_open_file(path, name, resources), name), name)
 
 
 def clip_from_samples(samples: np.ndarray, rate: int, *, name: str) -> Clip:
@@ -80,7 +80,7 @@ def clip_from_samples(samples: np.ndarray, rate: int, *, name: str) -> Clip:
         raise AudioError(f"{name}: samples must be numbers shaped (samples,) or (samples, channels), not {samples.dtype} {samples.shape}.")
     columns = samples[:, None] if samples.ndim == 1 else samples
     blocks = (_to_float(columns[i : i + BLOCK]) for i in range(0, len(columns), BLOCK))
-    return _finish(_collect(_Stream(int(rate), columns.shape[1], f"{samples.dtype} samples", blocks), name), name)
+    return _finish(_collect([_Stream(int(rate), columns.shape[1], f"{samples.dtype} samples", blocks)], name), name)
 
 
 def write_wav(clip: Clip | np.ndarray, path: str | Path) -> None:
@@ -124,6 +124,8 @@ class _Stream:
     codec: str
     blocks: Iterator[np.ndarray]  # each (samples, channels) float32
     promised: float | None = None  # seconds the header claims; None where it doesn't say
+    share: float | None = None  # of the sound that the header claims, how much the file holds; None where it doesn't say
+    sentences: tuple[str, ...] = ()  # what the person should know about the file
 
 
 def _check_file(path: Path, name: str) -> None:
@@ -138,55 +140,84 @@ def _check_file(path: Path, name: str) -> None:
         raise AudioError(f"{name} has {size / 1e6:.0f} MB; the limit is {MAX_BYTES // 10**6} MB, so cut it or save it compressed.")
 
 
-def _open_soundfile(path: Path, name: str, resources: ExitStack) -> _Stream | None:
-    """The file through libsndfile; None when it doesn't know the format."""
+def _open_file(path: Path, name: str, resources: ExitStack) -> list[_Stream]:
+    """The recordings of a file, one after another. Raises: AudioError where the first can't be read."""
+    try:
+        parts = find_parts(path)
+    except OSError as error:
+        raise AudioError(f"{name} can't be opened: {error.strerror or error}.") from error
+    streams: list[_Stream] = []
+    for part in parts:
+        file = resources.enter_context(io.BufferedReader(PartFile(path, part)))
+        try:
+            stream = _open_soundfile(file, part, resources) or _open_av(file, name, resources)
+        except AudioError:
+            if not streams:
+                raise
+            last = streams[-1]
+            last.sentences += (f"Behind it the file holds {part.end - part.start:,} bytes that can't be read as a recording.",)
+            break
+        stream.share, stream.sentences = part.share, stream.sentences + part.sentences
+        streams.append(stream)
+    return streams
+
+
+def _open_soundfile(file: BinaryIO, part: Part, resources: ExitStack) -> _Stream | None:
+    """A recording through libsndfile, which has no name to judge it by; None when it doesn't know the format."""
     import soundfile
 
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))  # a path would let the file's ending decide
-    except OSError as error:
-        raise AudioError(f"{name} can't be opened: {error.strerror or error}.") from error
-    try:
-        file = resources.enter_context(soundfile.SoundFile(descriptor, closefd=True))
+        sound = resources.enter_context(soundfile.SoundFile(file))
     except soundfile.LibsndfileError:
-        return None  # libsndfile has closed the descriptor
+        return None
 
     def blocks():
         try:
-            while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
+            while len(block := sound.read(BLOCK, dtype="float32", always_2d=True)):
                 yield block
         except soundfile.LibsndfileError:
             return  # damaged from here on: what came before may do
 
-    # libsndfile mends the length of a cut WAV file on its own, and estimates that of an MP3
-    promised = file.frames / file.samplerate if file.format == "FLAC" and file.frames < 2**40 else _promised_by_wav(path)
-    return _Stream(file.samplerate, file.channels, f"{file.format} {file.subtype}".lower(), blocks(), promised)
+    promised = sound.frames / sound.samplerate if sound.format == "FLAC" and sound.frames < 2**40 else None
+    return _Stream(sound.samplerate, sound.channels, f"{sound.format} {sound.subtype}".lower(), blocks(), promised)
 
 
-def _open_av(path: Path, name: str, resources: ExitStack) -> _Stream:
-    """The file through FFmpeg's libraries. Raises: AudioError when there is no sound in it that can be decoded."""
+def _open_av(file: BinaryIO, name: str, resources: ExitStack) -> _Stream:
+    """A recording through FFmpeg's libraries. Raises: AudioError when there is no sound in it that can be decoded."""
     import av
 
-    file = resources.enter_context(path.open("rb"))
+    file.seek(0)
     options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "none"}
     try:
         container = resources.enter_context(av.open(file, "r", options=options, metadata_errors="ignore"))
     except (av.FFmpegError, ValueError) as error:
-        raise AudioError(_not_sound(path, name)) from error
+        raise AudioError(_not_sound(file, name)) from error
     track = container.streams.best("audio")
     if track is None:
         kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
         raise AudioError(f"{name} holds no sound (only {kinds}); choose a recording with an audio track.")
     if track.codec_context is None:
         raise AudioError(f"{name} has a codec that can't be decoded here; save it as WAV, FLAC, MP3 or M4A.")
+    sentences = _name_track(list(container.streams.audio), track)
+    promised = float(track.duration * track.time_base) if track.duration and track.time_base else None
+    codec = f"{container.format.name.split(',')[0]} {track.codec_context.name}"
     frames = _decode_frames(container.demux(track))
     first = next(frames, None)  # the rate is certain only once a frame is decoded
     if first is None:
-        raise AudioError(_not_sound(path, name))
+        raise AudioError(_not_sound(file, name))
     rate, block = first
-    promised = float(track.duration * track.time_base) if track.duration and track.time_base else None
-    codec = f"{container.format.name.split(',')[0]} {track.codec_context.name}"
-    return _Stream(rate, block.shape[1], codec, _join_frames(frames, first, name), promised)
+    return _Stream(rate, block.shape[1], codec, _join_frames(frames, first, name), promised, sentences=sentences)
+
+
+def _name_track(tracks: list[Any], taken: Any) -> tuple[str, ...]:
+    """Which of several sound tracks is read."""
+    if len(tracks) < 2:
+        return ()
+    title = clean_name(taken.metadata.get("title", "")) if taken.metadata.get("title") else ""
+    language = taken.language if taken.language and taken.language.isalpha() and taken.language != "und" else ""
+    facts = ", ".join(fact for fact in (title, language[:3], taken.codec_context.name) if fact)
+    number = [track.index for track in tracks].index(taken.index) + 1
+    return (f"The file holds {len(tracks)} sound tracks; number {number} ({facts}) is read and the others are not.",)
 
 
 def _decode_frames(packets: Iterator[Any]) -> Iterator[tuple[int, np.ndarray]]:
@@ -214,10 +245,7 @@ def _join_frames(frames: Iterator[tuple[int, np.ndarray]], first: tuple[int, np.
     waiting, count = [block], len(block)
     for new_rate, block in frames:
         if (new_rate, block.shape[1]) != (rate, channels):
-            raise AudioError(
-                f"{name} changes from {rate} Hz, {channels} channels to {new_rate} Hz, {block.shape[1]} channels on the way; "
-                "save it again as one recording."
-            )
+            raise AudioError(_name_change(name, rate, channels, new_rate, block.shape[1]))
         waiting.append(block)
         count += len(block)
         if count >= BLOCK:
@@ -227,26 +255,14 @@ def _join_frames(frames: Iterator[tuple[int, np.ndarray]], first: tuple[int, np.
         yield np.concatenate(waiting)
 
 
-def _promised_by_wav(path: Path) -> float | None:
-    """Seconds of sound that a WAV header claims; None for other files and for headers written before the length was known."""
-    with path.open("rb") as file:
-        head = file.read(4096)
-    if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
-        return None
-    position, byte_rate = 12, 0
-    while position + 8 <= len(head):
-        kind, size = head[position : position + 4], int.from_bytes(head[position + 4 : position + 8], "little")
-        if kind == b"fmt " and position + 20 <= len(head):
-            byte_rate = int.from_bytes(head[position + 16 : position + 20], "little")
-        if kind == b"data":
-            return size / byte_rate if byte_rate and 0 < size < 0x7FFFF000 else None
-        position += 8 + size + size % 2
-    return None
+def _name_change(name: str, rate: int, channels: int, new_rate: int, new_channels: int) -> str:
+    was, now = (f"{r} Hz, {c} channel{'s' * (c != 1)}" for r, c in ((rate, channels), (new_rate, new_channels)))
+    return f"{name} changes from {was} to {now} on the way; save it again as one recording."
 
 
-def _not_sound(path: Path, name: str) -> str:
-    with path.open("rb") as file:
-        head = file.read(16)
+def _not_sound(file: BinaryIO, name: str) -> str:
+    file.seek(0)
+    head = file.read(16)
     for (offset, start), kind in KNOWN_STARTS.items():
         if head[offset : offset + len(start)] == start:
             return f"{name} begins like {kind}, but no sound can be decoded from it: it is damaged or cut off; save or send it again."
@@ -275,19 +291,22 @@ class _Sound:
     rate: int
     source: str
     promised: float | None
+    sentences: tuple[str, ...]
 
 
-def _collect(stream: _Stream, name: str) -> _Sound:
-    """All of `stream` at 16 kHz. Raises: AudioError as soon as a limit is passed."""
+def _collect(streams: list[_Stream], name: str) -> _Sound:
+    """All of `streams`, which follow each other, at 16 kHz. Raises: AudioError as soon as a limit is passed."""
     import soxr
 
-    _check_stream(stream, name)
+    _check_streams(streams, name)
+    stream, lengths = streams[0], [0] * len(streams)
     resampler = soxr.ResampleStream(stream.rate, SAMPLE_RATE, stream.channels, dtype="float32", quality="HQ")
     parts: list[np.ndarray] = []
     count, clipped = 0, 0
     totals = np.zeros(stream.channels)
     lowest, highest = np.full(stream.channels, np.inf), np.full(stream.channels, -np.inf)
-    for block in stream.blocks:
+    for number, block in ((i, block) for i, stream in enumerate(streams) for block in stream.blocks):
+        lengths[number] += len(block)
         _check_finite(block, count, stream.rate, name)
         count += len(block)
         if count > MAX_SECONDS * stream.rate:
@@ -313,11 +332,30 @@ def _collect(stream: _Stream, name: str) -> _Sound:
         seconds=count / stream.rate,
         rate=stream.rate,
         source=f"{stream.rate} Hz, {stream.channels} channel{'s' * (stream.channels > 1)}, {stream.codec}",
-        promised=stream.promised,
+        promised=_add_promised(streams, [length / stream.rate for length in lengths]),
+        sentences=_describe_parts(streams, [length / stream.rate for length in lengths]),
     )
 
 
-def _check_stream(stream: _Stream, name: str) -> None:
+def _add_promised(streams: list[_Stream], seconds: list[float]) -> float | None:
+    """Seconds that the headers claim in all; None where none says more than what was read."""
+    claims = [s.promised if s.promised is not None else read / s.share if s.share else read for s, read in zip(streams, seconds)]
+    return sum(claims) if any(s.promised is not None or s.share for s in streams) else None
+
+
+def _describe_parts(streams: list[_Stream], seconds: list[float]) -> tuple[str, ...]:
+    said = tuple(dict.fromkeys(sentence for stream in streams for sentence in stream.sentences))
+    if len(streams) == 1:
+        return said
+    lengths = ", ".join(f"{length:.1f} s" for length in seconds[:6]) + (", …" if len(seconds) > 6 else "")
+    return (f"The file holds {len(streams)} recordings one after another ({lengths}); they are read as one clip.", *said)
+
+
+def _check_streams(streams: list[_Stream], name: str) -> None:
+    stream = streams[0]
+    for other in streams:
+        if (other.rate, other.channels) != (stream.rate, stream.channels):
+            raise AudioError(_name_change(name, stream.rate, stream.channels, other.rate, other.channels))
     if not 1 <= stream.channels <= MAX_CHANNELS:
         raise AudioError(f"{name} has {stream.channels} channels; between 1 and {MAX_CHANNELS} can be read.")
     if not MIN_RATE <= stream.rate <= MAX_RATE:
@@ -376,7 +414,7 @@ def _describe_file(sound: _Sound) -> list[Notice]:
     if sound.promised is not None and sound.promised > 1.05 * sound.seconds + 0.3:
         text = f"The file ends after {sound.seconds:.1f} s although its header promises {sound.promised:.1f} s: it was probably cut off."
         notices.append(Notice("audio", text))
-    return notices
+    return [*notices, *(Notice("audio", sentence) for sentence in sound.sentences)]
 
 
 def _mix_channels(sound: _Sound) -> tuple[np.ndarray, list[Notice]]:

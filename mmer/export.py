@@ -26,7 +26,7 @@ from mmer.streams import open_output
 
 FORMAT = "mmer-analysis"
 VERSION = 1
-ADDED = frozenset(["parent", "runs", "rate", "measured_clips"])  # keys that files of the first releases lack
+ADDED = frozenset(["parent", "runs", "rate", "measured_clips", "in_silence", "untrusted"])  # keys that files of the first releases lack
 LIST_LIMIT = 10_000  # arrays with more numbers are written as base64
 ENVELOPE_POINTS = 2000  # columns of the waveform's outline, at most
 FULL_SCALE = 32767  # of the 16-bit samples

@@ -172,6 +172,8 @@ class Analyzer:
         """Words, syllables and phones in time, from a TextGrid's text if one is given. Raises: AlignmentError with the reason."""
         if textgrid is not None:
             return read_textgrid(textgrid, transcript, duration=clip.duration)
+        if transcript.untrusted:
+            raise AlignmentError(transcript.untrusted)
         if aligner == "none":
             raise AlignmentError("Alignment was switched off.")
         if aligner not in self._aligners:
@@ -243,7 +245,7 @@ class Analyzer:
         """Clip, words and their places -> states, features, predictions."""
         speech = stages.run("encode speech", (clip.sha256, self.speech.identity), lambda: self.speech.encode(clip.samples))
         states = None
-        if transcript.words:
+        if transcript.is_readable:
             segments = max([speech.hidden.shape[1], *(len(alignment.tier(unit)) for unit in ALIGNED_UNITS if alignment)])
             check_pieces(len(transcript.words), segments)  # each has a piece or more; before they are encoded
             states = stages.run("encode text", (transcript, self.text.identity), lambda: self.text.encode(transcript))
@@ -292,7 +294,7 @@ class Analyzer:
         """
         heads = {role: self._heads[p.head] for role, p in analysis.predictions.items() if not p.members}
         speech = self.speech.encode(analysis.clip.samples)
-        read = {analysis.transcript: self.text.encode(analysis.transcript)} if analysis.transcript.words else {}
+        read = {analysis.transcript: self.text.encode(analysis.transcript)} if analysis.transcript.is_readable else {}
         size = max(1, MAX_BATCH_FRAMES // speech.hidden.shape[1])
         scores: dict[str, list[np.ndarray]] = {role: [] for role in heads}
         done = 0
@@ -321,7 +323,7 @@ class Analyzer:
         sounds = {id(v): v.samples for v in batch if v.samples is not None}
         heard = dict(zip(sounds, self.speech.encode_changed(list(sounds.values()), clip.samples, speech)))
         texts = [v.transcript or analysis.transcript for v in batch]
-        new = [text for text in dict.fromkeys(texts) if text.words and text not in read]
+        new = [text for text in dict.fromkeys(texts) if text.is_readable and text not in read]
         read = {**read, **dict(zip(new, self.text.encode_batch(new) if new else ()))}
         return [
             extract_features(self.preset, heard.get(id(v), speech), read.get(text), analysis.alignment, absent=absent)
@@ -336,11 +338,11 @@ class Analyzer:
         return self._heads[name]
 
     def _words(self, clip: Clip, text: str | None, textgrid: str | None, stages: _Stages) -> Transcript:
-        """A typed text always wins; left as the recogniser wrote it, it keeps the recogniser's confidence and times."""
+        """A typed text always wins; trusted words left as the recogniser wrote them keep its confidence and times."""
         if text is None and textgrid is not None:
             return textgrid_transcript(textgrid)
         heard = stages.memo.recall("transcribe", (clip.sha256,))
-        if text is None or (heard is not None and text.strip() == heard.text.strip()):
+        if text is None or (heard is not None and not heard.untrusted and text.strip() == heard.text.strip()):
             return stages.run("transcribe", (clip.sha256,), lambda: self.recogniser.transcribe(clip))
         return read_transcript(text, duration=clip.duration)
 
@@ -356,6 +358,8 @@ class Analyzer:
         """The alignment, or the reason why phones, syllables and words are missing; then the recogniser's word times if it gave some."""
         if not transcript.words:
             return None, dict.fromkeys(("T", *ALIGNED_UNITS), NO_WORDS), ()
+        if transcript.untrusted:
+            return None, dict.fromkeys(("T", *ALIGNED_UNITS), transcript.untrusted), ()
         key = (clip.sha256, transcript, aligner, textgrid, json.dumps(pronunciations, sort_keys=True))
         try:
             alignment = stages.run(

@@ -55,6 +55,7 @@ class Word:
     start: float | None = None  # seconds, the recogniser's own estimate; None for typed words
     end: float | None = None
     probability: float | None = None  # the recogniser's; None for typed words
+    in_silence: bool = False  # True where the recogniser put it at a place at which nobody speaks
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,12 @@ class Transcript:
     source: str  # "typed" | "file" | name of the recogniser, e.g. "whisper-tiny.en"
     confidence: float | None = None  # mean word probability in [0, 1]; None when typed
     notices: tuple[Notice, ...] = ()
+    untrusted: str = ""  # why nothing may rest on these words, as they are the recogniser's and it is too unsure; "" when they are trusted
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether there are words that a model may read and an aligner look for."""
+        return bool(self.words) and not self.untrusted
 
     @property
     def spoken(self) -> tuple[tuple[int, str], ...]:

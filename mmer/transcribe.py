@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from mmer.audio import SAMPLE_RATE
 from mmer.errors import TranscriptError
 from mmer.results import Clip, Notice, Transcript, Word
+from mmer.speech_activity import MARGIN, Spans, find_speech, measure_speech, name_span, plan_windows
 from mmer.spelling import WrittenWord, split_words
 from mmer.weights import find_weights
 
@@ -17,9 +22,20 @@ MAX_CHARACTERS = 50_000
 WORDS_PER_SECOND = 10  # nobody speaks faster
 CHARACTERS_PER_SECOND, SPARE_CHARACTERS = 30, 1000  # the same in characters, which bounds the word pieces
 SPARE_WORDS = 5  # on top of that, for very short clips
+UNTRUSTED = 0.5  # mean word probability below which nothing rests on the recogniser's words; see benchmarks/recogniser_confidence.py
 UNSURE = 0.65  # mean word probability below which the recogniser is called unsure; see benchmarks/recogniser_confidence.py
 NO_SPEECH = 0.8  # the recogniser's own probability of no speech above which its words are dropped: it invents some for noise
 REPEATED = 2.4  # zlib's compression ratio above which a window is taken for a loop ("I'm going to I'm going to ..."); Whisper's own value
+NEAR = 0.3  # s; the recogniser's word times are wrong by so much, and a word within it of speech does not stand in silence
+LEAST_SPEECH = 0.1  # s of speech that a window's rest holds at least where it is recognised on
+UNHEARD = 1.5  # s of speech without words from which this is said
+
+NOTHING_HEARD = "The recogniser, which knows English only, made out no words in this clip; type them if there are any."
+NOBODY_SPEAKS = "No speech was found in this clip, so no words were looked for; type them if there are any."
+DISTRUST = (
+    "The recogniser, which knows English only, is too unsure of its words ({percent} % on average) to use them, so nothing rests on them; "
+    "type what is said."
+)
 
 REPO, REVISION = "Systran/faster-whisper-tiny.en", "0d3d19a32d3338f10357c0889762bd8d64bbdeba"
 FILES = {
@@ -32,12 +48,23 @@ FILES = {
 Progress = Callable[[float, str], None]  # (share done, what is being done)
 
 
+@dataclass(frozen=True)
+class Heard:
+    """A piece of text from the recogniser, with the blank before it."""
+
+    word: str
+    start: float  # seconds into the clip
+    end: float
+    probability: float
+
+
 class Recogniser:
     """Whisper tiny.en through faster-whisper: English only, a few per cent of the words of read speech wrong."""
 
-    def __init__(self, model: Any, *, name: str = "whisper-tiny.en"):
+    def __init__(self, model: Any, *, name: str = "whisper-tiny.en", find_speech: Callable[[np.ndarray], Spans] = find_speech):
         self.model = model  # a faster_whisper.WhisperModel
         self.name = name
+        self.find_speech = find_speech
 
     @classmethod
     def load(cls, *, threads: int = 0, local_only: bool = False) -> Recogniser:
@@ -53,23 +80,37 @@ class Recogniser:
     def transcribe(self, clip: Clip, *, progress: Progress | None = None) -> Transcript:
         """What is said in `clip`, with the recogniser's rough word times; no words at all for silence, noise or a hum.
 
-        The same clip gives the same words every time: there is no sampling, and no window depends on the one before.
+        Only windows in which somebody speaks are recognised, and what was left out or stands in silence is said. The same clip gives
+        the same words every time: there is no sampling, and no window depends on the one before.
         """
+        spans = self.find_speech(clip.samples)
+        heard: list[Heard] = []
+        for start, end in plan_windows(spans, clip.duration):
+            for segment_end, words in self._recognise(clip, start, end, spans):
+                heard += words
+                if progress is not None:
+                    progress(min(segment_end / clip.duration, 1.0), "transcribing")
+        return _join_heard(heard, spans, clip.duration, self.name)
+
+    def _recognise(self, clip: Clip, start: float, end: float, spans: Spans) -> Iterator[tuple[float, list[Heard]]]:
+        """(end, words) of each segment of one window, their times counted from the clip's begin."""
         segments, _ = self.model.transcribe(
-            clip.samples,
+            clip.samples[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)],
             language="en",
             beam_size=5,
             word_timestamps=True,
             temperature=0.0,  # the default falls back to sampling, which would make results differ between visits
             condition_on_previous_text=False,  # a loop in one window would run on into the next
         )
-        heard: list[Any] = []
         for segment in segments:
-            if segment.no_speech_prob <= NO_SPEECH and segment.compression_ratio <= REPEATED:
-                heard += segment.words or []
-            if progress is not None:
-                progress(min(float(segment.end) / clip.duration, 1.0), "transcribing")
-        return _join_heard(heard, clip.duration, self.name)
+            if measure_speech(spans, start + float(segment.start), end) < LEAST_SPEECH:
+                return  # asked about the rest of a window, in which nobody speaks, the recogniser makes up a phrase
+            is_kept = segment.no_speech_prob <= NO_SPEECH and segment.compression_ratio <= REPEATED
+            words = (segment.words or []) if is_kept else []
+            yield (
+                start + float(segment.end),
+                [Heard(w.word, start + float(w.start), start + float(w.end), float(w.probability)) for w in words],
+            )
 
 
 def read_transcript(text: str, *, source: str = "typed", duration: float | None = None) -> Transcript:
@@ -143,43 +184,76 @@ def _describe_unspoken(words: Iterable[Word]) -> list[Notice]:
 # ---- what the recogniser heard ----
 
 
-def _join_heard(heard: list[Any], duration: float, name: str) -> Transcript:
+def _join_heard(heard: list[Heard], spans: Spans, duration: float, name: str) -> Transcript:
     """The recogniser's words, which are pieces of text with blanks and punctuation, as written words with its times."""
     joined = "".join(w.word for w in heard)
     text = joined.strip()
     shift = len(joined) - len(joined.lstrip())
-    spans, position = [], -shift
+    pieces, position = [], -shift
     for w in heard:
-        spans.append((position, position + len(w.word), w))
+        pieces.append((position, position + len(w.word), w))
         position += len(w.word)
-    words = tuple(_time_word(w, [h for start, end, h in spans if start < w.end and end > w.start], duration) for w in split_words(text))
+    words = tuple(
+        _time_word(w, [h for start, end, h in pieces if start < w.end and end > w.start], spans, duration) for w in split_words(text)
+    )
     if not words:
-        return Transcript(
-            "",
-            (),
-            name,
-            notices=(
-                Notice(
-                    "transcript", "The recogniser, which knows English only, made out no words in this clip; type them if there are any."
-                ),
-            ),
-        )
+        return Transcript("", (), name, notices=(Notice("transcript", NOTHING_HEARD if spans else NOBODY_SPEAKS),))
     confidence = sum(w.probability or 0.0 for w in words) / len(words)
-    notices = tuple(_describe_unspoken(words))
-    if confidence < UNSURE:
-        text_of_notice = (
-            f"The recogniser is unsure of these words ({100 * confidence:.0f} % on average) and knows English only: "
-            "check them, and type what was said if it was something else."
-        )
-        notices = (Notice("transcript", text_of_notice), *notices)
-    return Transcript(text, words, name, confidence, notices)
+    untrusted = DISTRUST.format(percent=f"{100 * confidence:.0f}") if confidence < UNTRUSTED else ""
+    notices = [Notice("transcript", untrusted)] if untrusted else _describe_doubt(confidence)
+    notices += [*_describe_silence(words), *_describe_unheard(words, spans), *_describe_gaps(spans, duration), *_describe_unspoken(words)]
+    return Transcript(text, words, name, confidence, tuple(notices), untrusted)
 
 
-def _time_word(written: WrittenWord, heard: list[Any], duration: float) -> Word:
+def _time_word(written: WrittenWord, heard: list[Heard], spans: Spans, duration: float) -> Word:
     word = Word(written.text, written.start, written.end, written.spoken)
     if not heard:
         return word
-    start = min(max(float(heard[0].start), 0.0), duration)
-    end = min(max(float(heard[-1].end), start), duration)
-    probability = sum(float(h.probability) for h in heard) / len(heard)
-    return replace(word, start=start, end=end, probability=probability)
+    start = min(max(heard[0].start, 0.0), duration)
+    end = min(max(heard[-1].end, start), duration)
+    in_silence = not any(a - NEAR <= end and start <= b + NEAR for a, b in spans)
+    return replace(word, start=start, end=end, probability=sum(h.probability for h in heard) / len(heard), in_silence=in_silence)
+
+
+def _describe_doubt(confidence: float) -> list[Notice]:
+    if confidence >= UNSURE:
+        return []
+    text = (
+        f"The recogniser is unsure of these words ({100 * confidence:.0f} % on average) and knows English only: "
+        "check them, and type what was said if it was something else."
+    )
+    return [Notice("transcript", text)]
+
+
+def _describe_silence(words: Iterable[Word]) -> list[Notice]:
+    """Words that the recogniser puts where nobody speaks."""
+    placed = [w for w in words if w.in_silence]
+    if not placed:
+        return []
+    shown = " ".join(w.text for w in placed[:6]) + (" …" if len(placed) > 6 else "")
+    what = "1 word stands" if len(placed) == 1 else f"{len(placed)} words stand"
+    text = f"{what} where no speech was found ({shown}, at {placed[0].start:.1f} s): the recogniser may have made them up; check them."
+    return [Notice("transcript", text)]
+
+
+def _describe_unheard(words: Iterable[Word], spans: Spans) -> list[Notice]:
+    """Stretches of speech for which the recogniser has no words."""
+    times = [(w.start, w.end) for w in words if w.start is not None and w.end is not None]
+    if not times:
+        return []
+    edges = [0.0, *(time for pair in times for time in pair), math.inf]
+    gaps = [(a, b) for a, b in zip(edges[::2], edges[1::2]) if measure_speech(spans, a, b) >= UNHEARD]
+    if not gaps:
+        return []
+    shown = [name_span(max(a, spans[0][0]), min(b, spans[-1][1])) for a, b in gaps]
+    return [Notice("transcript", f"Somebody speaks at {', '.join(shown[:5])}, but no words were made out there; type what is said.")]
+
+
+def _describe_gaps(spans: Spans, duration: float) -> list[Notice]:
+    """Long stretches without speech, which the recogniser was not asked about."""
+    windows = plan_windows(spans, duration)
+    edges = [0.0, *(time for window in windows for time in window), duration]
+    gaps = [name_span(a, b) for a, b in zip(edges[::2], edges[1::2]) if b - a >= 2 * MARGIN]
+    if not gaps:
+        return []
+    return [Notice("transcript", f"Nobody was found to speak at {', '.join(gaps[:5])}, so no words were looked for there.", "info")]

@@ -1,6 +1,7 @@
 """From clip to Analysis on real speech and real encoders; the heads are random, their arithmetic is not."""
 
 import dataclasses
+import json
 import threading
 
 import numpy as np
@@ -8,7 +9,10 @@ import pytest
 
 from mmer.audio import clip_from_samples
 from mmer.errors import AlignmentError, Cancelled, HeadError, MmerError
-from mmer.pipeline import STAGES, Memo
+from mmer.export import analysis_from_json, analysis_to_json, dump_json
+from mmer.pipeline import STAGES, Analyzer, Memo, Variant
+from mmer.transcribe import UNTRUSTED, Recogniser
+from mmer.views import build_payload
 
 TEXT = "he was not an ill disposed young man"
 
@@ -61,6 +65,74 @@ def test_an_unchanged_transcript_keeps_the_recognisers_confidence(analyzer, libr
     heard = analyzer.transcribe(librivox_clip, memo=memo)
     analysis = analyzer.analyze(librivox_clip, text=f" {heard.text}\n", memo=memo)
     assert analysis.transcript is heard and analysis.timings["transcribe"] == 0.0
+
+
+class Guessing:
+    """The real recogniser, as sure of its words as it is told to be."""
+
+    def __init__(self, recogniser, confidence):
+        self.recogniser, self.confidence, self.find_speech, self.name = recogniser, confidence, recogniser.find_speech, recogniser.name
+
+    def transcribe(self, clip, *, progress=None):
+        heard = self.recogniser.model
+        doubtful = Recogniser(Doubting(heard, self.confidence), name=self.name, find_speech=self.find_speech)
+        return doubtful.transcribe(clip, progress=progress)
+
+
+class Doubting:
+    def __init__(self, model, confidence):
+        self.model, self.confidence = model, confidence
+
+    def transcribe(self, samples, **options):
+        segments, info = self.model.transcribe(samples, **options)
+        return (dataclasses.replace(s, words=[self.doubt(word) for word in s.words]) for s in segments), info
+
+    def doubt(self, word):
+        return dataclasses.replace(word, probability=self.confidence)
+
+
+@pytest.fixture
+def guessing(analyzer):
+    """The same analyzer, whose recogniser is right but unsure of every word."""
+    return Analyzer(
+        preset="compact",
+        recogniser=Guessing(analyzer.recogniser, UNTRUSTED - 0.01),
+        speech=analyzer.speech,
+        text=analyzer.text,
+        aligners=analyzer._aligners,
+        heads=analyzer._heads,
+    )
+
+
+def test_nothing_rests_on_words_that_are_not_trusted_and_one_reason_names_it(guessing, librivox_clip):
+    analysis = guessing.analyze(librivox_clip)
+    assert "young man" in analysis.transcript.text and set(analysis.labels) == {"F"}
+    reason = analysis.transcript.untrusted
+    assert {analysis.unavailable[unit] for unit in "TPSW"} == {reason} and "type what is said" in reason
+    assert list(analysis.predictions) == ["late"] and [b.unit for b in analysis.predictions["late"].branches] == ["F"]
+    assert [n.text for n in analysis.notices].count(reason) == 1
+    with pytest.raises(AlignmentError, match="too unsure of its words"):
+        guessing.align(librivox_clip, analysis.transcript)
+    again = analysis_from_json(json.loads(dump_json(analysis_to_json(analysis))), clip_samples=librivox_clip.samples)
+    assert again.transcript == analysis.transcript
+    payload = build_payload(analysis)
+    assert payload["untrusted"] == reason and payload["text"] == analysis.transcript.text
+
+
+def test_changes_and_another_head_bring_no_untrusted_words_back(guessing, librivox_clip):
+    analysis = guessing.analyze(librivox_clip)
+    other = guessing.analyze_parts(librivox_clip, analysis.transcript, analysis.alignment, absent={}, head="late-fs")
+    assert set(other.labels) == {"F"} and list(other.predictions) == ["late"]
+    scores = guessing.score_variants(analysis, [Variant(samples=librivox_clip.samples)], count=1)
+    np.testing.assert_allclose(scores["late"][0], analysis.predictions["late"].logits, atol=1e-4)
+
+
+def test_typed_words_are_trusted_even_if_the_recogniser_heard_the_same(guessing, librivox_clip):
+    memo = Memo()
+    heard = guessing.analyze(librivox_clip, memo=memo).transcript
+    typed = guessing.analyze(librivox_clip, text=heard.text, memo=memo)
+    assert typed.transcript.source == "typed" and set(typed.labels) == set("TFPSW") and not typed.unavailable
+    assert typed.transcript.confidence is None
 
 
 def test_without_alignment_phones_are_left_out_and_the_frames_head_speaks(analyzer, librivox_clip):

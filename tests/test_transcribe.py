@@ -9,7 +9,7 @@ import pytest
 
 from mmer.audio import clip_from_samples, load_audio
 from mmer.errors import Cancelled, TranscriptError
-from mmer.transcribe import UNSURE, Recogniser, read_transcript
+from mmer.transcribe import UNSURE, UNTRUSTED, Recogniser, read_transcript
 
 LIBRIVOX = Path("/usr/share/pocketsphinx/test/data/librivox")
 CARDS = Path("/usr/share/pocketsphinx/test/data/cards")
@@ -89,12 +89,28 @@ def test_long_clip_is_heard_to_its_end(recogniser):
     assert shares == sorted(shares) and shares[-1] > 0.9 and max(shares) <= 1
 
 
+@pytest.mark.parametrize("silent_seconds", [20, 24, 26, 28, 45])
+def test_speech_after_a_long_silence_is_heard_whole_and_nothing_is_added(recogniser, silent_seconds):
+    """The recogniser's own windows end at 30 s: it lost the first words there, or added a phrase for the rest of a window."""
+    stem = "sense_and_sensibility_01_austen_64kb-0890"
+    speech = load_audio(LIBRIVOX / f"{stem}.wav").samples
+    hiss = np.random.default_rng(0).normal(0, 1e-4, silent_seconds * 16000).astype(np.float32)
+    transcript = recogniser.transcribe(clip_from_samples(np.concatenate([hiss, speech]), 16000, name="a"))
+    alone = recogniser.transcribe(load_audio(LIBRIVOX / f"{stem}.wav"))
+    truth = reference(LIBRIVOX, "transcription")[stem]
+    heard = [s for _, s in transcript.spoken]
+    assert word_errors(truth, heard) <= max(2, word_errors(truth, [s for _, s in alone.spoken]))
+    assert len(heard) <= len(truth) + 1 and transcript.words[0].start >= silent_seconds - 1.0  # its times are rough
+    assert not any(w.in_silence for w in transcript.words)
+    assert f"Nobody was found to speak at 0.0 to {silent_seconds - 1}" in texts(transcript)
+
+
 def test_noise_has_no_words_and_says_so(recogniser):
     for seed, level in ((0, 0.05), (1, 0.2)):
         noise = np.clip(np.random.default_rng(seed).normal(0, level, 48000), -1, 1)
         transcript = recogniser.transcribe(clip_from_samples(noise, 16000, name="a"))
         assert (transcript.text, transcript.words, transcript.confidence) == ("", (), None)
-        assert texts(transcript) == "The recogniser, which knows English only, made out no words in this clip; type them if there are any."
+        assert texts(transcript) == "No speech was found in this clip, so no words were looked for; type them if there are any."
 
 
 def test_same_clip_gives_the_same_words_twice(recogniser):
@@ -117,6 +133,7 @@ class FakeWord:
 class FakeSegment:
     words: list[FakeWord] | None
     end: float = 1.0
+    start: float = 0.0
     no_speech_prob: float = 0.1
     compression_ratio: float = 1.2
 
@@ -131,9 +148,18 @@ class FakeModel:
         return iter(self.segments), None
 
 
+def everywhere(samples):
+    return ((0.0, len(samples) / 16000),)
+
+
+def fake(segments, spans=None):
+    """A recogniser that hears these segments, in sound where somebody speaks all the time or at `spans`."""
+    return Recogniser(FakeModel(segments), name="fake", find_speech=everywhere if spans is None else lambda samples: spans)
+
+
 def hear(*words, probability=0.9):
-    model = FakeModel([FakeSegment([FakeWord(w, 0.1 * i, 0.1 * i + 0.1, np.float64(probability)) for i, w in enumerate(words)])])
-    return Recogniser(model, name="fake").transcribe(tone())
+    segment = FakeSegment([FakeWord(w, 0.1 * i, 0.1 * i + 0.1, np.float64(probability)) for i, w in enumerate(words)])
+    return fake([segment]).transcribe(tone())
 
 
 def tone():
@@ -156,7 +182,7 @@ def test_one_piece_with_two_words_gives_both_its_times():
 
 def test_segments_without_words_are_no_words():
     for segments in ([], [FakeSegment(None)], [FakeSegment([])], [FakeSegment([FakeWord(" ...")])]):
-        transcript = Recogniser(FakeModel(segments)).transcribe(tone())
+        transcript = fake(segments).transcribe(tone())
         assert transcript.words == () and transcript.text == "" and "made out no words" in texts(transcript)
 
 
@@ -164,24 +190,64 @@ def test_words_invented_for_noise_and_loops_are_dropped():
     said = FakeSegment([FakeWord(" hello")])
     noise = FakeSegment([FakeWord(" You")], no_speech_prob=0.95)
     loop = FakeSegment([FakeWord(" again")] * 100, compression_ratio=20.0)
-    assert Recogniser(FakeModel([noise, said, loop])).transcribe(tone()).text == "hello"
+    assert fake([noise, said, loop]).transcribe(tone()).text == "hello"
 
 
 def test_times_beyond_the_clip_are_cut_to_it():
-    transcript = Recogniser(FakeModel([FakeSegment([FakeWord(" hi", -0.1, 0.5), FakeWord(" you", 0.9, 29.0)])])).transcribe(tone())
+    transcript = fake([FakeSegment([FakeWord(" hi", -0.1, 0.5), FakeWord(" you", 0.9, 29.0)])]).transcribe(tone())
     assert [(w.start, w.end) for w in transcript.words] == [(0.0, 0.5), (0.9, 1.0)]
 
 
 def test_unsure_recogniser_says_so_with_its_confidence():
-    transcript = hear(" hello", " world", probability=0.31)
-    assert transcript.confidence == pytest.approx(0.31)
-    assert "unsure of these words (31 % on average) and knows English only" in texts(transcript)
+    unsure = (UNTRUSTED + UNSURE) / 2
+    transcript = hear(" hello", " world", probability=unsure)
+    assert transcript.confidence == pytest.approx(unsure) and transcript.is_readable
+    assert f"unsure of these words ({100 * unsure:.0f} % on average) and knows English only" in texts(transcript)
     assert hear(" hello", " world", probability=0.95).notices == ()
+
+
+def test_words_below_the_threshold_are_kept_to_be_read_and_not_trusted():
+    transcript = hear(" hello", " world", probability=0.31)
+    assert transcript.text == "hello world" and not transcript.is_readable
+    assert "too unsure of its words (31 % on average)" in transcript.untrusted and "type what is said" in transcript.untrusted
+    assert texts(transcript) == transcript.untrusted  # one reason, said once
+    assert read_transcript("hello world").is_readable
+
+
+def test_words_where_nobody_speaks_are_marked_and_named():
+    words = [FakeWord(" yes", 0.1, 0.3), FakeWord(" See", 0.8, 0.85), FakeWord(" you.", 0.85, 0.9)]
+    transcript = fake([FakeSegment(words)], spans=((0.0, 0.4), (0.97, 1.0))).transcribe(tone())
+    assert [w.in_silence for w in transcript.words] == [False, False, False]  # too near to speech to tell
+    transcript = fake([FakeSegment(words)], spans=((0.0, 0.4),)).transcribe(tone())
+    assert [w.in_silence for w in transcript.words] == [False, True, True]
+    assert "2 words stand where no speech was found (See you, at 0.8 s)" in texts(transcript)
+
+
+def test_what_is_made_up_for_the_rest_of_a_window_is_not_taken():
+    said = FakeSegment([FakeWord(" yes", 0.1, 0.5)], start=0.0, end=0.5)
+    made_up = FakeSegment([FakeWord(" Thank", 0.5, 0.5), FakeWord(" you.", 0.5, 0.52)], start=0.5, end=0.6)
+    assert fake([said, made_up], spans=((0.05, 0.52),)).transcribe(tone()).text == "yes"
+    assert fake([said, made_up], spans=((0.05, 0.9),)).transcribe(tone()).text == "yes Thank you."
+
+
+def test_speech_without_words_is_said():
+    clip = clip_from_samples(0.5 * np.sin(np.arange(16000 * 6) / 5), 16000, name="a")
+    transcript = fake([FakeSegment([FakeWord(" yes", 4.0, 4.5)])], spans=((0.5, 3.0), (3.9, 4.6))).transcribe(clip)
+    assert "Somebody speaks at 0.5 to 4.0 s, but no words were made out there" in texts(transcript)
+    assert fake([FakeSegment([FakeWord(" yes", 0.5, 4.5)])], spans=((0.5, 3.0), (3.9, 4.6))).transcribe(clip).notices == ()
+
+
+def test_long_silence_is_left_out_and_named():
+    clip = clip_from_samples(0.5 * np.sin(np.arange(16000 * 9) / 5), 16000, name="a")
+    transcript = fake([FakeSegment([FakeWord(" yes", 1.0, 1.5)])], spans=((7.0, 7.6),)).transcribe(clip)
+    assert (transcript.words[0].start, transcript.words[0].end) == (7.0, 7.5)  # counted from the clip's begin
+    assert [n.level for n in transcript.notices] == ["info"]
+    assert "Nobody was found to speak at 0.0 to 6.0 s, so no words were looked for there." in texts(transcript)
 
 
 def test_recognition_is_asked_for_without_sampling():
     model = FakeModel([])
-    Recogniser(model).transcribe(tone())
+    Recogniser(model, find_speech=everywhere).transcribe(tone())
     assert model.asked["temperature"] == 0.0 and model.asked["beam_size"] == 5 and model.asked["word_timestamps"] is True
 
 
@@ -190,7 +256,7 @@ def test_person_can_stop_the_recogniser():
         raise Cancelled("stopped")
 
     with pytest.raises(Cancelled):
-        Recogniser(FakeModel([FakeSegment([FakeWord(" hi")])])).transcribe(tone(), progress=stop)
+        fake([FakeSegment([FakeWord(" hi")])]).transcribe(tone(), progress=stop)
 
 
 # ---- typed ----

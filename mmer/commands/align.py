@@ -46,6 +46,8 @@ def align(args: argparse.Namespace) -> tuple[Clip, Alignment]:
     if textgrid is not None and text is None:
         return clip, read_textgrid(textgrid, duration=clip.duration)
     transcript = find_words(clip, text, quiet=args.quiet)
+    if transcript.untrusted:
+        raise AlignmentError(f"{transcript.untrusted} Use --text.")
     if textgrid is not None:
         return clip, read_textgrid(textgrid, transcript, duration=clip.duration)
     return clip, ALIGNERS[args.aligner]().align(clip, transcript, pronunciations=pronunciations)

@@ -109,7 +109,7 @@ def write_silent(analysis: Analysis) -> str:
 
 def write_notices(analysis: Analysis) -> str:
     """What the person should know beside the result, and what could not be had and why."""
-    items = [f'<li class="mm-{escape(n.level)}">{escape(n.text)}</li>' for n in sort_notices(analysis.notices)]
+    items = [f'<li class="mm-{escape(n.level)}">{escape(n.text)}{offer_typing(analysis, n)}</li>' for n in sort_notices(analysis.notices)]
     said = {n.text for n in analysis.notices}
     missing: dict[str, list[str]] = {}
     for name, reason in analysis.unavailable.items():
@@ -118,6 +118,11 @@ def write_notices(analysis: Analysis) -> str:
         why = "" if reason in said else f": {escape(reason)}"
         items.append(f'<li class="mm-info">Not available: {escape(", ".join(names))}{why}</li>')
     return f'<ul class="mm-notices" aria-label="Notices">{"".join(items)}</ul>' if items else ""
+
+
+def offer_typing(analysis: Analysis, notice: Notice) -> str:
+    """The way to the box for the words, behind the reason why the recogniser's are not used."""
+    return ' <a href="#transcript">Type the words</a>' if notice.text == analysis.transcript.untrusted else ""
 
 
 def sort_notices(notices: Sequence[Notice]) -> list[Notice]:

@@ -143,6 +143,8 @@ class Handlers:
             session.working = False
         if not transcript.words:
             raise TranscriptError("No words were recognised. Type what is said, or analyse without words.")
+        if transcript.untrusted:
+            raise TranscriptError(f"{transcript.untrusted} It heard: {transcript.text[:200]}")
         session.filled_in = transcript.text
         return transcript.text
 
@@ -186,9 +188,9 @@ class Handlers:
         return "" if text and text == session.filled_in else gr.skip()  # an empty box may be typed into by now
 
     def fill_transcript(self, session: Session) -> Any:
-        """Recognised words go into the box, to be read and edited."""
+        """Recognised words go into the box, to be read and edited, unless they are not trusted: what stands in the box is."""
         transcript = session.analysis.transcript if session.analysis else None
-        if transcript is None or transcript.source == "typed":
+        if transcript is None or transcript.source == "typed" or transcript.untrusted:
             return gr.skip()
         session.filled_in = transcript.text
         return transcript.text
@@ -225,7 +227,7 @@ class Handlers:
         analysis, example = session.analysis, session.example
         if analysis is None:
             return (gr.skip(),) * 4
-        text = analysis.transcript.text
+        text = "" if analysis.transcript.untrusted else analysis.transcript.text
         session.filled_in = text
         path = str(example.clip) if example else None if analysis.clip.outline else write_clip(analysis.clip)
         head = analysis.best.head if analysis.best.head in self.analyzer.heads else gr.skip()

@@ -38,6 +38,8 @@ def build_payload(analysis: Analysis, *, with_sound: bool = True) -> dict[str, A
         "acoustics": describe_acoustics(analysis.clip),
         "text": analysis.transcript.text,
         "words": [word.text for word in analysis.transcript.words],
+        "in_silence": [i for i, word in enumerate(analysis.transcript.words) if word.in_silence],
+        "untrusted": analysis.transcript.untrusted,
         "alignment": describe_alignment(analysis.alignment),
         "units": {unit: describe_unit(analysis, unit) for unit in UNITS if has_unit(analysis, unit)},
         "classes": list(analysis.best.classes),

@@ -10,12 +10,14 @@ function makeTranscript(view) {
     data.units.T.characters.forEach(([start, end], token) => {
       place.append(text.slice(at, start));
       const piece = make("span", { class: "mv-piece", role: "button", tabindex: "-1", "data-keys": "T", "data-token": token, text: text.slice(Math.max(at, start), end) });
+      if (data.payload.in_silence?.includes(data.units.T.words[token])) piece.classList.add("mv-in-silence");
       pieces.push(piece);
       place.append(piece);
       at = Math.max(at, end);
     });
     place.append(text.slice(at));
   } else {
+    if (data.payload.untrusted) place.append(make("span", { class: "mv-untrusted", text: "Heard, but not used: " }));
     place.append(text);
   }
   place.addEventListener("click", (event) => {

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -22,6 +23,7 @@ ALIKE = 0.5  # correlation of neighbouring samples above which bytes are taken f
 SPARE = 4096  # bytes behind a recording that need no word
 
 Buffer = mmap.mmap | bytes
+Order = Literal["little", "big"]  # of the bytes of a number
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ def split_chunks(data: Buffer) -> Iterator[Part]:
 
 def read_chunks(data: Buffer, start: int) -> tuple[Part, int]:
     """The recording that begins at `start`, up to the file's end, and where its own header says that it ends."""
-    order = "big" if data[start : start + 4] in (b"RIFX", b"FORM") else "little"
+    order: Order = "big" if data[start : start + 4] in (b"RIFX", b"FORM") else "little"
     written = int.from_bytes(data[start + 4 : start + 8], order)
     end = min(start + 8 + written + written % 2, len(data)) if 4 < written < 0xFFFFFFFF else len(data)
     sound: Chunk | None = None
@@ -193,14 +195,14 @@ def read_chunks(data: Buffer, start: int) -> tuple[Part, int]:
     return describe_sound(data, start, end, sound, order, shape)
 
 
-def walk_chunks(data: Buffer, at: int, order) -> Iterator[Chunk]:
+def walk_chunks(data: Buffer, at: int, order: Order) -> Iterator[Chunk]:
     while at + 8 <= len(data):
         size = int.from_bytes(data[at + 4 : at + 8], order)
         yield data[at : at + 4], at + 8, size
         at += 8 + size + size % 2
 
 
-def describe_sound(data: Buffer, start: int, end: int, sound: Chunk, order, shape: bytes) -> tuple[Part, int]:
+def describe_sound(data: Buffer, start: int, end: int, sound: Chunk, order: Order, shape: bytes) -> tuple[Part, int]:
     _, at, size = sound
     rest = len(data) - at
     is_empty = end > at and is_chain(data, at, end, order)
@@ -224,7 +226,7 @@ def describe_sound(data: Buffer, start: int, end: int, sound: Chunk, order, shap
     return Part(start, len(data), 1.0, patch, sentences), max(end, after)
 
 
-def goes_on(data: Buffer, at: int, end: int, shape: bytes, order) -> bool:
+def goes_on(data: Buffer, at: int, end: int, shape: bytes, order: Order) -> bool:
     """Whether bytes behind the sound are 16 bit samples as well: neighbours are alike in sound, and in nothing else that stands there."""
     kind, channels, width = (int.from_bytes(shape[i : i + 2], order) for i in (0, 2, 14))
     if (kind, width) != (1, 16) or not 1 <= channels <= 8 or end - at < SPARE:
@@ -236,7 +238,7 @@ def goes_on(data: Buffer, at: int, end: int, shape: bytes, order) -> bool:
     return power > 0 and float(np.dot(before, behind)) / power > ALIKE
 
 
-def is_chain(data: Buffer, at: int, end: int, order) -> bool:
+def is_chain(data: Buffer, at: int, end: int, order: Order) -> bool:
     """Whether well-formed chunks lead from `at` to `end`, give or take a byte."""
     while at + 8 <= end:
         if not re.fullmatch(rb"[A-Za-z0-9_ \xa9.-]{4}", data[at : at + 4]):

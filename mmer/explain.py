@@ -141,20 +141,29 @@ def find_prediction(analysis: Analysis, role: str) -> Prediction:
     return analysis.predictions[role]
 
 
-def flipping_part(analysis: Analysis, *, role: str | None = None) -> tuple[Flip, ...]:
-    """The parts whose removal from the sum changes the decision: single branches, and for the combination each whole model."""
+def list_removable(analysis: Analysis, *, role: str | None = None) -> dict[str, np.ndarray]:
+    """Part -> the logits without it: single branches, and for the combination each whole model.
+
+    Empty where the prediction is one part: without it nothing would be said, so whether it decides alone can't be asked.
+    """
     prediction = analysis.best if role is None else find_prediction(analysis, role)
     logits = prediction.logits.astype(np.float64)
-    parts: list[tuple[str, np.ndarray]] = []  # name, logits without it
+    parts: dict[str, np.ndarray] = {}
     share = 1 / len(prediction.members or (prediction.role,))
     for member in prediction.members or (prediction.role,):
         model = find_prediction(analysis, member) if prediction.members else prediction
         if prediction.members:
-            parts.append((member, logits - share * model.logits))
+            parts[member] = logits - share * model.logits
         branches = model.branches or ()
         if len(branches) > 1 or prediction.members:  # without its only branch a model says nothing
-            parts += [(b.unit, logits - share * b.logits) for b in branches]
-    labels = [(name, prediction.classes[int(np.argmax(rest))]) for name, rest in parts]
+            parts |= {b.unit: logits - share * b.logits for b in branches}
+    return parts
+
+
+def flipping_part(analysis: Analysis, *, role: str | None = None) -> tuple[Flip, ...]:
+    """The parts whose removal from the sum changes the decision. None of them is not the same as no part: see list_removable."""
+    prediction = analysis.best if role is None else find_prediction(analysis, role)
+    labels = [(name, prediction.classes[int(np.argmax(rest))]) for name, rest in list_removable(analysis, role=role).items()]
     return tuple(Flip(name, label) for name, label in labels if label != prediction.label)
 
 

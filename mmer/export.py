@@ -23,6 +23,7 @@ from mmer.errors import DataError
 from mmer.files import open_new
 from mmer.results import Analysis, Clip, Coattention, Prediction
 from mmer.streams import open_output
+from mmer.word_contributions import word_contributions, word_contributions_to_json
 
 FORMAT = "mmer-analysis"
 VERSION = 1
@@ -41,6 +42,8 @@ def analysis_to_json(analysis: Analysis, *, include_samples: bool = False) -> di
     data["best"] = analysis.best.role if analysis.predictions else None
     for role, prediction in analysis.predictions.items():
         data["predictions"][role] |= {"label": prediction.label, "verdict": prediction.verdict}
+    found = word_contributions(analysis)
+    data["word_contributions"] = None if found is None else word_contributions_to_json(found)
     return {"format": FORMAT, "version": VERSION, "mmer_version": data.pop("version"), **data}
 
 

@@ -11,9 +11,11 @@ import numpy as np
 
 from mmer.results import UNITS, Analysis, Branch, Prediction
 from mmer.views.payload import describe_unit, has_unit
+from mmer.word_contributions import find_additive, find_placed, name_rest, own_segments
 
 TRACE = ("clip", "clip_sha256", "head", "head_sha256", "preset")
-SEGMENT = ("part", "unit", "segment", "label", "word", "start", "end")
+SEGMENT = ("part", "unit", "segment", "label", "owner", "word", "note", "start", "end")
+STRADDLES = "straddles a word's edge"
 SCALES = ("raw", "centred")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # the wide ones too
 DIGEST_LETTERS = 12
@@ -21,7 +23,7 @@ DIGEST_LETTERS = 12
 
 def write_segment_table(analysis: Analysis) -> str:
     """The table as CSV text; contributions are in logits, before the temperature."""
-    late = find_late(analysis)
+    late = find_additive(analysis)
     columns = (*TRACE, *SEGMENT, *(f"{scale}_{name}" for scale in SCALES for name in analysis.best.classes))
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
@@ -31,11 +33,6 @@ def write_segment_table(analysis: Analysis) -> str:
         branch = next((b for b in (late.branches or () if late else ()) if b.unit == unit), None)
         writer.writerows([*trace, *row] for row in list_rows(analysis, unit, branch))
     return text.getvalue()
-
-
-def find_late(analysis: Analysis) -> Prediction | None:
-    """The prediction whose logits are a sum over segments, if there is one."""
-    return next((p for p in analysis.predictions.values() if p.branches is not None), None)
 
 
 def trace_columns(analysis: Analysis, prediction: Prediction) -> list[str]:
@@ -52,14 +49,17 @@ def shorten_digest(sha256: str) -> str:
 def list_rows(analysis: Analysis, unit: str, branch: Branch | None) -> Iterator[list[Any]]:
     """The bias of a unit's branch, then its segments in order; without a branch the numbers are empty."""
     if branch is not None:
-        yield ["bias", unit, "", "", "", "", "", *both_scales(branch.bias)]
+        yield ["bias", unit, *[""] * (len(SEGMENT) - 2), *both_scales(branch.bias)]
     told, texts = describe_unit(analysis, unit), analysis.transcript.words
+    owners, divided = own_segments(analysis, unit), bool(find_placed(analysis).any())
     starts, ends = (told.get(edge) or [""] * len(told["labels"]) for edge in ("starts", "ends"))
     empty = [""] * (len(SCALES) * len(analysis.best.classes))
-    for i, (label, word) in enumerate(zip(told["labels"], told["words"])):
-        written = texts[word].text if word >= 0 else ""
+    for i, (label, owner, straddles) in enumerate(zip(told["labels"], owners.words.tolist(), owners.straddles)):
+        whose = [owner, guard_cell(texts[owner].text)] if owner >= 0 else ["", ""]
+        notes = [STRADDLES] if straddles else []
+        notes += [] if owner >= 0 else [name_rest(unit, divided=divided)]
         numbers = empty if branch is None else both_scales(branch.contributions[i])
-        yield ["segment", unit, i, guard_cell(label), guard_cell(written), starts[i], ends[i], *numbers]
+        yield ["segment", unit, i, guard_cell(label), *whose, "; ".join(notes), starts[i], ends[i], *numbers]
 
 
 def both_scales(values: np.ndarray) -> list[str]:

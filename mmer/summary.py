@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from mmer.explain import CAPTION_SUM, centre, decision_steps, pick_class
+from mmer.explain import CAPTION_SUM, centre, decision_steps
+from mmer.phrasing import join_words
 from mmer.results import UNIT_NAMES, Analysis, Notice, Prediction
+from mmer.word_contributions import WordContributions, describe_division, group_rests, word_contributions
 
 PURPOSE = (
     "This is for learning about such models and not for judging people: it says how a voice and its words resemble the models' "
@@ -91,32 +91,42 @@ def list_steps(analysis: Analysis) -> list[str]:
     return lines
 
 
-def sum_words(analysis: Analysis, prediction: Prediction, emotion: str) -> list[tuple[str, float]]:
-    """(written word, centred logits it adds over all branches of a late model), in order of the text."""
-    column = pick_class(prediction, emotion)
-    totals = np.zeros(len(analysis.transcript.words))
-    for branch in prediction.branches or ():
-        words = np.asarray(analysis.words[branch.unit])
-        inside = words >= 0
-        np.add.at(totals, words[inside], centre(branch.contributions)[inside, column])
-    return [(word.text, float(total)) for word, total in zip(analysis.transcript.words, totals)]
-
-
 def list_words(analysis: Analysis) -> list[str]:
-    late = next((p for p in analysis.predictions.values() if p.branches), None)
-    if late is None or not analysis.transcript.words:
+    """The words that count most, each with its branches' parts, and the line in which everything adds up to the logit."""
+    found = word_contributions(analysis)
+    if found is None or not found.texts:
         return []
     label = analysis.best.label
-    ranked = sorted(sum_words(analysis, late, label), key=lambda pair: -pair[1])
-    speaking = [pair for pair in ranked if pair[1] > 0][:MOST_WORDS]
-    against = [pair for pair in reversed(ranked) if pair[1] < 0][:MOST_WORDS]
-    lines = [f"Words that count most in {late.role} fusion, all its branches together (logits for {label}):"]
-    lines += [f"  {name:<8}{join_pairs(pairs)}" for name, pairs in (("for", speaking), ("against", against)) if pairs]
-    return [*lines, CAPTION_SUM]
+    column = analysis.best.classes.index(label)
+    whole = centre(found.words)[:, column]
+    if not whole.any():
+        units = join_words([UNIT_NAMES[unit] for unit in found.units])
+        return [f"No word has a part of {found.role} fusion's sum here, which is made of {units}. {describe_division(found)}"]
+    order = np.argsort(-whole, kind="stable")
+    lines = [f"Words that count most in {found.role} fusion, all its branches together (logits for {label}, centred over the emotions):"]
+    for name, chosen in (("for", order[whole[order] > 0]), ("against", order[::-1][whole[order[::-1]] < 0])):
+        for place, i in enumerate(chosen[:MOST_WORDS]):
+            lines.append(f"  {name if place == 0 else '':<8}{describe_word(found, int(i), column)}")
+    rests = [f"{name} {centre(values)[column]:+.3f}" for name, values in group_rests(found).items()]
+    biases = f"biases {centre(found.biases)[column]:+.3f}"
+    total = centre(found.words.sum(0) + found.rest + found.biases)[column]
+    count = f"all {len(whole)} words" if len(whole) > 1 else "the word"
+    lines.append(f"  {', '.join([f'{count} {whole.sum():+.3f}', *rests, biases])}: {found.role} logit {total:+.3f}")
+    if analysis.best.role != found.role and found.role in analysis.best.members:
+        lines.append(
+            f"The {analysis.best.role} verdict takes half of each, adds half of early fusion, and divides the sum by the temperature."
+        )
+    return [*lines, *filter(None, [describe_division(found)]), CAPTION_SUM]
 
 
-def join_pairs(pairs: Sequence[tuple[str, float]]) -> str:
-    return ", ".join(f"{word} {value:+.3f}" for word, value in pairs)
+def describe_word(found: WordContributions, i: int, column: int) -> str:
+    """ "cold +0.223 = text -0.030, frames +0.082, syllables +0.172", and what is odd about the word's place in the sound."""
+    parts = [(unit, centre(part[i])[column]) for unit, part in found.parts.items() if found.counts[unit][i]]
+    named = " = " + ", ".join(f"{UNIT_NAMES[unit]} {value:+.3f}" for unit, value in parts) if len(found.units) > 1 else ""
+    odd = "" if found.placed[i] or not found.divided else " (not found in the sound)"
+    if found.placed[i] and "F" in found.units and not found.counts["F"][i]:
+        odd = " (too short to hold a frame's centre)"
+    return f"{found.texts[i]} {centre(found.words[i])[column]:+.3f}{named}{odd}"
 
 
 def describe_heads(analysis: Analysis) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ SAME_EDGE = 1e-4  # seconds by which a segment may cross a word's edge without s
 BETWEEN = "between words"
 NOT_DIVIDED = "sound not divided"
 PUNCTUATION = "punctuation"
+MOST_LOST = 10  # words not found in the sound that are named
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,3 +190,41 @@ def name_rest(unit: str, *, divided: bool) -> str:
     if unit == "T":
         return PUNCTUATION
     return BETWEEN if divided else NOT_DIVIDED
+
+
+def group_rests(found: WordContributions) -> dict[str, np.ndarray]:
+    """What no word owns by its name, such as "between words" -> (classes,); names that nothing belongs to are left out."""
+    groups: dict[str, np.ndarray] = {}
+    for unit, values in found.rests.items():
+        name = name_rest(unit, divided=found.divided)
+        groups[name] = groups.get(name, 0.0) + values
+    return {name: values for name, values in groups.items() if values.any()}
+
+
+def describe_division(found: WordContributions) -> str:
+    """One sentence about words that have no place in the sound; empty where each has one."""
+    if found.placed.all():
+        return ""
+    if not found.divided:
+        return "Without an alignment the sound is not divided into words" + (": a word has its text alone." if "T" in found.units else ".")
+    lost = [text for text, placed in zip(found.texts, found.placed) if not placed]
+    shown = ", ".join(lost[:MOST_LOST]) + (f" and {len(lost) - MOST_LOST} more" if len(lost) > MOST_LOST else "")
+    return f"Not found in the sound, so with their text alone: {shown}."
+
+
+def word_contributions_to_json(found: WordContributions) -> dict[str, Any]:
+    """Plain JSON types: every word with its parts, what no word owns, and the biases; all of it adds up to the role's logits."""
+    whole = found.words
+    words = [
+        {
+            "text": text,
+            "in_the_sound": bool(found.placed[i]),
+            "contribution": whole[i].tolist(),
+            "parts": {unit: part[i].tolist() for unit, part in found.parts.items()},
+            "segments": {unit: int(count[i]) for unit, count in found.counts.items()},
+            "straddling": {unit: int(count[i]) for unit, count in found.straddling.items()},
+        }
+        for i, text in enumerate(found.texts)
+    ]
+    rest = {unit: {"name": name_rest(unit, divided=found.divided), "value": values.tolist()} for unit, values in found.rests.items()}
+    return {"role": found.role, "words": words, "rest": rest, "biases": found.biases.tolist()}

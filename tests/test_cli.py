@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from planted_words import plant_words
 from sample_analysis import make_analysis
 
 from mmer.align.textgrid import read_tiers
@@ -18,7 +19,7 @@ from mmer.commands.analyze import locate_head
 from mmer.commands.clip import parse_pronunciations
 from mmer.errors import AlignmentError
 from mmer.export import read_analysis
-from mmer.summary import sum_words, summarise
+from mmer.summary import list_words, summarise
 
 SPEECH = Path("/usr/share/pocketsphinx/test/data")
 CLIP = SPEECH / "librivox" / "sense_and_sensibility_01_austen_64kb-0880.wav"
@@ -184,16 +185,29 @@ def test_terminal_without_unicode_does_not_break_it():
     assert done.returncode == 0 and "m\\xe4n" in done.stdout, done.stderr
 
 
-def test_word_sums_are_the_branches_sums():
-    analysis = make_analysis()
-    late = analysis.predictions["late"]
-    pairs = sum_words(analysis, late, "anger")
-    assert [word for word, _ in pairs] == ["I", "won", "10", "&", "more"]
-    by_hand = 0.0
-    for branch in late.branches:
-        for index, row in zip(analysis.words[branch.unit], branch.contributions):
-            by_hand += (row[0] - row.mean()) if index == 1 else 0.0
-    assert dict(pairs)["won"] == pytest.approx(by_hand)
+def test_the_shell_names_each_branch_s_part_of_a_word():
+    lines = list_words(plant_words(early=True))
+    assert lines[0].startswith("Words that count most in late fusion, all its branches together (logits for anger, centred")
+    assert (
+        lines[1] == "  for     no +2.280 = text -0.200, phones +2.000, syllables -0.220, words +0.700 (too short to hold a frame's centre)"
+    )
+    assert lines[3] == "          Oh +0.670 = text +0.100, frames +0.060, phones +1.000, syllables +0.110, words -0.600"
+    assert lines[4] == "  all 4 words +5.020, punctuation +0.030, between words -0.200, biases +0.010: late logit +4.860"
+    assert lines[5].startswith(
+        "The combined verdict takes half of each, adds half of early fusion, and divides the sum by the temperature."
+    )
+    assert lines[6] == "Not found in the sound, so with their text alone: it."
+
+
+def test_the_shell_says_that_sound_without_alignment_is_not_divided():
+    lines = list_words(plant_words(aligned=False))
+    assert lines[1] == "  for     it +0.400 = text +0.400"
+    assert "sound not divided +0.350" in lines[5] and "between words" not in "\n".join(lines)
+    assert lines[6] == "Without an alignment the sound is not divided into words: a word has its text alone."
+    (line,) = list_words(plant_words("F", aligned=False))
+    assert line == (
+        "No word has a part of late fusion's sum here, which is made of frames. Without an alignment the sound is not divided into words."
+    )
 
 
 def test_summary_adds_up_and_tells_what_is_missing():

@@ -165,4 +165,4 @@ def test_only_branch_of_a_model_cannot_be_removed():
 
 def test_captions_are_one_line():
     captions = [v for name, v in vars(explain).items() if name.startswith("CAPTION_")]
-    assert len(captions) == 5 and all("\n" not in c and c.endswith(".") for c in captions)
+    assert len(captions) == 6 and all("\n" not in c and c.endswith(".") for c in captions)

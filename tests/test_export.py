@@ -55,6 +55,18 @@ def test_analysis_without_words_survives():
     assert back.alignment is None and back.token_offsets.shape == (0, 2)
 
 
+def test_the_words_contributions_are_written_and_add_up():
+    analysis = make_analysis()
+    told = analysis_to_json(analysis)["word_contributions"]
+    assert [word["text"] for word in told["words"]] == [word.text for word in analysis.transcript.words] and told["role"] == "late"
+    total = np.array(told["biases"]) + sum(np.array(rest["value"]) for rest in told["rest"].values())
+    for word in told["words"]:
+        np.testing.assert_allclose(word["contribution"], np.sum(list(word["parts"].values()), axis=0))
+        total += word["contribution"]
+    np.testing.assert_allclose(total, analysis.predictions["late"].logits, atol=1e-6)
+    assert analysis_to_json(replace(analysis, predictions={"early": analysis.predictions["early"]}))["word_contributions"] is None
+
+
 def test_samples_come_back_within_half_a_step_of_16_bits():
     analysis = make_analysis()
     back = analysis_from_json(written(analysis, include_samples=True))
@@ -204,6 +216,7 @@ def test_files_are_written_whole_or_not_at_all(tmp_path):
 def keys_of(data, *, inside=""):
     """Every key with a fixed name; the keys of mappings by unit, role or stage are data."""
     by_data = {"labels", "starts", "ends", "words", "predictions", "unavailable", "encoders", "timings", "layer_weights", "coattention"}
+    by_data |= {"parts", "segments", "straddling", "rest"}
     if isinstance(data, list):
         return {key for item in data for key in keys_of(item)}
     if not isinstance(data, dict):

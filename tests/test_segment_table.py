@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas
 import pytest
+from planted_words import plant_words
 from sample_analysis import make_analysis
 
 from mmer.export import analysis_to_json
@@ -50,6 +51,22 @@ def test_every_segment_of_every_unit_is_a_row_with_its_time():
     assert (words[[f"raw_{name}" for name in EMOTIONS]] == "").all(axis=None), "there is no branch for words"
     assert (table[table.part == "bias"].unit == ["T", "F", "S"]).all()
     assert segments[segments.unit == "S"].word.tolist() == ["I", "won", "10", "&", "more"]
+
+
+def test_the_rows_of_an_owner_are_the_word_s_whole_contribution():
+    table = read(plant_words())
+    anger = table.assign(anger=pandas.to_numeric(table.raw_anger).mul(100).round(6)).groupby("owner").anger.sum()
+    assert anger.to_dict() == {"": -17 + 1, "0": 67, "1": 228, "2": 167, "3": 40}  # by hand, see test_word_contributions.py
+    phones = table[(table.unit == "P") & (table.part == "segment")]
+    assert phones.word.tolist() == ["Oh", "no", "stop", "stop", ""]
+    marked = "straddles a word's edge"
+    assert phones.note.tolist() == ["", marked, marked, "", "between words"]
+    assert table[table.unit == "T"].note.tolist() == ["", "", "punctuation", "", "", "", "", "punctuation"]
+
+
+def test_without_alignment_the_frames_are_not_divided():
+    table = read(plant_words(aligned=False))
+    assert set(table[(table.unit == "F") & (table.part == "segment")].note) == {"sound not divided"}
 
 
 def test_every_row_says_where_it_comes_from():

@@ -25,6 +25,7 @@ from mmer.interventions.sound import mute_range
 from mmer.interventions.words import mask_words
 from mmer.pipeline import Analyzer, Progress, Variant
 from mmer.results import Analysis
+from mmer.word_contributions import own_segments
 
 FORMAT = "mmer-leave-one-out"
 VERSION = 1
@@ -80,6 +81,7 @@ class Segments:
     ends: np.ndarray
     words: np.ndarray
     places: np.ndarray
+    are_words: bool = False
 
 
 def leave_one_out(
@@ -175,7 +177,7 @@ def list_segments(material: Material, tier: str, medium: str) -> tuple[Segments,
     if not rows:
         raise EditError(f"This clip has no {tier} that can be left out.")
     labels, starts, ends, numbers, places = zip(*rows)
-    return Segments(labels, np.array(starts), np.array(ends), np.array(numbers), np.array(places)), tuple(left_out)
+    return Segments(labels, *map(np.array, (starts, ends, numbers, places)), are_words=tier == "words"), tuple(left_out)
 
 
 def make_variants(
@@ -213,7 +215,8 @@ def read_drops(analysis: Analysis, role: str, rows: np.ndarray, count: int, k: i
 def sum_contributions(analysis: Analysis, segments: Segments, medium: str) -> tuple[np.ndarray | None, np.ndarray | None]:
     """(segments, classes) and (classes,): what late fusion's branches of the medium add in each segment, and outside all.
 
-    A part that lies in two segments is shared by time. With the branches' biases all of it sums to their logits.
+    A word has what it owns (word_contributions.py), as everywhere. A part that lies in two syllables or phones is shared by time. With
+    the branches' biases all of it sums to their logits.
     """
     late = analysis.predictions.get("late")
     chosen = [b for b in (late.branches or ()) if (b.unit == "T") in allowed(medium)] if late else []
@@ -223,10 +226,21 @@ def sum_contributions(analysis: Analysis, segments: Segments, medium: str) -> tu
     outside = np.zeros(len(analysis.best.classes))
     for branch in chosen:
         values = branch.contributions.astype(np.float64)
-        share = place_unit(analysis, segments, branch.unit)
+        share = own_unit(analysis, segments, branch.unit) if segments.are_words else place_unit(analysis, segments, branch.unit)
         inside += share @ values
         outside += (1 - share.sum(0)) @ values
     return inside, outside
+
+
+def own_unit(analysis: Analysis, segments: Segments, unit: str) -> np.ndarray:
+    """(segments, unit's segments) 1 where a word owns a segment, else 0. What no word owns may be owned by one that is not of the text."""
+    owners = own_segments(analysis, unit).words
+    share = (segments.words[:, None] == owners[None]) & (owners >= 0)[None]
+    if unit != "T" and (segments.words < 0).any():
+        middles = ((analysis.starts[unit] + analysis.ends[unit]) / 2)[None]
+        held = (middles >= segments.starts[:, None]) & (middles < segments.ends[:, None])
+        share |= held & (owners < 0)[None] & (segments.words < 0)[:, None]
+    return share.astype(np.float64)
 
 
 def sum_attention(analysis: Analysis, segments: Segments, medium: str) -> np.ndarray | None:

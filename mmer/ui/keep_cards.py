@@ -95,7 +95,9 @@ def read_words(analysis: Analysis, emotion: str) -> WordRows:
 def list_words(alignment: Alignment | None) -> Segments:
     tier = alignment.words if alignment else ()
     starts, ends = (np.array([getattr(s, name) for s in tier], dtype=float) for name in ("start", "end"))
-    return Segments(tuple(s.label for s in tier), starts, ends, np.array([s.word for s in tier], dtype=int), np.arange(len(tier)))
+    return Segments(
+        tuple(s.label for s in tier), starts, ends, np.array([s.word for s in tier], dtype=int), np.arange(len(tier)), are_words=True
+    )
 
 
 def write_words(one: Analysis, other: Analysis, emotion: str) -> str:

@@ -54,19 +54,32 @@ function readData(payload) {
     // what each segment of a unit adds to the emotion's logit; null without a branch
     values: (unit, emotion, scale) => contributions.has(unit) ? keep(`${unit} ${emotion} ${scale}`, () => readColumn(contributions.get(unit), classes.indexOf(emotion), scale)) : null,
 
-    // what the text branch adds with each written word; punctuation belongs to none
-    wordValues: (emotion, scale) => contributions.has("T") && units.W ? keep(`words ${emotion} ${scale}`, () => sumPerWord(data.values("T", emotion, scale), units)) : null,
+    sums: payload.word_contributions, // what each written word adds; null where no model is a sum over segments
+    branches: () => [...contributions.keys()],
+    straddles: (unit, segment) => keep(`straddling ${unit}`, () => new Set(units[unit].straddling)).has(segment),
+
+    // (words) what each written word adds: all of it ("whole"), or the part of one branch
+    wordValues: (emotion, scale, part = "whole") => keep(`words ${emotion} ${scale} ${part}`, () => readColumn(unpack(part === "whole" ? data.sums.whole : data.sums.parts[part]), classes.indexOf(emotion), scale)),
 
     // whether a role's sum takes half of what late fusion adds
     halved: (role) => Boolean(data.predictions[role]?.members.length),
 
-    // the same for tiles: a unit's own branch, and for words without one the text branch
-    tierValues: (unit, emotion, scale) => data.values(unit, emotion, scale) ?? (unit === "W" ? data.wordValues(emotion, scale) : null),
-    tierSource: (unit) => contributions.has(unit) ? unit : unit === "W" && contributions.has("T") ? "T" : null,
+    // the same for tiles: words have what all branches add in them, or one of them; the other tiers have their own branch. NaN: no word of the text
+    tierValues: (unit, emotion, scale, part = "whole") => {
+      if (unit !== "W") return data.values(unit, emotion, scale);
+      if (!data.sums) return null;
+      const values = data.wordValues(emotion, scale, part);
+      return Float64Array.from(units.W.words, (word) => (word >= 0 ? values[word] : NaN));
+    },
+    // the branch whose segments stand in a tier
+    tierSource: (unit) => (contributions.has(unit) ? unit : null),
 
-    // the largest of all tiles and word pieces, so that they share one scale
+    // the largest of all tiles and words, whole or in part, so that they share one scale
     limit: (emotion, scale) => data.largest((one) => one.ownLimit(emotion, scale)),
-    ownLimit: (emotion, scale) => keep(`limit ${emotion} ${scale}`, () => Math.max(1e-9, ...["T", ...data.tiers].flatMap((unit) => Array.from(data.tierValues(unit, emotion, scale) ?? [], Math.abs)))),
+    ownLimit: (emotion, scale) => keep(`limit ${emotion} ${scale}`, () => {
+      const lists = data.sums ? [...data.tiers.map((unit) => data.values(unit, emotion, scale) ?? []), ...["whole", ...data.branches()].map((part) => data.wordValues(emotion, scale, part))] : [];
+      return lists.reduce((most, list) => list.reduce((largest, one) => Math.max(largest, Math.abs(one)), most), 1e-9);
+    }),
     largestFrame: (emotion, scale) => data.largest((one) => (one.values("F", emotion, scale) ?? []).reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9)),
 
     // attention of one direction, layer and head or their means ("mean"): rows are word pieces, columns cells
@@ -127,12 +140,6 @@ function pickLogit(row, chosen, scale) {
 
 function readColumn({ values, shape: [count, classes] }, chosen, scale) {
   return Float64Array.from({ length: count }, (_, i) => pickLogit(values.subarray(i * classes, (i + 1) * classes), chosen, scale));
-}
-
-function sumPerWord(pieces, units) {
-  const sums = new Map();
-  units.T.words.forEach((word, i) => { if (word >= 0) sums.set(word, (sums.get(word) ?? 0) + pieces[i]); });
-  return Float64Array.from(units.W.words, (word) => sums.get(word) ?? 0);
 }
 
 function averageMaps({ shape: [layers, heads, queries, keys], values }, direction, layer, head) {

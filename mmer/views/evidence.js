@@ -30,7 +30,7 @@ function listSteps(data, role, emotion, scale) {
   return steps;
 }
 
-// The segments of one branch in order, many frames gathered per word: [{label, value, segment?, span?, word}]
+// The segments of one branch in order, many frames gathered per word that owns them: [{label, value, segment?, span?, word}]
 function listParts(data, unit, emotion, scale, share) {
   const { labels, starts, ends, words } = data.units[unit];
   const values = data.values(unit, emotion, scale);
@@ -40,11 +40,10 @@ function listParts(data, unit, emotion, scale, share) {
   const groups = [];
   let key = null;
   labels.forEach((_, i) => {
-    const middle = (starts[i] + ends[i]) / 2;
-    const at = data.units.W ? data.segmentAt("W", middle) : -1;
-    const now = data.units.W ? at : Math.floor(middle * 4);
+    const owner = words[i], isDivided = data.sums.divided;
+    const now = isDivided ? owner : Math.floor((starts[i] + ends[i]) * 2); // quarters of a second
     if (now !== key || !groups.length) {
-      groups.push({ label: at >= 0 ? data.units.W.labels[at] : data.units.W ? "pause" : `${seconds(starts[i])} s`, value: 0, count: 0, word: at >= 0 ? data.units.W.words[at] : -1, span: [starts[i], ends[i]] });
+      groups.push({ label: !isDivided ? `${seconds(starts[i])} s` : owner >= 0 ? data.wordName(owner) : "between words", value: 0, count: 0, word: owner, span: [starts[i], ends[i]] });
       key = now;
     }
     const group = groups[groups.length - 1];
@@ -191,12 +190,19 @@ function makeOutcome(data, role, emotion) {
 }
 
 function writeFlips(data, role, place) {
-  const { flips, label } = data.predictions[role];
+  const prediction = data.predictions[role], { flips, removable } = prediction;
   const name = (part) => ROLE_NAMES[part] ?? data.units[part]?.name ?? part;
   const list = flips.map((flip) => `without ${name(flip.part)} it would say ${flip.label}`);
-  const text = flips.length ? `What decides: ${list.join("; ")}.` : `No part decides alone: without any one of them it would still say ${label}.`;
+  const parts = removable.map(name), label = prediction.label;
+  const text = flips.length ? `What decides: ${list.join("; ")}.`
+    : parts.length ? `No part decides alone: without any one of ${joinNames(parts)} it would still say ${label}.`
+    : `This is one part (${nameOnly(data, prediction)}): without it nothing would be said, so whether a part decides alone can't be asked.`;
   place.replaceChildren(make("strong", { text }), ` ${flips.length ? data.payload.captions.flip : ""}`);
 }
+
+// The one part that a prediction is: its only branch, or the whole model.
+const nameOnly = (data, { branches, fusion }) => (branches ? nameUnit(data, branches[0].unit) : `${fusion} fusion, which mixes its input before it decides`);
+const joinNames = (names) => (names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names[names.length - 1]}` : names[0]);
 
 function makeStepTable({ data, selection }) {
   const table = makeTable("This sum for every emotion, in numbers", () => [`logits, ${selection.current().scale}`, ...data.classes], () => {

@@ -150,17 +150,17 @@ function drawPlayerFigure(view) {
   const state = selection.current();
   const chosen = describeSelection(data, state);
   const figure = startFigure(view, "Where in the clip", [
-    data.late ? `Colour: what each segment adds to the logit for ${state.emotion}, ${nameScale(state.scale)}` : "The model is no sum over segments, so they have no colour",
+    data.late ? `Colour: what a word (${noteWords(data, state.part)}) and what a segment of another tier in its own branch adds to the logit for ${state.emotion}, ${nameScale(state.scale)}` : "The model is no sum over segments, so they have no colour",
     [describeRange(view), ...(data.payload.text ? [`“${data.payload.text}”`] : [])].join(" · "), ...(chosen ? [`Selected: ${chosen}`] : []),
     ...(listJoins(view).length ? ["Dotted: windows of the encoder meet"] : [])]);
   const top = figure.y;
-  for (const lane of listLanes(data)) addLane(figure, view, lane);
+  for (const lane of listLanes(data, state.part)) addLane(figure, view, lane);
   for (const time of listJoins(view)) addDots(figure.drawing, theme.soft, PAGE.margin + PAGE.gutter + view.axis.toX(time), top, figure.y);
   if (state.span) addSpan(figure, view, state.span, top);
   figure.y += 10;
   if (data.late) {
     const limit = data.limit(state.emotion, state.scale);
-    addLegend(figure, (share) => mixColours(theme.diverging, share), signed(-limit), signed(limit), `late fusion's logits of a segment for ${state.emotion}, ${nameScale(state.scale)}`);
+    addLegend(figure, (share) => mixColours(theme.diverging, share), signed(-limit), signed(limit), `late fusion's logits of a word or segment for ${state.emotion}, ${nameScale(state.scale)}`);
   }
   const role = findRole(data, (one) => one.branches) ?? data.payload.best;
   return finishFigure(figure, view, [role], data.tiers.map((unit) => `${data.units[unit].labels.length} ${data.units[unit].name}`).join(", "));
@@ -193,14 +193,14 @@ function addLane(figure, view, lane) {
 
 // A tier's segments, with the colours and labels that its tiles have on the page.
 function drawTier({ data, selection, axis, theme }, drawing, unit, height) {
-  const { emotion, scale, unit: chosenUnit, segment } = selection.current();
+  const { emotion, scale, part, unit: chosenUnit, segment } = selection.current();
   const { labels, starts, ends } = data.units[unit];
-  const values = data.tierValues(unit, emotion, scale), limit = data.limit(emotion, scale);
+  const values = data.tierValues(unit, emotion, scale, part), limit = data.limit(emotion, scale);
   drawing.font = `${unit === "W" ? 13 : 11.5}px ${PRINT_FONT}`;
   const [first, after] = data.overlapping(unit, axis.visible());
   for (let i = first; i < after; i++) {
     const [left, right] = [axis.toX(starts[i]), axis.toX(ends[i])];
-    const colour = values ? mixColours(theme.diverging, 0.5 + values[i] / limit / 2) : parseColour(theme.empty);
+    const colour = values && !Number.isNaN(values[i]) ? mixColours(theme.diverging, 0.5 + values[i] / limit / 2) : parseColour(theme.empty);
     drawing.fillStyle = unit === chosenUnit && i === segment ? theme.accent : theme.strong;
     drawing.fillRect(left, 2, right - left, height - 4);
     const edge = unit === chosenUnit && i === segment ? 2 : 0.8;

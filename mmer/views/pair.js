@@ -22,7 +22,7 @@ function mountPair(place, sides) {
   linkSelections(views);
   views.forEach((view, i) => {
     markDifferences(view);
-    view.selection.subscribe((_, changed) => { if (changed.has("emotion") || changed.has("scale")) markDifferences(view); });
+    view.selection.subscribe((_, changed) => { if (["emotion", "scale", "part"].some((name) => changed.has(name))) markDifferences(view); });
     view.sound.subscribe(() => { if (view.sound.isPlaying()) views[1 - i].sound.stop(); });
   });
   return { views, close: () => views.forEach((view) => view.close()) };
@@ -68,6 +68,7 @@ function follow(view, other, state, changed) {
   const there = other.data, now = other.selection.current();
   if (["unit", "segment", "span", "token", "word"].some((name) => changed.has(name))) followPick(view.data, other, state);
   const changes = { emotion: state.emotion, scale: state.scale };
+  if (changed.has("part") && (state.part === WHOLE || there.hasBranch(state.part))) changes.part = state.part;
   if (there.predictions[state.role]) changes.role = state.role;
   if (changed.has("branch") && (state.branch === null || there.hasBranch(state.branch))) changes.branch = state.branch;
   if (state.map && now.map && there.hasPlane(state.map)) changes.map = { ...state.map };
@@ -115,10 +116,10 @@ const NOTABLE = 0.1; // of the colour scale: a contribution that differs by more
 
 // Words that are not in the other clip, and segments that add clearly more or less there.
 function markDifferences({ root, data, selection }) {
-  const { emotion, scale } = selection.current();
-  const limit = data.limit(emotion, scale);
+  const { emotion, scale, part } = selection.current();
+  const limit = data.limit(emotion, scale), isThere = part === WHOLE || data.peer.hasBranch(part);
   for (const unit of data.tiers) {
-    const values = data.tierValues(unit, emotion, scale), others = data.peer.units[unit] ? data.peer.tierValues(unit, emotion, scale) : null;
+    const values = data.tierValues(unit, emotion, scale, part), others = data.peer.units[unit] && (isThere || unit !== "W") ? data.peer.tierValues(unit, emotion, scale, part) : null;
     for (const tile of root.querySelectorAll(`.mv-tile[data-unit="${unit}"]`)) {
       const at = +tile.dataset.segment, word = data.units[unit].words[at];
       const partner = word < 0 ? -1 : data.partners[word];

@@ -10,9 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from mmer.explain import CAPTION_ATTENTION, CAPTION_CENTRED, CAPTION_EARLY, CAPTION_FLIP, CAPTION_MIXED, CAPTION_SUM, flipping_part
+from mmer.explain import (
+    CAPTION_ATTENTION,
+    CAPTION_CENTRED,
+    CAPTION_EARLY,
+    CAPTION_FLIP,
+    CAPTION_MIXED,
+    CAPTION_SUM,
+    flipping_part,
+    list_removable,
+)
 from mmer.phrasing import say_layer_rate
 from mmer.results import UNIT_NAMES, UNITS, Alignment, Analysis, Branch, Clip, Coattention, LayerWeights, Prediction
+from mmer.word_contributions import describe_division, name_rest, own_segments, word_contributions
 
 from .acoustics import RATE, make_spectrogram, trace_wave, track_pitch
 
@@ -42,6 +52,7 @@ def build_payload(analysis: Analysis, *, with_sound: bool = True) -> dict[str, A
         "untrusted": analysis.transcript.untrusted,
         "alignment": describe_alignment(analysis.alignment),
         "units": {unit: describe_unit(analysis, unit) for unit in UNITS if has_unit(analysis, unit)},
+        "word_contributions": describe_words(analysis),
         "classes": list(analysis.best.classes),
         "best": analysis.best.role,
         "predictions": {role: describe_prediction(analysis, prediction) for role, prediction in analysis.predictions.items()},
@@ -110,18 +121,40 @@ def has_unit(analysis: Analysis, unit: str) -> bool:
 
 
 def describe_unit(analysis: Analysis, unit: str) -> dict[str, Any]:
-    """Labels, times and written words of a unit's segments: those that the models read, else the alignment's tier."""
+    """Labels, times and owners of a unit's segments: those that the models read, else the alignment's tier."""
     if unit in analysis.labels:
-        labels, words = list(analysis.labels[unit]), np.asarray(analysis.words[unit])
+        labels = list(analysis.labels[unit])
         starts, ends = analysis.starts.get(unit), analysis.ends.get(unit)
     else:
         tier = analysis.alignment.tier(unit) if analysis.alignment else ()
-        labels, words = [s.label for s in tier], np.array([s.word for s in tier])
+        labels = [s.label for s in tier]
         starts, ends = np.array([s.start for s in tier]), np.array([s.end for s in tier])
-    data: dict[str, Any] = {"name": UNIT_NAMES[unit], "labels": labels, "words": words.astype(int).tolist()}
+    owners = own_segments(analysis, unit)
+    straddling = np.flatnonzero(owners.straddles).tolist()
+    data: dict[str, Any] = {"name": UNIT_NAMES[unit], "labels": labels, "words": owners.words.tolist(), "straddling": straddling}
     if unit == "T":
         return data | {"characters": np.asarray(analysis.token_offsets).astype(int).tolist()}
     return data | {"starts": round_times(starts), "ends": round_times(ends)}
+
+
+def describe_words(analysis: Analysis) -> dict[str, Any] | None:
+    """What each written word adds, whole and by branch, and what no word owns; None where no model is a sum over segments."""
+    found = word_contributions(analysis)
+    if found is None:
+        return None
+    rests = {unit: {"name": name_rest(unit, divided=found.divided), "value": value.tolist()} for unit, value in found.rests.items()}
+    return {
+        "role": found.role,
+        "placed": found.placed.tolist(),
+        "divided": found.divided,
+        "note": describe_division(found),
+        "whole": pack(found.words, "<f4"),
+        "parts": {unit: pack(part, "<f4") for unit, part in found.parts.items()},
+        "counts": {unit: count.tolist() for unit, count in found.counts.items()},
+        "straddling": {unit: count.tolist() for unit, count in found.straddling.items()},
+        "rests": rests,
+        "biases": found.biases.tolist(),
+    }
 
 
 def round_times(times: np.ndarray | None) -> list[float]:
@@ -146,6 +179,7 @@ def describe_prediction(analysis: Analysis, prediction: Prediction) -> dict[str,
         "branches": None if prediction.branches is None else [describe_branch(branch) for branch in prediction.branches],
         "layers": {unit: describe_layers(weights) for unit, weights in prediction.layer_weights.items()},
         "coattention": {unit: describe_maps(maps) for unit, maps in prediction.coattention.items()},
+        "removable": list(list_removable(analysis, role=prediction.role)),
         "flips": [{"part": flip.part, "label": flip.label} for flip in flips],
     }
 

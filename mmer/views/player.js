@@ -11,8 +11,9 @@ function makePlayer(view) {
     { "aria-label": ["Zoom out", "Zoom in", "Show all, or what is selected"][i], title: ["Zoom out (−)", "Zoom in (+)", "Show all, or what is selected (0)"][i], class: "mv-button mv-small" }));
   const panel = makePanel("Where in the clip", describePlayer(data), ...zoom);
   const lanes = listLanes(data);
+  const notes = new Map(); // tier -> the element with its note
   const gutter = make("div", { class: "mv-gutter", "aria-hidden": "true" }, ...lanes.map((lane) => make("div", { class: "mv-lane-name", style: { height: `${lane.pixels}px` } },
-    make("span", { text: lane.name }), lane.note ? make("small", { text: lane.note, class: lane.noteClass }) : null)));
+    make("span", { text: lane.name }), lane.note ? notes.set(lane.key, make("small", { text: lane.note, class: lane.noteClass })).get(lane.key) : null)));
   const canvases = new Map(lanes.filter((lane) => lane.draw).map((lane) => [lane.key, make("canvas", { class: "mv-canvas", "data-lane": lane.key })]));
   const stack = make("div", { class: "mv-stack", role: "img", tabindex: "-1", "data-keys": "sound", "aria-label": `Wave, spectrogram and pitch of ${data.payload.clip.name}; the numbers are in the tables below.` }, ...canvases.values());
   const tiers = data.tiers.map((unit) => makeTier(view, unit));
@@ -22,7 +23,10 @@ function makePlayer(view) {
   const inner = make("div", { class: "mv-inner" }, stack, ...tiers.map((tier) => tier.element), ...joins, span, cursor);
   const scroller = make("div", { class: "mv-scroll" }, inner);
   const legend = makeLegend(view);
+  const wordSwitch = makeWordSwitch(view);
+  if (transcript.element || data.units.W) panel.append(...(wordSwitch ? [wordSwitch.element] : []));
   if (transcript.element) panel.append(transcript.element);
+  if (transcript.element && data.sums?.note) panel.append(make("p", { class: "mv-note mv-word-note", "data-part": "word-note", text: data.sums.note }));
   panel.append(make("div", { class: "mv-lanes", "data-part": "player" }, gutter, scroller), legend.element);
   const tables = makeUnitTables(view);
   panel.append(make("div", { class: "mv-numbers" }, make("span", { text: "In numbers:" }), ...tables.map((table) => table.element)));
@@ -43,6 +47,8 @@ function makePlayer(view) {
   function colour() {
     transcript.colour();
     legend.draw();
+    wordSwitch?.show();
+    if (notes.has("W")) notes.get("W").textContent = noteWords(data, selection.current().part);
     for (const tier of tiers) tier.colour();
     for (const table of tables) table.refresh();
   }
@@ -78,18 +84,17 @@ function makePlayer(view) {
 }
 
 function describePlayer(data) {
-  const what = data.late ? "Each segment has the colour of what it adds to the chosen emotion." : "The chosen model is no sum over segments, so they have no colour.";
+  const what = data.late ? "Each word has the colour of all that it adds to the chosen emotion, each syllable, phone and frame that of what its own branch adds." : "The chosen model is no sum over segments, so they have no colour.";
   return `${what} Click to hear exactly it; drag over the wave for a stretch; Ctrl + wheel or two fingers zoom.`;
 }
 
-function listLanes(data) {
+function listLanes(data, part = WHOLE) {
   const { spectrogram } = data.payload.acoustics;
   const lanes = [{ key: "ruler", name: "", pixels: LANES.ruler, draw: drawRuler }, { key: "wave", name: "wave", pixels: LANES.wave, draw: drawWave }];
   if (spectrogram) lanes.push({ key: "spectrogram", name: "sound", note: `0 to ${spectrogram.hertz / 1000} kHz; pitch in Hz`, noteClass: "mv-pitch-name", pixels: LANES.spectrogram, draw: makeSpectrogramDrawer(data) });
   if (data.hasBranch("F")) lanes.push({ key: "frames", name: "frames", note: "logits each", pixels: LANES.frames, draw: drawFrames });
   for (const unit of data.tiers) {
-    const source = data.tierSource(unit);
-    const note = source === null ? (data.late ? "no branch" : "") : source === unit ? "own branch" : "text branch";
+    const note = unit === "W" ? noteWords(data, part) : data.hasBranch(unit) ? "own branch" : data.late ? "no branch" : "";
     lanes.push({ key: unit, name: data.units[unit].name, note, pixels: TIER_PIXELS[unit] });
   }
   return lanes;
@@ -116,15 +121,15 @@ function makeTier(view, unit) {
     unit, element,
     focus: (segment) => tiles[segment]?.focus({ preventScroll: true }),
     colour: () => {
-      const { emotion, scale } = selection.current();
-      const values = data.tierValues(unit, emotion, scale), limit = data.limit(emotion, scale);
+      const state = selection.current(), { emotion, scale, part } = state;
+      const values = data.tierValues(unit, emotion, scale, part), limit = data.limit(emotion, scale);
       element.classList.toggle("mv-plain", !values);
-      if (values) tiles.forEach((tile, i) => {
-        const fill = mixColours(view.theme.diverging, 0.5 + values[i] / limit / 2);
-        tile.style.backgroundColor = toCss(fill);
-        tile.style.color = inkFor(fill);
+      tiles.forEach((tile, i) => {
+        const fill = values && !Number.isNaN(values[i]) ? mixColours(view.theme.diverging, 0.5 + values[i] / limit / 2) : null;
+        tile.style.backgroundColor = fill ? toCss(fill) : "";
+        tile.style.color = fill ? inkFor(fill) : "";
+        tile.title = `${labels[i]}\n${seconds(starts[i])} to ${seconds(ends[i])} s\n${describeTile(data, unit, i, values, state)}`;
       });
-      tiles.forEach((tile, i) => { tile.title = `${labels[i]}\n${seconds(starts[i])} to ${seconds(ends[i])} s\n${values ? `${signed(values[i])} logits for ${emotion}` : "no branch for it"}`; });
     },
     mark: () => {
       const state = selection.current();
@@ -154,6 +159,11 @@ function makeTier(view, unit) {
       tiles.forEach((tile, i) => tile.classList.toggle("mv-tiny", widths[i] + 4 > ((ends[i] - starts[i]) / data.extent()) * total));
     },
   };
+}
+
+function describeTile(data, unit, i, values, state) {
+  if (unit === "W") return describeWord(data, data.units.W.words[i], state) || (data.late ? "no word of the text" : "no branch for it");
+  return `${values ? `${signed(values[i])} logits for ${state.emotion}` : "no branch for it"}, ${describeOwner(data, unit, i)}`;
 }
 
 function measureLabels(tile, labels) {
@@ -196,7 +206,7 @@ function describeMoment(data, { emotion, scale }, time, lane) {
     parts.push(hertz > 0 ? `pitch ${Math.round(hertz)} Hz` : "no pitch");
   }
   const frame = lane === "frames" ? data.segmentAt("F", time) : -1;
-  if (frame >= 0) parts.push(`frame: ${signed(data.values("F", emotion, scale)[frame], 4)} logits for ${emotion}`);
+  if (frame >= 0) parts.push(`frame: ${signed(data.values("F", emotion, scale)[frame], 4)} logits for ${emotion}`, describeOwner(data, "F", frame));
   return parts.join(" · ");
 }
 
@@ -377,7 +387,7 @@ function makeLegend(view) {
       const limit = data.limit(emotion, scale);
       low.textContent = signed(-limit);
       high.textContent = signed(limit);
-      middle.textContent = `late fusion's logits of a segment for ${emotion}, ${scale === "raw" ? "raw" : "centred over the emotions"}`;
+      middle.textContent = `late fusion's logits of a word or segment for ${emotion}, ${scale === "raw" ? "raw" : "centred over the emotions"}`;
     },
   };
 }
@@ -385,15 +395,17 @@ function makeLegend(view) {
 // What every segment of every branch adds, in numbers, for all emotions.
 function makeUnitTables(view) {
   const { data, selection } = view;
-  return ["T", "F", ...data.tiers].filter((unit) => data.units[unit]).map((unit) => {
-    const { labels, starts, ends, name } = data.units[unit];
+  const words = makeWordTable(view);
+  return [...(words ? [words] : []), ...["T", "F", ...data.tiers].filter((unit) => data.units[unit]).map((unit) => {
+    const { labels, starts, ends, name, words: owners } = data.units[unit];
+    const whose = (i) => (unit === "W" ? [] : [owners[i] >= 0 ? data.wordName(owners[i]) : "", data.straddles(unit, i) ? "over an edge" : ""]);
     const kind = () => (data.hasBranch(unit) ? data.classes : []);
     const head = () => (data.hasBranch(unit) ? `${name}; logits, ${selection.current().scale}` : name);
-    const table = makeTable(`${labels.length} ${unit === "T" ? "word pieces" : name}`, () => [head(), ...(starts ? ["start (s)", "end (s)"] : []), ...kind()], () => {
+    const table = makeTable(`${labels.length} ${unit === "T" ? "word pieces" : name}`, () => [head(), ...(starts ? ["start (s)", "end (s)"] : []), ...(unit === "W" ? [] : ["counts for", "note"]), ...kind()], () => {
       const columns = kind().map((emotion) => data.values(unit, emotion, selection.current().scale));
-      return labels.map((one, i) => [one, ...(starts ? [starts[i].toFixed(3), ends[i].toFixed(3)] : []), ...columns.map((column) => exact(column[i]))]);
+      return labels.map((one, i) => [one, ...(starts ? [starts[i].toFixed(3), ends[i].toFixed(3)] : []), ...whose(i), ...columns.map((column) => exact(column[i]))]);
     });
     table.element.dataset.table = unit;
     return table;
-  });
+  })];
 }

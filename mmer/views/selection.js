@@ -1,5 +1,5 @@
 // The one selection that every view reads and writes:
-//   emotion, scale ("centred" | "raw"), role (whose sum is shown), branch (the unit that is unfolded, or null),
+//   emotion, scale ("centred" | "raw"), part ("whole" or the unit of the one branch that words are coloured by), role (whose sum is shown), branch (the unit that is unfolded, or null),
 //   unit and segment (what was chosen, or null), span ([start, end] in seconds, or null), token and word (indices, or null),
 //   map {unit, direction, layer, head} of the coattention map.
 
@@ -7,7 +7,7 @@ function createSelection(data) {
   const best = data.predictions[data.payload.best];
   const firstMap = data.maps.keys().next().value ?? null;
   let state = {
-    emotion: best.label, scale: "centred", role: data.payload.best, branch: null, unit: null, segment: null, span: null, token: null, word: null,
+    emotion: best.label, scale: "centred", part: WHOLE, role: data.payload.best, branch: null, unit: null, segment: null, span: null, token: null, word: null,
     map: firstMap && { unit: firstMap, direction: "text_to_speech", layer: "mean", head: "mean" },
   };
   const listeners = new Set();
@@ -30,7 +30,7 @@ function createSelection(data) {
     pickSegment: (unit, segment, options) => {
       const { starts, ends, words } = data.units[unit];
       const word = words[segment] >= 0 ? words[segment] : null;
-      selection.set({ unit, segment, span: [starts[segment], ends[segment]], word, token: data.tokenOfWord(word, (starts[segment] + ends[segment]) / 2), ...branchOf(data.tierSource(unit) ?? unit) }, options);
+      selection.set({ unit, segment, span: [starts[segment], ends[segment]], word, token: data.tokenOfWord(word, (starts[segment] + ends[segment]) / 2), ...branchOf(data.tierSource(unit) ?? (state.part === WHOLE ? unit : state.part)) }, options);
     },
     // a word piece
     pickToken: (token, options) => {
@@ -57,16 +57,25 @@ function describeSelection(data, state) {
   const parts = [];
   const name = unit === "F" ? "frame" : data.units[unit].name.replace(/s$/, "").replace(/^text$/, "word piece");
   parts.push(unit === "F" ? name : `${name} “${data.units[unit].labels[segment]}”`);
-  if (word !== null && "SPF".includes(unit)) parts.push(`${data.units.W && data.segmentAt("W", (span[0] + span[1]) / 2) >= 0 && data.units.W.words[data.segmentAt("W", (span[0] + span[1]) / 2)] === word ? "in" : "with"} “${data.wordName(word)}”`);
-  parts.push(times);
-  const values = data.tierValues(unit, emotion, scale);
-  const half = data.halved(state.role) ? ` (half of it, ${signed(values?.[segment] / 2)}, in combined)` : "";
-  if (values) parts.push(`${signed(values[segment])} logits for ${emotion} in late fusion${scale === "raw" ? ", raw" : ""}${half}`);
-  else if (data.late) parts.push("no branch of its own");
+  parts.push(times, ...describeValues(data, state));
   if (map && token !== null && unit === map.unit) {
     const plane = data.plane(map.unit, map.direction, map.layer, map.head);
     const cell = Math.floor(segment / data.maps.get(unit).size);
     parts.push(`attention with “${data.units.T.labels[token]}” ${plane.values[token * plane.columns + cell].toFixed(4)}`);
   }
   return parts.join(" · ");
+}
+
+// What the selected segment adds, and what its word adds as a whole.
+function describeValues(data, state) {
+  const { unit, segment, emotion, scale, role } = state;
+  const owner = data.units[unit].words[segment];
+  if (!data.late) return [describeOwner(data, unit, segment)];
+  const half = (value) => (data.halved(role) ? ` (half of it, ${signed(value / 2)}, in combined)` : "");
+  const whole = owner >= 0 ? describeWord(data, owner, state, ` in late fusion${half(data.wordValues(emotion, scale)[owner])}`) : "";
+  if (unit === "W") return [whole.slice(whole.indexOf("” ") + 2) || "no word of the text"]; // its name is said already
+  const value = data.values(unit, emotion, scale)?.[segment];
+  const own = value === undefined ? "no branch of its own" : `${unit === "T" ? "the piece " : ""}${signed(value)} logits for ${emotion}${whole ? "" : ` in late fusion${half(value)}`}${scale === "raw" ? ", raw" : ""}`;
+  if (unit === "T" && whole && data.sums.counts.T?.[owner] === 1) return [whole]; // its only piece
+  return [own, whole ? `${describeOwner(data, unit, segment)}: ${whole}` : describeOwner(data, unit, segment)];
 }

@@ -1,4 +1,4 @@
-// The transcript: every word piece on the colour of what the text branch reads in it.
+// The transcript: every word on the colour of what it adds, all its branches together or one of them. Punctuation belongs to no word.
 
 function makeTranscript(view) {
   const { data, selection } = view;
@@ -29,15 +29,16 @@ function makeTranscript(view) {
   });
 
   function colour() {
-    const { emotion, scale } = selection.current();
-    const values = data.values("T", emotion, scale);
-    if (!values) return;
-    const limit = data.limit(emotion, scale);
+    const { emotion, scale, part } = selection.current();
+    if (!data.sums) return;
+    const values = data.wordValues(emotion, scale, part), limit = data.limit(emotion, scale), own = data.values("T", emotion, scale);
     pieces.forEach((piece, i) => {
-      const fill = mixColours(view.theme.diverging, 0.5 + values[i] / limit / 2);
-      piece.style.backgroundColor = toCss(fill);
-      piece.style.color = inkFor(fill);
-      piece.title = `${signed(values[i])} logits for ${emotion}`;
+      const word = data.units.T.words[i];
+      const fill = word >= 0 ? mixColours(view.theme.diverging, 0.5 + values[word] / limit / 2) : null;
+      piece.style.backgroundColor = fill ? toCss(fill) : "";
+      piece.style.color = fill ? inkFor(fill) : "";
+      piece.classList.toggle("mv-unplaced", word >= 0 && data.sums.divided && !data.sums.placed[word]);
+      piece.title = word >= 0 ? describeWord(data, word, selection.current()) : `${describeOwner(data, "T", i)}${own ? `: ${signed(own[i])} logits for ${emotion}` : ""}`;
     });
   }
 

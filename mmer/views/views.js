@@ -25,8 +25,8 @@ function mountViews(root, data, { axis = createAxis(data.extent()), bar: barPlac
     parts.attention.draw();
   };
   selection.subscribe((state, changed) => {
-    const isRecoloured = changed.has("emotion") || changed.has("scale");
-    if (isRecoloured) parts.player.colour();
+    const isRecoloured = changed.has("emotion") || changed.has("scale"), isRepainted = isRecoloured || changed.has("part");
+    if (isRepainted) parts.player.colour();
     parts.player.mark();
     if (changed.has("token") || changed.has("map")) parts.player.redraw("wave");
     if (isRecoloured) parts.player.redraw("frames");

@@ -257,7 +257,7 @@ def test_many_frames_are_gathered_per_word_and_keep_their_sum(open_report, analy
     page = open_report(analysis)
     page.locator('[data-branch="F"]').click()
     rows = page.locator(".mv-part").evaluate_all(READ_PARTS)
-    assert [name for name, _ in rows if name != "pause"] == [w.text for w in analysis.transcript.words]
+    assert [name for name, _ in rows if name != "between words"] == [w.text for w in analysis.transcript.words]
     step = next(s for s in decision_steps(analysis, analysis.best.label) if s.unit == "F")
     assert sum(value for _, value in rows) == pytest.approx(step.value, abs=1e-3)
 

@@ -40,6 +40,10 @@ class DataError(MmerError):
     """A data set, manifest or run folder that can't be read; names file, row and column."""
 
 
+class Busy(MmerError):
+    """More people ask the models than can wait; asking again later helps."""
+
+
 class Cancelled(MmerError):
     """The person stopped the work."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import threading
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -38,7 +37,9 @@ from mmer.results import (
     TextStates,
     Transcript,
 )
+from mmer.stopping import check_stopped, stop_when
 from mmer.transcribe import Recogniser, read_transcript
+from mmer.turns import Turns
 
 AnyHead = Head | CombinedHead
 Progress = Callable[[float, str], None]  # (share done in [0, 1], what is being done)
@@ -90,8 +91,11 @@ class _Stages:
 
     def run(self, stage: str, key: Hashable, compute: Callable[[], Any]) -> Any:
         """Raises: Cancelled before a stage that the person no longer wants."""
-        if self.cancelled():
-            raise Cancelled("The analysis was cancelled. Nothing was changed.")
+        with stop_when(self.cancelled):
+            check_stopped()
+            return self._run(stage, key, compute)
+
+    def _run(self, stage: str, key: Hashable, compute: Callable[[], Any]) -> Any:
         text, end = STAGES[stage]
         known = self.memo.recall(stage, key)
         if known is not None:
@@ -127,7 +131,7 @@ class Analyzer:
         self._heads = dict(heads)
         self.heads = {name: head.infos[-1] for name, head in heads.items()}  # what the interface may offer
         self._aligners = dict(aligners)
-        self.turn = threading.Lock()  # held by work that a person can cancel: what was cancelled ends before the next begins
+        self.turns = Turns()  # taken by whoever has the models work where several people may ask: one at a time
         self.aligners: dict[str, str | None] = {**dict.fromkeys(aligners), **(unavailable_aligners or {})}  # name -> why not, None: ready
 
     @classmethod
@@ -155,9 +159,11 @@ class Analyzer:
             heads=load_heads(heads_folder, preset=preset),
         )
 
-    def transcribe(self, clip: Clip, *, memo: Memo | None = None, progress: Progress | None = None) -> Transcript:
-        """The recognised words of a clip; an analysis with the same memo does not recognise them again."""
-        stages = _Stages(memo, progress, None)
+    def transcribe(
+        self, clip: Clip, *, memo: Memo | None = None, progress: Progress | None = None, cancelled: Callable[[], bool] | None = None
+    ) -> Transcript:
+        """The recognised words of a clip; an analysis with the same memo does not recognise them again. Raises: Cancelled."""
+        stages = _Stages(memo, progress, cancelled)
         return stages.run("transcribe", (clip.sha256,), lambda: self.recogniser.transcribe(clip))
 
     def align(
@@ -171,7 +177,8 @@ class Analyzer:
     ) -> Alignment:
         """Words, syllables and phones in time, from a TextGrid's text if one is given. Raises: AlignmentError with the reason."""
         if textgrid is not None:
-            return read_textgrid(textgrid, transcript, duration=clip.duration)
+            with self.turns.lend():
+                return read_textgrid(textgrid, transcript, duration=clip.duration)
         if transcript.untrusted:
             raise AlignmentError(transcript.untrusted)
         if aligner == "none":
@@ -179,7 +186,8 @@ class Analyzer:
         if aligner not in self._aligners:
             known = self.aligners.get(aligner) or f"there is no aligner of that name; choose one of: {', '.join(self._aligners)}, none"
             raise AlignmentError(f"The aligner {aligner!r} can't be used: {known}")
-        return self._aligners[aligner].align(clip, transcript, pronunciations=pronunciations or {})
+        with self.turns.lend():  # an aligner is another program, or has a lock of its own: no model waits for it
+            return self._aligners[aligner].align(clip, transcript, pronunciations=pronunciations or {})
 
     def analyze(
         self,
@@ -340,7 +348,8 @@ class Analyzer:
     def _words(self, clip: Clip, text: str | None, textgrid: str | None, stages: _Stages) -> Transcript:
         """A typed text always wins; trusted words left as the recogniser wrote them keep its confidence and times."""
         if text is None and textgrid is not None:
-            return textgrid_transcript(textgrid)
+            with self.turns.lend():
+                return textgrid_transcript(textgrid)
         heard = stages.memo.recall("transcribe", (clip.sha256,))
         if text is None or (heard is not None and not heard.untrusted and text.strip() == heard.text.strip()):
             return stages.run("transcribe", (clip.sha256,), lambda: self.recogniser.transcribe(clip))

@@ -23,6 +23,8 @@ DOCUMENTS = README + "".join(path.read_text(encoding="utf-8") for path in sorted
 LAYERS = (
     {"errors", "results"},
     {
+        "turns",
+        "stopping",
         "weights",
         "whisper_weights",
         "spelling",

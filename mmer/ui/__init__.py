@@ -10,6 +10,7 @@ import gradio as gr
 from ..pipeline import Analyzer
 from ..training.workshop import Workshop
 from . import about, api, batch, cards, explore, lesson, train
+from .events import let_looks_pass
 from .examples import list_stored
 from .session import KEPT_SECONDS
 from .style import launch_options
@@ -18,7 +19,6 @@ from .uploads import take_uploads_only
 __all__ = ["build_app", "launch_options", "serve"]
 
 CACHE_CHECK_SECONDS = 5 * 60
-QUEUE_LENGTH = {False: None, True: 24}  # is_public -> how many may wait
 VISITORS = {False: 10_000, True: 60}  # is_public -> whose results are kept; the one that was away longest makes room
 
 
@@ -45,7 +45,8 @@ def build_app(analyzer: Analyzer, *, examples: Path, workshop: Workshop | None =
         train.wake(training, train_tab, [explore_tab, learn_tab, batch_tab, about_tab])
         api.build(analyzer, is_public=is_public)
     take_uploads_only(app)
-    app.queue(default_concurrency_limit=4, max_size=QUEUE_LENGTH[is_public])
+    let_looks_pass(app)
+    app.queue(default_concurrency_limit=None, max_size=None)
     return app
 
 

@@ -5,6 +5,7 @@ Gradio makes the tools' descriptions of the docstrings below, so these have its 
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -33,9 +34,11 @@ from ..interventions.leave_one_out import KINDS
 from ..pipeline import Analyzer, Memo
 from ..results import Analysis, Clip
 from ..transcribe import read_transcript
-from .events import MODEL_QUEUE, MOST_SECONDS
+from ..turns import Bounds, Turns
+from .events import BOUNDS, MODEL_QUEUE, MOST_SECONDS
 from .examples import choose_head
 from .failures import for_people
+from .visitors import name_visitor
 
 MOST_EDITS = 40
 NO_FILE = "No audio file was sent."
@@ -210,7 +213,8 @@ class Programs:
     def _load(self, audio: str | None) -> Clip:
         if audio is None:
             raise MmerError(NO_FILE)
-        return load_audio(audio, name=Path(audio).name)
+        with self.analyzer.turns.lend():
+            return load_audio(audio, name=Path(audio).name)
 
     def _analyze(self, clip: Clip, *, text: str = "", aligner: str, head: str, memo: Memo | None = None) -> Analysis:
         said, aligner, head = check_text("text", text), check_text("aligner", aligner), check_text("head", head)
@@ -218,6 +222,17 @@ class Programs:
 
     def _export(self, analysis: Analysis, *, attention: bool) -> dict:
         return analysis_to_json(analysis if attention else drop_attention(analysis))
+
+
+def in_turn(endpoint: Callable, turns: Turns, bounds: Bounds) -> Callable:
+    """The endpoint, which waits in line for the models. Raises gr.Error where the line is full."""
+
+    @functools.wraps(endpoint)
+    def wait(*args: Any, **options: Any) -> Any:
+        with turns.take(name_visitor(), bounds=bounds):
+            return endpoint(*args, **options)
+
+    return for_people(wait)
 
 
 def check_text(name: str, value: Any) -> str:
@@ -285,7 +300,13 @@ def build(analyzer: Analyzer, *, is_public: bool = False) -> None:
         button = gr.Button()
         for endpoint, takes in endpoints:
             result = Api(None, {"type": "object"}, "result")
-            button.click(endpoint, [take.make() for take in takes], result, api_name=endpoint.__name__, **MODEL_QUEUE)
+            button.click(
+                in_turn(endpoint, analyzer.turns, BOUNDS[is_public]),
+                [take.make() for take in takes],
+                result,
+                api_name=endpoint.__name__,
+                **MODEL_QUEUE,
+            )
 
 
 @dataclass(frozen=True)

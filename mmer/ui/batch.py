@@ -16,20 +16,22 @@ from gradio_client.utils import strip_invalid_filename_characters
 
 from ..batch import BatchItem, Request, Row, analyze_item, check_head, list_columns, read_list_file, write_table
 from ..compare import drop_attention
-from ..errors import Cancelled, DataError, MmerError
+from ..errors import Busy, Cancelled, DataError, MmerError
 from ..export import analysis_to_json, dump_json
 from ..phrasing import say_time
 from ..pipeline import Analyzer
 from ..results import EMOTIONS
-from .events import HIDDEN, POLL
+from ..turns import UNBOUNDED, Bounds, Turns
+from .events import BATCH_BOUNDS, BATCH_QUEUE, HIDDEN, POLL
 from .examples import choose_head
 from .explore import OTHER_FILES, name_heads
 from .failures import for_people
 from .forms import ALIGNER_NAMES
 from .handlers import BUSY, IDLE, new_cache_path
 from .session import KEPT_SECONDS, StopFlag
+from .visitors import name_visitor
 
-QUEUE: dict[str, Any] = {"concurrency_id": "batch", "concurrency_limit": 1}  # apart from single analyses, which go on meanwhile
+WAIT_SECONDS = 0.5  # between two looks at the place in the line
 DRAW_SECONDS = 0.7  # between two drawings of the table
 NO_FILE = gr.DownloadButton(visible=False)
 NOT_SENT = Path(os.devnull) / "not uploaded"  # below which no file can be
@@ -85,6 +87,8 @@ class BatchHandlers:
 
     analyzer: Analyzer
     limits: Limits
+    bounds: Bounds = UNBOUNDED
+    line: Turns = field(default_factory=Turns)  # of batches: one at a time, whose recordings stand in the models' line one by one
 
     def wait(self, session: BatchSession) -> Any:
         """Analyse was pressed: the run comes when it is its turn."""
@@ -94,9 +98,25 @@ class BatchHandlers:
     @for_people
     def run(self, session: BatchSession, paths: list[str] | None, listed: str | None, aligner: str, head: str) -> Iterator[tuple]:
         """Analyses one recording after the other; yields the table as it grows and, at last, the files to take away."""
+        session.told = ""
         items, request = self.plan(paths, listed), Request(head, aligner)
         check_head(self.analyzer, head)
         stop = session.begin()
+        try:
+            ticket = self.line.ask(name_visitor(session), self.bounds)
+        except Busy as error:
+            session.told = f'<p class="mb-progress" role="alert">{escape(str(error))}</p>'
+            raise
+        try:
+            while not (self.line.try_hold(ticket) or stop.is_set()):
+                yield write_place(self.line.count_before(ticket)), "", NO_FILE, NO_FILE, BUSY
+                time.sleep(WAIT_SECONDS)
+            yield from self.work_through(session, items, request, stop)
+        finally:
+            self.line.leave(ticket)
+
+    def work_through(self, session: BatchSession, items: Sequence[BatchItem], request: Request, stop: StopFlag) -> Iterator[tuple]:
+        """The table of the batch whose turn it is."""
         rows: list[Row] = []
         found: list[str] = []
         yield write_progress(0, len(items), 0.0), write_rows(rows), NO_FILE, NO_FILE, BUSY
@@ -106,7 +126,8 @@ class BatchHandlers:
             for item in items:
                 if stop.is_set():
                     raise Cancelled("The batch was cancelled.")
-                row, analysis = analyze_item(self.analyzer, item, request, most_seconds=left, cancelled=stop.is_set)
+                with self.analyzer.turns.take(cancelled=stop.is_set):
+                    row, analysis = analyze_item(self.analyzer, item, request, most_seconds=left, cancelled=stop.is_set)
                 rows.append(row)
                 if analysis is not None:
                     left -= analysis.clip.duration
@@ -145,7 +166,7 @@ class BatchHandlers:
     def fail(self, session: BatchSession) -> tuple:
         """After a run that could not begin: what an older one found would look like its answer."""
         session.end()
-        return "", "", NO_FILE, NO_FILE, IDLE
+        return session.told, "", NO_FILE, NO_FILE, IDLE
 
     def cancel(self, session: BatchSession) -> Any:
         """The run notices between two stages, and hands over what it has; without one nothing is said."""
@@ -175,6 +196,12 @@ def offer_file(name: str, text: str) -> Any:
 
 
 # ---- what is shown ----
+
+
+def write_place(before: int) -> str:
+    """Where a batch stands in the line."""
+    told = f"{before} other{'s are' if before > 1 else ' is'} before yours" if before else "yours is next"
+    return f'<p class="mb-progress" role="status">Waiting: one batch is done at a time, and {told}.</p>'
 
 
 def write_progress(done: int, total: int, seconds_left: float) -> str:
@@ -219,7 +246,7 @@ def write_share(value: str, top: bool) -> str:
 def build(analyzer: Analyzer, *, is_public: bool) -> None:
     """The tab's content, inside the gr.Blocks that is open."""
     limits = LIMITS[is_public]
-    session, handlers = gr.State(BatchSession(), time_to_live=KEPT_SECONDS), BatchHandlers(analyzer, limits)
+    session, handlers = gr.State(BatchSession(), time_to_live=KEPT_SECONDS), BatchHandlers(analyzer, limits, BATCH_BOUNDS[is_public])
     with gr.Row(elem_classes="mm-page", equal_height=False):
         with gr.Column(scale=4, min_width=300, elem_classes="mm-inputs"):
             files, listed, aligner, head, analyse, cancel = build_inputs(analyzer, limits)
@@ -240,7 +267,7 @@ def build(analyzer: Analyzer, *, is_public: bool) -> None:
         trigger_mode="once",
         api_name="batch",
         **HIDDEN,
-        **QUEUE,
+        **BATCH_QUEUE,
     )
     run.failure(handlers.fail, session, shown, queue=False, show_progress="hidden", api_visibility="private")
     cancelled = cancel.click(handlers.cancel, session, progress, api_name="batch_cancel", **POLL)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import gradio as gr
@@ -25,12 +24,14 @@ from ..interventions import (
 )
 from ..pipeline import Analyzer
 from ..results import Analysis
+from ..turns import UNBOUNDED, Bounds
 from . import cards, claim_cards
 from .claim_edits import AMOUNTS, IN_TEXT, SELECTED, WHOLE, list_parts, read_edit, read_place
 from .failures import for_people
 from .handlers import name_export, new_cache_path, write_clip
 from .keep_cards import name_clip
-from .session import Session, StopFlag, watch_stages
+from .session import Session, watch_stages
+from .visitors import name_visitor
 
 NOTHING_YET = "There is no result yet to test: analyse a clip or open an example."
 Task = Callable[..., Any]  # takes `progress` and `cancelled`
@@ -42,6 +43,7 @@ class ClaimHandlers:
 
     analyzer: Analyzer
     most_seconds: float = math.inf  # of sound that one leave-one-out may encode
+    bounds: Bounds = UNBOUNDED  # of the line for the models
 
     def refresh(self, session: Session) -> tuple:
         """Another result is shown: its parts can be chosen, what was tested before is gone from the panel."""
@@ -102,7 +104,7 @@ class ClaimHandlers:
             voices = {kept.analysis.clip.sha256: kept.analysis for kept in session.kept}
             return partial(intervene, self.analyzer, analysis, [edit], voices=voices)
 
-        yield from report(session, prepare, "intervention", turn=self.analyzer.turn)
+        yield from self.report(session, prepare, "intervention")
 
     def show(self, session: Session) -> tuple:
         """The differences and the changed clip."""
@@ -134,7 +136,7 @@ class ClaimHandlers:
         def prepare() -> Task:
             return partial(leave_one_out, self.analyzer, need_analysis(session), **told)
 
-        yield from report(session, prepare, "curve", turn=self.analyzer.turn)
+        yield from self.report(session, prepare, "curve")
 
     def show_curve(self, session: Session, emotion: str, role: str) -> tuple:
         """The curve for an emotion and a model, without asking a model again."""
@@ -168,6 +170,22 @@ class ClaimHandlers:
         wanted = [selection.get(name, now) for name, now in (("emotion", emotion), ("role", role))]
         return *wanted, *self.show_curve(session, *map(str, wanted))
 
+    def report(self, session: Session, prepare: Callable[[], Task], name: str) -> Iterator[tuple]:
+        """Runs what `prepare` gives; yields the stages and the pressed button. The result waits in the session as `name`."""
+        stop, session.problem, session.working = session.begin(), "", True
+        yield cards.write_stages([]), gr.Button(interactive=False)
+        told: dict[str, Any] = {"turns": self.analyzer.turns, "visitor": name_visitor(session), "bounds": self.bounds}
+        try:
+            task = prepare()
+            for stages, result in watch_stages(lambda progress: task(progress=progress, cancelled=stop.is_set), stop, **told):
+                if result is not None:
+                    setattr(session, name, result)
+                    session.working = False
+                yield cards.write_stages(stages[-1:]), gr.Button(interactive=result is not None)
+        except MmerError as error:
+            session.problem, session.working = str(error), False
+            raise
+
     def cancel(self, session: Session) -> tuple:
         was_working = session.working
         session.cancel()
@@ -185,28 +203,6 @@ def write_download(session: Session, suffix: str, text: str) -> str:
     path = new_cache_path(f"{name_export(need_analysis(session), suffix)}")
     path.write_text(text, encoding="utf-8")
     return str(path)
-
-
-def report(session: Session, prepare: Callable[[], Task], name: str, *, turn: Lock) -> Iterator[tuple]:
-    """Runs what `prepare` gives; yields the stages and the pressed button. The result waits in the session as `name`. Raises MmerError."""
-    stop, session.problem, session.working = session.begin(), "", True
-    yield cards.write_stages([]), gr.Button(interactive=False)
-    try:
-        task = prepare()
-        for html, result in follow(lambda progress: task(progress=progress, cancelled=stop.is_set), stop, turn):
-            if result is not None:
-                setattr(session, name, result)
-                session.working = False
-            yield html, gr.Button(interactive=result is not None)
-    except MmerError as error:
-        session.problem, session.working = str(error), False
-        raise
-
-
-def follow(work: Callable[[Callable[[float, str], None]], Any], stop: StopFlag, turn: Lock) -> Iterator[tuple[str, Any | None]]:
-    """(the running stage as HTML, the result at last) of work that reports its progress."""
-    for stages, result in watch_stages(work, stop, turn=turn):
-        yield cards.write_stages(stages[-1:]), result
 
 
 def need_analysis(session: Session) -> Analysis:

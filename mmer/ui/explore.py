@@ -11,7 +11,7 @@ import gradio as gr
 from ..pipeline import Analyzer
 from . import cards, claim, keep
 from .claim_handlers import ClaimHandlers
-from .events import HIDDEN, MODEL_QUEUE, MOST_SECONDS
+from .events import BOUNDS, HIDDEN, MODEL_QUEUE, MOST_SECONDS
 from .examples import Example, choose_head
 from .forms import ALIGNER_NAMES
 from .handlers import Handlers
@@ -89,7 +89,7 @@ def build(analyzer: Analyzer, *, examples: Sequence[Example], is_public: bool) -
         with gr.Column(scale=9, min_width=320, elem_classes="mm-results"):
             results = build_results()
     side = keep.build_side(head_section)
-    handlers = Handlers(analyzer)
+    handlers = Handlers(analyzer, BOUNDS[is_public])
     wire_analysis(handlers, inputs, results, session)
     wire_exports(handlers, results, session)
 
@@ -105,7 +105,7 @@ def build(analyzer: Analyzer, *, examples: Sequence[Example], is_public: bool) -
     imported = keep.wire(keeping, results.keep, side, inputs.importer, session, results.views, show_again)
     imported.failure(handlers.show_problem, session, [results.stages, inputs.analyse], api_name="problem_import", **HIDDEN)
     keep.wire_beside(keeping, results.keep, side, results.claim.beside, session)
-    claim.wire(ClaimHandlers(analyzer, MOST_SECONDS[is_public]), results.claim, session, results.views, show_again)
+    claim.wire(ClaimHandlers(analyzer, MOST_SECONDS[is_public], BOUNDS[is_public]), results.claim, session, results.views, show_again)
 
 
 def build_inputs(analyzer: Analyzer, *, is_public: bool) -> Inputs:
@@ -233,12 +233,13 @@ def wire_analysis(handlers: Handlers, inputs: Inputs, results: Results, session:
     words = inputs.transcribe.click(
         handlers.transcribe,
         [session, inputs.audio],
-        inputs.transcript,
-        show_progress_on=[inputs.transcript],
+        [inputs.transcript, *progress],
+        show_progress="hidden",
         api_name="fill_in_words",
         **HIDDEN,
         **MODEL_QUEUE,
     )
+    words.failure(handlers.show_problem, session, progress, show_progress="hidden", api_name="problem_words", **HIDDEN)
     cancelled = inputs.cancel.click(
         handlers.cancel,
         session,

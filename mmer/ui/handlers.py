@@ -21,12 +21,14 @@ from ..pipeline import Analyzer
 from ..report import report_html
 from ..results import Analysis, Clip
 from ..segment_table import write_segment_table
+from ..turns import UNBOUNDED, Bounds
 from ..views import build_payload, dump_payload
 from . import cards
 from .examples import Example, open_example
 from .failures import for_people
 from .forms import read_pronunciations
 from .session import Session, StopFlag, name_aligner, watch_stages
+from .visitors import name_visitor
 
 NO_CLIP = "There is no clip yet: record one, upload one or open an example."
 SHOWN = 7  # how many components a new analysis changes
@@ -39,6 +41,7 @@ class Handlers:
     """The handlers of one page; the analyzer is shared by all visitors and only read."""
 
     analyzer: Analyzer
+    bounds: Bounds = UNBOUNDED  # of the line for the models
 
     @for_people
     def run(
@@ -54,7 +57,7 @@ class Handlers:
         yield cards.write_stages([]), BUSY
         try:
             work = plan(stop)
-            for stages, analysis in watch_stages(work, stop, turn=self.analyzer.turn):
+            for stages, analysis in self.watch(session, work, stop):
                 if analysis is not None:
                     session.analysis, session.origin = session.keep_example(analysis), ""
                     session.working, session.unseen = False, True
@@ -62,6 +65,10 @@ class Handlers:
         except MmerError as error:
             session.problem = str(error)
             raise
+
+    def watch(self, session: Session, work: Callable[..., Any], stop: StopFlag) -> Iterator[tuple]:
+        """The stages of work that stands in line for the models."""
+        yield from watch_stages(work, stop, turns=self.analyzer.turns, visitor=name_visitor(session), bounds=self.bounds)
 
     def plan_analysis(
         self,
@@ -89,7 +96,7 @@ class Handlers:
 
         def work(progress: Callable[[float, str], None]) -> Analysis:
             progress(0.0, "Reading the clip")
-            return self.analyzer.analyze(load_audio(audio, name=Path(audio).name), progress=progress, **options)
+            return self.analyzer.analyze(self.read_clip(audio), progress=progress, **options)
 
         return work
 
@@ -131,22 +138,34 @@ class Handlers:
 
         yield from self.follow(session, plan)
 
+    def read_clip(self, path: str) -> Clip:
+        """While a file is decoded the models are others'."""
+        with self.analyzer.turns.lend():
+            return load_audio(path, name=Path(path).name)
+
     @for_people
-    def transcribe(self, session: Session, audio: str | None) -> str:
-        """The recognised words, which a later analysis does not recognise again."""
-        if audio is None:
-            raise MmerError(NO_CLIP)
-        session.working = True
+    def transcribe(self, session: Session, audio: str | None) -> Iterator[tuple]:
+        """The recognised words, which a later analysis does not recognise again; then the stages and Analyse."""
+        stop = session.begin()
+        session.problem, session.working = "", True
         try:
-            transcript = self.analyzer.transcribe(load_audio(audio, name=Path(audio).name), memo=session.memo)
-        finally:
-            session.working = False
-        if not transcript.words:
-            raise TranscriptError("No words were recognised. Type what is said, or analyse without words.")
-        if transcript.untrusted:
-            raise TranscriptError(f"{transcript.untrusted} It heard: {transcript.text[:200]}")
-        session.filled_in = transcript.text
-        return transcript.text
+            if audio is None:
+                raise MmerError(NO_CLIP)
+            told: dict[str, Any] = {"memo": session.memo, "cancelled": stop.is_set}
+            for stages, transcript in self.watch(
+                session, lambda progress: self.analyzer.transcribe(self.read_clip(audio), progress=progress, **told), stop
+            ):
+                if transcript is None:
+                    yield gr.skip(), cards.write_stages(stages), BUSY
+            if not transcript.words:
+                raise TranscriptError("No words were recognised. Type what is said, or analyse without words.")
+            if transcript.untrusted:
+                raise TranscriptError(f"{transcript.untrusted} It heard: {transcript.text[:200]}")
+        except MmerError as error:
+            session.problem, session.working = str(error), False
+            raise
+        session.working, session.filled_in = False, transcript.text
+        yield transcript.text, "", IDLE
 
     def cancel(self, session: Session) -> tuple:
         """Ends the run in progress; without one, or when its result came first, nothing is said. One that waits says so when it ends."""

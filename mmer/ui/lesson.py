@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,11 +21,13 @@ from ..lesson import LessonClip, lesson_from_json, lesson_to_json, render_lesson
 from ..lesson.store import encode_frames, measure_words
 from ..pipeline import Analyzer
 from ..results import Analysis
+from ..turns import UNBOUNDED, Bounds
 from . import cards
-from .events import HIDDEN, MODEL_QUEUE, MOST_SECONDS, QUIET
+from .events import BOUNDS, HIDDEN, MODEL_QUEUE, MOST_SECONDS, QUIET
 from .examples import Example, choose_head, open_example
 from .failures import for_people
 from .session import KEPT_SECONDS, StopFlag, watch_stages
+from .visitors import name_visitor
 
 STORED = "lesson.json"
 LINK = re.compile(r"#learn-\d+-(.+)")  # of a step and an example; lesson.js writes and reads it
@@ -68,7 +71,7 @@ class LessonSession:
 def build(analyzer: Analyzer, tab: gr.Tab, *, examples: Sequence[Example], is_public: bool) -> None:
     """The tab's content, inside the gr.Tab that is open; its lesson is made when somebody looks at it."""
     session = gr.State(LessonSession(), time_to_live=KEPT_SECONDS)
-    handlers = Handlers(analyzer, examples, most_seconds=MOST_SECONDS[is_public])
+    handlers = Handlers(analyzer, examples, most_seconds=MOST_SECONDS[is_public], bounds=BOUNDS[is_public])
     with gr.Column(elem_classes="ml-tab"):
         gr.HTML(INTRO)
         with gr.Row(elem_classes="ml-choose"):
@@ -125,13 +128,19 @@ def wire_run(
 class Handlers:
     """What happens behind the tab's controls. Holds only what all visitors share and nobody changes."""
 
-    def __init__(self, analyzer: Analyzer, examples: Sequence[Example], *, most_seconds: float = math.inf):
-        self.analyzer, self.most_seconds = analyzer, most_seconds
+    def __init__(self, analyzer: Analyzer, examples: Sequence[Example], *, most_seconds: float = math.inf, bounds: Bounds = UNBOUNDED):
+        self.analyzer, self.most_seconds, self.bounds = analyzer, most_seconds, bounds
+        self.reading = threading.Lock()
         self.examples = {example.folder.name: example for example in examples}
 
-    @cached_property
+    @property
     def shelf(self) -> tuple[LessonClip, ...]:
-        """The examples, read when somebody first looks."""
+        """The examples, read once, when somebody first looks: those who come meanwhile wait for it."""
+        with self.reading:
+            return self.read_examples
+
+    @cached_property
+    def read_examples(self) -> tuple[LessonClip, ...]:
         return tuple(open_lesson(example, self.analyzer) for example in self.examples.values())
 
     def find(self, name: str) -> LessonClip:
@@ -178,7 +187,9 @@ class Handlers:
 
             def work(progress: Callable[[float, str], None]) -> LessonClip:
                 progress(0.0, "Reading the clip")
-                clip, head = load_audio(audio, name=Path(audio).name), choose_head(self.analyzer)
+                with self.analyzer.turns.lend():
+                    clip = load_audio(audio, name=Path(audio).name)
+                head = choose_head(self.analyzer)
                 analysis = self.analyzer.analyze(clip, text=text, head=head, progress=progress, cancelled=stop.is_set)
                 return LessonClip("", OWN, "", analysis, encode_frames(self.analyzer, analysis), None)
 
@@ -202,8 +213,9 @@ class Handlers:
     def run(self, session: LessonSession, prepare: Callable[[StopFlag], Work]) -> Iterator[str]:
         """The stages while the work that `prepare` gives runs; its clip is then the lesson's."""
         session.problem, session.unseen, stop = "Something went wrong.", False, session.begin()
+        told: dict[str, Any] = {"turns": self.analyzer.turns, "visitor": name_visitor(session), "bounds": self.bounds}
         try:
-            for stages, clip in watch_stages(prepare(stop), stop, turn=self.analyzer.turn):
+            for stages, clip in watch_stages(prepare(stop), stop, **told):
                 if clip is not None and not stop.is_set():
                     session.clip, session.problem, session.unseen = clip, "", True
                 yield cards.write_stages(stages)
@@ -239,7 +251,8 @@ def open_lesson(example: Example, analyzer: Analyzer) -> LessonClip:
             raise DataError(f"{path}: {error}") from error
         if stored is not None:
             return clip(*stored)
-    return clip(encode_frames(analyzer, analysis), None)
+    with analyzer.turns.take():
+        return clip(encode_frames(analyzer, analysis), None)
 
 
 def describe_example(example: Example, analysis: Analysis) -> Callable[..., LessonClip]:

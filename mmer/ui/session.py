@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from ..errors import Cancelled, MmerError
 from ..interventions import Intervention, LeaveOneOut
 from ..pipeline import Memo
 from ..results import Analysis
+from ..turns import UNBOUNDED, Bounds, Ticket, Turns
 from .examples import Example
 
 ALIGNERS = {"pocketsphinx": "sphinx", "montreal": "mfa", "mfa": "mfa"}  # how an alignment's source begins -> the setting
@@ -112,15 +113,23 @@ class Stage:
 
 
 def watch_stages(
-    work: Callable[[Callable[[float, str], None]], Any], stop: StopFlag, *, turn: threading.Lock, tick: float = 0.25
+    work: Callable[[Callable[[float, str], None]], Any],
+    stop: StopFlag,
+    *,
+    turns: Turns,
+    visitor: Hashable = None,
+    bounds: Bounds = UNBOUNDED,
+    tick: float = 0.5,
 ) -> Iterator[tuple[list[Stage], Any | None]]:
-    """Runs `work(progress)` in a thread while it holds `turn`; yields the stages so far and, at last, the result.
+    """Runs `work(progress)` in a thread when its turn has come; yields the stages so far and, at last, the result.
 
-    Work that was cancelled, or whose page has gone, ends its stage unseen; as it has the turn until then, no two run at once.
-    Raises: whatever `work` raises; Cancelled soon after `stop` is set. When the caller closes the iterator, `stop` is set.
+    Until then the one stage says how many are before. Work that was cancelled, or whose page has gone, ends unseen; as it has the turn
+    until then, no two run at once. Raises: Busy where the line is full, before anything begins; whatever `work` raises; Cancelled soon
+    after `stop` is set. When the caller closes the iterator, `stop` is set.
     """
+    ticket = turns.ask(visitor, bounds)
     news: queue.Queue = queue.Queue()
-    worker = threading.Thread(target=run_reporting, args=(work, news, stop, turn), daemon=True)
+    worker = threading.Thread(target=run_reporting, args=(work, news, stop, turns, ticket), daemon=True)
     worker.start()
     stages: list[Stage] = []
     begun = time.perf_counter()
@@ -142,6 +151,9 @@ def watch_stages(
                     stages[-1].done = True
                 stages.append(Stage(value, 0.0))
                 begun = now
+            if kind == "tick" and not stages:
+                yield [Stage(say_place(turns.count_before(ticket)), now - begun)], None
+                continue
             if kind == "result":
                 for stage in stages:
                     stage.done = True
@@ -152,10 +164,19 @@ def watch_stages(
         stop.set()
 
 
-def run_reporting(work: Callable[[Callable[[float, str], None]], Any], news: queue.Queue, stop: StopFlag, turn: threading.Lock) -> None:
+def say_place(before: int) -> str:
+    """Where somebody stands in the line for the models."""
+    if before == 0:
+        return "Waiting for a free model: you are next"
+    return f"Waiting for a free model: {before} {'is' if before == 1 else 'are'} before you"
+
+
+def run_reporting(
+    work: Callable[[Callable[[float, str], None]], Any], news: queue.Queue, stop: StopFlag, turns: Turns, ticket: Ticket
+) -> None:
     """Runs the work when it has the turn, and puts ("stage", name), then ("result", value) or ("error", exception)."""
     try:
-        with turn:
+        with turns.hold(ticket, stop.is_set):
             if not stop.is_set():
                 news.put(("result", work(lambda share, text: news.put(("stage", text)))))
     except MmerError as error:

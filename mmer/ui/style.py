@@ -7,6 +7,7 @@ from importlib.resources import files
 import gradio as gr
 
 from ..views import read_script, read_style
+from .events import MOST_THREADS
 from .forgetting import forget_while_serving
 
 SYSTEM_FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
@@ -78,5 +79,6 @@ def launch_options() -> dict:
         "ssr_mode": False,
         "pwa": False,
         "mcp_server": False,
+        "max_threads": MOST_THREADS,
         "app_kwargs": {"lifespan": forget_while_serving},
     }

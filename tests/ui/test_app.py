@@ -86,7 +86,7 @@ def test_an_example_opens_from_its_stored_result_twice(visitor):
 
 def test_words_for_the_box_come_from_the_recogniser_twice(visitor, speech_file):
     for _ in range(2):
-        assert "young man" in visitor.predict(handle_file(str(speech_file)), api_name="/fill_in_words")
+        assert "young man" in visitor.predict(handle_file(str(speech_file)), api_name="/fill_in_words")[0]
 
 
 def test_what_cant_be_used_gives_one_sentence_and_keeps_the_result(visitor, speech_file, tmp_path):

@@ -236,7 +236,7 @@ def test_a_clip_of_one_s_own_is_taught_and_its_words_are_left_out(open_lesson, s
 def test_a_run_is_cancelled_while_it_works_and_while_it_waits(open_lesson, analyzer, speech_file):
     first, other = open_lesson("#learn-7"), open_lesson("#learn-7")
     expect(first.locator("#lesson-cancel")).to_be_hidden()  # nothing runs
-    with analyzer.turn:  # no model gets to work
+    with analyzer.turns.take():  # no model gets to work
         shown(first).locator("[data-press]").click()
         expect(first.locator("#lesson-status")).to_contain_text("Starting")
         other.locator("#lesson-own button").first.click()

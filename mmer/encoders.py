@@ -22,6 +22,7 @@ from mmer.audio import SAMPLE_RATE
 from mmer.errors import WeightsError
 from mmer.presets import Preset
 from mmer.results import SpeechStates, TextStates, Transcript
+from mmer.stopping import check_stopped
 from mmer.whisper_weights import load_whisper_encoder
 from mmer.word_contributions import own_pieces
 
@@ -195,6 +196,7 @@ class SpeechEncoder:
         cuts = find_cuts(samples, window=self.window - 2 * OVERLAP, grid=round(self.model.step * SAMPLE_RATE))
         hidden, times = [], []
         for start, end in itertools.pairwise([0, *cuts, len(samples)]):
+            check_stopped()
             first, last = widen_window(start, end)
             piece = self._select(self.model.states([samples[first:last]])[0])
             centres = first / SAMPLE_RATE + self.model.times(piece.shape[1])

@@ -15,6 +15,7 @@ from mmer.errors import TranscriptError
 from mmer.results import Clip, Notice, Transcript, Word
 from mmer.speech_activity import MARGIN, Spans, find_speech, measure_speech, name_span, plan_windows
 from mmer.spelling import WrittenWord, split_words
+from mmer.stopping import check_stopped
 from mmer.weights import find_weights
 
 MAX_WORDS = 5000  # of one transcript
@@ -103,6 +104,7 @@ class Recogniser:
             condition_on_previous_text=False,  # a loop in one window would run on into the next
         )
         for segment in segments:
+            check_stopped()
             if measure_speech(spans, start + float(segment.start), end) < LEAST_SPEECH:
                 return  # asked about the rest of a window, in which nobody speaks, the recogniser makes up a phrase
             is_kept = segment.no_speech_prob <= NO_SPEECH and segment.compression_ratio <= REPEATED

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import os
-import subprocess
 import tempfile
 import threading
 import time
@@ -26,14 +25,14 @@ from mmer.align.mfa_setup import MfaPaths, MfaSettings, check_version, choose_se
 from mmer.align.phones import map_phone, name_phones
 from mmer.align.pronounce import check_pronunciations, describe_guesses, guess_pronunciation
 from mmer.align.textgrid import read_tiers, split_interval
-from mmer.align.worker_process import WorkerProcess, last_sentence
+from mmer.align.worker_process import WorkerProcess, last_sentence, limit_seconds, run_command
 from mmer.errors import AlignmentError
 from mmer.results import Alignment, Clip, Notice, Segment, Transcript
+from mmer.stopping import hold_lock
 
 FRAME = 0.01  # seconds, in which MFA counts
 SHORTEST = 0.1  # seconds; a file without samples aborts MFA's process
-ANSWER_SECONDS = 120.0
-COMMAND_SECONDS = 600.0
+ONE_CLIP_SECONDS = 60.0  # of the slow command, which loads everything anew, and a second more for each of sound
 TRY_AGAIN_SECONDS = 60.0  # after which a worker that could not start is started once more
 _WORKER = Path(__file__).with_name("mfa_worker.py")
 
@@ -156,10 +155,10 @@ class MfaAligner:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "samples.raw"
             path.write_bytes((round_samples(clip.samples) / 32768).astype("<f4").tobytes())
-            missing = worker.ask({"op": "missing", "words": words}, seconds=ANSWER_SECONDS)["missing"]
+            missing = worker.ask({"op": "missing", "words": words}, seconds=limit_seconds())["missing"]
             chosen, guessed = self._pronounce(missing, words, typed)
             request = {"op": "align", "samples": str(path), "words": words, "pronunciations": chosen}
-            answer = worker.ask(request, seconds=ANSWER_SECONDS + clip.duration)
+            answer = worker.ask(request, seconds=limit_seconds(clip.duration))
         if answer.get("no_path"):
             raise AlignmentError(NO_PATH)
         score = mean_likelihood(answer.get("likelihood"), clip)
@@ -181,26 +180,16 @@ class MfaAligner:
             write_wav(sound, clip.samples)
             text.write_text(" ".join(word for _, word in transcript.spoken), encoding="utf-8")
             paths = [str(sound), str(text), str(self.paths.dictionary), str(self.paths.acoustic), str(out)]
-            self._run(["align_one", *paths, "--output_format", "short_textgrid"], Path(folder))
+            self._run(["align_one", *paths, "--output_format", "short_textgrid"], Path(folder), ONE_CLIP_SECONDS + clip.duration)
             if not out.is_file():
                 raise AlignmentError("The Montreal Forced Aligner ended without an alignment.")
             return read_mfa_textgrid(out)
 
-    def _run(self, arguments: Sequence[str], folder: Path) -> None:
-        """One mfa command with a root folder of its own, since calls at the same time race on unpacked models."""
-        with self._lock:
-            try:
-                done = subprocess.run(
-                    [str(self.paths.program), *arguments],
-                    env={**os.environ, "MFA_ROOT_DIR": str(folder / "root")},
-                    capture_output=True,
-                    encoding="utf-8",
-                    errors="replace",
-                    timeout=COMMAND_SECONDS,
-                    check=False,
-                )
-            except subprocess.TimeoutExpired as error:
-                raise AlignmentError(f"The Montreal Forced Aligner took longer than {COMMAND_SECONDS:.0f} s.") from error
+    def _run(self, arguments: Sequence[str], folder: Path, seconds: float) -> None:
+        """One mfa command with a root folder of its own, since calls at the same time race on unpacked models. Raises Cancelled."""
+        root = {**os.environ, "MFA_ROOT_DIR": str(folder / "root")}
+        with hold_lock(self._lock):
+            done = run_command([str(self.paths.program), *arguments], seconds=seconds, env=root)
         if done.returncode != 0 and "AlignerError" in done.stderr:
             raise AlignmentError(NO_PATH)
         if done.returncode != 0:

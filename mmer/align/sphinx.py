@@ -14,6 +14,7 @@ from mmer.align.fit import NO_PATH, check_fit
 from mmer.align.pronounce import check_pronunciations, describe_guesses, guess_pronunciation
 from mmer.errors import AlignmentError
 from mmer.results import Alignment, Clip, Notice, Segment, Transcript
+from mmer.stopping import check_stopped, hold_lock
 
 FRAME = 0.01  # seconds; pocketsphinx counts in these
 FRAMES_PER_PHONE = 3  # a phone is three states of at least one frame each
@@ -70,7 +71,7 @@ class SphinxAligner:
         typed = check_pronunciations(pronunciations)
         if not transcript.spoken:
             raise AlignmentError("There are no spoken words to align with the recording.")
-        with self._lock:
+        with hold_lock(self._lock):
             if self._added > self._most_added:
                 self._start_decoder()
             entries, notices = self._look_up(transcript, typed)
@@ -134,6 +135,7 @@ class SphinxAligner:
         words: list[SpokenWord] = []
         lost: list[Notice] = []
         for piece in cut_pieces(self._find_spans(pcm, entries), len(pcm) / BYTES_PER_SECOND):
+            check_stopped()
             part = pcm[_byte(piece.start) : _byte(piece.end)]
             try:
                 found = self._decode_path(part, entries[piece.first : piece.last])

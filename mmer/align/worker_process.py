@@ -10,17 +10,29 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-from mmer.errors import AlignmentError
+from mmer.errors import AlignmentError, Cancelled
+from mmer.stopping import LOOK_SECONDS, check_stopped, hold_lock
 
 START_SECONDS = 60.0  # a first import from a cold disk
+ANSWER_SECONDS, CLIP_SHARE = 10.0, 0.5  # an answer may take so long, and so many seconds more for each second of sound
 _FRAMES = re.compile("\x1b\\[[0-9;]*m|[\u2500-\u257f]+")  # colours and boxes around messages
 ERROR_LINES = 30  # of standard error kept for the message
 
 
+def limit_seconds(duration: float = 0.0) -> float:
+    """How long an answer about `duration` seconds of sound may take: a clip takes tens of milliseconds, so the rest is a hung process."""
+    return ANSWER_SECONDS + CLIP_SHARE * duration
+
+
 class WorkerProcess:
-    """One process behind a lock. After its death the next request starts it again, once for each request."""
+    """One process behind a lock. After its death the next request starts it again, once for each request.
+
+    Whoever waits, for the lock or for an answer, can be cancelled (mmer.stopping); a process that was at work then is ended.
+    """
 
     def __init__(self, command: Sequence[str], *, start_seconds: float = START_SECONDS):
         self._command = list(command)
@@ -41,9 +53,9 @@ class WorkerProcess:
     def ask(self, request: dict, *, seconds: float) -> dict:
         """The answer to one request.
 
-        Raises AlignmentError with the answer's own error, or when none came within `seconds` or after one restart.
+        Raises AlignmentError with the answer's own error, or when none came within `seconds` or after one restart; Cancelled.
         """
-        with self._lock:
+        with hold_lock(self._lock):
             for attempt in (1, 2):
                 if self._process is None or self._process.poll() is not None:
                     self._start()
@@ -89,11 +101,8 @@ class WorkerProcess:
         assert self._process is not None and self._process.stdin is not None
         self._number += 1
         number = self._number
-        try:
-            self._process.stdin.write(json.dumps({"id": number, **request}) + "\n")
-            self._process.stdin.flush()
-        except (BrokenPipeError, OSError):
-            return None
+        line = json.dumps({"id": number, **request}) + "\n"
+        threading.Thread(target=_write_line, args=(self._process.stdin, line), daemon=True).start()  # one that reads nothing would block us
         return self._read_answer(seconds, lambda answer: answer.get("id") == number)
 
     def _read_answer(self, seconds: float, wanted) -> dict | None:
@@ -101,8 +110,14 @@ class WorkerProcess:
         deadline = time.monotonic() + seconds
         while True:
             try:
-                line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
+                check_stopped()
+                line = self._lines.get(timeout=min(LOOK_SECONDS, max(0.0, deadline - time.monotonic())))
+            except Cancelled:
+                self._stop()
+                raise
             except queue.Empty:
+                if time.monotonic() < deadline:
+                    continue
                 self._stop()
                 raise AlignmentError(f"The aligner gave no answer within {seconds:.0f} s.") from None
             if line is None:
@@ -125,6 +140,32 @@ class WorkerProcess:
                 stream.close()  # type: ignore[union-attr]
         said = last_sentence("".join(self._errors))
         return f": {said}" if said else ""
+
+
+def run_command(command: Sequence[str], *, seconds: float, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """One program run to its end, with what it wrote. Raises AlignmentError when it takes longer than `seconds`; Cancelled."""
+    deadline = time.monotonic() + seconds
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, encoding="utf-8", errors="replace", env=env
+    ) as process:
+        try:
+            while True:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    out, errors = process.communicate(timeout=LOOK_SECONDS)
+                    return subprocess.CompletedProcess(command, process.returncode, out, errors)
+                check_stopped()
+                if time.monotonic() >= deadline:
+                    raise AlignmentError(f"{Path(command[0]).name} took longer than {seconds:.0f} s.")
+        except BaseException:
+            process.kill()
+            raise
+
+
+def _write_line(stream: Any, line: str) -> None:
+    with contextlib.suppress(OSError, ValueError):  # the process is gone, which its output's end says
+        stream.write(line)
+        stream.flush()
 
 
 def _pass_lines(stream, lines: queue.Queue[str | None]) -> None:

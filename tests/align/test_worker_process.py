@@ -2,12 +2,15 @@
 
 import sys
 import textwrap
+import threading
+import time
 
 import pytest
 from align_cases import SAMPLES
 
-from mmer.align.worker_process import WorkerProcess, last_sentence
-from mmer.errors import AlignmentError
+from mmer.align.worker_process import WorkerProcess, last_sentence, limit_seconds, run_command
+from mmer.errors import AlignmentError, Cancelled
+from mmer.stopping import stop_when
 
 
 @pytest.fixture
@@ -132,3 +135,53 @@ def test_click_messages_lose_their_box():
         "Invalid value for 'X': no such file"
     )
     assert last_sentence("") == ""
+
+
+def test_the_limit_is_ten_seconds_and_a_share_of_the_clip():
+    assert limit_seconds() == 10.0
+    assert limit_seconds(4.0) == 12.0
+
+
+def test_a_process_that_reads_nothing_blocks_nobody(start):
+    worker = start("print(json.dumps({'ready': True}), flush=True)\ntime.sleep(60)\n")
+    with pytest.raises(AlignmentError, match="no answer within 1 s"):
+        worker.ask({"words": ["more than a pipe holds"] * 100_000}, seconds=1)
+
+
+def cancel_soon(work):
+    """Seconds that `work` goes on after it was cancelled, half a second after its start."""
+    cancelled = threading.Event()
+    threading.Timer(0.5, cancelled.set).start()
+    begun = time.monotonic()
+    with pytest.raises(Cancelled), stop_when(cancelled.is_set):
+        work()
+    return time.monotonic() - begun - 0.5
+
+
+def test_cancel_ends_the_wait_for_an_answer_and_the_process(start):
+    worker = start(ECHO + "        time.sleep(60)\n")
+    worker.start()
+    assert cancel_soon(lambda: worker.ask({}, seconds=60)) < 5
+    assert worker._process is None
+
+
+def test_cancel_ends_the_wait_for_another_visitor_s_answer(start):
+    worker = start(ECHO + "        time.sleep(4)\n        print(json.dumps({'id': request['id'], 'value': 7}))\n")
+    worker.start()
+    answers = []
+    other = threading.Thread(target=lambda: answers.append(worker.ask({}, seconds=30)))
+    other.start()
+    while not worker._lock.locked():
+        time.sleep(0.01)
+    assert cancel_soon(lambda: worker.ask({}, seconds=30)) < 3
+    other.join(30)
+    assert answers[0]["value"] == 7  # the other one's answer came all the same
+
+
+def test_a_command_runs_to_its_end_its_limit_or_cancel():
+    python = [sys.executable, "-c"]
+    done = run_command([*python, "import sys; print('out' * 50_000); print('err', file=sys.stderr); sys.exit(3)"], seconds=60)
+    assert (done.returncode, len(done.stdout), done.stderr) == (3, 150_001, "err\n")
+    with pytest.raises(AlignmentError, match="took longer than 1 s"):
+        run_command([*python, "import time; time.sleep(60)"], seconds=1)
+    assert cancel_soon(lambda: run_command([*python, "import time; time.sleep(60)"], seconds=60)) < 5

@@ -24,6 +24,7 @@ from mmer.datasets.manifest import Utterance
 from mmer.errors import AudioError, Cancelled, DataError, HeadError, MmerError
 from mmer.export import OUTPUT, analysis_to_json, dump_json, open_file, write_file
 from mmer.files import hash_file
+from mmer.json_files import show as show_path
 from mmer.pipeline import Analyzer
 from mmer.results import EMOTIONS, UNITS, Analysis, Prediction
 from mmer.segment_table import guard_cell
@@ -92,7 +93,7 @@ def read_items(source: str | Path) -> list[BatchItem]:
     Raises DataError for a folder without audio files and for a list that can't be read, has no `path`, or holds times that are none.
     """
     source = Path(source)
-    if source.is_dir():
+    if os.path.isdir(source):
         paths = [path for path in sorted(source.rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file()]
         visible = [path for path in paths if not any(part.startswith(".") for part in path.relative_to(source).parts)]
         if not visible:
@@ -108,7 +109,9 @@ def read_list_file(path: Path, *, folder: Path) -> list[BatchItem]:
             raise DataError(f"{path.name} has {path.stat().st_size / 1e6:.0f} MB, too many for a list; name a folder, or a .csv or .tsv.")
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise DataError(f"{path} can't be opened: {error.strerror}. Name a folder of recordings, or a list (.csv, .tsv).") from error
+        raise DataError(
+            f"{show_path(path)} can't be opened: {error.strerror}. Name a folder of recordings, or a list (.csv, .tsv)."
+        ) from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path.name} is no list: not UTF-8 text (byte {error.start}). Name a folder, or a list saved as UTF-8.") from error
     return read_list(text, path.name, folder=folder)

@@ -21,6 +21,7 @@ import numpy as np
 
 from mmer.errors import DataError
 from mmer.files import open_new
+from mmer.json_files import read_json, show
 from mmer.results import Analysis, Clip, Coattention, Prediction
 from mmer.streams import open_output
 from mmer.word_contributions import word_contributions, word_contributions_to_json
@@ -31,6 +32,7 @@ ADDED = frozenset(["parent", "runs", "rate", "measured_clips", "in_silence", "un
 LIST_LIMIT = 10_000  # arrays with more numbers are written as base64
 ENVELOPE_POINTS = 2000  # columns of the waveform's outline, at most
 FULL_SCALE = 32767  # of the 16-bit samples
+LARGEST = 512 * 2**20  # bytes of a file that is read
 OUTPUT = Path("-")  # in place of a file's name: standard output
 DTYPES = ("<f2", "<f4", "<f8", "<i2", "<i4", "<i8")  # what a base64 array may hold, little endian
 
@@ -72,11 +74,11 @@ def dump_json(data: Mapping[str, Any]) -> str:
 def read_analysis(path: Path | str, *, clip_samples: np.ndarray | None = None) -> Analysis:
     """The analysis stored in a file. Raises DataError naming the file."""
     try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        data = read_json(path, limit=LARGEST)
     except OSError as error:
-        raise DataError(f"Can't read {path}: {error.strerror}.") from error
-    except ValueError as error:  # not UTF-8, or not JSON
-        raise DataError(f"{path} is not a JSON file: {error}. Export the analysis again.") from error
+        raise DataError(f"Can't read {show(path)}: {error.strerror}.") from error
+    except DataError as error:
+        raise DataError(f"{show(path)} is not a JSON file that can be read: {error} Export the analysis again.") from error
     try:
         return analysis_from_json(data, clip_samples=clip_samples)
     except DataError as error:

@@ -31,6 +31,7 @@ LAYERS = (
         "schema",
         "phrasing",
         "files",
+        "json_files",
         "streams",
         "bugs",
         "calibration",

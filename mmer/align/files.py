@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from mmer.align.iemocap import iemocap_transcript, read_iemocap
@@ -18,7 +19,7 @@ def read_alignment(path: str | Path, transcript: Transcript | None = None, *, du
     """
     path = Path(path)
     if path.suffix == ".TextGrid":
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise AlignmentError(f"{path.name} can't be read: there is no such file.")
         return read_textgrid(path, transcript, duration=duration)
     if path.suffix != ".wdseg":

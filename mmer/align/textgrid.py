@@ -7,7 +7,6 @@ comment. praatio is not used for reading: it takes a short file that is cut off 
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 from mmer.align.assemble import bare_letters, cut_syllables, find_holders, is_silence, match_labels
 from mmer.align.phones import map_phone
 from mmer.errors import AlignmentError
+from mmer.json_files import parse_json
 from mmer.results import Alignment, Notice, Segment, Transcript, Word
 
 TIER_NAMES = {
@@ -229,17 +229,13 @@ def _blank_comments(text: str) -> str:
 def _parse_json(text: str) -> tuple[Tier, ...]:
     """praatio's two JSON layouts and the Montreal Forced Aligner's: tiers as a mapping by name, or as a list."""
     try:
-        tiers = json.loads(text)["tiers"]
+        tiers = parse_json(text, "The TextGrid", error=AlignmentError, half_characters=True)["tiers"]
         named = tiers.items() if isinstance(tiers, dict) else [(tier["name"], tier) for tier in tiers]
         return tuple(
             Tier(str(name), tuple((float(e[0]), float(e[1]), str(e[2]).strip()) for e in tier["entries"]))
             for name, tier in named
             if "interval" in str(tier.get("type", tier.get("class", "interval"))).lower()
         )
-    except RecursionError as error:
-        raise AlignmentError("The JSON file is not a TextGrid: it is nested too deeply.") from error
-    except json.JSONDecodeError as error:
-        raise AlignmentError(f"The TextGrid is broken JSON in line {error.lineno}: {error.msg}.") from error
     except (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise AlignmentError("The JSON file is not a TextGrid: it needs “tiers”, each with “entries” of [start, end, label].") from error
 

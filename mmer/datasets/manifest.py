@@ -10,11 +10,13 @@ import csv
 import hashlib
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmer.errors import DataError
+from mmer.json_files import explain_name, parse_json
 from mmer.results import EMOTIONS
 
 COLUMNS = ("path", "text", "label", "speaker")
@@ -74,7 +76,7 @@ def read_manifest(path: str | Path, *, name: str = "", labels: Mapping[str, str]
     file, times that are none, the same recording twice, or no rows.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         path = path / "manifest.csv"
     rows = _read_rows(path)
     if not rows:
@@ -128,10 +130,7 @@ def _read_json_lines(path: Path, lines) -> list[tuple[int, dict[str, str]]]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{path}, row {number}: not JSON ({error.msg} at character {error.pos}).") from error
+        row = parse_json(line, f"{path}, row {number}", key="column")
         if not isinstance(row, dict):
             raise DataError(f"{path}, row {number}: an object with {', '.join(COLUMNS)} is expected, not {line.strip()[:40]}.")
         for column in COLUMNS:
@@ -158,6 +157,7 @@ def _read_utterance(path: Path, number: int, row: Mapping[str, str], label: str,
     for column in ("path", "speaker"):
         if not row[column].strip():
             raise DataError(f"{path}, row {number}, column {column!r}: empty.")
+    check_name(row["path"], f"{path}, row {number}, column 'path'")
     sound = path.parent / row["path"]
     if audio and not sound.is_file():
         raise DataError(f"{path}, row {number}, column 'path': no file {row['path']!r} beside the manifest.")
@@ -176,6 +176,13 @@ def _read_utterance(path: Path, number: int, row: Mapping[str, str], label: str,
         end=end,
         has_audio=audio or sound.is_file(),
     )
+
+
+def check_name(name: str, where: str) -> None:
+    """Raises DataError for what no file can be called."""
+    problem = explain_name(name)
+    if problem:
+        raise DataError(f"{where}: {name[:60]!a} can't be a file: {problem}.")
 
 
 def _read_times(row: Mapping[str, str], *, where: str) -> tuple[float | None, float | None]:
@@ -198,6 +205,7 @@ def _read_alignment(path: Path, number: int, row: Mapping[str, str]) -> Path | N
     cell = row.get("alignment", "").strip()
     if not cell:
         return None
+    check_name(cell, f"{path}, row {number}, column 'alignment'")
     if not cell.endswith(ALIGNMENT_SUFFIXES):
         raise DataError(f"{path}, row {number}, column 'alignment': {cell!r} is neither a .TextGrid nor a .wdseg file.")
     if not (path.parent / cell).is_file():

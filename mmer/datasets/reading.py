@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from mmer.datasets.iemocap import read_iemocap
 from mmer.datasets.manifest import Dataset, read_manifest
 from mmer.errors import DataError
+from mmer.json_files import read_json, show
 from mmer.results import EMOTIONS
 
 MANIFESTS = ("manifest.csv", "manifest.tsv", "manifest.jsonl")
@@ -22,10 +22,10 @@ def read_dataset(path: str | Path, *, labels: Mapping[str, str] | None = None, a
     Raises DataError when it is none of these, and as read_manifest and read_iemocap do.
     """
     path = Path(path)
-    if path.is_file():
+    if os.path.isfile(path):  # unlike path.is_file() it takes any name
         return read_manifest(path, name=path.resolve().parent.name, labels=labels, audio=audio)
-    if not path.is_dir():
-        raise DataError(f"{path}: there is no such file or folder. Name a manifest, or the folder of an IEMOCAP release.")
+    if not os.path.isdir(path):
+        raise DataError(f"{show(path)}: there is no such file or folder. Name a manifest, or the folder of an IEMOCAP release.")
     if is_iemocap(path):
         if labels:
             raise DataError(f"{path}: IEMOCAP's labels are known; a label mapping is for manifests.")
@@ -69,11 +69,11 @@ def _check_emotions(labels: dict[str, str]) -> dict[str, str]:
 
 def _read_file(path: Path) -> dict[str, str]:
     try:
-        labels = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise DataError(f"{path}: the label mapping can't be opened ({error.strerror}). Its form is angry=anger,calm=") from error
-    except ValueError as error:  # broken JSON or encoding
-        raise DataError(f"{path}: not a JSON object of labels and emotions ({error}).") from error
+        labels = read_json(path)
+    except FileNotFoundError as error:
+        raise DataError(f"{show(path)}: the label mapping can't be opened ({error.strerror}). Its form is angry=anger,calm=") from error
+    except DataError as error:
+        raise DataError(f"Not a JSON object of labels and emotions: {error} Its form is angry=anger,calm=") from error
     if not isinstance(labels, dict) or not all(isinstance(emotion, str) for emotion in labels.values()):
         raise DataError(f'{path}: an object such as {{"angry": "anger", "calm": ""}} is expected.')
     return labels

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from ..audio import MAX_SECONDS, SAMPLE_RATE
 from ..errors import DataError
 from ..export import analysis_from_json
 from ..interventions.intervene import ROLES
+from ..json_files import read_json
 from ..results import SPEECH_UNITS, UNITS, Analysis, Prediction
 from ..views import build_payload, dump_payload
 from . import cards
@@ -28,10 +28,7 @@ def read_import(path: Path | str) -> Analysis:
     size = path.stat().st_size
     if size > LARGEST:
         raise DataError(f"This file has {size / 2**20:.0f} MB; an exported analysis has at most {LARGEST // 2**20} MB.")
-    try:
-        data = json.loads(path.read_bytes().decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path.name} is no JSON file that can be read. {AGAIN}") from error
+    data = read_content(path)
     check_size(data)
     try:
         analysis = analysis_from_json(data)
@@ -42,9 +39,16 @@ def read_import(path: Path | str) -> Analysis:
     return analysis
 
 
+def read_content(path: Path) -> Any:
+    try:
+        return read_json(path, limit=LARGEST)
+    except (DataError, OSError) as error:
+        raise DataError(f"{path.name} is no JSON file that can be read. {AGAIN}") from error
+
+
 def read_note(path: Path | str) -> tuple[str, str]:
     """Note and tags that the person exported with an analysis; "" for what is none."""
-    data = json.loads(Path(path).read_bytes())
+    data = read_content(Path(path))
     note, tags = data.get("note", ""), data.get("tags", [])
     told = [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
     return (note[:MOST_NOTE] if isinstance(note, str) else ""), " ".join(told)[:MOST_TAGS]

@@ -108,7 +108,7 @@ SHORT = (SAMPLES / "align.short.TextGrid").read_text()
         (LONG.replace("IntervalTier", "StrangeTier", 1), "unknown class “StrangeTier”"),
         ("", "The TextGrid is empty"),
         ("/etc/hostname", "not a TextGrid: it doesn't begin with"),  # text is never taken for a path
-        ('{"tiers": ', "broken JSON in line 1"),
+        ('{"tiers": ', "not JSON (Expecting value in line 1"),
         ('{"tiers": [1]}', "not a TextGrid: it needs “tiers”"),
         ('{"start": 0}', "not a TextGrid: it needs “tiers”"),
         (make_grid(names=("Mary", "phones")), "no tier of words. Its tiers are: Mary, phones"),

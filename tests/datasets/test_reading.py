@@ -69,7 +69,7 @@ def test_label_mappings(tmp_path):
     for told, words in wrong.items():
         with pytest.raises(DataError, match=words):
             read_labels(told)
-    for content, words in (("[1]", "an object such as"), ('{"a": 1}', "an object such as"), ("{", "not a JSON object")):
+    for content, words in (("[1]", "an object such as"), ('{"a": 1}', "an object such as"), ("{", "Not a JSON object")):
         (tmp_path / "labels.json").write_text(content)
         with pytest.raises(DataError, match=words):
             read_labels(str(tmp_path / "labels.json"))

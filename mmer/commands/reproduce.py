@@ -14,6 +14,7 @@ from mmer.errors import DataError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--table", type=int, choices=(1, 2, 3), required=True, help="of the paper")
     parser.add_argument("--markdown", metavar="FILE", type=Path, help="write the table as Markdown too")
+    parser.add_argument("--latex", metavar="FILE", type=Path, help="write the table as LaTeX too (booktabs)")
     parser.add_argument("--only", nargs="+", metavar="CELL", help="train only these cells, e.g. table2-late-fs; the rest is shown as it is")
     parser.add_argument("--list", action="store_true", help="print the names of the cells, one a line, and train nothing")
     add_executor(parser)
@@ -39,5 +40,6 @@ def run(args: argparse.Namespace) -> None:
         train=read_executor(args),
         say=lambda text: print_summary(text + "\n", outputs, quiet=False),
         markdown=args.markdown,
+        latex=args.latex,
     )
     print_summary(table + "\n", outputs, quiet=False)

@@ -258,7 +258,7 @@ def draw_group_scores(rows: Sequence[Mapping[str, Any]], *, of: str, overall: fl
 
 
 def draw_comparison(experiments: Mapping[str, Mapping[str, Any]], *, paper: Mapping[str, float] | None = None) -> go.Figure:
-    """Several experiments: pooled UA with its interval by speaker, the mean over runs, and the paper's UA (percent) where there is one.
+    """Several experiments: pooled UA with its interval, the mean over runs, and the paper's UA (percent) where there is one.
 
     experiments: title -> summarise's answer.
     """
@@ -274,7 +274,13 @@ def draw_comparison(experiments: Mapping[str, Mapping[str, Any]], *, paper: Mapp
     summaries = list(experiments.values())
     pooled = [s["pooled_ua"] for s in summaries]
     add_intervals(
-        figure, labels, pooled, [s["interval"] for s in summaries], hover, colour=style.AGAINST, name="pooled over folds, 95 % by speaker"
+        figure,
+        labels,
+        pooled,
+        [s["interval"] for s in summaries],
+        hover,
+        colour=style.AGAINST,
+        name="pooled over folds, 95 % interval",
     )
     marks = [("mean over runs", "diamond-open", style.FOR, {name: 100 * s["ua"] for name, s in experiments.items()})]
     marks += [("the paper, IEMOCAP", "x-thin-open", style.INK, {name: paper[name] for name in labels if name in paper})]

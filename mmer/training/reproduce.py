@@ -11,14 +11,17 @@ from typing import Any
 
 import pandas as pd
 
+from mmer.datasets.folds import make_splits
 from mmer.datasets.manifest import Dataset
 from mmer.errors import DataError
 from mmer.export import write_file
+from mmer.training.deviations import is_papers_data, list_deviations
 from mmer.training.experiment import Experiment
+from mmer.training.learning import read_learning
 from mmer.training.run_experiment import claim_experiment, list_differences, read_experiment_data, run_experiment
 from mmer.training.runs import RunFolder
 from mmer.training.scores import summarise
-from mmer.training.tables import Cell, cells, derive_predictions, find_cell, format_table, to_markdown, trained_cells
+from mmer.training.tables import Cell, Reading, cells, derive_predictions, find_cell, format_table, to_latex, to_markdown, trained_cells
 
 Train = Callable[[Sequence[Path], int], Iterator[Path]]  # (folders, workers that extract) -> each folder when it is finished
 
@@ -42,6 +45,7 @@ def reproduce_table(
     train: Train | None = None,
     say: Callable[[str], None] = print,
     markdown: Path | None = None,
+    latex: Path | None = None,
 ) -> str:
     """Trains what is missing and returns the table as text. `settings` holds data, preset and protocol; model and units are the cells'.
 
@@ -55,12 +59,24 @@ def reproduce_table(
     for number, path in enumerate((train or train_locally)(open_folders, workers), 1):
         found = RunFolder(path).read("results")["summary"]
         say(f"{paths[path]}: UA {found['ua']:.4f} ({number} of {len(open_folders)} cells)")
-    results, others = collect_results(table, root, dataset, settings)
-    note = f"Here: {name}, preset {settings.preset}, seed {settings.seed}."
-    note += "".join(f"\nNot shown, trained otherwise: {other}." for other in others)
-    if markdown is not None:
-        write_file(markdown, to_markdown(table, results, note=note))
-    return format_table(table, results, note=note)
+    results, remarks = collect_results(table, root, dataset, settings)
+    reading = read_against_paper(dataset, settings, remarks)
+    for out, write in ((markdown, to_markdown), (latex, to_latex)):
+        if out is not None:
+            write_file(out, write(table, results, reading))
+    return format_table(table, results, reading)
+
+
+def read_against_paper(dataset: Dataset, settings: Experiment, remarks: Sequence[str] = ()) -> Reading:
+    """What a table of this data and these settings has to say beside the paper's figures."""
+    return Reading(
+        f"Here: {dataset.name}, {len(dataset.utterances):,} utterances, preset {settings.preset}, seed {settings.seed}.",
+        list_deviations(settings, data=dataset.name, utterances=len(dataset.utterances)),
+        tuple(remarks),
+        is_papers_data(dataset.name),
+        len(dataset.utterances),
+        len(make_splits(dataset, settings.plan)),
+    )
 
 
 def name_cell(data: str, cell: Cell, settings: Experiment) -> str:
@@ -81,13 +97,15 @@ def train_locally(folders: Sequence[Path], workers: int) -> Iterator[Path]:
 
 
 def collect_results(table: int, root: Path, dataset: Dataset, settings: Experiment) -> tuple[dict[str, Mapping[str, Any]], list[str]]:
-    """Cell -> its summary, of all cells that are finished and all combinations whose members are; and what lies there of other settings.
+    """Cell -> its summary, of all cells that are finished and all combinations whose members are; and sentences about them.
 
-    A table holds cells of one protocol on one data set: "table1-linear-t (folds 3 instead of 5)" is named, not shown.
+    A table holds cells of one protocol on one data set: "table1-linear-t (folds 3 instead of 5)" is named, not shown. Runs that stopped
+    before learning are counted, cell by cell.
     """
     predictions: dict[str, pd.DataFrame] = {}
     results: dict[str, Mapping[str, Any]] = {}
-    others: list[str] = []
+    remarks: list[str] = []
+    idle: dict[str, str] = {}
     for cell in trained_cells(table):
         folder = RunFolder(root / name_cell(dataset.name, cell, settings))
         if not folder.has("results"):
@@ -96,11 +114,18 @@ def collect_results(table: int, root: Path, dataset: Dataset, settings: Experime
         if folder.read("data")["fingerprint"] != dataset.fingerprint:
             different.append("other data")
         if different:
-            others.append(f"{cell.name} ({'; '.join(different)})")
+            remarks.append(f"Not shown, trained otherwise: {cell.name} ({'; '.join(different)}).")
             continue
+        learning = read_learning(folder)
+        idle |= {cell.name: learning.short} if learning.unlearnt else {}
+        if learning.diverged:
+            remarks.append(f"{cell.name}: {len(learning.diverged)} of {learning.runs} runs never had a finite loss and stand in its mean.")
         results[cell.name] = folder.read("results")["summary"]
         predictions[cell.name] = folder.read_predictions()
     for cell in cells(table):
         if not cell.trained and set(cell.members) <= set(predictions):
             results[cell.name] = summarise(derive_predictions(find_cell(cell.name), predictions)[0])
-    return results, others
+            members = [name for name in cell.members if name in idle]
+            remarks += [f"{cell.name} is made of {', '.join(members)}, some of whose runs never learnt."] if members else []
+    told = [f"{name}: {short} and stand in its mean." for name, short in idle.items()]
+    return results, [*told, *remarks]

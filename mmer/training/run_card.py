@@ -126,7 +126,8 @@ def _describe_scores(metrics: Mapping[str, Any], training: Mapping[str, Any]) ->
         text += f"Standard deviation of the UA: {', '.join(spread)}. "
     if whole["interval"]:
         low, high = whole["interval"]["low"], whole["interval"]["high"]
-        text += f"Interval of the pooled UA ({whole['interval']['level']:.0%}, by speaker): {low:.3f} to {high:.3f}."
+        by = whole["interval"]["of"].removesuffix("s")
+        text += f"Interval of the pooled UA ({whole['interval']['level']:.0%}, by {by}): {low:.3f} to {high:.3f}."
     text += "\n\n" + format_table(("test speaker", "UA"), [(name, f"{ua:.3f}") for name, ua in run["speakers"].items()])
     if run["genders"]:
         text += "\n" + format_table(("gender", "UA"), [(name, f"{ua:.3f}") for name, ua in run["genders"].items()])

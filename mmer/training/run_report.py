@@ -12,6 +12,8 @@ from mmer.datasets.leakage import format_leakage
 from mmer.errors import DataError
 from mmer.phrasing import say_layer_rate, say_time
 from mmer.results import EMOTIONS, UNIT_NAMES
+from mmer.training import comparison
+from mmer.training.comparison import OTHER_VALIDATION
 from mmer.training.learning import name_runs, read_learning
 from mmer.training.run_list import RunSummary
 from mmer.training.run_status import RunStatus, read_status
@@ -103,7 +105,8 @@ def format_summary(summary: Mapping[str, Any]) -> str:
     text += f"; the UA's standard deviation: {', '.join(spread)}" if spread else ""
     interval = summary.get("interval")
     if interval:
-        text += f"; {interval['level']:.0%} interval of the pooled UA by speaker: {_show(interval['low'])} to {_show(interval['high'])}"
+        by = f"{interval['level']:.0%} interval of the pooled UA by {interval['of'].removesuffix('s')}"
+        text += f"; {by}: {_show(interval['low'])} to {_show(interval['high'])}"
     return text + "\n"
 
 
@@ -127,18 +130,18 @@ def format_layers(runs: Sequence[Mapping[str, Any]], *, rate: float = 1.0) -> st
 
 
 def format_comparison(found: Mapping[str, Any]) -> str:
-    """What scores.compare found."""
+    """What scores.compare found: the effect and each fold's first, then the test."""
     first, second = found["names"]
     ua, interval = found["ua"], found["interval"]
     text = f"Pooled UA: {first} {_show(ua[0])}, {second} {_show(ua[1])}, difference {found['difference']:+.3f}"
     if interval:
-        text += f" ({interval['level']:.0%} interval by speaker {interval['low']:+.3f} to {interval['high']:+.3f})"
-    kind = "all" if found["exact"] else "random"
-    text += f"\np {found['p_value']:.4f} of swapping whole speakers ({kind} {found['patterns']} ways, {found['speakers']} speakers"
-    text += f"; no smaller p than {found['smallest_p_value']:.4f} is possible)\n"
+        text += f" ({interval['level']:.0%} interval by {found['of'][:-1]} {interval['low']:+.3f} to {interval['high']:+.3f})"
+    rows = [("", first, second, "difference")]
+    rows += [(fold["value"], *map(_show, fold["ua"]), f"{fold['difference']:+.3f}") for fold in found["per_fold"]]
+    sentences = [comparison.word_folds(found), comparison.word_pairing(found), comparison.word_test(found), comparison.word_cover(found)]
     if not found["same_validation"]:
-        text += "Their validation parts differ, so they stopped on different utterances.\n"
-    return text
+        sentences.append(OTHER_VALIDATION)
+    return f"{text}\n{format_rows(rows)}" + "".join(f"{sentence}\n" for sentence in sentences if sentence)
 
 
 def format_rows(rows: Sequence[Sequence[str]]) -> str:

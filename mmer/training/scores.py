@@ -1,4 +1,4 @@
-"""Predictions of an experiment's runs -> its scores: UA, WA, macro F1, their spread, intervals by speaker, and comparisons of experiments.
+"""Predictions of an experiment's runs -> its scores: UA, WA, macro F1, their spread, intervals, and comparisons of experiments.
 
 A predictions frame has one row per run and utterance of its validation and test part (COLUMNS, and logit.<emotion> per class). Recall,
 accuracy and F1 are scikit-learn's; paper, Section 3.2, for UA and the 25 runs; docs/metrics.md says what is resampled and why.
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t as student
 
 from mmer.errors import DataError
 from mmer.results import EMOTIONS
@@ -24,7 +25,7 @@ LOGITS = [f"logit.{emotion}" for emotion in EMOTIONS]
 LEVEL = 0.95
 RESAMPLES = 2000
 SEED = 0  # of all resampling: the same predictions have the same interval
-EXACT_SPEAKERS = 12  # up to so many, all sign patterns are tried
+EXACT_SPEAKERS = 12  # up to so many speakers or sessions, all sign patterns are tried
 SIGN_PATTERNS = 10_000  # random ones beyond
 
 
@@ -113,7 +114,7 @@ def summarise(
     """JSON: every score of the test predictions at hand; the runs need not all be finished.
 
     "ua", "wa", "macro_f1" are means over runs, as the paper's. "pooled_ua" is computed over all folds of a repetition together, then
-    averaged over repetitions; "interval" is its bootstrap interval by speaker. `metadata` adds slices: column -> utterance -> value.
+    averaged over repetitions; "interval" is its interval (see measure_interval). `metadata` adds slices: column -> utterance -> value.
     """
     rows = select_part(predictions)
     runs = score_runs(predictions)
@@ -132,7 +133,7 @@ def summarise(
         "ua_over_folds_sd": _spread(by_fold),
         "ua_over_repetitions_sd": _spread(by_repetition),
         **{f"pooled_{name}": float(_mean_known(values)) for name, values in measure_counts(counts.sum(1)).items()},
-        "interval": bootstrap_speakers(rows, resamples=resamples),
+        "interval": measure_interval(rows, resamples=resamples),
         "per_repetition": [{"value": r, "ua": ua} for r, ua in zip(repetitions, by_repetition)],
         **{f"per_{column}": score_groups(rows, column, resamples=resamples) for column in ("fold", "session", "speaker")},
         "confusion": average_confusion(rows),
@@ -163,8 +164,9 @@ def score_groups(rows: pd.DataFrame, column: str, *, resamples: int = RESAMPLES)
 
 
 def score_slices(rows: pd.DataFrame, column: str, *, resamples: int = RESAMPLES) -> list[dict[str, Any]]:
-    """The scores of each value of a column (gender, label, improvised or scripted ...), with intervals by speaker."""
-    return _score_each(rows, column, lambda own: bootstrap_speakers(own, resamples=resamples))
+    """The scores of each value of a column (gender, label, improvised or scripted ...), with measure_interval's intervals."""
+    by_session = have_session_folds(rows)
+    return _score_each(rows, column, lambda own: measure_interval(own, resamples=resamples, by_session=by_session))
 
 
 def _score_each(rows: pd.DataFrame, column: str, bootstrap) -> list[dict[str, Any]]:
@@ -194,6 +196,16 @@ def draw_weights(sizes: Sequence[int] | np.ndarray, *, resamples: int, seed: int
     """(resamples, groups): how often each of `sizes` equal things per group is drawn, with replacement, as many as there are."""
     sizes = np.asarray(sizes)
     return np.random.default_rng([seed, len(sizes)]).multinomial(sizes.sum(), sizes / sizes.sum(), size=resamples)
+
+
+def measure_interval(rows: pd.DataFrame, *, resamples: int = RESAMPLES, by_session: bool | None = None) -> dict[str, Any] | None:
+    """Interval of the pooled UA: by session where a session is a fold, since its speakers share one model, else by speaker.
+
+    None with a single one. `by_session` says which for a slice of the rows.
+    """
+    if have_session_folds(rows) if by_session is None else by_session:
+        return jackknife_interval(count_groups(rows, "session")[0], of="sessions")
+    return bootstrap_speakers(rows, resamples=resamples)
 
 
 def bootstrap_speakers(rows: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int = SEED) -> dict[str, Any] | None:
@@ -226,53 +238,125 @@ def _read_interval(values: np.ndarray, of: str) -> dict[str, Any]:
     return {"low": float(low), "high": float(high), "level": LEVEL, "resamples": len(values), "of": of}
 
 
+def jackknife_interval(counts: np.ndarray, minus: np.ndarray | None = None, *, of: str) -> dict[str, Any] | None:
+    """Interval of the pooled UA (or of its difference to that of `minus`) from leaving out one group after the other; None with one group.
+
+    counts (repetitions, groups, classes, classes). Tukey's pseudo-values with Student's t, which has groups - 1 degrees of freedom: for few
+    groups, of which the percentiles of a bootstrap are too narrow.
+    """
+    groups = counts.shape[1]
+    if groups < 2:
+        return None
+    weights = np.concatenate([np.ones((1, groups)), 1 - np.eye(groups)])
+    values = resample_ua(counts, weights) - (0.0 if minus is None else resample_ua(minus, weights))
+    pseudo = groups * values[0] - (groups - 1) * values[1:]
+    reach = float(student.ppf((1 + LEVEL) / 2, groups - 1) * pseudo.std(ddof=1) / np.sqrt(groups))
+    low, high = float(values[0]) - reach, float(values[0]) + reach
+    if minus is None:
+        low, high = max(0.0, low), min(1.0, high)
+    return {"low": low, "high": high, "level": LEVEL, "resamples": groups, "of": of}
+
+
 # two experiments
 
 
 def compare(
     a: pd.DataFrame, b: pd.DataFrame, *, names: tuple[str, str] = ("first", "second"), resamples: int = RESAMPLES
 ) -> dict[str, Any]:
-    """Pooled UA of `a` minus that of `b`, its paired bootstrap interval by speaker and the p value of a randomisation test.
+    """Pooled UA of `a` minus that of `b` over the utterances that both tested, its interval and the p value of a randomisation test.
 
-    The test swaps the two experiments' answers of whole speakers: all 2^n ways up to EXACT_SPEAKERS, SIGN_PATTERNS random ones beyond.
-    Raises DataError when they did not test the same utterances in the same folds and repetitions.
+    "per_fold" has each fold's own UA of both. Speakers are what is drawn and swapped; where a session is a fold its speakers share one
+    model, so there whole sessions are, with jackknife_interval. The test tries all 2^n ways up to EXACT_SPEAKERS of them, SIGN_PATTERNS
+    random ones beyond. Raises DataError when they tested other folds, repetitions, labels or speakers, or no utterance in common.
     """
-    check_paired(a, b, parts=("test",), names=names)
-    (counts_a, speakers), (counts_b, _) = (count_groups(select_part(frame), "speaker") for frame in (a, b))
+    rows_a, rows_b, alone = pair_tests(a, b, names=names)
+    of = "sessions" if have_session_folds(rows_a) else "speakers"
+    (counts_a, groups), (counts_b, _) = (count_groups(rows, of.removesuffix("s")) for rows in (rows_a, rows_b))
     ua_a, ua_b = (float(_mean_known(measure_counts(counts.sum(1))["ua"])) for counts in (counts_a, counts_b))
-    weights = draw_weights(np.ones(len(speakers), int), resamples=resamples)
-    differences = resample_ua(counts_a, weights) - resample_ua(counts_b, weights)
     shares = share_difference(counts_a, counts_b)
-    p_value, patterns = swap_speakers(shares)
+    p_value, patterns = swap_groups(shares)
+    exact = len(groups) <= EXACT_SPEAKERS
     return {
         "names": list(names),
         "ua": [ua_a, ua_b],  # pooled
         "difference": ua_a - ua_b,
-        "interval": _read_interval(differences, "speakers") if len(speakers) > 1 else None,
+        "utterances": int(rows_a["utterance"].nunique()),
+        "alone": alone,  # utterances that only one of them tested, and that are left out
+        "interval": _compare_interval(counts_a, counts_b, of, resamples),
         "p_value": p_value,
         "patterns": patterns,
-        "exact": len(speakers) <= EXACT_SPEAKERS,
-        "smallest_p_value": 2 / patterns if len(speakers) <= EXACT_SPEAKERS else 1 / (patterns + 1),
-        "speakers": len(speakers),
-        "per_speaker": [{"value": name, "share": float(share)} for name, share in zip(speakers, shares)],
+        "exact": exact,
+        "smallest_p_value": 2 / patterns if exact else 1 / (patterns + 1),
+        "of": of,  # what is drawn and swapped
+        "groups": len(groups),
+        "speakers": int(rows_a["speaker"].nunique()),
+        "shared_model": of == "speakers" and bool((rows_a.groupby("fold")["speaker"].nunique() > 1).any()),
+        "per_fold": compare_folds(rows_a, rows_b, of),
+        f"per_{of.removesuffix('s')}": [{"value": name, "share": float(share)} for name, share in zip(groups, shares)],
         "same_validation": _find_mismatch(a, b, ("validation",), names) is None,
     }
 
 
+def _compare_interval(counts_a: np.ndarray, counts_b: np.ndarray, of: str, resamples: int) -> dict[str, Any] | None:
+    if counts_a.shape[1] < 2:
+        return None
+    if of == "sessions":
+        return jackknife_interval(counts_a, counts_b, of=of)
+    weights = draw_weights(np.ones(counts_a.shape[1], int), resamples=resamples)
+    return _read_interval(resample_ua(counts_a, weights) - resample_ua(counts_b, weights), of)
+
+
+def have_session_folds(rows: pd.DataFrame) -> bool:
+    """Whether every fold tests one session of its own, as in the paper's protocol."""
+    pairs = rows[["fold", "session"]].astype({"session": str}).drop_duplicates()
+    named = bool((pairs["session"] != "").all())
+    return named and pairs["fold"].is_unique and pairs["session"].is_unique and len(pairs) > 1
+
+
+def compare_folds(rows_a: pd.DataFrame, rows_b: pd.DataFrame, of: str) -> list[dict[str, Any]]:
+    """[{"value", "fold", "ua", "difference"}] per fold: both UAs, pooled within each repetition and averaged over them."""
+    (counts_a, folds), (counts_b, _) = (count_groups(rows, "fold") for rows in (rows_a, rows_b))
+    sessions = dict(zip(rows_a["fold"], rows_a["session"].astype(str)))
+    found = []
+    for i, fold in enumerate(folds):
+        ua = [float(_mean_known(measure_counts(counts[:, i])["ua"])) for counts in (counts_a, counts_b)]
+        name = f"session {sessions[fold]}" if of == "sessions" else f"fold {fold + 1}"
+        found.append({"value": name, "fold": int(fold), "ua": ua, "difference": ua[0] - ua[1]})
+    return found
+
+
+def pair_tests(a: pd.DataFrame, b: pd.DataFrame, *, names: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame, list[int]]:
+    """The test rows of utterances that both have, and how many utterances only `a` and only `b` has: a unit may be missing in some.
+
+    Raises DataError when they have other folds or repetitions, an utterance in another fold, with another label or speaker, or none in
+    common.
+    """
+    rows_a, rows_b = select_part(a), select_part(b)
+    known_a, known_b = set(rows_a["utterance"]), set(rows_b["utterance"])
+    shared = known_a & known_b
+    if not shared:
+        raise DataError(f"The experiments {names[0]} and {names[1]} have no test utterance in common; give both the same data.")
+    both_a, both_b = (rows[rows["utterance"].isin(shared)] for rows in (rows_a, rows_b))
+    mismatch = _find_mismatch(both_a, both_b, ("test",), names)
+    if mismatch:
+        raise DataError(f"The experiments {names[0]} and {names[1]} can't be paired: {mismatch} Give both the same data, folds and seed.")
+    return both_a, both_b, [len(known_a - shared), len(known_b - shared)]
+
+
 def share_difference(counts_a: np.ndarray, counts_b: np.ndarray) -> np.ndarray:
-    """(speakers,) each speaker's part in the difference of the pooled UA; they sum to it, and swapping a speaker turns its sign.
+    """(groups,) each speaker's or session's part in the difference of the pooled UA; they sum to it, and swapping one turns its sign.
 
     Both experiments tested the same utterances, so the class totals are the same whoever is swapped: the difference is linear.
     """
     totals = counts_a.sum((1, 3))[:, None]  # (repetitions, 1, classes)
-    hits = np.diagonal(counts_a - counts_b, axis1=-2, axis2=-1)  # (repetitions, speakers, classes)
+    hits = np.diagonal(counts_a - counts_b, axis1=-2, axis2=-1)  # (repetitions, groups, classes)
     return _mean_known(
         mean_where(np.divide(hits, totals, out=np.zeros(hits.shape), where=totals > 0), np.broadcast_to(totals > 0, hits.shape))
     )
 
 
-def swap_speakers(shares: np.ndarray, *, seed: int = SEED) -> tuple[float, int]:
-    """(p value, patterns tried): how often a random choice of swapped speakers gives a difference as large, either way."""
+def swap_groups(shares: np.ndarray, *, seed: int = SEED) -> tuple[float, int]:
+    """(p value, patterns tried): how often a random choice of swapped speakers or sessions gives a difference as large, either way."""
     if len(shares) <= EXACT_SPEAKERS:
         signs = np.array(list(product((1.0, -1.0), repeat=len(shares))))
     else:

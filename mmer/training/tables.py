@@ -39,6 +39,7 @@ PAPER_UA = {  # percent, IEMOCAP
 }
 PAPER_CONCATENATION = 71.29
 PAPER_COMBINATION = 76.31
+PAPER_UTTERANCES = 5531  # of IEMOCAP's four emotions
 
 
 @dataclass(frozen=True)
@@ -143,29 +144,58 @@ def derive_predictions(cell: Cell, predictions: Mapping[str, pd.DataFrame]) -> t
 # printed
 
 NOT_YET = "not yet"
-HEADINGS = ("embeddings", "model", "paper", "UA", "sd folds", "sd reps", "pooled UA [95 % by speaker]", "difference", "runs")
+HEADINGS = ("embeddings", "model", "paper", "UA", "sd folds", "sd reps", "pooled UA [95 %]", "difference", "runs", "tested")
 LEGEND = (
     "Figures are percent. paper: UA on IEMOCAP with wav2vec2-base and BERT-base. UA: mean over runs. sd folds: of the folds' means over "
     "repetitions. sd reps: of the repetitions' means over folds.",
-    "pooled UA: over all folds of a repetition together, mean over repetitions; its interval resamples speakers. difference: UA minus the "
-    "paper's, in points.",
+    "pooled UA: over all folds of a repetition together, mean over repetitions; its interval is by session where a session is a fold, "
+    "else by speaker. difference: UA minus the paper's, in points, where the data is IEMOCAP. runs: finished, of those that the protocol "
+    "asks for. tested: utterances, of those in the data; the others lack what the model reads.",
 )
 CHOSEN_LEGEND = "chosen on validation: per run, the coattention and the late model of Table 2 with the highest validation UA are combined."
 
 
-def list_rows(table: int, results: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, ...]]:
+@dataclass(frozen=True)
+class Reading:
+    """How a table is to be read beside the paper's: what here is not as there."""
+
+    title: str = ""  # the data, preset and seed
+    deviations: tuple[str, ...] = ()  # "120 of 5,531 utterances (2.2 %)", "epochs 3 instead of 100"
+    further: tuple[str, ...] = ()  # sentences: runs that never learnt, cells that are not shown, parts that are too small
+    same_data: bool = True  # whether it is the paper's corpus, so that a difference to its figures says anything
+    utterances: int | None = None  # in the data; None where that isn't known
+    runs: int | None = None  # that the protocol asks for
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Above the legend."""
+        told = [f"Not the paper's experiment: {'; '.join(self.deviations)}."] if self.deviations else []
+        if told and not self.same_data:
+            told.append("Its figures stand beside these for orientation; they can't be compared.")
+        elif told:
+            told.append("A difference to its figures may come of these as well as of anything else.")
+        return tuple(filter(None, (self.title, *told, *self.further)))
+
+
+def list_rows(table: int, results: Mapping[str, Mapping[str, Any]], reading: Reading = Reading()) -> list[tuple[str, ...]]:
     """One row of texts per cell under HEADINGS; `results` maps a cell's name to scores.summarise's answer."""
     rows: list[tuple[str, ...]] = []
     for cell in cells(table):
         found = results.get(cell.name)
         paper = "–" if cell.paper is None else f"{cell.paper:.2f}"
         if found is None:
-            rows.append((cell.row, cell.column, paper, NOT_YET, "", "", "", "", "0"))
+            rows.append((cell.row, cell.column, paper, NOT_YET, *[""] * 4, _count(0, reading.runs), ""))
             continue
-        difference = "–" if cell.paper is None else f"{100 * found['ua'] - cell.paper:+.2f}"
+        difference = "–" if cell.paper is None or not reading.same_data else f"{100 * found['ua'] - cell.paper:+.2f}"
         spreads = (_percent(found["ua_over_folds_sd"]), _percent(found["ua_over_repetitions_sd"]))
-        rows.append((cell.row, cell.column, paper, _percent(found["ua"]), *spreads, _pooled(found), difference, str(found["runs"])))
+        counts = (_count(found["runs"], reading.runs), _count(found["utterances"], reading.utterances))
+        rows.append((cell.row, cell.column, paper, _percent(found["ua"]), *spreads, _pooled(found), difference, *counts))
     return rows
+
+
+def _count(number: int, whole: int | None) -> str:
+    """ "25 of 25": a count with its whole where that is known."""
+    return f"{number:,}" if whole is None else f"{number:,} of {whole:,}"
 
 
 def _percent(share: float | None) -> str:
@@ -178,22 +208,61 @@ def _pooled(found: Mapping[str, Any]) -> str:
     return _percent(found["pooled_ua"]) + bounds
 
 
-def _list_notes(table: int, note: str) -> list[str]:
-    return [*([note] if note else []), *LEGEND, *([CHOSEN_LEGEND] if table == 3 else [])]
+def _list_notes(table: int, reading: Reading) -> list[str]:
+    return [*reading.sentences, *LEGEND, *([CHOSEN_LEGEND] if table == 3 else [])]
 
 
-def format_table(table: int, results: Mapping[str, Mapping[str, Any]], *, note: str = "") -> str:
-    """Plain text: a table beside the paper's figures; cells without a result say so. `note` names the data and the preset."""
-    rows = [HEADINGS, *list_rows(table, results)]
+def format_table(table: int, results: Mapping[str, Mapping[str, Any]], reading: Reading = Reading()) -> str:
+    """Plain text: a table beside the paper's figures; cells without a result say so."""
+    rows = [HEADINGS, *list_rows(table, results, reading)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEADINGS))]
     lines = ["  ".join(text.ljust(w) if i < 2 else text.rjust(w) for i, (text, w) in enumerate(zip(row, widths))).rstrip() for row in rows]
     rule = "-" * max(len(line) for line in lines)
-    return "\n".join([TABLE_TITLES[table], "", lines[0], rule, *lines[1:], "", *_list_notes(table, note)])
+    return "\n".join([TABLE_TITLES[table], "", lines[0], rule, *lines[1:], "", *_list_notes(table, reading)])
 
 
-def to_markdown(table: int, results: Mapping[str, Mapping[str, Any]], *, note: str = "") -> str:
+def to_markdown(table: int, results: Mapping[str, Mapping[str, Any]], reading: Reading = Reading()) -> str:
     """The same as a Markdown table."""
-    lines = ["| " + " | ".join(row) + " |" for row in [HEADINGS, *list_rows(table, results)]]
+    lines = ["| " + " | ".join(map(_escape_markdown, row)) + " |" for row in [HEADINGS, *list_rows(table, results, reading)]]
     aligned = "|" + "|".join(["---", "---", *["---:"] * (len(HEADINGS) - 2)]) + "|"
-    notes = [text for line in _list_notes(table, note) for text in ("", line)]
+    notes = [text for line in _list_notes(table, reading) for text in ("", _escape_markdown(line))]
     return "\n".join([f"**{TABLE_TITLES[table]}**", "", lines[0], aligned, *lines[1:], *notes])
+
+
+def to_latex(table: int, results: Mapping[str, Mapping[str, Any]], reading: Reading = Reading()) -> str:
+    """The same as a LaTeX table (booktabs), with what is not as in the paper in its caption."""
+    head, *rows = [" & ".join(map(_escape_latex, row)) + r" \\" for row in [HEADINGS, *list_rows(table, results, reading)]]
+    caption = _escape_latex(" ".join([f"{TABLE_TITLES[table]}.", *reading.sentences, *_list_notes(table, Reading())]))
+    columns = "ll" + "r" * (len(HEADINGS) - 2)
+    body = [r"\toprule", head, r"\midrule", *rows, r"\bottomrule"]
+    return "\n".join(
+        [
+            r"% needs \usepackage{booktabs}",
+            r"\begin{table}",
+            rf"\caption{{{caption}}}",
+            rf"\begin{{tabular}}{{{columns}}}",
+            *body,
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "–": "--",
+    "\n": " ",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}
+
+
+def _escape_latex(text: str) -> str:
+    """What a data set's or an experiment's name may hold can't become a command."""
+    return "".join(LATEX.get(character, character) for character in text)
+
+
+def _escape_markdown(text: str) -> str:
+    return "".join(f"\\{character}" if character in "|\\`*<" else character for character in text)

@@ -10,6 +10,8 @@ from typing import Any
 
 from ..phrasing import say_time
 from ..results import UNIT_NAMES
+from ..training import comparison
+from ..training.deviations import list_deviations
 from ..training.experiment import Experiment
 from ..training.learning import name_runs
 from ..training.run_list import RunSummary
@@ -169,8 +171,10 @@ def write_scores(view: RunView) -> str:
         told = f"{100 * i['level']:.0f} % interval {100 * i['low']:.1f} to {100 * i['high']:.1f} %, {i['of']} resampled"
         figures.insert(1, ("pooled UA", percent(s["pooled_ua"]), told))
     paper = find_paper_ua(view.experiment) if view.experiment else None
-    if paper is not None:
-        figures.append(("the paper's UA", f"{paper:.1f} %", "on IEMOCAP with base-sized encoders; another data set can't be compared"))
+    if paper is not None and view.experiment:
+        utterances = view.data.get("utterances", 0)
+        told = "; ".join(list_deviations(view.experiment, data=str(view.data.get("name", "")), utterances=utterances))
+        figures.append(("the paper's UA", f"{paper:.1f} %", f"another experiment: {told}" if told else "on the same data and settings"))
     items = "".join(f'<div><dt>{name}</dt><dd>{value}</dd><dd class="mm-told">{escape(note)}</dd></div>' for name, value, note in figures)
     return f'<dl class="mm-scores" aria-label="Scores">{items}</dl>'
 
@@ -274,12 +278,16 @@ def write_difference(found: Mapping[str, Any]) -> str:
         low, high = 100 * interval["low"], 100 * interval["high"]
         within = "which includes no difference" if low <= 0 <= high else "which excludes no difference"
         told += f"; {first} minus {second}: {difference:+.1f}, {100 * interval['level']:.0f} % interval {low:+.1f} to {high:+.1f}, {within}"
-    ways = f"{'all' if found['exact'] else 'random'} {found['patterns']:,} ways to swap whole speakers, {found['speakers']} speakers"
-    test = f"p = {found['p_value']:.4f} ({ways}; no smaller p than {found['smallest_p_value']:.4f} is possible)."
-    other = (
-        "" if found["same_validation"] else '<p class="mm-note">Their validation parts differ, so they stopped on different utterances.</p>'
+    folds = [[escape(f["value"]), *(percent(ua) for ua in f["ua"]), f"{100 * f['difference']:+.1f}"] for f in found["per_fold"]]
+    table = write_table(["UA", first, second, "difference, points"], folds)
+    sentences = [comparison.word_test(found), comparison.word_cover(found)]
+    if not found["same_validation"]:
+        sentences.append(comparison.OTHER_VALIDATION)
+    notes = "".join(f'<p class="mm-note">{escape(sentence)}</p>' for sentence in sentences if sentence)
+    return (
+        f'<p class="mm-difference">{told}.</p><p class="mm-note">{escape(comparison.word_pairing(found))} '
+        f"{escape(comparison.word_folds(found))}</p>{table}{notes}"
     )
-    return f'<p class="mm-difference">{told}.</p><p class="mm-note">Paired test: {test}</p>{other}'
 
 
 def write_unpaired(problem: str) -> str:

@@ -69,7 +69,9 @@ def test_compare_names_both(root, capsys):
     assert run(root, "compare", "both", "frames") == 0
     shown = capsys.readouterr().out
     assert re.match(r"Pooled UA: both 0\.\d{3}, frames 0\.\d{3}, difference [+-]0\.\d{3} \(95% interval by speaker", shown)
-    assert "all 16 ways, 4 speakers" in shown
+    assert "all 16 ways to swap whole speakers; 4 speakers can give no smaller p than 2/2^4 = 0.125)" in shown
+    assert "can't reach 0.05 with 4 speakers" in shown and re.search(r"^fold 1 +0", shown, flags=re.MULTILINE)
+    assert re.search(r"^Over the \d+ utterances that both tested; neither has any other\.$", shown, flags=re.MULTILINE)
 
 
 def test_export_writes_what_is_asked_for(root, tmp_path, capsys):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from planted_predictions import make_rows, plant_answers, plant_predictions
-from scipy.stats import binom
+from scipy.stats import binom, t
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 
 from mmer.errors import DataError
@@ -248,15 +248,15 @@ def test_random_patterns_come_near_all_patterns():
     shares = np.random.default_rng(2).normal(0.25, 1, size=13)
     signs = np.array(list(product((1, -1), repeat=13)))
     exact = (np.abs(signs @ shares) >= abs(shares.sum()) - 1e-12).mean()
-    p_value, patterns = scores.swap_speakers(shares)
+    p_value, patterns = scores.swap_groups(shares)
     assert patterns == scores.SIGN_PATTERNS and 0.05 < exact < 0.95
     assert p_value == pytest.approx(exact, abs=0.015)
-    assert scores.swap_speakers(np.ones(30))[0] == pytest.approx(1 / 10_001)
+    assert scores.swap_groups(np.ones(30))[0] == pytest.approx(1 / 10_001)
 
 
 def test_p_values_are_even_where_nothing_differs():
     rng = np.random.default_rng(5)
-    found = [scores.swap_speakers(rng.normal(size=10))[0] for _ in range(400)]
+    found = [scores.swap_groups(rng.normal(size=10))[0] for _ in range(400)]
     assert np.mean(np.array(found) <= 0.05) == pytest.approx(0.05, abs=0.03)
     assert np.mean(np.array(found) <= 0.5) == pytest.approx(0.5, abs=0.08)
 
@@ -274,7 +274,11 @@ def test_comparison_says_whether_validation_was_the_same():
             lambda b: b.query("not (fold == 1 and repetition == 1)"),
             "only one of them has 1 of the runs, the first is fold 2, repetition 2, only in run-a",
         ),
-        (lambda b: b[b["utterance"] != "utterance0005"], "utterance0005 in the test part of fold 3, repetition 1, only in run-a"),
+        (
+            lambda b: b.assign(fold=b["fold"].where((b["utterance"] != "utterance0005") | (b["part"] != "test"), 0)),
+            "has 4 of the rows, the first is utterance utterance0005 in the test part of fold 1, repetition 1, only in run-b",
+        ),
+        (lambda b: b.assign(utterance="other-" + b["utterance"]), "run-a and run-b have no test utterance in common"),
         (
             lambda b: b.assign(label=b["label"].where(b["utterance"] != "utterance0005", "anger")),
             "has the label 'neutral' in run-a and 'anger' in run-b",
@@ -289,6 +293,81 @@ def test_other_protocols_are_not_compared(change, message):
     a, b = plant_predictions(seed=1), plant_predictions(seed=2)
     with pytest.raises(DataError, match=message):
         scores.compare(a, change(b), names=("run-a", "run-b"))
+
+
+def test_what_only_one_has_is_left_out_and_counted():
+    """As with phones beside frames, where some clips could not be aligned: the rest is compared as if those had never been there."""
+    a, b = plant_predictions(strength=1.3, seed=1), plant_predictions(strength=0.8, seed=2)
+    gone = [f"utterance{i:04d}" for i in (3, 17, 30, 44, 58, 71, 90)]
+    lacking = b[~b["utterance"].isin(gone)]
+    found = scores.compare(a[a["utterance"] != "utterance0001"], lacking, resamples=20)
+    assert (found["alone"], found["utterances"]) == ([7, 1], 144 - 8)
+    kept = [frame[~frame["utterance"].isin([*gone, "utterance0001"])] for frame in (a, b)]
+    same = scores.compare(*kept, resamples=20)
+    assert same["alone"] == [0, 0] and {k: v for k, v in same.items() if k not in ("alone", "same_validation")} == {
+        k: v for k, v in found.items() if k not in ("alone", "same_validation")
+    }
+    assert found["difference"] == pytest.approx(pooled_ua(held_out(kept[0])) - pooled_ua(held_out(kept[1])))
+
+
+# sessions as folds
+
+
+def plant_sessions(sessions=5, **changes):
+    """As IEMOCAP: both speakers of a session are tested by its own fold."""
+    told = {"speakers": 2 * sessions, "folds": sessions} | changes
+    predictions = plant_predictions(**told)
+    fold = predictions["session"].astype(int) - 1  # every row is tested in the fold of its session
+    test = predictions[predictions["part"] == "test"]
+    return pd.concat([test.assign(fold=fold[test.index]), predictions[predictions["part"] == "validation"]], ignore_index=True)
+
+
+def test_a_session_that_is_a_fold_is_what_is_swapped():
+    a, b = plant_sessions(strength=1.4, seed=1), plant_sessions(strength=0.6, seed=2)
+    found = scores.compare(a, b)
+    assert (found["of"], found["groups"], found["speakers"], found["patterns"]) == ("sessions", 5, 10, 32)
+    assert found["smallest_p_value"] == 2 / 2**5 == 0.0625 <= found["p_value"]
+    assert [fold["value"] for fold in found["per_fold"]] == [f"session {n}" for n in range(1, 6)]
+    for fold in found["per_fold"]:
+        own = [held_out(frame).query(f"fold == {fold['fold']}") for frame in (a, b)]
+        assert fold["ua"] == pytest.approx([pooled_ua(rows) for rows in own]) and fold["difference"] == fold["ua"][0] - fold["ua"][1]
+    assert sum(row["share"] for row in found["per_session"]) == pytest.approx(found["difference"])
+
+
+def test_speakers_of_several_sessions_in_a_fold_are_not_sessions():
+    found = scores.compare(plant_predictions(seed=1), plant_predictions(seed=2), resamples=20)
+    assert found["of"] == "speakers" and found["shared_model"] and found["per_fold"][0]["value"] == "fold 1"
+    single = scores.compare(*(plant_predictions(seed=n, speakers=3, folds=3) for n in (1, 2)), resamples=20)
+    assert not single["shared_model"]  # one speaker a fold: nobody shares a model
+    assert not scores.have_session_folds(plant_sessions().assign(session=""))
+
+
+def test_the_jackknife_is_the_slow_loop():
+    rows = held_out(plant_sessions())
+    sessions = sorted(rows["session"].unique())
+    whole, without = pooled_ua(rows), [pooled_ua(rows[rows["session"] != name]) for name in sessions]
+    pseudo = [5 * whole - 4 * value for value in without]
+    reach = t.ppf(0.975, 4) * np.std(pseudo, ddof=1) / np.sqrt(5)
+    interval = scores.summarise(plant_sessions(), resamples=10)["interval"]
+    assert (interval["low"], interval["high"], interval["of"]) == (pytest.approx(whole - reach), pytest.approx(whole + reach), "sessions")
+    assert scores.jackknife_interval(scores.count_groups(rows.query("session == '1'"), "session")[0], of="sessions") is None
+
+
+def test_the_interval_by_session_covers_where_one_by_speaker_does_not():
+    """Models that differ by 6 points from session to session; benchmarks/interval_coverage.py has more of it."""
+    rng, held = np.random.default_rng(1), {"speakers": 0, "sessions": 0}
+    for _ in range(150):
+        by_session = rng.normal(0.65, 0.06, 5).repeat(2)
+        right = rng.binomial(30, by_session[:, None], size=(10, 4))
+        counts = np.zeros((1, 10, 4, 4), int)
+        counts[0][:, range(4), range(4)] = right
+        counts[0][:, range(4), [1, 2, 3, 0]] = 30 - right
+        values = scores.resample_ua(counts, scores.draw_weights(np.ones(10, int), resamples=300))
+        low, high = np.quantile(values, [0.025, 0.975])
+        held["speakers"] += low <= 0.65 <= high
+        own = scores.jackknife_interval(counts.reshape(1, 5, 2, 4, 4).sum(2), of="sessions")
+        held["sessions"] += own["low"] <= 0.65 <= own["high"]
+    assert held["speakers"] / 150 < 0.87 and 0.9 <= held["sessions"] / 150 <= 0.99
 
 
 # combination and choice

@@ -17,11 +17,14 @@ from mmer import __version__
 from mmer.errors import DataError, HeadError
 from mmer.export import decode, field_types
 from mmer.files import replace_file
+from mmer.head_checks import check_config
+from mmer.json_files import read_json, show
 from mmer.presets import PRESETS
 from mmer.results import EMOTIONS
 
 FORMAT = 1
 CONFIG = "config.json"
+LARGEST = 16 * 2**20  # bytes of it
 COMBINATION = "combination"
 ADDED = frozenset(["measured_clips"])  # fields that the configs of the first releases lack
 ROLES = {"linear": "late", "transformer": "late", "late": "late", "coattention": "early", "concatenation": "early", COMBINATION: "combined"}
@@ -63,10 +66,7 @@ class HeadConfig:
     def __post_init__(self):
         if self.fusion not in ROLES:
             raise HeadError(f"Head {self.name} has the unknown fusion {self.fusion!r}; known are {', '.join(ROLES)}.")
-        if not self.temperature > 0:
-            raise HeadError(f"Head {self.name} has the temperature {self.temperature}; it must be above 0.")
-        if not math.isfinite(self.margin):
-            raise HeadError(f"Head {self.name} has the margin {self.margin}; it must be a number.")
+        check_config(self)
         if self.measured_clips is not None and self.measured_clips < 1:
             raise HeadError(f"Head {self.name} was measured on {self.measured_clips} clips; it must be 1 or more, or null for never.")
 
@@ -92,7 +92,9 @@ def shape_model(fusion: str, units: Sequence[str], preset: str, sizes: Mapping[s
 
 
 def list_heads(root: str | os.PathLike[str]) -> dict[str, HeadConfig]:
-    """Name of the folder -> config of every head below root, in alphabetical order; no weights are read."""
+    """Name of the folder -> config of every head below root, in alphabetical order; no weights are read. Raises HeadError."""
+    if not os.path.isdir(root):
+        raise HeadError(f"There is no folder of heads {show(root)}. Name the one that holds them, such as pretrained, with --heads.")
     try:
         paths = sorted(Path(root).glob(f"*/{CONFIG}"))
     except OSError as error:
@@ -100,24 +102,30 @@ def list_heads(root: str | os.PathLike[str]) -> dict[str, HeadConfig]:
     return {path.parent.name: read_config(path.parent) for path in paths}
 
 
+def check_head(root: str | os.PathLike[str], name: str, *, preset: str) -> None:
+    """Before anything is loaded: raises HeadError when there is no head of this name and preset below root."""
+    known = [head for head, config in list_heads(root).items() if config.preset == preset]
+    if name not in known:
+        choice = ", ".join(known) or "none is installed"
+        raise HeadError(f"There is no head {name[:100]!r} for the preset {preset!r} in {show(root)}. Choose one of: {choice}.")
+
+
 def read_config(folder: str | os.PathLike[str]) -> HeadConfig:
     """The config of a head's folder. Raises HeadError naming the file and what is missing, unknown or of the wrong type."""
     path = Path(folder) / CONFIG
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = read_json(path, error=HeadError, limit=LARGEST)
     except FileNotFoundError as error:
-        raise HeadError(f"There is no head in {folder}: {CONFIG} is missing.") from error
-    except OSError as error:
-        raise HeadError(f"{path} can't be read: {error.strerror}; install the head again.") from error
-    except ValueError as error:
-        raise HeadError(f"{path} is not readable as JSON ({error}); install the head again.") from error
+        raise HeadError(f"There is no head in {show(folder)}: {CONFIG} is missing.") from error
+    except HeadError as error:
+        raise HeadError(f"{error} Install the head again.") from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         found = data.get("format") if isinstance(data, dict) else None
-        raise HeadError(f"{path} has format {found}; this version of mmer reads format {FORMAT}.")
+        raise HeadError(f"{path} has format {found!r:.60}; this version of mmer reads format {FORMAT}.")
     names = {f.name for f in fields(HeadConfig)}
     wrong = sorted({"name", "title", "fusion", "units", "preset"} - set(data)) or sorted(set(data) - names)
     if wrong:
-        raise HeadError(f"{path} has missing or unknown fields: {', '.join(wrong)}.")
+        raise HeadError(f"{path} has missing or unknown fields: {', '.join(wrong)[:200]}.")
     try:
         return HeadConfig(**{name: decode(hint, data[name], name) for name, hint in field_types(HeadConfig).items() if name in data})
     except DataError as error:

@@ -24,6 +24,7 @@ from mmer.calibration import softmax
 from mmer.errors import HeadError
 from mmer.files import replace_file
 from mmer.fusion import FUSIONS, FusionOutput, combine
+from mmer.head_checks import check_arrays
 from mmer.head_config import COMBINATION, CONFIG, HeadConfig, hash_config, read_config, read_layer_rate, read_layer_runs, write_config
 from mmer.normalisation import Normalisation
 from mmer.novelty import Novelty, novelty_distance, novelty_vector
@@ -285,7 +286,10 @@ def save_head(
     novelty: Novelty | None = None,
     half: bool = True,
 ) -> str:
-    """Write config.json and model.safetensors (or its shards); with half, the model's weights as float16. Returns the head's sha256."""
+    """Write config.json and model.safetensors (or its shards); with half, the model's weights as float16. Returns the head's sha256.
+
+    Raises HeadError for weights that hold NaN, or that half precision can't hold.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     kind = torch.float16 if half else torch.float32
@@ -293,6 +297,9 @@ def save_head(
     for prefix, part in (("normalisation", normalisation), ("novelty", novelty)):
         if part is not None:
             arrays |= {f"{prefix}.{f.name}": np.ascontiguousarray(getattr(part, f.name), dtype=np.float32) for f in fields(part)}
+    broken = [name for name, value in arrays.items() if not np.isfinite(value).all()]
+    if broken:
+        raise HeadError(f"Head {config.name} can't be saved: {broken[0]} holds numbers that are none (NaN or infinite). Train it again.")
     shards = split_shards(arrays)
     weights = {}
     for number, shard in enumerate(shards, 1):
@@ -350,6 +357,7 @@ def load_single(folder: Path, config: HeadConfig) -> Head:
     for name, value in arrays.items():
         prefix, _, rest = name.partition(".")
         groups.setdefault(prefix, {})[rest] = value.astype(np.float32)
+    check_arrays(config, groups, list_shapes(config))
     try:
         model = build_model(config)
         model.load_state_dict({name: torch.from_numpy(value) for name, value in groups["model"].items()})
@@ -358,6 +366,15 @@ def load_single(folder: Path, config: HeadConfig) -> Head:
     except (RuntimeError, TypeError, ValueError, ZeroDivisionError) as error:
         raise HeadError(f"The weights of head {config.name} do not fit its {CONFIG}: {error}") from error
     return Head(go_by_folder(config, folder), model, normalisation=normalisation, novelty=novelty, sha256=hash_config(config))
+
+
+def list_shapes(config: HeadConfig) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of every array of the config's model, without the memory for one. Raises HeadError for a model that can't be."""
+    try:
+        with torch.device("meta"):
+            return {name: tuple(array.shape) for name, array in build_model(config).state_dict().items()}
+    except (RuntimeError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise HeadError(f"The weights of head {config.name} do not fit its {CONFIG}: {error}") from error
 
 
 def go_by_folder(config: HeadConfig, folder: Path) -> HeadConfig:
@@ -380,8 +397,8 @@ def read_weights(folder: Path, config: HeadConfig) -> dict[str, np.ndarray]:
             raise HeadError(f"{path} was altered: its sha256 is {found[:12]}, not {expected[:12]}; install the head again.")
         try:
             arrays |= safetensors.numpy.load(data)
-        except SafetensorError as error:
-            raise HeadError(f"{path} is not a safetensors file ({error}); install the head again.") from error
+        except (SafetensorError, TypeError, ValueError, KeyError, AttributeError) as error:  # the latter for kinds that numpy lacks
+            raise HeadError(f"{path} is not a safetensors file that can be read ({error}); install the head again.") from error
     return arrays
 
 

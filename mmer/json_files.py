@@ -32,7 +32,7 @@ def read_json(path: Path | str, *, error: type[MmerError] = DataError, limit: in
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as failed:
         raise error(f"{show(path)} is not a JSON file: not UTF-8 text (byte {failed.start}).") from failed
-    return parse_json(text, str(show(path)), error=error)
+    return parse_json(text, show(path), error=error)
 
 
 def parse_json(text: str, where: str, *, error: type[MmerError] = DataError, key: str = "key", half_characters: bool = False) -> Any:
@@ -93,10 +93,10 @@ def is_whole(text: str) -> bool:
     return True
 
 
-def show(path: Path | str) -> Path | str:
+def show(path: str | os.PathLike[str]) -> str:
     """A path for a message: an endless one is cut, what can't be printed is written as its number."""
     text = str(path)
-    return path if len(text) <= 300 and text.isprintable() else f"{text[:80]!a}"
+    return text if len(text) <= 300 and text.isprintable() else f"{text[:80]!a}"
 
 
 def explain_name(name: str) -> str:

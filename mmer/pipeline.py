@@ -142,6 +142,7 @@ class Analyzer:
         """
         if preset not in PRESETS:
             raise MmerError(f"There is no preset {preset!r}. Choose one of: {', '.join(PRESETS)}.")
+        heads = load_heads(heads_folder, preset=preset)  # the first, since it is the quickest that can be wrong
         aligners: dict[str, Aligner] = {}
         missing: dict[str, str] = {}
         for name, load in ALIGNERS.items():
@@ -156,7 +157,7 @@ class Analyzer:
             text=TextEncoder.load(PRESETS[preset], device=device),
             aligners=aligners,
             unavailable_aligners=missing,
-            heads=load_heads(heads_folder, preset=preset),
+            heads=heads,
         )
 
     def transcribe(

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -133,9 +134,15 @@ def test_outputs_with_endless_names_write_nothing(capsys, monkeypatch, tmp_path,
     assert list(tmp_path.iterdir()) == []
 
 
-def test_head_with_an_endless_name(capsys, heads_folder):
+def test_head_with_an_endless_name(capsys, heads_folder, tmp_path):
     assert "There is no head" in refuse(capsys, "analyze", LIBRIVOX, "--text", WORDS, "--heads", heads_folder, "--head", "h" * 5000)
-    assert "can't be read" in refuse(capsys, "analyze", LIBRIVOX, "--text", WORDS, "--heads", "h" * 5000)
+    for command in ("analyze", "batch"):
+        for name in ("h" * 5000, "/nonexistent"):
+            options = ["--out", tmp_path / "out.csv"] if command == "batch" else ["--text", WORDS]
+            source = os.path.dirname(LIBRIVOX) if command == "batch" else LIBRIVOX
+            before = time.monotonic()
+            assert "no folder of heads" in refuse(capsys, command, source, *options, "--heads", name)
+            assert time.monotonic() - before < 2, "nothing is loaded before"
 
 
 def test_the_longest_name_a_file_system_takes_is_written(tmp_path):

@@ -1,10 +1,12 @@
 """Heads: what is saved comes back, what was altered is refused, and the numbers behind "sure" are checked another way."""
 
+import hashlib
 import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import torch
 
 from mmer import heads
@@ -229,15 +231,29 @@ def edit_config(folder, **changes):
         ({"format": 2}, "has format 2; this version of mmer reads format 1"),
         ({"extra": 1}, "missing or unknown fields: extra"),
         ({"fusion": "magic"}, "unknown fusion 'magic'"),
-        ({"temperature": 0}, "temperature 0.0; it must be above 0"),
+        ({"temperature": 0}, "temperature 0.0; it must be above 0 and at most 1000"),
         ({"hidden": 64}, "do not fit its config.json"),
         ({"temperature": "hot"}, r"config.json: temperature: expected a number, found .hot.. Install the head again"),
         ({"margin": None}, "has the margin nan; it must be a number"),
-        ({"units": ["T", "X"]}, "do not fit its config.json: units must be different letters"),
+        ({"units": ["T", "X"]}, "has the units T, X; they must be different letters of T, F, P, S, W"),
         ({"units": "TFS"}, "units: expected a list"),
         ({"hidden": 2.5}, "hidden: expected int"),
-        ({"hidden": -3}, "do not fit its config.json"),
+        ({"hidden": -3}, "has the hidden -3; it must be from 1 to 8,192"),
         ({"weights": [1]}, "weights: expected an object"),
+        ({"dim": 10**9}, "has the dim 1000000000; it must be from 1 to 8,192"),
+        ({"blocks": 10**9}, "has the blocks 1000000000"),
+        ({"dim": 8192, "hidden": 8192}, "do not fit its config.json"),
+        ({"temperature": float("inf")}, "has the temperature inf; it must be above 0 and at most 1000"),
+        ({"temperature": float("nan")}, "has the temperature nan"),
+        ({"margin": -1}, "has the margin -1.0"),
+        ({"novelty_threshold": float("inf")}, "has the novelty threshold inf"),
+        ({"classes": ["anger"] * 4}, "has the classes anger, anger, anger, anger; they must be 2 to 20 different names"),
+        ({"classes": ["anger"]}, "has the classes anger;"),
+        ({"classes": ["anger", "x" * 5000]}, "has the classes anger, xxx"),
+        ({"units": []}, "has the units ; they must be different"),
+        ({"dropout": 5}, "has the dropout 5"),
+        ({"speech_layers": ["1", "1"]}, "has the speech layers 1, 1"),
+        ({"normalised": False}, "has too much: normalisation"),
         ({"training": {"layer weights": 5}}, "tells its runs' layer weights as 5"),
         ({"weights": {}}, "names no weight file"),
         ({"weights": {"../model.safetensors": "0"}}, "is incomplete"),
@@ -253,7 +269,7 @@ def test_broken_config_is_refused(tmp_path, changes, message):
 def test_unreadable_config_is_refused(tmp_path):
     save_small(tmp_path)
     (tmp_path / "late-fs" / "config.json").write_text("{")
-    with pytest.raises(HeadError, match="not readable as JSON"):
+    with pytest.raises(HeadError, match="not JSON"):
         load_head(tmp_path / "late-fs")
 
 
@@ -298,3 +314,73 @@ def test_member_outside_the_folder_is_refused(tmp_path):
     edit_config(tmp_path / "combined", members=members | {"late": {"name": "../late-fs", "sha256": ""}})
     with pytest.raises(HeadError, match="must be a folder beside its own"):
         load_head(tmp_path / "combined")
+
+
+def alter_arrays(folder, change):
+    """Changes the arrays of a saved head, and the hash that its config holds of them, as whoever made it could."""
+    path = folder / "model.safetensors"
+    arrays = safetensors.numpy.load(path.read_bytes())
+    change(arrays)
+    data = safetensors.numpy.save(arrays)
+    path.write_bytes(data)
+    edit_config(folder, weights={"model.safetensors": hashlib.sha256(data).hexdigest()})
+
+
+def put(name, value):
+    def change(arrays):
+        arrays[name] = value(arrays.get(name))
+
+    return change
+
+
+def spoil(number):
+    def value(array):
+        array = array.copy()
+        array.flat[1] = number
+        return array
+
+    return value
+
+
+ARRAYS = {  # what is changed -> what the sentence must say
+    "NaN": (put("normalisation.mean", spoil(np.nan)), "holds numbers that are none .* in normalisation.mean"),
+    "infinite": (put("novelty.basis", spoil(np.inf)), "holds numbers that are none .* in novelty.basis"),
+    "one row of mean": (put("normalisation.mean", lambda a: a[:1].copy()), r"normalisation.mean has the shape \[1, 16\], not \[2, 16\]"),
+    "a scalar": (put("normalisation.deviation", lambda a: a[:, :1].copy()), r"normalisation.deviation has the shape \[2, 1\]"),
+    "no deviation": (lambda arrays: arrays.pop("normalisation.deviation"), "lacks normalisation.deviation"),
+    "zero": (put("normalisation.deviation", spoil(0)), "divides by normalisation.deviation"),
+    "negative": (put("novelty.scale", spoil(-1)), "divides by novelty.scale"),
+    "other values": (put("novelty.mean", lambda a: a[:5].copy()), "novelty.mean has the shape"),
+    "stranger": (put("other.thing", lambda a: np.zeros(3, np.float32)), "weights that belong to nothing: other"),
+    "more": (put("model.thing", lambda a: np.zeros(3, np.float32)), "has too much: model.thing"),
+}
+
+
+@pytest.mark.parametrize("kind", ARRAYS)
+def test_arrays_that_would_change_what_it_says_are_refused(tmp_path, kind):
+    change, message = ARRAYS[kind]
+    save_small(tmp_path)
+    alter_arrays(tmp_path / "late-fs", change)
+    with pytest.raises(HeadError, match=message):
+        load_head(tmp_path / "late-fs")
+
+
+def test_any_weight_that_is_no_number_is_found(tmp_path):
+    save_small(tmp_path)
+    names = list(safetensors.numpy.load((tmp_path / "late-fs" / "model.safetensors").read_bytes()))
+    for name in [n for n in names if n.startswith("model.")][:4]:
+        save_small(tmp_path)
+        alter_arrays(tmp_path / "late-fs", put(name, lambda a: np.full_like(a, np.nan)))
+        with pytest.raises(HeadError, match=f"in {name}"):
+            load_head(tmp_path / "late-fs")
+
+
+def test_weights_that_are_no_numbers_are_not_saved(tmp_path):
+    config, saved = make_config(), tmp_path / "late-fs"
+    for value, half in ((float("nan"), False), (1e6, True)):
+        model = build_model(config)
+        with torch.no_grad():
+            next(model.parameters()).fill_(value)
+        with pytest.raises(HeadError, match="can't be saved"):
+            save_head(saved, config, model, half=half)
+        assert not (saved / "config.json").exists()

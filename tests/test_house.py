@@ -31,6 +31,7 @@ LAYERS = (
         "schema",
         "phrasing",
         "files",
+        "head_checks",
         "json_files",
         "streams",
         "bugs",

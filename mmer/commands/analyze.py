@@ -20,6 +20,7 @@ from mmer.commands.clip import (
 )
 from mmer.errors import AlignmentError
 from mmer.export import analysis_to_json, dump_json
+from mmer.head_config import check_head
 from mmer.results import UNIT_NAMES, Analysis
 
 if TYPE_CHECKING:
@@ -61,11 +62,12 @@ def load_analysis(args: argparse.Namespace) -> tuple[Analyzer, Analysis]:
 
     pronunciations = parse_pronunciations(args.pronounce)
     text, textgrid = read_text(args), read_textgrid_text(args.textgrid_in)
+    folder, head = locate_head(args.head, args.heads)
+    check_head(folder, head, preset=args.preset)
     clip = load_audio(args.clip)
     tell("  0 % Loading the models", quiet=args.quiet)
     from mmer.pipeline import Analyzer  # torch and transformers take seconds to import
 
-    folder, head = locate_head(args.head, args.heads)
     analyzer = Analyzer.load(preset=args.preset, heads_folder=folder)
     return analyzer, analyzer.analyze(
         clip,

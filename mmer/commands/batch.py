@@ -13,6 +13,7 @@ from mmer.commands.analyze import find_heads_folder, locate_head
 from mmer.commands.clip import check_outputs, print_summary, tell
 from mmer.errors import DataError
 from mmer.export import OUTPUT
+from mmer.head_config import check_head
 from mmer.phrasing import say_time
 
 if TYPE_CHECKING:
@@ -40,11 +41,12 @@ def run(args: argparse.Namespace) -> int:
     check_outputs(args.source, (args.out,))
     labels = read_labels(args.labels) if args.labels else None
     items = read_items(args.source)
+    folder, head = locate_head(args.head, args.heads)
+    check_head(folder, head, preset=args.preset)
     make_folder(args.json_dir)
     tell(f"{len(items)} clips. Loading the models", quiet=args.quiet)
     from mmer.pipeline import Analyzer  # torch and transformers take seconds to import
 
-    folder, head = locate_head(args.head, args.heads)
     analyzer = Analyzer.load(preset=args.preset, heads_folder=folder)
     rows: list[Row] = []
     try:

@@ -27,8 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_promote_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--with-late", metavar="NAME", help="combine it, an early fusion, with this late one (Section 2.4)")
     parser.add_argument("--head", metavar="NAME", help="the head's name (the experiment's)")
-    parser.add_argument("--fold", type=int, help="of the run, from 1 (with --repetition; else the run with the lowest validation loss)")
+    parser.add_argument("--fold", type=int, help="of the run, from 1 (with --repetition; else one is chosen)")
     parser.add_argument("--repetition", type=int, help="of the run, from 1")
+    parser.add_argument(
+        "--choose",
+        choices=("median", "lowest"),
+        default="median",
+        help="which run: the one at the median validation loss (%(default)s), or the lowest, often that of the fold with the easiest clips",
+    )
     parser.add_argument("--each-fold", action="store_true", help="a head of every fold, NAME-fold1 and so on, to compare what folds say")
     parser.add_argument("--heads", metavar="FOLDER", type=Path, default=Path("pretrained"), help="where the head's folder is written")
     parser.add_argument("--licence", default="", help="of the weights; by default that of the data, where it is known")
@@ -104,15 +110,15 @@ def promote(args: argparse.Namespace) -> None:
     if args.each_fold:
         if args.with_late or args.fold or args.repetition:
             raise DataError("--each-fold makes a head of every fold; leave out --fold, --repetition and --with-late.")
-        for place in promote_folds(folder, name=name, out=args.heads, licence=args.licence):
+        for place in promote_folds(folder, name=name, by=args.choose, out=args.heads, licence=args.licence):
             print(f"wrote {place}")
         return
     chosen = {what: None if value is None else value - 1 for what, value in (("fold", args.fold), ("repetition", args.repetition))}
     if args.with_late:
         late = find_run(args.runs, args.with_late)
-        place = promote_combination(folder, late, name=name, out=args.heads, licence=args.licence, **chosen)
+        place = promote_combination(folder, late, name=name, by=args.choose, out=args.heads, licence=args.licence, **chosen)
     else:
-        place = promote_run(folder, name=name, out=args.heads, licence=args.licence, **chosen)
+        place = promote_run(folder, name=name, by=args.choose, out=args.heads, licence=args.licence, **chosen)
     print(f"wrote {place}")
 
 

@@ -21,15 +21,16 @@ from mmer.errors import DataError
 from mmer.export import write_file
 from mmer.head_config import COMBINATION, HeadConfig, read_config
 from mmer.heads import CombinedHead, Head, save_combination, save_head
+from mmer.training.choosing import CHOICES, choose_run, keep_learnt
 from mmer.training.confidence import measure_confidence, read_outputs
 from mmer.training.engine import Outputs
 from mmer.training.experiment import Experiment
+from mmer.training.learning import Run, read_learning
 from mmer.training.metrics import count_confusions, measure_macro_f1, measure_ua, measure_wa
 from mmer.training.run_card import LICENCES, describe_promoted
 from mmer.training.runs import NAME, RunFolder
 from mmer.training.scores import combine_predictions, select_part, summarise
 
-Run = tuple[int, int]  # fold and repetition, from 0
 ACTED = ("ravdess", "nemo", "tess", "iemocap")
 MACHINE = ("data", "features", "device", "threads", "stacked")  # settings of the machine that trained, nobody else's business
 CAVEAT_ACTED = "It was trained on acted emotion; everyday speech is another world."
@@ -42,16 +43,19 @@ def promote_run(
     name: str,
     fold: int | None = None,
     repetition: int | None = None,
+    by: str = "median",
     out: str | Path = "pretrained",
     licence: str = "",
 ) -> Path:
-    """The head of one run as out/name: by default of the run with the lowest validation loss; the test part never chooses.
+    """The head of one run as out/name: by default of the one at the median validation loss, see choose_run; the test part never chooses.
 
     `licence` of the weights; by default the data's, where it is known. Raises DataError when there is no such run, or `name` is taken.
     """
-    run = choose_run(read_losses(folder), fold, repetition, of=folder.name)
+    named = fold is not None and repetition is not None
+    losses = read_losses(folder)
+    run = choose_run(losses if named else keep_learnt(folder, losses), fold, repetition, of=folder.name, by=by)
     head = Head.load(folder.place_head(*run))
-    told = describe_training([folder], run, chosen=fold is None or repetition is None)
+    told = describe_training([folder], run, by="hand" if named else CHOICES[by])
     config = finish_config(head.config, name, folder.read_predictions(), folder.read("splits"), told, licence=licence)
     half = is_half(folder.place_head(*run), head.config)
     with new_head(out, name) as place:
@@ -59,13 +63,13 @@ def promote_run(
     return Path(out) / name
 
 
-def promote_folds(folder: RunFolder, *, name: str, out: str | Path = "pretrained", licence: str = "") -> list[Path]:
-    """A head of every fold, out/name-fold1 and so on, each of the fold's run with the lowest validation loss."""
+def promote_folds(folder: RunFolder, *, name: str, by: str = "median", out: str | Path = "pretrained", licence: str = "") -> list[Path]:
+    """A head of every fold, out/name-fold1 and so on, each of the run that choose_run takes of that fold."""
     losses = read_losses(folder)
     names = {fold: f"{name}-fold{fold + 1}" for fold in sorted({fold for fold, _ in losses})}
     for own in names.values():
         check_free(out, own)
-    return [promote_run(folder, name=own, fold=fold, out=out, licence=licence) for fold, own in names.items()]
+    return [promote_run(folder, name=own, fold=fold, by=by, out=out, licence=licence) for fold, own in names.items()]
 
 
 def promote_combination(
@@ -75,15 +79,16 @@ def promote_combination(
     name: str,
     fold: int | None = None,
     repetition: int | None = None,
+    by: str = "median",
     out: str | Path = "pretrained",
     licence: str = "",
 ) -> Path:
     """The mean of an early and a late experiment's logits (Section 2.4) as out/name, with its members out/name-early and out/name-late.
 
-    By default of the run whose combined validation loss is lowest. Raises DataError when the two can't be paired, or a name is taken.
+    By default of the run at the median combined validation loss. Raises DataError when the two can't be paired, or a name is taken.
     """
     predictions = combine_predictions(early.read_predictions(), late.read_predictions(), names=(early.name, late.name))
-    run = choose_run(measure_losses(predictions), fold, repetition, of=f"{early.name} and {late.name}")
+    run = choose_run(measure_losses(predictions), fold, repetition, of=f"{early.name} and {late.name}", by=by)
     folders = {"early": early, "late": late}
     names = {role: f"{name}-{role}" for role in folders}
     for own in (name, *names.values()):
@@ -100,7 +105,7 @@ def promote_combination(
     title = f"Mean of {members['early'].config.title} and {members['late'].config.title}"
     base = HeadConfig(name, title, COMBINATION, units, members["early"].config.preset, version=__version__)
     CombinedHead(base, early=members["early"], late=members["late"])  # says if the two don't fit
-    told = describe_training([early, late], run, chosen=fold is None or repetition is None)
+    told = describe_training([early, late], run, by=CHOICES[by] if fold is None or repetition is None else "hand")
     config = finish_config(base, name, predictions, early.read("splits"), told, licence=licence)
     with new_head(out, name) as place:
         save_combination(place, config, early=members["early"], late=members["late"])
@@ -130,15 +135,6 @@ def measure_losses(predictions: pd.DataFrame) -> dict[Run, float]:
 
 def measure_cross_entropy(outputs: Outputs) -> float:
     return float(-np.log(softmax(outputs.logits)[np.arange(len(outputs.labels)), outputs.labels]).mean())
-
-
-def choose_run(losses: Mapping[Run, float], fold: int | None, repetition: int | None, *, of: str) -> Run:
-    """The run with the lowest validation loss among those of this fold and repetition."""
-    found = {run: loss for run, loss in losses.items() if fold in (None, run[0]) and repetition in (None, run[1])}
-    if not found:
-        wanted = " ".join(f"{what} {n + 1}" for what, n in (("fold", fold), ("repetition", repetition)) if n is not None)
-        raise DataError(f"{of} has no finished run of {wanted or 'any fold'}.")
-    return min(found, key=lambda run: (found[run], run))
 
 
 def is_half(place: Path, config: HeadConfig) -> bool:
@@ -212,8 +208,8 @@ def summarise_experiment(predictions: pd.DataFrame) -> dict[str, Any]:
     return {name: round(value, 4) if isinstance(value := found[name], float) else value for name in names}
 
 
-def describe_training(folders: list[RunFolder], run: Run, *, chosen: bool) -> dict[str, Any]:
-    """The `training` record of a promoted head; JSON."""
+def describe_training(folders: list[RunFolder], run: Run, *, by: str) -> dict[str, Any]:
+    """The `training` record of a promoted head; JSON. `by`: what chose the run."""
     first = folders[0]
     data, splits = first.read("data"), first.read("splits")
     split = next((s for s in splits if (s["fold"], s["repetition"]) == run), None)
@@ -226,7 +222,8 @@ def describe_training(folders: list[RunFolder], run: Run, *, chosen: bool) -> di
         "experiments": {folder.name: describe_settings(folder.read_experiment()) for folder in folders},
         "fold": run[0],
         "repetition": run[1],
-        "chosen by": "the lowest validation loss" if chosen else "hand",
+        "chosen by": by,
+        "learning": [f"{folder.name}: {learning.sentence}" for folder in folders if (learning := read_learning(folder)).unlearnt],
         "data name": data["name"],
         "data": {"fingerprint": data["fingerprint"], "counts": data["counts"], "speakers": data["speakers"], "sessions": data["sessions"]},
         "training utterances": len(split["train"]),

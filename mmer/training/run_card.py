@@ -9,6 +9,7 @@ from typing import Any
 from mmer.head_config import HeadConfig
 from mmer.results import EMOTIONS
 from mmer.training.card import LICENCE, MISUSE, SOURCES, describe_calibration, describe_model, format_table
+from mmer.training.choosing import CHOICES, EASY
 
 LICENCES = {"ravdess": LICENCE, "nemo": LICENCE, "tess": "CC BY-NC-ND 4.0", "iemocap": "IEMOCAP release licence"}
 HUB_LICENCES = {
@@ -101,6 +102,8 @@ def _describe_experiments(training: Mapping[str, Any]) -> str:
         ("tested on the speakers", ", ".join(training["test speakers"])),
     ]
     text = "## Data\n\n" + format_table(("", ""), rows)
+    if training["chosen by"] == CHOICES["lowest"]:
+        text += f"\n{EASY}\n"
     shared = [row for row in training["leakage"] if row["second"] == "test" and row["first"] == "train" and row["shared_most"]]
     text += "\n" + "".join(
         f"- Of the {row['kind']} of training, at most {row['shared_most']} stand in the test part too ({row['share_most']:.0%} of it).\n"
@@ -131,5 +134,6 @@ def _describe_scores(metrics: Mapping[str, Any], training: Mapping[str, Any]) ->
     text += "\n\n" + format_table(("test speaker", "UA"), [(name, f"{ua:.3f}") for name, ua in run["speakers"].items()])
     if run["genders"]:
         text += "\n" + format_table(("gender", "UA"), [(name, f"{ua:.3f}") for name, ua in run["genders"].items()])
+    text += "".join(f"\n**{sentence}**\n" for sentence in training.get("learning", ()))
     rows = [(name, *row) for name, row in zip(EMOTIONS, run["confusion"])]
     return text + "\nConfusion of this run's test part (rows: what it is):\n\n" + format_table(("", *EMOTIONS), rows)

@@ -157,13 +157,13 @@ class Workshop:
     def export(self, key: str, out: Path) -> Path:
         return export_run(self.find(key), out)
 
-    def promote(self, key: str, *, name: str, licence: str) -> Path:
+    def promote(self, key: str, *, name: str, licence: str, by: str = "median") -> Path:
         from mmer.training.promote import promote_run
 
         folder = self._find_own(key)
         if read_status(folder).state != "finished":
             raise DataError(f"{folder.name} is not finished; only a finished experiment's runs become heads.")
-        return promote_run(folder, name=name.strip() or folder.name, out=self.heads, licence=licence.strip())
+        return promote_run(folder, name=name.strip() or folder.name, by=by, out=self.heads, licence=licence.strip())
 
     def _find_own(self, key: str) -> RunFolder:
         self.require_open()

@@ -35,7 +35,11 @@ CURVES = (
 )
 LAYERS = "w / Σw of Equation 1. Dot: mean over all runs, bar: plus/minus one standard deviation, faint: single runs."
 DIFFERENCE = "On the diagonal plus is better for the first, elsewhere worse."
-PROMOTED = "The run with the lowest validation loss, calibrated on its validation part; the test part chooses nothing."
+PROMOTED = (
+    "One run becomes the head; the test part chooses nothing. Every fold is validated on other clips, so the lowest loss is often that of "
+    "the easiest ones, and its figures flatter. The run at the median shows what the experiment gives."
+)
+CHOICE_NAMES = {"median": "at the median validation loss", "lowest": "with the lowest validation loss"}
 # a press on an experiment of the list; whoever has the focus keeps it when the list is drawn anew
 PRESS = """
 let held = null;
@@ -100,6 +104,7 @@ class Board:
     no: gr.Button
     head_name: gr.Textbox
     licence: gr.Textbox
+    choice: gr.Radio
     promote: gr.Button
     promoted: gr.HTML
     download: gr.DownloadButton
@@ -325,6 +330,9 @@ def build_actions(parts: dict[str, Any]) -> None:
         gr.Accordion("Make it a head of this app", open=False),
     ):
         gr.HTML(f'<p class="mm-note">{PROMOTED}</p>')
+        parts["choice"] = gr.Radio(
+            [(name, key) for key, name in CHOICE_NAMES.items()], value="median", label="Run", elem_id="promote-choice"
+        )
         with gr.Row():
             parts["head_name"] = gr.Textbox(label="Name of the head", placeholder="the experiment's", max_length=80, min_width=150)
             parts["licence"] = gr.Textbox(
@@ -381,7 +389,7 @@ def wire_board(handlers: TrainHandlers, board: Board, session: gr.State) -> None
     exported.success(fn=None, js=DOWNLOAD, api_visibility="private")
     board.promote.click(
         handlers.promote,
-        [session, board.head_name, board.licence],
+        [session, board.head_name, board.licence, board.choice],
         board.promoted,
         trigger_mode="once",
         api_name="promote_experiment",

@@ -148,8 +148,8 @@ class TrainHandlers:
         return str(self.workshop.export(session.chosen or "", new_cache_path(f"{name}.zip")))
 
     @for_people
-    def promote(self, session: TrainSession, name: str, licence: str) -> str:
-        place = self.workshop.promote(session.chosen or "", name=name or "", licence=licence or "")
+    def promote(self, session: TrainSession, name: str, licence: str, by: str) -> str:
+        place = self.workshop.promote(session.chosen or "", name=name or "", licence=licence or "", by=by or "median")
         return train_cards.write_note(f"The head {place.name} was written to {place.parent}. It speaks when the app is started anew.")
 
     def regroup(self, session: TrainSession, of: str) -> Any:

@@ -12,6 +12,7 @@ from mmer.errors import DataError, HeadError
 from mmer.head_config import list_heads
 from mmer.heads import load_head
 from mmer.results import EMOTIONS
+from mmer.training.choosing import choose_run
 from mmer.training.confidence import measure_confidence
 from mmer.training.promote import promote_combination, promote_run
 
@@ -62,15 +63,48 @@ def test_it_tells_the_layer_weights_of_all_runs(planted, promoted):
         assert np.abs(weights.runs - weights.normalised).max(axis=1).min() < 1e-5  # its own run is among them
 
 
-def test_it_is_the_run_with_the_lowest_validation_loss(planted, promoted):
-    runs = planted[0].read("results")["runs"]
-    best = min(runs, key=lambda run: run["validation_loss"])
+def test_it_is_the_run_at_the_median_validation_loss(planted, promoted):
+    runs = sorted(planted[0].read("results")["runs"], key=lambda run: run["validation_loss"])
+    middle = runs[1]  # of four, the lower one in the middle
     training = load_head(promoted).config.training
-    assert (training["fold"], training["repetition"], training["chosen by"]) == (
-        best["fold"],
-        best["repetition"],
-        "the lowest validation loss",
-    )
+    chosen = (training["fold"], training["repetition"], training["chosen by"])
+    assert chosen == (middle["fold"], middle["repetition"], "the median validation loss")
+
+
+def test_the_lowest_loss_can_be_asked_for_and_the_card_says_what_that_picks(planted, tmp_path):
+    best = min(planted[0].read("results")["runs"], key=lambda run: run["validation_loss"])
+    place = promote_run(planted[0], name="low", by="lowest", out=tmp_path)
+    training = load_head(place).config.training
+    assert (training["fold"], training["repetition"]) == (best["fold"], best["repetition"])
+    card = (place / "README.md").read_text()
+    assert "chosen by the lowest validation loss" in card and "the lowest is often that of the easiest ones" in card
+    with pytest.raises(DataError, match="A run is chosen by median or lowest, not by 'best'"):
+        promote_run(planted[0], name="x", by="best", out=tmp_path)
+
+
+def test_the_choice_is_among_equals_of_a_fold():
+    losses = {(0, 0): 0.1, (0, 1): 0.9, (0, 2): 0.5, (1, 0): 2.0, (1, 1): 1.0}
+    assert choose_run(losses, None, None, of="x") == (0, 1) and choose_run(losses, None, None, of="x", by="lowest") == (0, 0)
+    assert choose_run(losses, 0, None, of="x") == (0, 2) and choose_run(losses, 1, None, of="x") == (1, 1)
+    assert choose_run(losses, 1, 0, of="x") == (1, 0)
+
+
+def test_runs_that_never_learnt_are_not_chosen_and_the_card_counts_them(tmp_path):
+    folder, _ = plant_experiment(tmp_path / "runs", units=("F",), steps=0)
+    predictions = folder.read_predictions()
+    idle = (predictions["fold"] == 0) | (predictions["repetition"] == 0)
+    folder.write_predictions(predictions.assign(predicted=predictions["predicted"].where(~idle, "anger")))
+    rows = [row for row in folder.read_metrics() if row["epoch"] == 1 or (row["fold"], row["repetition"]) == (1, 1)]
+    (folder.path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    place = promote_run(folder, name="learnt", out=tmp_path / "heads")
+    training = load_head(place).config.training
+    assert (training["fold"], training["repetition"]) == (1, 1)
+    assert "3 of 4 runs stopped before learning" in (place / "README.md").read_text()
+    (folder.path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows if row["epoch"] == 1))
+    folder.write_predictions(predictions.assign(predicted="anger"))
+    with pytest.raises(DataError, match=r"All 4 runs of planted stopped before learning .* names it with --fold and --repetition"):
+        promote_run(folder, name="none", out=tmp_path / "heads")
+    assert promote_run(folder, name="named", fold=0, repetition=0, out=tmp_path / "heads").is_dir()
 
 
 def test_confidence_is_fitted_on_the_test_predictions_of_all_runs(tmp_path):
@@ -114,10 +148,10 @@ def test_the_hub_reads_the_card(planted, promoted):
     assert data.model_name == "mine"
     for words in (
         "# mine: F + S, late fusion",
-        "fold 1",
+        f"fold {config.training['fold'] + 1}, repetition",
         "| actor",
         "must not be used for",
-        "chosen by the lowest validation loss",
+        "chosen by the median validation loss",
         "stand in the test part too",
         "learning_rate 0.001",
         "`python -m mmer runs promote`",

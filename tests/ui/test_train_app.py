@@ -365,7 +365,7 @@ def test_strangers_can_start_stop_and_delete_nothing_over_the_wire(public_addres
         ("stop_experiment", []),
         ("resume_experiment", []),
         ("delete_experiment", []),
-        ("promote_experiment", ["x", ""]),
+        ("promote_experiment", ["x", "", "median"]),
     ):
         with pytest.raises(AppError, match="Training is off on this page because strangers visit it"):
             visitor.predict(*told, api_name=f"/{name}")

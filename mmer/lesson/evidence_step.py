@@ -13,6 +13,7 @@ from ..explain import centre
 from ..interventions import describe_agreement
 from ..interventions.leave_one_out import FIRST_FILL, describe_flips, find_flips
 from ..interventions.ranks import BY_CHANCE, strongest_by_chance
+from ..word_contributions import word_contributions
 from .markup import (
     call,
     format_number,
@@ -28,11 +29,12 @@ from .markup import (
     var,
     where,
     write_number,
+    write_sum,
     write_table,
 )
 from .material import LessonClip
 from .pictures import draw_strip
-from .steps import Question, Step, StepNotPossible, number_labels, shuffle
+from .steps import Question, Step, StepNotPossible, name_unit, number_labels, shuffle
 
 COLUMNS = {  # key -> whose scale it has, its head
     "drop.late": ("late", "late: logit falls by"),
@@ -87,6 +89,7 @@ def teach_evidence(clip: LessonClip) -> Step:
         f"<p>With {len(names)} words, chance gives a |ρ| of {reached} or more "
         "in at least one of twenty cases. Up to there ranks that look alike, or unlike, show nothing.</p>"
     )
+    filled += add_up_word(columns, data, clip, names)
     flips = read_flips(clip, data)
     picture = draw_columns(columns, names, emotion, flips)
     return Step(
@@ -118,6 +121,24 @@ def read_columns(clip: LessonClip, data: Mapping[str, Any]) -> dict[str, np.ndar
     if data["attention"] is not None:
         columns["attention"] = np.asarray(data["attention"], dtype=float)
     return columns
+
+
+def add_up_word(columns: Mapping[str, np.ndarray], data: Mapping[str, Any], clip: LessonClip, names: Sequence[str]) -> str:
+    """The branches' parts of the word with the largest contribution; nothing where no model is a sum over words."""
+    found = word_contributions(clip.analysis)
+    if found is None or "contribution" not in columns:
+        return ""
+    strongest = int(np.argmax(np.abs(columns["contribution"])))
+    word, at = int(data["words"][strongest]), clip.analysis.best.classes.index(clip.analysis.best.label)
+    terms = [
+        (write_number(centre(part[word])[at], f"word.part.{unit}"), name_unit(unit))
+        for unit, part in found.parts.items()
+        if found.counts[unit][word]
+    ]
+    whole = write_number(centre(found.words[word])[at], "word.whole")
+    return f"<p>The largest contribution, that of “{escape(names[strongest])}”, is the sum of its segments in each branch:</p>" + write_sum(
+        terms, result=whole, label="contribution"
+    )
 
 
 def read_flips(clip: LessonClip, data: Mapping[str, Any]) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ from scipy.stats import spearmanr
 from shipped import EXAMPLES, Numbers, read_shelf
 
 from mmer.errors import DataError
-from mmer.explain import CAPTION_MIXED
+from mmer.explain import CAPTION_MIXED, centre
 from mmer.export import dump_json
 from mmer.interventions.ranks import BY_CHANCE
 from mmer.lesson import lesson_from_json, lesson_to_json, render_lesson
@@ -27,6 +27,7 @@ from mmer.lesson.pictures import round_ticks
 from mmer.lesson.sound_steps import pick_layer, teach_frames, teach_layers, teach_segments
 from mmer.lesson.steps import Answer, Question, pick_sound, shuffle
 from mmer.lesson.sum_step import teach_sum
+from mmer.word_contributions import word_contributions
 
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/about.json"))
 CLOSE = {"rtol": 1e-5, "atol": 1e-6}
@@ -413,3 +414,14 @@ def test_the_lesson_s_styles_are_for_what_the_lesson_draws():
     source += " ".join(f"ml-{kind}" for kind in ("for", "against", "total", "share", "right", "wrong", "test", "both", "row-total"))
     styled = set(re.findall(r"\.(m[lm]-[a-z-]+)", (root / "ui" / "lesson.css").read_text()))
     assert {name for name in styled if name not in source} == set()
+
+
+def test_a_word_s_contribution_is_the_one_of_the_other_views_and_its_parts_are_named(clip):
+    found, data = word_contributions(clip.analysis), clip.leave_one_out
+    np.testing.assert_allclose(data["contributions"], found.words[data["words"]], atol=1e-6)
+    told, at = numbers(teach_evidence(clip)), clip.analysis.best.classes.index(clip.analysis.best.label)
+    strongest = max(range(len(data["words"])), key=lambda i: abs(told[f"word.contribution.{i}"]))
+    word = data["words"][strongest]
+    assert told["word.whole"] == told[f"word.contribution.{strongest}"] == pytest.approx(float(centre(found.words)[word, at]), abs=1e-6)
+    parts = {unit: told[f"word.part.{unit}"] for unit in found.units}
+    assert parts == {unit: pytest.approx(float(centre(part)[word, at]), abs=1e-6) for unit, part in found.parts.items()}

@@ -1,6 +1,7 @@
 """Words in the linked views: numbers and colours are those of word_contributions.py, whole and for each branch alone."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,9 +9,12 @@ from planted_words import plant_words
 from test_linked_page import numbers, read_table
 
 from mmer.explain import centre
+from mmer.export import read_analysis
+from mmer.summary import list_words
 from mmer.word_contributions import word_contributions
 
 STOPS = np.array([[0x2A, 0x6E, 0xBB], [0x9D, 0xBF, 0xE1], [0xF3, 0xF1, 0xEE], [0xEF, 0xB4, 0x7C], [0xB4, 0x54, 0x0A]])  # the light theme's
+EXAMPLES = sorted(Path(__file__).parents[2].glob("assets/examples/*/analysis.json"))
 READ_COLOURS = "all => all.map((one) => getComputedStyle(one).backgroundColor.match(/[\\d.]+/g).map(Number))"
 
 pytestmark = pytest.mark.browser
@@ -50,6 +54,17 @@ def test_words_have_the_function_s_numbers_and_colours(open_report, part):
         told = {match[1]: float(match[2].replace("−", "-")) for match in re.finditer(r"“(\w+)” ([+−][\d.]+) logits", " ".join(titles))}
         assert told == {text: pytest.approx(value) for text, value in zip(found.texts, whole) if text in told}
         assert len(told) == (4 if place == ".mv-piece" else 3)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
+def test_page_and_shell_say_the_same_of_the_examples_words(open_report, path):
+    analysis = read_analysis(path)
+    page = open_report(analysis)
+    titles = page.locator(".mv-piece").evaluate_all("all => all.map((one) => one.title)")
+    told = {re.sub(r" \(\d+ over an edge\)|; .*|“|”|logits for \w+ ", "", title).replace("−", "-") for title in titles}
+    said = [re.sub(r"^(for|against)", "", line.strip()).strip() for line in list_words(analysis)[1:]]
+    words = [line for line in said if " = " in line]
+    assert len(words) >= 3 and set(words) <= told
 
 
 def test_each_branch_s_part_is_named_where_one_points(open_report):

@@ -14,7 +14,7 @@ from mmer.audio import SAMPLE_RATE
 from mmer.errors import TranscriptError
 from mmer.results import Clip, Notice, Transcript, Word
 from mmer.speech_activity import MARGIN, Spans, find_speech, measure_speech, name_span, plan_windows
-from mmer.spelling import WrittenWord, split_words
+from mmer.spelling import WrittenWord, find_directions, split_words
 from mmer.stopping import check_stopped
 from mmer.weights import find_weights
 
@@ -132,7 +132,7 @@ def read_transcript(text: str, *, source: str = "typed", duration: float | None 
     _check_count(written, duration)
     _check_length(text, duration)
     words = tuple(Word(w.text, w.start, w.end, w.spoken) for w in written)
-    return Transcript(text, words, source, notices=tuple(notices + _describe_unspoken(words)))
+    return Transcript(text, words, source, notices=tuple(notices + _describe_spoken(text, written)))
 
 
 def _clean_text(text: str) -> tuple[str, list[Notice]]:
@@ -173,7 +173,29 @@ def _check_count(written: tuple[WrittenWord, ...], duration: float | None) -> No
         raise TranscriptError(f"The transcript has {max(len(written), spoken):,} words; the limit is {MAX_WORDS:,}. Cut it to the clip.")
 
 
-def _describe_unspoken(words: Iterable[Word]) -> list[Notice]:
+def _describe_spoken(text: str, written: tuple[WrittenWord, ...]) -> list[Notice]:
+    """What of a text is not said, and what may be said in another way than is assumed here."""
+    return [*_describe_unspoken(written), *_describe_guesses(written), *_describe_directions(find_directions(text))]
+
+
+def _describe_guesses(written: tuple[WrittenWord, ...]) -> list[Notice]:
+    guesses = list(dict.fromkeys((w.text, " ".join(w.spoken)) for w in written if w.is_guess and w.spoken))
+    if not guesses:
+        return []
+    shown = "; ".join(f"{text} as “{said if len(said) <= 60 else said[:59] + '…'}”" for text, said in guesses[:3])
+    more = "; …" if len(guesses) > 3 else ""
+    return [Notice("transcript", f"How this is said is a guess: {shown}{more}. If it is said in another way, type it in words.")]
+
+
+def _describe_directions(directions: tuple[str, ...]) -> list[Notice]:
+    if not directions:
+        return []
+    shown = ", ".join(d if len(d) <= 30 else d[:29] + "…" for d in dict.fromkeys(directions[:3]))
+    text = f"Not said, so not looked for in the sound: {shown}{', …' if len(directions) > 3 else ''}. The text model reads it."
+    return [Notice("transcript", text, "info")]
+
+
+def _describe_unspoken(words: Iterable[WrittenWord]) -> list[Notice]:
     silent = [w.text for w in words if not w.spoken]
     if not silent:
         return []
@@ -195,15 +217,19 @@ def _join_heard(heard: list[Heard], spans: Spans, duration: float, name: str) ->
     for w in heard:
         pieces.append((position, position + len(w.word), w))
         position += len(w.word)
-    words = tuple(
-        _time_word(w, [h for start, end, h in pieces if start < w.end and end > w.start], spans, duration) for w in split_words(text)
-    )
+    split = split_words(text)
+    words = tuple(_time_word(w, [h for start, end, h in pieces if start < w.end and end > w.start], spans, duration) for w in split)
     if not words:
         return Transcript("", (), name, notices=(Notice("transcript", NOTHING_HEARD if spans else NOBODY_SPEAKS),))
     confidence = sum(w.probability or 0.0 for w in words) / len(words)
     untrusted = DISTRUST.format(percent=f"{100 * confidence:.0f}") if confidence < UNTRUSTED else ""
     notices = [Notice("transcript", untrusted)] if untrusted else _describe_doubt(confidence)
-    notices += [*_describe_silence(words), *_describe_unheard(words, spans), *_describe_gaps(spans, duration), *_describe_unspoken(words)]
+    notices += [
+        *_describe_silence(words),
+        *_describe_unheard(words, spans),
+        *_describe_gaps(spans, duration),
+        *_describe_spoken(text, split),
+    ]
     return Transcript(text, words, name, confidence, tuple(notices), untrusted)
 
 

@@ -293,7 +293,7 @@ def test_markup_stays_text():
 def test_control_characters_are_removed_and_named():
     transcript = read_transcript("he\x00llo\x1b[31m \u202eworld\ud800\r\nagain\u200b")
     assert transcript.text == "hello[31m world\nagain"
-    assert texts(transcript) == "5 control characters were removed from the transcript."
+    assert texts(transcript).startswith("5 control characters were removed from the transcript.")
     transcript.text.encode()  # no lone surrogates
     assert places_are_right(transcript)
     assert texts(read_transcript("a\x07b")) == "1 control character was removed from the transcript."
@@ -318,3 +318,10 @@ def test_texts_beyond_every_clip_are_refused():
 
 def test_source_is_kept():
     assert read_transcript("hello", source="file").source == "file"
+
+
+def test_guesses_and_notes_on_sounds_are_named():
+    said = texts(read_transcript("on 3/4/2021 [laughter] yes"))
+    assert "a guess: 3/4/2021 as “march fourth twenty twenty one”" in said and "type it in words" in said
+    assert "Not said, so not looked for in the sound: [laughter]." in said
+    assert read_transcript("on March fourth").notices == ()

@@ -33,6 +33,7 @@ class Overlap:
     first_utterances: int  # of the first part that hold one of them
     second_utterances: int
     examples: tuple[tuple[str, str], ...] = ()  # names of utterances, one of each part; at most three pairs
+    compared: bool = True  # False where it is known for no utterance of one of the parts: then none shared says nothing
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def _compare(kind: str, keys: Sequence[Key], names: Sequence[str], split: Split,
     shared = [key for key in holders[0] if key in holders[1]]  # in the first part's order
     here, there = (sum(len(h[key]) for key in shared) for h in holders)
     examples = tuple((names[holders[0][key][0]], names[holders[1][key][0]]) for key in shared[:3])
-    return Overlap(kind, first, second, len(shared), here, there, examples)
+    return Overlap(kind, first, second, len(shared), here, there, examples, bool(holders[0] and holders[1]))
 
 
 def _group(keys: Sequence[Key], indices: np.ndarray) -> dict[Key, list[int]]:
@@ -131,7 +132,10 @@ def identify_audio(dataset: Dataset, *, identify: Callable[[Path], str] = hash_f
 
 
 def summarise_leakage(reports: Sequence[LeakageReport]) -> list[dict[str, Any]]:
-    """Over an experiment's splits, for each kind and pair: most and mean shared things, most and mean share of the second part. JSON."""
+    """Over an experiment's splits, for each kind and pair: most and mean shared things, most and mean share of the second part. JSON.
+
+    "compared" is in how many splits both parts hold something that is known; with 0 of them "none shared" would say nothing.
+    """
     rows = []
     for kind in KINDS:
         for first, second in PAIRS:
@@ -147,6 +151,7 @@ def summarise_leakage(reports: Sequence[LeakageReport]) -> list[dict[str, Any]]:
                     "shared_mean": float(np.mean(shared)) if shared else 0.0,
                     "share_most": max(shares, default=0.0),
                     "share_mean": float(np.mean(shares)) if shares else 0.0,
+                    "compared": sum(o.compared for _, o in overlaps),
                 }
             )
     return rows
@@ -162,11 +167,16 @@ def format_leakage(stored: Mapping[str, Any]) -> str:
         if whole and unknown.get(row["kind"]) == whole:
             continue
         found = f"{row['shared_most']}, {row['shared_mean']:.1f}; in {row['share_most']:.1%} of {row['second']} at most"
-        lines.append(f"  {row['kind']:9}  {row['first']} and {row['second']}: {found if row['shared_most'] else 'none shared'}")
+        lines.append(f"  {row['kind']:9}  {row['first']} and {row['second']}: {found if row['shared_most'] else say_none(row)}")
     for kind, count in unknown.items():
         if count:
             lines.append(f"  {kind:9}  not compared for {count} utterances: {_WHY_UNKNOWN[kind]}")
     return "\n".join(lines)
+
+
+def say_none(row: Mapping[str, Any]) -> str:
+    """What to say of two parts that share nothing: that, or that there was nothing to compare."""
+    return "none shared" if row.get("compared", 1) else "nothing to compare, since it is known for no utterance of one of them"
 
 
 _WHY_UNKNOWN = {"speakers": "no speaker", "dialogues": "no dialogue is given", "sentences": "no words", "audio": "no sound was compared"}

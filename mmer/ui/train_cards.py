@@ -174,13 +174,15 @@ def write_leakage(rows: Sequence[Mapping[str, Any]], *, runs: int, unknown: Mapp
 
 
 LEFT = '<span class="mm-left">{}</span>'
+NOTHING_SHARED = '<span class="mm-left mm-ok">✓ none</span>'
+NOT_COMPARED = '<span class="mm-left" title="It is known for no utterance of one of them">nothing to compare</span>'
 
 
 def write_leak(row: Mapping[str, Any]) -> list[str]:
     kind, most = row["kind"], row["shared_most"]
     serious = kind != "sentences" and row["second"] == "test"
     look = "mm-bad" if serious else "mm-warn"
-    mark = f'<span class="mm-left {look}">{judge_leak(row)}</span>' if most else '<span class="mm-left mm-ok">✓ none</span>'
+    mark = f'<span class="mm-left {look}">{judge_leak(row)}</span>' if most else NOTHING_SHARED if row.get("compared", 1) else NOT_COMPARED
     between = LEFT.format(f"{row['first']} and {row['second']}")
     return [WHY[kind][0], between, mark, f"{most:,}", f"{row['shared_mean']:.1f}", percent(row["share_most"])]
 

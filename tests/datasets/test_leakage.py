@@ -22,6 +22,7 @@ from mmer.datasets.leakage import (
 from mmer.datasets.manifest import Dataset, Utterance
 from mmer.datasets.texts import normalise_sentence
 from mmer.errors import DataError
+from mmer.ui.train_cards import write_leakage
 
 
 def say(text, speaker, dialogue="", **options):
@@ -82,6 +83,7 @@ def test_report_prints_and_is_json():
         "first_utterances": 2,
         "second_utterances": 1,
         "examples": [[PLANTED.utterances[0].name, PLANTED.utterances[3].name]],
+        "compared": True,
     }
 
 
@@ -154,3 +156,21 @@ def test_sentences_are_compared_as_in_text_corpora_and_in_any_script():
         assert normalise_words(text) == normalise_sentence(text)
     assert normalise_words("Lubię CZYTAĆ.") == normalise_words("lubie czytac") != normalise_words("lubi czyta")
     assert normalise_words("Да, нет!") == "да нет"
+
+
+def test_an_empty_part_shares_nothing_and_nothing_is_made_of_it():
+    split = split_of([0, 1, 2, 5], [], [3, 6])  # no validation; the test part's only dialogue is d3
+    summary = summarise_leakage(measure_leakages(PLANTED, [split]))
+    compared = {(row["kind"], row["first"], row["second"]): row["compared"] for row in summary}
+    assert compared[("speakers", "train", "test")] == 1 and compared[("speakers", "validation", "test")] == 0
+    assert compared[("audio", "train", "test")] == 0  # no sound was compared at all
+    text = format_leakage({"summary": summary, "reports": [r.to_json() for r in measure_leakages(PLANTED, [split])]})
+    assert "dialogues  train and test: none shared\n" in text
+    assert "speakers   validation and test: nothing to compare, since it is known for no utterance of one of them" in text
+
+
+def test_the_page_ticks_only_what_was_compared():
+    row = {"kind": "speakers", "first": "train", "second": "test", "shared_most": 0, "shared_mean": 0.0, "share_most": 0.0}
+    for compared, says in ((10, "✓ none"), (0, "nothing to compare")):
+        assert says in write_leakage([{**row, "compared": compared}], runs=10)
+    assert "✓ none" in write_leakage([row], runs=10)  # a report of before this was counted

@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from mmer.bugs import catch_bugs
 from mmer.datasets.clips import load_clip
 from mmer.datasets.manifest import Utterance
+from mmer.datasets.table import SeenFiles, decode_text, parse_table
 from mmer.errors import AudioError, Cancelled, DataError, HeadError, MmerError
 from mmer.export import OUTPUT, analysis_to_json, dump_json, open_file, write_file
 from mmer.files import hash_file
@@ -107,35 +108,30 @@ def read_list_file(path: Path, *, folder: Path) -> list[BatchItem]:
     try:
         if path.stat().st_size > MAX_LIST:
             raise DataError(f"{path.name} has {path.stat().st_size / 1e6:.0f} MB, too many for a list; name a folder, or a .csv or .tsv.")
-        text = path.read_text(encoding="utf-8-sig")
+        data = path.read_bytes()
     except OSError as error:
         raise DataError(
             f"{show_path(path)} can't be opened: {error.strerror}. Name a folder of recordings, or a list (.csv, .tsv)."
         ) from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path.name} is no list: not UTF-8 text (byte {error.start}). Name a folder, or a list saved as UTF-8.") from error
-    return read_list(text, path.name, folder=folder)
+    return read_list(decode_text(data, path.name), path.name, folder=folder)
 
 
 def read_list(text: str, name: str, *, folder: Path) -> list[BatchItem]:
-    """The rows of a list. `name` is for messages; its ending .tsv means tabs, else the header has commas or semicolons."""
-    header = text.partition("\n")[0]
-    mark = "\t" if name.lower().endswith(".tsv") else ";" if ";" in header and "," not in header else ","
-    try:
-        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
-        rows = [(reader.line_num, row) for row in reader]
-    except csv.Error as error:
-        raise DataError(f"{name} is not a table: {error}.") from error
-    if "path" not in (reader.fieldnames or ()):
-        raise DataError(f"{name}: there is no column 'path'; it has {', '.join(map(repr, reader.fieldnames or ())) or 'no header'}.")
-    if not rows:
+    """The rows of a list with a column `path`. `name` is for messages. Raises DataError, also for the same question twice."""
+    table = parse_table(text, name)
+    if "path" not in table.columns:
+        raise DataError(f"{name}: there is no column 'path'; it has {', '.join(map(repr, table.columns)) or 'no header'}.")
+    if not table.rows:
         raise DataError(f"{name}: there are no rows below the header.")
-    return [read_item(row, f"{name}, row {number}", folder) for number, row in rows]
+    items, seen = [], SeenFiles()
+    for number, row in table.rows:
+        item = read_item(row, f"{name}, row {number}", folder)
+        seen.add(item.path, item.name, number, f"{name}, row {number}", key=(item.start or 0.0, item.end, item.text))
+        items.append(item)
+    return items
 
 
-def read_item(row: Mapping[Any, Any], where: str, folder: Path) -> BatchItem:
-    if None in row or None in row.values():
-        raise DataError(f"{where}: it has {'more' if None in row else 'fewer'} cells than the header. A text with commas needs quotes.")
+def read_item(row: Mapping[str, str], where: str, folder: Path) -> BatchItem:
     if not row["path"].strip() or "\0" in row["path"]:
         raise DataError(f"{where}: the path is {'empty' if not row['path'].strip() else 'none'}.")
     start, end = (read_seconds(row.get(column, ""), f"{where}, column {column!r}") for column in ("start", "end"))

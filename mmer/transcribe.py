@@ -175,7 +175,19 @@ def _check_count(written: tuple[WrittenWord, ...], duration: float | None) -> No
 
 def _describe_spoken(text: str, written: tuple[WrittenWord, ...]) -> list[Notice]:
     """What of a text is not said, and what may be said in another way than is assumed here."""
-    return [*_describe_unspoken(written), *_describe_guesses(written), *_describe_directions(find_directions(text))]
+    return [
+        *_describe_missing(text),
+        *_describe_unspoken(written),
+        *_describe_guesses(written),
+        *_describe_directions(find_directions(text)),
+    ]
+
+
+def _describe_missing(text: str) -> list[Notice]:
+    if text.strip().lower() not in ("nan", "null", "n/a"):
+        return []
+    sentence = f"The text is only “{text.strip()}”, which programs write where there is none; it is read as that word."
+    return [Notice("transcript", sentence)]
 
 
 def _describe_guesses(written: tuple[WrittenWord, ...]) -> list[Notice]:

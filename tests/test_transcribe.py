@@ -325,3 +325,4 @@ def test_guesses_and_notes_on_sounds_are_named():
     assert "a guess: 3/4/2021 as “march fourth twenty twenty one”" in said and "type it in words" in said
     assert "Not said, so not looked for in the sound: [laughter]." in said
     assert read_transcript("on March fourth").notices == ()
+    assert "only “nan”, which programs write" in texts(read_transcript("nan")) and read_transcript("nan").words[0].text == "nan"

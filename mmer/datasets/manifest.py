@@ -1,12 +1,12 @@
 """A manifest (CSV, TSV or JSON lines: `path, text, label, speaker`) -> a data set of utterances.
 
-Optional columns are `session`, `dialogue`, `alignment` (a .TextGrid or .wdseg file) and `start`, `end` (seconds into the file). Further
-columns are kept as metadata, as they are. A bad row is refused with its file, row and column; nothing is left out silently.
+Commas, semicolons or tabs may stand between cells, whatever the suffix. Optional columns are `session`, `dialogue`, `alignment` (a
+.TextGrid or .wdseg file) and `start`, `end` (seconds into the file). Further columns are kept as metadata, as they are. A bad row is
+refused with its file, row and column; nothing is left out silently.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import math
@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmer.datasets.table import SeenFiles, check_numbers, decode_text, describe_missing, parse_table
 from mmer.errors import DataError
 from mmer.json_files import explain_name, parse_json
 from mmer.results import EMOTIONS
@@ -77,52 +78,39 @@ def read_manifest(path: str | Path, *, name: str = "", labels: Mapping[str, str]
     """
     path = Path(path)
     if os.path.isdir(path):
-        path = path / "manifest.csv"
+        path = next((found for name in ("manifest.csv", "manifest.CSV") if (found := path / name).exists()), path / "manifest.csv")
     rows = _read_rows(path)
     if not rows:
         raise DataError(f"{path}: no rows below the header.")
     for column in COLUMNS:
         if column not in rows[0][1]:
             raise DataError(f"{path}: column {column!r} is missing; it has {', '.join(map(repr, rows[0][1]))}.")
+    for column in ("session", "speaker", "dialogue"):
+        check_numbers(rows, column, str(path))
     utterances, left_out = [], []
-    seen: dict[str, int] = {}
+    seen = SeenFiles()
     for number, row in rows:
         label = _map_label(row, labels, where=f"{path}, row {number}")
         if label:
             utterance = _read_utterance(path, number, row, label, audio=audio)
-            if seen.setdefault(utterance.name, number) != number:
-                raise DataError(f"{path}, row {number}, column 'path': {utterance.name!r} stands already in row {seen[utterance.name]}.")
+            seen.add(utterance.path, row["path"], number, f"{path}, row {number}", key=(utterance.start or 0.0, utterance.end))
             utterances.append(utterance)
         else:
             left_out.append(f"row {number}: label {row['label']!r}")
-    return Dataset(name or path.parent.name, tuple(utterances), tuple(left_out))
+    return Dataset(name or path.parent.name, tuple(utterances), tuple(left_out), describe_missing(rows))
 
 
 def _read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     """(row number as an editor counts lines, cells)."""
-    if path.suffix not in (".csv", ".tsv", ".jsonl"):
+    if path.suffix.lower() not in (".csv", ".tsv", ".jsonl"):
         raise DataError(f"{path}: a manifest ends in .csv, .tsv or .jsonl.")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            if path.suffix == ".jsonl":
-                return _read_json_lines(path, file)
-            reader = csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
-            return [(reader.line_num, _check_cells(path, reader.line_num, row)) for row in reader]
+        text = decode_text(path.read_bytes(), str(path))
     except OSError as error:
         raise DataError(f"{path}: the manifest can't be opened ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text (byte {error.start}). Save it as UTF-8.") from error
-    except csv.Error as error:
-        raise DataError(f"{path}: not a table ({error}).") from error
-
-
-def _check_cells(path: Path, number: int, row: dict) -> dict[str, str]:
-    if None in row:
-        raise DataError(f"{path}, row {number}: {len(row[None])} more cells than the header has columns. A text with commas needs quotes.")
-    for column, value in row.items():
-        if value is None:
-            raise DataError(f"{path}, row {number}, column {column!r}: the row ends before it.")
-    return row
+    if path.suffix.lower() == ".jsonl":
+        return _read_json_lines(path, text.split("\n"))
+    return list(parse_table(text, str(path)).rows)
 
 
 def _read_json_lines(path: Path, lines) -> list[tuple[int, dict[str, str]]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmer.datasets.table import decode_text, parse_table
 from mmer.errors import DataError
 from mmer.results import EMOTIONS
 
@@ -26,23 +26,16 @@ def read_texts(path: str | Path) -> tuple[LabelledText, ...]:
     """The sentences of one corpus, in order. Raises DataError with file, row and column for what can't be used."""
     path = Path(path)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            missing = [c for c in ("split", "emotion", "text") if c not in (reader.fieldnames or ())]
-            if missing:
-                raise DataError(f"{path}: column {missing[0]!r} is missing; a text corpus has split, emotion, text.")
-            return tuple(_read_text(path, reader.line_num, row) for row in reader)
+        table = parse_table(decode_text(path.read_bytes(), str(path)), str(path))
     except OSError as error:
         raise DataError(f"{path}: the text corpus can't be opened ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text (byte {error.start}). Save it as UTF-8.") from error
-    except csv.Error as error:
-        raise DataError(f"{path}: not a table ({error}).") from error
+    missing = [c for c in ("split", "emotion", "text") if c not in table.columns]
+    if missing:
+        raise DataError(f"{path}: column {missing[0]!r} is missing; a text corpus has split, emotion, text.")
+    return tuple(_read_text(path, number, row) for number, row in table.rows)
 
 
 def _read_text(path: Path, number: int, row: dict) -> LabelledText:
-    if None in row or None in row.values():
-        raise DataError(f"{path}, row {number}: it has another number of cells than the header. A text with commas needs quotes.")
     if row["split"] not in SPLITS:
         raise DataError(f"{path}, row {number}, column 'split': {row['split']!r} is none of {', '.join(SPLITS)}.")
     if row["emotion"] not in EMOTIONS:

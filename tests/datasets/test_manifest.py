@@ -59,7 +59,7 @@ def test_label_mapping_leaves_out_by_name(folder):
         (HEADER + "c.wav,anger,Hi.,ann,1\n", ["row 2", "'path'", "'c.wav'"]),
         (HEADER + "a.wav,anger,Hi., ,1\n", ["row 2", "'speaker'", "empty"]),
         (HEADER + ",anger,Hi.,ann,1\n", ["row 2", "'path'", "empty"]),
-        (HEADER + "a.wav,anger,Hi, there.,ann,1\n", ["row 2", "1 more cells", "quotes"]),
+        (HEADER + "a.wav,anger,Hi, there.,ann,1\n", ["row 2", "1 cell more", "quotes"]),
         (HEADER + "a.wav,anger,Hi.\n", ["row 2", "'speaker'"]),
         (HEADER + 'a.wav,anger,"Hi.,ann,1\n', ["not a table"]),
         (HEADER + "a.wav,anger,Hi.,ann,1\na.wav,sadness,Hi.,ann,1\n", ["row 3", "'path'", "'a.wav' stands already in row 2"]),

@@ -20,7 +20,7 @@ def test_rows_become_texts(tmp_path):
         ("split,emotion,text\ntrain,anger,a\nvalid,anger,b\n", ["row 3", "'split'", "'valid'"]),
         ("split,emotion,text\ntrain,rage,a\n", ["row 2", "'emotion'", "'rage'"]),
         ("split,emotion,text\ntrain,anger, \n", ["row 2", "'text'", "empty"]),
-        ("split,emotion,text\ntrain,anger,a,b\n", ["row 2", "cells"]),
+        ("split,emotion,text\ntrain,anger,a,b\n", ["row 2", "1 cell more"]),
     ],
 )
 def test_bad_rows_are_refused_with_their_place(tmp_path, text, words):

@@ -11,7 +11,7 @@ from ..pipeline import Analyzer
 from ..training.workshop import Workshop
 from . import about, api, batch, cards, explore, lesson, train
 from .events import let_looks_pass
-from .examples import list_stored
+from .examples import list_stored, open_with
 from .session import KEPT_SECONDS
 from .style import launch_options
 from .uploads import take_uploads_only
@@ -24,6 +24,7 @@ VISITORS = {False: 10_000, True: 60}  # is_public -> whose results are kept; the
 
 def build_app(analyzer: Analyzer, *, examples: Path, workshop: Workshop | None = None, is_public: bool = False) -> gr.Blocks:
     """The page for one analyzer and one workshop that all visitors share; launch it with `launch_options()`."""
+    stored, open_stored = list_stored(examples), open_with(analyzer)
     with gr.Blocks(
         title="mmer: why a machine hears an emotion",
         analytics_enabled=False,
@@ -33,9 +34,9 @@ def build_app(analyzer: Analyzer, *, examples: Path, workshop: Workshop | None =
         gr.HTML(cards.HEADER)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Explore", id="explore") as explore_tab:
-                explore.build(analyzer, examples=list_stored(examples), is_public=is_public)
+                explore.build(analyzer, examples=stored, open_stored=open_stored, is_public=is_public)
             with gr.Tab("Learn", id="learn") as learn_tab:
-                lesson.build(analyzer, learn_tab, examples=list_stored(examples), is_public=is_public)
+                lesson.build(analyzer, learn_tab, examples=stored, open_stored=open_stored, is_public=is_public)
             with gr.Tab("Batch", id="batch") as batch_tab:
                 batch.build(analyzer, is_public=is_public)
             with gr.Tab("Train", id="train") as train_tab:

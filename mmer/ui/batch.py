@@ -38,7 +38,7 @@ NOT_SENT = Path(os.devnull) / "not uploaded"  # below which no file can be
 # on a narrow page what is found lies below what is asked
 WAITING = """() => {
   if (window.innerWidth <= 900) setTimeout(() => document.querySelector("#batch-progress")?.scrollIntoView({ block: "center" }), 150);
-  return '<p class="mb-progress">Waiting for the models</p>';
+  return '<p class="mb-progress mm-running">Waiting for the models</p>';
 }"""
 EMPTY = """
 <section class="mm-empty"><p>Upload several recordings. Each becomes a row: the verdict, every model's probabilities and logits, what late
@@ -89,6 +89,10 @@ class BatchHandlers:
     limits: Limits
     bounds: Bounds = UNBOUNDED
     line: Turns = field(default_factory=Turns)  # of batches: one at a time, whose recordings stand in the models' line one by one
+
+    def offer(self, session: BatchSession, paths: list[str] | None) -> Any:
+        """Analyse can be pressed once there are recordings, unless a batch is on."""
+        return gr.skip() if session.waiting or session.working else gr.Button(interactive=bool(paths))
 
     def wait(self, session: BatchSession) -> Any:
         """Analyse was pressed: the run comes when it is its turn."""
@@ -257,6 +261,7 @@ def build(analyzer: Analyzer, *, is_public: bool) -> None:
                 table_file = gr.DownloadButton("CSV", visible=False, size="sm", elem_id="batch-csv")
                 json_file = gr.DownloadButton("JSON", visible=False, size="sm", elem_id="batch-json")
     shown = [progress, table, table_file, json_file, analyse]
+    files.change(handlers.offer, [session, files], analyse, api_name="batch_offer", **POLL)
     analyse.click(fn=None, js=WAITING, outputs=progress, api_visibility="private")
     asked = analyse.click(handlers.wait, session, analyse, queue=False, show_progress="hidden", api_visibility="private")
     run = asked.then(
@@ -292,7 +297,7 @@ def build_inputs(analyzer: Analyzer, limits: Limits) -> tuple:
     )
     gr.HTML('<p class="mm-note">Columns <code>path</code> (the file\'s name) and <code>text</code>; others are carried over.</p>')
     with gr.Row(elem_classes="mm-go"):
-        analyse = gr.Button("Analyse all", variant="primary", elem_id="batch-analyse", scale=3, min_width=120)
+        analyse = gr.Button("Analyse all", variant="primary", elem_id="batch-analyse", scale=3, min_width=120, interactive=False)
         cancel = gr.Button("Cancel", elem_id="batch-cancel", scale=1, min_width=80)
     with gr.Accordion("Settings", open=False):
         head = gr.Dropdown(name_heads(analyzer), value=choose_head(analyzer), label="Models that speak", elem_id="batch-head")

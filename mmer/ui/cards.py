@@ -31,6 +31,8 @@ EMPTY = """
   <p>Record or upload a few seconds of English speech, or open an example.</p>
 </section>"""
 
+KEPT_AWAY = "<p>What you analysed before is still in your session’s list, which comes back with the next result.</p>"
+
 
 def write_verdict(analysis: Analysis, example: Example | None) -> str:
     """The card at the top: what the best model says, how sure, who speaks, and all models side by side."""

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..audio import load_audio
-from ..errors import DataError
+from ..errors import DataError, HeadError
 from ..export import analysis_to_json, dump_json, read_analysis, write_file
+from ..interventions.intervene import check_analysis
 from ..pipeline import Analyzer
 from ..results import Analysis
 
@@ -64,6 +67,42 @@ def open_example(example: Example) -> Analysis:
     """The stored analysis, with the clip's real samples and the example's name. Raises: DataError, AudioError."""
     analysis = read_analysis(example.folder / STORED, clip_samples=load_audio(example.clip, name=example.clip.name).samples)
     return replace(analysis, clip=replace(analysis.clip, name=f"{example.folder.name}{example.clip.suffix}"))
+
+
+Opener = Callable[[Example], Analysis]
+
+
+def open_with(analyzer: Analyzer) -> Opener:
+    """What opens examples on a page: the stored analysis; where that is of other models than the page's, one by the page's, made once."""
+    made: dict[Path, Analysis] = {}
+    making = threading.Lock()
+
+    def open_one(example: Example) -> Analysis:
+        stored = open_example(example)
+        if is_made_by(analyzer, stored):
+            return stored
+        with making:
+            if example.folder not in made:
+                with analyzer.turns.take():
+                    made[example.folder] = analyze_example(example, analyzer)
+        return made[example.folder]
+
+    return open_one
+
+
+def is_made_by(analyzer: Analyzer, analysis: Analysis) -> bool:
+    """Whether an analysis is of the models that are loaded."""
+    try:
+        check_analysis(analyzer, analysis)
+    except HeadError:
+        return False
+    return True
+
+
+def analyze_example(example: Example, analyzer: Analyzer) -> Analysis:
+    """The example's clip with its known words, under the example's name, as the analyzer's models hear it."""
+    clip = load_audio(example.clip, name=f"{example.folder.name}{example.clip.suffix}")
+    return analyzer.analyze(clip, text=example.text, head=choose_head(analyzer))
 
 
 def choose_head(analyzer: Analyzer) -> str:

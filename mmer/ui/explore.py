@@ -11,8 +11,8 @@ import gradio as gr
 from ..pipeline import Analyzer
 from . import cards, claim, keep
 from .claim_handlers import ClaimHandlers
-from .events import BOUNDS, HIDDEN, MODEL_QUEUE, MOST_SECONDS
-from .examples import Example, choose_head
+from .events import BOUNDS, HIDDEN, MODEL_QUEUE, MOST_SECONDS, POLL
+from .examples import Example, Opener, choose_head
 from .forms import ALIGNER_NAMES
 from .handlers import Handlers
 from .session import KEPT_SECONDS, Session
@@ -78,7 +78,7 @@ class Results:
         return [self.empty, self.body, self.stages, self.verdict, self.notices, self.views, self.trace]
 
 
-def build(analyzer: Analyzer, *, examples: Sequence[Example], is_public: bool) -> None:
+def build(analyzer: Analyzer, *, examples: Sequence[Example], open_stored: Opener, is_public: bool) -> None:
     """The tab's content, inside the gr.Blocks that is open."""
     session = gr.State(Session(), time_to_live=KEPT_SECONDS)  # copied for every visitor
     chips = build_examples(examples)
@@ -89,7 +89,7 @@ def build(analyzer: Analyzer, *, examples: Sequence[Example], is_public: bool) -
         with gr.Column(scale=9, min_width=320, elem_classes="mm-results"):
             results = build_results()
     side = keep.build_side(head_section)
-    handlers = Handlers(analyzer, BOUNDS[is_public])
+    handlers = Handlers(analyzer, BOUNDS[is_public], open_stored)
     wire_analysis(handlers, inputs, results, session)
     wire_exports(handlers, results, session)
 
@@ -100,7 +100,7 @@ def build(analyzer: Analyzer, *, examples: Sequence[Example], is_public: bool) -
         shown.success(handlers.fill_inputs, session, filled, show_progress="hidden", api_visibility="private")
         shown.success(fn=None, js="() => window.mmer && window.mmer.reveal(true)", api_visibility="private")
 
-    keeping = keep.KeepHandlers(examples, tuple(analyzer.heads), tuple(str(value) for _, value in inputs.aligner.choices))
+    keeping = keep.KeepHandlers(examples, tuple(analyzer.heads), tuple(str(value) for _, value in inputs.aligner.choices), open_stored)
     wire_link(handlers, keeping, inputs, results, session)
     imported = keep.wire(keeping, results.keep, side, inputs.importer, session, results.views, show_again)
     imported.failure(handlers.show_problem, session, [results.stages, inputs.analyse], api_name="problem_import", **HIDDEN)
@@ -124,10 +124,10 @@ def build_inputs(analyzer: Analyzer, *, is_public: bool) -> Inputs:
     )
     with gr.Row(elem_classes="mm-small-buttons"):
         other = gr.UploadButton("Video or other file", size="sm", file_types=["audio", "video", *OTHER_FILES], elem_id="other-file")
-        transcribe = gr.Button("Transcribe", size="sm", elem_id="transcribe")
+        transcribe = gr.Button("Transcribe", size="sm", elem_id="transcribe", interactive=False)
         importer = keep.build_import()
     with gr.Row(elem_classes="mm-go"):
-        analyse = gr.Button("Analyse", variant="primary", elem_id="analyse", scale=3, min_width=120)
+        analyse = gr.Button("Analyse", variant="primary", elem_id="analyse", scale=3, min_width=120, interactive=False)
         cancel = gr.Button("Cancel", elem_id="cancel", scale=1, min_width=80)
     gr.HTML('<p class="mm-note mm-keys"><kbd>Ctrl</kbd> + <kbd>Enter</kbd> analyses.</p>')
     with gr.Accordion("Settings", open=False, elem_id="settings"):
@@ -260,6 +260,7 @@ def wire_analysis(handlers: Handlers, inputs: Inputs, results: Results, session:
             show_progress="hidden",
             api_visibility="private",
         )
+    wire_clip(handlers, inputs, results, session)
     for button, example in inputs.examples:
         opened = button.click(
             handlers.opener(example),
@@ -275,6 +276,15 @@ def wire_analysis(handlers: Handlers, inputs: Inputs, results: Results, session:
         shown.success(fn=None, js="() => window.mmer && window.mmer.reveal()", api_visibility="private")
 
 
+def wire_clip(handlers: Handlers, inputs: Inputs, results: Results, session: gr.State) -> None:
+    """A clip that comes or goes: what needs one can be pressed or not, and the result of one that is gone is taken away."""
+    needs = [inputs.analyse, inputs.transcribe]
+    inputs.audio.change(handlers.take_clip, [session, inputs.audio], needs, api_name="take_clip", **POLL)
+    inputs.audio.clear(handlers.clear_result, session, results.shown, api_name="clear_result", **POLL)
+    for number, event in enumerate((inputs.other.upload, inputs.audio.upload, inputs.audio.stop_recording)):
+        event(handlers.name_shown, session, results.stages, api_name=f"name_shown_{number}", **POLL)
+
+
 def wire_link(handlers: Handlers, keeping: keep.KeepHandlers, inputs: Inputs, results: Results, session: gr.State) -> None:
     """A page that was opened by a link: its example, its settings, then its selection."""
     follow, query = keep.build_follow()
@@ -288,10 +298,10 @@ def wire_link(handlers: Handlers, keeping: keep.KeepHandlers, inputs: Inputs, re
         api_name="follow_link",
         **HIDDEN,
     )
-    shown = opened.success(handlers.show, session, results.shown, **quiet)
+    shown = opened.success(handlers.show_linked, session, results.shown, **quiet)
     progress = [results.stages, inputs.analyse]
     run = shown.success(handlers.run_linked, [session, *inputs.asked], progress, api_name="run_linked", **HIDDEN, **MODEL_QUEUE)
-    run.failure(handlers.show_problem, session, progress, **quiet)
+    run.failure(handlers.show_link_problem, session, [results.empty, *progress], **quiet)
     shown = run.success(handlers.show_unseen, session, results.shown, **quiet)
     shown.success(fn=None, js="() => { window.mmer?.reveal(); window.mmerKeep.restore(); }", api_visibility="private")
 

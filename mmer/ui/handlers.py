@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from ..segment_table import write_segment_table
 from ..turns import UNBOUNDED, Bounds
 from ..views import build_payload, dump_payload
 from . import cards
-from .examples import Example, open_example
+from .examples import Example, Opener, open_example
 from .failures import for_people
 from .forms import read_pronunciations
 from .session import Session, StopFlag, name_aligner, watch_stages
@@ -33,7 +34,12 @@ from .visitors import name_visitor
 NO_CLIP = "There is no clip yet: record one, upload one or open an example."
 SHOWN = 7  # how many components a new analysis changes
 Work = Callable[[Callable[[float, str], None]], Analysis]  # takes what reports its progress
-IDLE, BUSY = gr.Button(interactive=True), gr.Button(interactive=False)  # Analyse
+IDLE, BUSY = gr.Button(interactive=True), gr.Button(interactive=False)  # a button that asks the models
+
+
+def name_idle(session: Session) -> gr.Button:
+    """Analyse when nothing runs: it can be pressed where there is a clip."""
+    return IDLE if session.has_clip else BUSY
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +48,7 @@ class Handlers:
 
     analyzer: Analyzer
     bounds: Bounds = UNBOUNDED  # of the line for the models
+    open_stored: Opener = open_example  # what an example opens with
 
     @for_people
     def run(
@@ -61,7 +68,7 @@ class Handlers:
                 if analysis is not None:
                     session.analysis, session.origin = session.keep_example(analysis), ""
                     session.working, session.unseen = False, True
-                yield cards.write_stages(stages), (BUSY if analysis is None else IDLE)
+                yield cards.write_stages(stages), (BUSY if analysis is None else name_idle(session))
         except MmerError as error:
             session.problem = str(error)
             raise
@@ -82,6 +89,7 @@ class Handlers:
         stop: StopFlag,
     ) -> Work:
         """The analysis of what the widgets hold, as a function of the progress callback."""
+        session.has_clip = audio is not None
         if audio is None:
             raise MmerError(NO_CLIP)
         options: dict[str, Any] = {
@@ -105,7 +113,7 @@ class Handlers:
         """What is shown, a changed clip too, as another head hears it; nothing before there is a first result."""
         shown = session.analysis
         if shown is None:
-            yield gr.skip(), IDLE
+            yield gr.skip(), name_idle(session)
             return
 
         def plan(stop: StopFlag) -> Work:
@@ -123,7 +131,7 @@ class Handlers:
         """The clip that is shown, aligned anew; nothing before there is a first result."""
         shown = session.analysis
         if shown is None:
-            yield gr.skip(), IDLE
+            yield gr.skip(), name_idle(session)
             return
 
         def plan(stop: StopFlag) -> Work:
@@ -165,7 +173,7 @@ class Handlers:
             session.problem, session.working = str(error), False
             raise
         session.working, session.filled_in = False, transcript.text
-        yield transcript.text, "", IDLE
+        yield transcript.text, "", name_idle(session)
 
     def cancel(self, session: Session) -> tuple:
         """Ends the run in progress; without one, or when its result came first, nothing is said. One that waits says so when it ends."""
@@ -177,7 +185,7 @@ class Handlers:
 
     def settle(self, session: Session) -> tuple:
         """After Cancel, once Gradio has ended what ran: Analyse can be pressed, and a result that came before Cancel is shown."""
-        return IDLE, *self.show_unseen(session)
+        return name_idle(session), *self.show_unseen(session)
 
     def show_unseen(self, session: Session) -> tuple:
         """A result that no event has shown yet."""
@@ -185,7 +193,7 @@ class Handlers:
 
     def show_problem(self, session: Session) -> tuple:
         session.working = False
-        return cards.write_problem(session.explain_end(), kept=session.analysis is not None), IDLE
+        return cards.write_problem(session.explain_end(), kept=session.analysis is not None), name_idle(session)
 
     @for_people
     def take_file(self, path: str) -> str:
@@ -200,7 +208,39 @@ class Handlers:
         if wanted:
             yield from self.run(session, *asked)
         else:
-            yield gr.skip(), IDLE
+            yield gr.skip(), name_idle(session)
+
+    def show_linked(self, session: Session) -> tuple:
+        """A link's example as it was stored; nothing where the link asks for another verdict, which is then the first to be seen."""
+        if not session.relink:
+            return self.show(session)
+        return gr.HTML(visible=False), *(gr.skip() for _ in range(SHOWN - 1))
+
+    def show_link_problem(self, session: Session) -> tuple:
+        """Why what a link asks for can't be had; nothing is shown then."""
+        if session.shown == 0:
+            session.analysis = session.example = None
+        return gr.HTML(visible=session.analysis is None), *self.show_problem(session)
+
+    def take_clip(self, session: Session, audio: str | None) -> tuple:
+        """The clip has come or gone: (Analyse, Transcribe), which need one."""
+        session.has_clip = audio is not None
+        return (BUSY if session.working else name_idle(session)), name_idle(session)
+
+    def name_shown(self, session: Session) -> Any:
+        """After a new clip: whose result still stands there."""
+        if session.analysis is None or session.working:
+            return gr.skip()
+        return (
+            f'<p class="mm-note">Below is still the result of {escape(session.analysis.clip.name)}. The new clip is not analysed yet.</p>'
+        )
+
+    def clear_result(self, session: Session) -> tuple:
+        """The clip is gone, and with it what was said about it; the list of results is back with the next one."""
+        session.take_away()
+        kept = "" if not session.kept else cards.KEPT_AWAY
+        cleared = {"value": cards.EMPTY.replace("</section>", f"{kept}</section>"), "visible": True}
+        return gr.update(**cleared), gr.Column(visible=False), "", "", "", "", ""
 
     def forget_words(self, session: Session, text: str) -> Any:
         """A new clip empties the transcript box, unless the person typed what stands there."""
@@ -219,7 +259,7 @@ class Handlers:
 
         @for_people
         def open_stored(session: Session) -> tuple:
-            session.show_example(example, open_example(example))
+            session.show_example(example, self.open_stored(example))
             return str(example.clip), example.text
 
         return open_stored

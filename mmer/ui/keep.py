@@ -16,7 +16,7 @@ from ..results import Analysis
 from ..views import build_payload, dump_payload
 from . import keep_cards
 from .events import IMPORT_QUEUE, POLL, QUIET
-from .examples import Example, open_example
+from .examples import Example, Opener, open_example
 from .failures import for_people
 from .imports import MOST_NOTE, MOST_TAGS, read_import, read_note
 from .session import Kept, Session, name_aligner
@@ -113,7 +113,7 @@ def build(head_section: Callable[[str, str], None]) -> Panel:
             parts["remove"] = gr.Button("Remove", size="sm", elem_id="keep-remove")
             parts["link"] = gr.Button("Copy a link to what is shown", size="sm", elem_id="keep-link")
         parts["linked"] = gr.Textbox(elem_classes="mm-hidden", label="Link", container=False)
-        gr.HTML('<p class="mm-note" id="keep-link-text" aria-live="polite"></p>')
+        gr.HTML('<p class="mm-note" id="keep-link-text" aria-live="polite"></p><p class="mm-note" id="keep-link-told" role="status"></p>')
         parts["pinned"] = gr.HTML(write_pinned({}), elem_id="keep-pinned")
     return Panel(**parts)
 
@@ -136,6 +136,7 @@ class KeepHandlers:
     examples: Sequence[Example] = ()
     heads: Sequence[str] = ()
     aligners: Sequence[str] = ()
+    open_stored: Opener = open_example  # what an example opens with
 
     def refresh(self, session: Session) -> tuple:
         """What is shown is in the list, and chosen there."""
@@ -221,7 +222,7 @@ class KeepHandlers:
         example = next((one for one in self.examples if analysis and is_of(analysis, one)), None)
         if analysis is None or example is None or (aligner := name_aligner(analysis)) is None:
             return ""
-        stored = open_example(example)
+        stored = self.open_stored(example)
         wanted = {"head": (analysis.best.head, stored.best.head), "aligner": (aligner, name_aligner(stored))}
         return urlencode({"example": example.folder.name} | {name: asked for name, (asked, usual) in wanted.items() if asked != usual})
 
@@ -232,7 +233,7 @@ class KeepHandlers:
         example = next((one for one in self.examples if one.folder.name == wanted.get("example")), None)
         if example is None:
             raise MmerError(f"There is no example {wanted.get('example', '')!r}, which the link names. Choose one of those above.")
-        stored = open_example(example)
+        stored = self.open_stored(example)
         session.show_example(example, stored)
         head = wanted.get("head") if wanted.get("head") in self.heads else stored.best.head
         aligner = wanted.get("aligner") if wanted.get("aligner") in self.aligners else name_aligner(stored)

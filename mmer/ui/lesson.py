@@ -23,8 +23,8 @@ from ..pipeline import Analyzer
 from ..results import Analysis
 from ..turns import UNBOUNDED, Bounds
 from . import cards
-from .events import BOUNDS, HIDDEN, MODEL_QUEUE, MOST_SECONDS, QUIET
-from .examples import Example, choose_head, open_example
+from .events import BOUNDS, HIDDEN, MODEL_QUEUE, MOST_SECONDS, POLL, QUIET
+from .examples import Example, Opener, choose_head, open_example
 from .failures import for_people
 from .session import KEPT_SECONDS, StopFlag, watch_stages
 from .visitors import name_visitor
@@ -68,10 +68,10 @@ class LessonSession:
         return self.stop
 
 
-def build(analyzer: Analyzer, tab: gr.Tab, *, examples: Sequence[Example], is_public: bool) -> None:
+def build(analyzer: Analyzer, tab: gr.Tab, *, examples: Sequence[Example], open_stored: Opener, is_public: bool) -> None:
     """The tab's content, inside the gr.Tab that is open; its lesson is made when somebody looks at it."""
     session = gr.State(LessonSession(), time_to_live=KEPT_SECONDS)
-    handlers = Handlers(analyzer, examples, most_seconds=MOST_SECONDS[is_public], bounds=BOUNDS[is_public])
+    handlers = Handlers(analyzer, examples, most_seconds=MOST_SECONDS[is_public], bounds=BOUNDS[is_public], open_stored=open_stored)
     with gr.Column(elem_classes="ml-tab"):
         gr.HTML(INTRO)
         with gr.Row(elem_classes="ml-choose"):
@@ -84,7 +84,8 @@ def build(analyzer: Analyzer, tab: gr.Tab, *, examples: Sequence[Example], is_pu
             with gr.Row():
                 audio = gr.Audio(sources=["upload", "microphone"], type="filepath", label="Your clip", elem_id="lesson-audio", buttons=[])
                 words = gr.Textbox(label="What is said", lines=3, placeholder="Leave empty to have it recognised.", max_length=20_000)
-            analyse = gr.Button("Analyse and explain", variant="primary", elem_id="lesson-analyse")
+            analyse = gr.Button("Analyse and explain", variant="primary", elem_id="lesson-analyse", interactive=False)
+            audio.change(offer_analysis, audio, analyse, api_name="lesson_offer", **POLL)
         with gr.Row(elem_classes="ml-run", equal_height=False):
             status = gr.HTML("", elem_id="lesson-status", elem_classes="mm-stages-block")
             cancel = gr.Button("Cancel", elem_id="lesson-cancel", scale=0, min_width=96)  # lesson.css shows it while something runs
@@ -113,6 +114,11 @@ def build(analyzer: Analyzer, tab: gr.Tab, *, examples: Sequence[Example], is_pu
     cancel.click(handlers.cancel, [session, status], [status, chosen, pages], queue=False, cancels=runs, api_name="lesson_cancel", **QUIET)
 
 
+def offer_analysis(audio: str | None) -> gr.Button:
+    """Only where there is a clip."""
+    return gr.Button(interactive=audio is not None)
+
+
 def wire_run(
     handlers: Handlers, button: gr.Button, work: Callable, inputs: list[Any], status: gr.HTML, shown: list[Any], name: str
 ) -> dict[str, Any]:
@@ -128,8 +134,16 @@ def wire_run(
 class Handlers:
     """What happens behind the tab's controls. Holds only what all visitors share and nobody changes."""
 
-    def __init__(self, analyzer: Analyzer, examples: Sequence[Example], *, most_seconds: float = math.inf, bounds: Bounds = UNBOUNDED):
-        self.analyzer, self.most_seconds, self.bounds = analyzer, most_seconds, bounds
+    def __init__(
+        self,
+        analyzer: Analyzer,
+        examples: Sequence[Example],
+        *,
+        most_seconds: float = math.inf,
+        bounds: Bounds = UNBOUNDED,
+        open_stored: Opener = open_example,
+    ):
+        self.analyzer, self.most_seconds, self.bounds, self.open_stored = analyzer, most_seconds, bounds, open_stored
         self.reading = threading.Lock()
         self.examples = {example.folder.name: example for example in examples}
 
@@ -141,7 +155,7 @@ class Handlers:
 
     @cached_property
     def read_examples(self) -> tuple[LessonClip, ...]:
-        return tuple(open_lesson(example, self.analyzer) for example in self.examples.values())
+        return tuple(open_lesson(example, self.analyzer, self.open_stored) for example in self.examples.values())
 
     def find(self, name: str) -> LessonClip:
         for clip in self.shelf:
@@ -239,9 +253,9 @@ class Handlers:
         return cards.write_problem(problem, kept=False)
 
 
-def open_lesson(example: Example, analyzer: Analyzer) -> LessonClip:
+def open_lesson(example: Example, analyzer: Analyzer, open_stored: Opener = open_example) -> LessonClip:
     """An example for the lesson: what is stored, or where that is missing or stale the frames encoded anew and no curve."""
-    analysis = open_example(example)
+    analysis = open_stored(example)
     clip = describe_example(example, analysis)
     path = example.folder / STORED
     if path.is_file():

@@ -41,7 +41,22 @@
       }
     }
   }
-  new MutationObserver((records) => { nameControls(records); keepFocus(); }).observe(document.documentElement, {
+  // Cancel can be pressed while something runs, or waits for its turn. It keeps the focus that it has, which a button that is off would lose.
+  const CANCELS = { cancel: "stages", "claim-cancel": "claim-stages", "curve-cancel": "curve-stages", "batch-cancel": "batch-progress" };
+  function offerCancel() {
+    for (const [name, stages] of Object.entries(CANCELS)) {
+      const button = document.getElementById(name);
+      const isIdle = !find(`#${stages} :is(.mm-running, progress)`);
+      if (button && button.ariaDisabled !== String(isIdle)) button.ariaDisabled = String(isIdle);
+    }
+  }
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("button[aria-disabled=true]");
+    if (!button || !(button.id in CANCELS)) return;
+    event.stopImmediatePropagation();
+    event.preventDefault();
+  }, true);
+  new MutationObserver((records) => { nameControls(records); offerCancel(); keepFocus(); }).observe(document.documentElement, {
     childList: true, subtree: true, attributes: true, attributeFilter: ["disabled", "class", "style"],
   });
 
@@ -77,10 +92,28 @@
   });
   waiting.observe(document.documentElement, { childList: true, subtree: true });
 
+  // Whether the text is in the clipboard now: on a page over plain http browsers have none for scripts, but for an old command.
+  async function copy(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch { /* none, or it may not be used */ }
+    const box = Object.assign(document.createElement("textarea"), { value: text, readOnly: true });
+    box.style.cssText = "position: fixed; top: 0; opacity: 0";
+    const at = document.activeElement;
+    document.body.append(box);
+    box.select();
+    const isCopied = document.execCommand("copy");
+    box.remove();
+    at?.focus?.({ preventScroll: true });
+    return isCopied;
+  }
+
   window.mmer = {
+    copy,
     // after a result: on a narrow page it lies below the inputs; `isFar`: what was pressed lies far below
     reveal: (isFar = false) => setTimeout(() => {
-      document.getElementById("keep-link-text")?.replaceChildren(); // a link to what was shown before
+      for (const id of ["keep-link-text", "keep-link-told"]) document.getElementById(id)?.replaceChildren(); // a link to what was shown before
       if (isFar || window.innerWidth <= 900) find("#verdict")?.scrollIntoView({ block: "start" });
     }, 150),
     // a run begins: its progress may lie below the fold

@@ -52,6 +52,7 @@ class Session:
     stop: StopFlag = field(default_factory=StopFlag)  # of the run in progress
     analysis: Analysis | None = None  # what the page shows; None before the first
     example: Example | None = None  # the example that the page shows; None for a visitor's own clip
+    has_clip: bool = False  # whether the recorder holds a clip
     working: bool = False  # whether a run is in progress
     cancelled: bool = False  # whether Cancel was pressed since the last run began; it may still have been waiting then
     origin: str = ""  # where the result came from if no model was asked: "example", "list" or "file"
@@ -87,6 +88,12 @@ class Session:
         self.begin()
         self.working, self.problem = False, ""
         self.analysis, self.example, self.origin = analysis, example, origin
+
+    def take_away(self) -> None:
+        """Nothing is shown any more; the list of results stays."""
+        self.begin()
+        self.working, self.unseen, self.relink, self.problem = False, False, False, ""
+        self.analysis = self.example = self.intervention = self.curve = None
 
     def keep_example(self, analysis: Analysis) -> Analysis:
         """A new analysis of the example that is shown, with the same words, is still the example's, and has its name."""

@@ -5,9 +5,11 @@
   document.addEventListener("click", async (event) => {
     const button = event.target.closest?.("[data-copy]");
     if (!button) return;
-    await navigator.clipboard?.writeText(button.previousElementSibling.textContent);
-    button.textContent = "Copied";
-    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+    const command = button.previousElementSibling;
+    const isCopied = await window.mmer.copy(command.textContent);
+    if (!isCopied) getSelection().selectAllChildren(command);
+    button.textContent = isCopied ? "Copied" : "Not copied: press Ctrl+C";
+    setTimeout(() => { button.textContent = "Copy"; }, 2500);
   });
 
   window.mmerTrain = {

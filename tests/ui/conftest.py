@@ -2,14 +2,18 @@
 
 import json
 import shutil
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from playwright.sync_api import expect
 
+from mmer.pipeline import Analyzer, load_heads
 from mmer.ui import build_app, launch_options
 from mmer.ui.examples import list_examples, store_example
 
 LIBRIVOX = "/usr/share/pocketsphinx/test/data/librivox/sense_and_sensibility_01_austen_64kb-{}.wav"
+ROOT = Path(__file__).parents[2]
 SPOKEN = "He was not an ill-disposed young man,"
 PATIENCE = 180_000  # ms; a busy machine recognises speech slowly
 
@@ -25,6 +29,28 @@ def speech_file(tmp_path_factory):
 @pytest.fixture(scope="session")
 def analysis(analyzer, librivox_clip):
     return analyzer.analyze(librivox_clip, text=SPOKEN)
+
+
+@pytest.fixture(scope="session")
+def shipped_heads():
+    return load_heads(ROOT / "pretrained", preset="compact")
+
+
+@pytest.fixture(scope="session")
+def shipped_analyzer(recogniser, speech_encoder, text_encoder, sphinx, shipped_heads):
+    """The models that ship, which the shipped examples and lessons are of."""
+    aligners = {"sphinx": sphinx}
+    return Analyzer(
+        preset="compact", recogniser=recogniser, speech=speech_encoder, text=text_encoder, aligners=aligners, heads=shipped_heads
+    )
+
+
+@pytest.fixture(scope="session")
+def stored_analyzer(shipped_heads):
+    """What opens the shipped examples and asks no model: its encoders have names alone, so it starts at once."""
+    stored = json.loads((ROOT / "assets" / "examples" / "1-librivox-young-man" / "analysis.json").read_text(encoding="utf-8"))
+    speech, text = (SimpleNamespace(identity=stored["encoders"][kind]) for kind in ("speech", "text"))
+    return Analyzer(preset="compact", recogniser=None, speech=speech, text=text, aligners={"sphinx": None}, heads=shipped_heads)
 
 
 @pytest.fixture(scope="session")

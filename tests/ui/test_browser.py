@@ -115,17 +115,19 @@ def test_cancel_stops_and_keeps_the_earlier_result(open_page, speech_file):
     page = open_page()
     page.get_by_role("button", name="A real voice").click()
     expect(page.locator(".mv-transcript")).to_contain_text("amiable")
-    page.locator("#clip [aria-label='Clear']").click()
-    upload(page, speech_file)
+    expect(page.locator("#cancel")).to_be_disabled()
+    page.fill("#transcript textarea", "")
     page.click("#analyse")
     expect(page.locator("#stages .mm-running")).to_be_visible()
     page.click("#cancel")
     expect(page.locator(".mm-problem")).to_contain_text("Cancelled. The earlier result is still shown.")
     expect(page.locator(".mv-transcript")).to_contain_text("amiable")
     expect(page.locator("#analyse")).to_be_enabled()
+    page.locator("#clip [aria-label='Clear']").click()
+    upload(page, speech_file)
     page.click("#analyse")
     expect(page.locator(".mv-transcript")).to_contain_text("young man", timeout=PATIENCE)
-    page.click("#cancel")  # nothing runs any more
+    expect(page.locator("#cancel")).to_be_disabled()  # nothing runs any more
     expect(page.locator("#analyse")).to_be_enabled()
     expect(page.locator(".mm-problem")).to_have_count(0)
 

@@ -9,7 +9,7 @@ from mmer.audio import load_audio
 from mmer.errors import DataError
 from mmer.heads import load_head
 from mmer.results import EMOTIONS
-from mmer.ui.examples import list_examples, list_stored, open_example, read_example
+from mmer.ui.examples import list_examples, list_stored, open_example, open_with, read_example
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = list_examples(ROOT / "assets" / "examples")
@@ -50,6 +50,18 @@ def test_a_stored_example_opens_as_it_was_computed(examples_folder, analyzer):
     np.testing.assert_array_equal(opened.clip.samples, fresh.clip.samples)
     for role, prediction in fresh.predictions.items():
         np.testing.assert_allclose(opened.predictions[role].probabilities, prediction.probabilities, atol=1e-5)
+
+
+def test_an_example_of_other_heads_is_heard_by_those_of_the_page(analyzer, examples_folder):
+    open_one, (own,) = open_with(analyzer), list_stored(examples_folder)
+    shipped = SHIPPED[0]
+    analysis = open_one(shipped)
+    heads = {name: head.sha256 for name, head in analyzer.heads.items()}
+    assert all(heads[p.head] == p.head_sha256 for p in analysis.predictions.values())
+    assert analysis.best.head == "combined" and analysis.clip.name == f"{shipped.folder.name}.wav"
+    assert analysis.clip.sha256 == open_example(shipped).clip.sha256 and analysis.transcript.text == shipped.text
+    assert open_one(shipped) is analysis  # made once
+    assert open_one(own).created == open_example(own).created  # of this page's heads: as it was stored
 
 
 def test_a_broken_description_is_named(tmp_path):

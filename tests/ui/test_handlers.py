@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from mmer.results import Parent
+from mmer.ui import cards
 from mmer.ui.examples import list_stored, open_example
 from mmer.ui.handlers import BUSY, IDLE, SHOWN, Handlers
 from mmer.ui.session import Kept, Session
@@ -24,7 +25,7 @@ def test_a_new_clip_clears_only_what_the_page_itself_wrote():
 
 
 def test_cancel_speaks_only_of_a_run_that_is_in_progress():
-    handlers, session = Handlers(analyzer=None), Session(working=True)
+    handlers, session = Handlers(analyzer=None), Session(working=True, has_clip=True)
     told, button = handlers.cancel(session)
     assert "Cancelled." in told and button == BUSY and session.stop.is_set()
     assert handlers.cancel(session) == (gr.skip(), gr.skip())
@@ -32,10 +33,33 @@ def test_cancel_speaks_only_of_a_run_that_is_in_progress():
 
 
 def test_a_result_that_came_before_cancel_is_shown(analysis):
-    handlers, session = Handlers(analyzer=None), Session(analysis=analysis, unseen=True)
+    handlers, session = Handlers(analyzer=None), Session(analysis=analysis, unseen=True, has_clip=True)
     assert handlers.cancel(session) == (gr.skip(), gr.skip())
     assert analysis.transcript.text in str(handlers.settle(session)[1:])
     assert not session.unseen and handlers.settle(session) == (IDLE, *[gr.skip()] * SHOWN)
+
+
+def test_without_a_clip_nothing_can_be_analysed_and_nothing_is_said_of_the_one_that_went(analysis):
+    handlers, session = Handlers(analyzer=None), Session(analysis=analysis)
+    assert handlers.take_clip(session, "clip.wav") == (IDLE, IDLE)
+    assert handlers.settle(session)[0] == IDLE
+    assert analysis.clip.name in handlers.name_shown(session)
+    assert handlers.take_clip(session, None) == (BUSY, BUSY)
+    session.kept = [Kept(1, analysis, None)]
+    empty, body, *rest = handlers.clear_result(session)
+    assert empty["visible"] and cards.KEPT_AWAY in empty["value"] and body.visible is False and set(rest) == {""}
+    assert session.analysis is None and session.kept and handlers.settle(session)[0] == BUSY
+    assert handlers.name_shown(session) == gr.skip() and handlers.show(session) == tuple([gr.skip()] * SHOWN)
+
+
+def test_a_link_that_asks_for_another_head_shows_no_other_verdict_first(analysis):
+    handlers, session = Handlers(analyzer=None), Session(analysis=analysis, relink=True)
+    empty, *rest = handlers.show_linked(session)
+    assert empty.visible is False and rest == [gr.skip()] * (SHOWN - 1)
+    empty, told, button = handlers.show_link_problem(session)
+    assert empty.visible is True and "earlier result" not in told and button == BUSY and session.analysis is None
+    session = Session(analysis=analysis)
+    assert analysis.transcript.text in str(handlers.show_linked(session))
 
 
 def finish(steps):

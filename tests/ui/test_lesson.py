@@ -11,19 +11,13 @@ import pytest
 from mmer.errors import DataError
 from mmer.interventions import leave_one_out, leave_one_out_to_json
 from mmer.lesson import lesson_to_json
-from mmer.pipeline import Analyzer
-from mmer.ui.examples import list_stored, open_example, read_example
+from mmer.ui.examples import list_stored, open_example, open_with, read_example
 from mmer.ui.lesson import Handlers, LessonSession, open_lesson, store_lesson
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "assets" / "examples"
 FIRST = EXAMPLES / "1-librivox-young-man"
 RUNNING = '<li class="mm-running">Frames</li>'
-
-
-@pytest.fixture(scope="module")
-def shipped_analyzer():
-    return Analyzer.load(heads_folder=ROOT / "pretrained")
 
 
 def test_the_stored_lesson_is_what_the_shipped_models_say(shipped_analyzer):
@@ -59,6 +53,15 @@ def test_a_damaged_lesson_is_named(analyzer, tmp_path):
     (folder / "lesson.json").write_text("{")
     with pytest.raises(DataError, match=r"one/lesson\.json"):
         open_lesson(read_example(folder), analyzer)
+
+
+def test_under_other_heads_the_lesson_is_about_what_they_say(analyzer):
+    """What ships with an example is of the heads that ship; another page's heads must not be said to have said it."""
+    example = read_example(FIRST)
+    lesson = open_lesson(example, analyzer, open_with(analyzer))
+    late = lesson.analysis.predictions["late"]
+    assert late.head_sha256 == "late-fs" and lesson.leave_one_out is None
+    assert lesson.title == example.title and lesson.analysis.transcript.text == example.text
 
 
 def test_visitors_share_the_examples_and_nothing_else(analyzer):

@@ -13,9 +13,9 @@ SECOND, FIFTH = "2-librivox-cold-hearted", "5-synthetic-angry-words-loud-voice"
 
 
 @pytest.fixture(scope="module")
-def lesson_address(serve_app, analyzer):
-    """The app with the shipped examples; its analyzer has random heads, which the examples don't need."""
-    return serve_app(analyzer, examples=EXAMPLES)
+def lesson_address(serve_app, shipped_analyzer):
+    """The app with the shipped examples and the heads that they are of."""
+    return serve_app(shipped_analyzer, examples=EXAMPLES)
 
 
 @pytest.fixture
@@ -233,10 +233,10 @@ def test_a_clip_of_one_s_own_is_taught_and_its_words_are_left_out(open_lesson, s
     expect(page.locator(".ml-progress")).to_have_text("1 of 8 questions answered correctly")
 
 
-def test_a_run_is_cancelled_while_it_works_and_while_it_waits(open_lesson, analyzer, speech_file):
+def test_a_run_is_cancelled_while_it_works_and_while_it_waits(open_lesson, shipped_analyzer, speech_file):
     first, other = open_lesson("#learn-7"), open_lesson("#learn-7")
     expect(first.locator("#lesson-cancel")).to_be_hidden()  # nothing runs
-    with analyzer.turns.take():  # no model gets to work
+    with shipped_analyzer.turns.take():  # no model gets to work
         shown(first).locator("[data-press]").click()
         expect(first.locator("#lesson-status")).to_contain_text("Starting")
         other.locator("#lesson-own button").first.click()
@@ -257,18 +257,14 @@ def test_a_run_is_cancelled_while_it_works_and_while_it_waits(open_lesson, analy
     expect(other.locator(".ml")).to_have_attribute("data-clip", "")
 
 
-def test_examples_of_other_heads_can_t_be_measured_again_and_it_is_said(open_lesson):
-    page = open_lesson("#learn-7")
-    shown(page).locator("[data-press]").click()
-    expect(page.locator(".toast-body")).to_be_visible()
-
-
-def test_a_missing_clip_gives_a_sentence(open_lesson):
+def test_without_a_clip_nothing_can_be_analysed(open_lesson, speech_file):
     page = open_lesson()
     page.locator("#lesson-own button").first.click()
-    page.click("#lesson-analyse")
-    expect(page.locator(".toast-body")).to_contain_text("There is no clip yet")
-    expect(page.locator("#lesson-status .mm-problem")).to_contain_text("There is no clip yet")
+    expect(page.locator("#lesson-analyse")).to_be_disabled()
+    page.set_input_files("#lesson-audio input[type=file]", str(speech_file))
+    expect(page.locator("#lesson-analyse")).to_be_enabled()
+    page.locator("#lesson-audio [aria-label='Clear']").click()
+    expect(page.locator("#lesson-analyse")).to_be_disabled()
 
 
 def test_the_page_on_limits_names_the_law_the_licences_and_what_is_kept(open_lesson):

@@ -239,8 +239,8 @@ class Handlers:
         """The clip is gone, and with it what was said about it; the list of results is back with the next one."""
         session.take_away()
         kept = "" if not session.kept else cards.KEPT_AWAY
-        cleared = {"value": cards.EMPTY.replace("</section>", f"{kept}</section>"), "visible": True}
-        return gr.update(**cleared), gr.Column(visible=False), "", "", "", "", ""
+        empty = cards.EMPTY.replace("</section>", f"{kept}</section>")
+        return gr.update(value=empty, visible=True), gr.Column(visible=False), "", "", "", "", ""
 
     def forget_words(self, session: Session, text: str) -> Any:
         """A new clip empties the transcript box, unless the person typed what stands there."""

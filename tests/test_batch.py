@@ -101,7 +101,7 @@ BAD_LISTS = {
     "time": ("path,start\na.wav,soon\n", "row 2, column 'start': 'soon' is not a number"),
     "endless": ("path,end\na.wav,inf\n", "not a time within"),
     "backwards": ("path,start,end\na.wav,2,1\n", "the end, 1 s, is not after the start, 2 s"),
-    "open quote": ('path\n"a.wav\n', "is not a table"),
+    "open quote": ('path\n"a.wav\n', "not a table"),
 }
 
 
@@ -115,7 +115,7 @@ def test_a_bad_list_is_refused_with_its_row(tmp_path, kind):
 
 def test_a_list_that_is_none_is_refused(tmp_path):
     (tmp_path / "l.csv").write_bytes(b"\xff\xfe\x00")
-    for path, said in ((tmp_path / "l.csv", "not UTF-8 text"), (tmp_path / "none", "can't be opened")):
+    for path, said in ((tmp_path / "l.csv", "not UTF-16 text"), (tmp_path / "none", "can't be opened")):
         with pytest.raises(DataError, match=said):
             read_items(path)
 

@@ -13,9 +13,9 @@ import pandas as pd
 from mmer import calibration
 from mmer.calibration import ece, fit_temperature, mean_log_loss, softmax
 from mmer.training.confidence import measure_confidence, read_outputs
-from mmer.training.engine import Outputs
 from mmer.training.runs import RunFolder
 from mmer.training.scores import select_part
+from mmer.training.stack import Outputs
 
 COUNTS = (5, 10, 20, 50, 100, 200)  # clips that a temperature is fitted on
 PRIORS = (0.1, 0.2, 0.3, 0.5, 1.0, None)  # deviations of its logarithm; None: not shrunk

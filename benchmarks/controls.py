@@ -17,12 +17,15 @@ from mmer.datasets.manifest import read_manifest
 from mmer.encoders import TextEncoder
 from mmer.heads import load_head
 from mmer.presets import PRESETS
-from mmer.training.commands import extract_parts, make_reader
 from mmer.training.demo import read_demo_texts
-from mmer.training.engine import Outputs, TrainingData, predict_examples, train_model
+from mmer.training.demo_corpora import extract_parts
 from mmer.training.extract import extract_texts
 from mmer.training.metrics import measure_ua
-from mmer.training.pairing import Example, TextItem
+from mmer.training.paired_run import train_pairs
+from mmer.training.pairing import Example, show_texts
+from mmer.training.predict import ModelReader
+from mmer.training.schedule import PairedData
+from mmer.training.stack import Outputs
 from mmer.transcribe import Recogniser
 
 PRETRAINED = "pretrained/late-fs"
@@ -45,12 +48,12 @@ def measure_folds(items, keys, cache) -> tuple[float, list[float]]:
     for fold, test in enumerate(folds):
         held_out = folds[(fold + 1) % 5]
         parts = [
-            [TextItem("ravdess", s.label, keys[s.name]) for s in items if (s.speaker in test, s.speaker in held_out) == where]
+            [replace(s, text=keys[s.name], units=("T",)) for s in items if (s.speaker in test, s.speaker in held_out) == where]
             for where in ((False, False), (False, True), (True, False))
         ]
-        data = TrainingData(texts=tuple(parts[0]), validation_texts=tuple(parts[1]))
-        trained = train_model(replace(PLAIN, units=("T",)), data, cache)
-        found.append(predict_examples(trained.model, trained.reader, [Example(t.label, text=t.key) for t in parts[2]]))
+        data = PairedData(texts=tuple(parts[0]), validation_texts=tuple(parts[1]))
+        trained = train_pairs(replace(PLAIN, units=("T",)), data, cache)
+        found.append(trained.predict(show_texts(parts[2])))
     labels, logits = (np.concatenate([getattr(o, name) for o in found]) for name in ("labels", "logits"))
     return Outputs(labels, logits).ua(), [o.ua() for o in found]
 
@@ -67,19 +70,19 @@ def main() -> None:
     heard = recognise(args)
     spoken = sorted(name for name, text in heard.items() if text.strip())
     heard_keys = dict(zip(spoken, extract_texts([heard[n] for n in spoken], cache, encoder, preset="compact")))
-    script_keys = {s.name: s.own_text for s in items}
+    script_keys = {s.name: s.text for s in items}
 
     texts, _ = read_demo_texts(args.data / "text")
     parts = extract_parts({name: texts[name] for name in ("train", "validation")}, cache, encoder, preset="compact")
-    data = TrainingData(texts=parts["train"], validation_texts=parts["validation"])
-    general = train_model(replace(PLAIN, units=("T",)), data, cache)
+    data = PairedData(texts=parts["train"], validation_texts=parts["validation"])
+    general = train_pairs(replace(PLAIN, units=("T",)), data, cache)
     head = load_head(PRETRAINED)
     for name, keys in (("script", script_keys), ("recognised words", heard_keys)):
         clips = [s for s in items if s.name in keys]
-        examples = [Example(s.label, text=keys[s.name]) for s in clips]
-        ua = predict_examples(general.model, general.reader, examples).ua()
+        examples = [Example(s.label, None, keys[s.name], ("T",)) for s in clips]
+        ua = general.predict(examples).ua()
         print(f"text branch of the text corpora on RAVDESS's {name}: UA {ua:.4f} ({len(clips)} clips)", flush=True)
-        outputs = predict_examples(head.model, make_reader(head, cache), examples)
+        outputs = ModelReader.of(head, cache).predict(examples)
         print(
             f"text branch of late-fs on RAVDESS's {name}: UA {measure_ua(outputs.labels, outputs.branches['T'].argmax(1)):.4f}", flush=True
         )

@@ -8,16 +8,18 @@ import numpy as np
 import torch
 
 from mmer.cache import FeatureCache
-from mmer.encoders import SpeechEncoder, TextEncoder
-from mmer.presets import PRESETS
-from mmer.training.commands import load_speech
-from mmer.training.config import TrainConfig
-from mmer.training.engine import TrainingData, predict_examples, train_model
-from mmer.training.pairing import SpeechItem, show_alone
+from mmer.training.demo_corpora import load_speech
+from mmer.training.experiment import Experiment, Pairing
+from mmer.training.feature_set import FeatureItem
+from mmer.training.paired_run import train_pairs
+from mmer.training.pairing import show_alone
+from mmer.training.schedule import PairedData
 
-PLAIN = TrainConfig(fusion="linear", units=("F",), augmented=0.0, epochs=40, balance_corpora=0.0)  # the paper's settings
-OURS = replace(PLAIN, label_smoothing=0.3, layer_rate=20.0, balance_corpora=0.5, frame_stride=2)  # as the heads that ship ...
-AUGMENTED = replace(OURS, augmented=0.4, voice_shift=0.5)  # ... and what is done to their clips
+ALONE = Pairing(augmented=0.0, balance_corpora=0.0)
+PLAIN = Experiment("", "", fusion="linear", units=("F",), epochs=40, threads=1, pairing=ALONE)  # the paper's settings
+BALANCED = Pairing(augmented=0.0, balance_corpora=0.5)
+OURS = replace(PLAIN, label_smoothing=0.3, layer_rate=20.0, frame_stride=2, pairing=BALANCED)  # as the heads that ship ...
+AUGMENTED = replace(OURS, voice_shift=0.5, pairing=replace(BALANCED, augmented=0.4))  # ... and what is done to their clips
 SETTINGS = {"the paper's settings": PLAIN, "ours without augmentation": OURS, "ours": AUGMENTED}
 CORPORA = ("ravdess", "tess", "nemo")
 
@@ -31,19 +33,19 @@ def parse_arguments(what: str, *, argv=None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def load_corpora(args, names=CORPORA) -> tuple[dict[str, tuple[SpeechItem, ...]], FeatureCache]:
-    cache, encoder, text_encoder = FeatureCache(args.features), SpeechEncoder.load(PRESETS["compact"]), TextEncoder.load(PRESETS["compact"])
-    return {n: load_speech(args.data / "speech" / n / "manifest.csv", cache, encoder, text_encoder) for n in names}, cache
+def load_corpora(args, names=CORPORA) -> tuple[dict[str, tuple[FeatureItem, ...]], FeatureCache]:
+    cache = FeatureCache(args.features)
+    return {n: load_speech(args.data / "speech" / n / "manifest.csv", cache) for n in names}, cache
 
 
-def take_speakers(items, speakers) -> tuple[SpeechItem, ...]:
+def take_speakers(items, speakers) -> tuple[FeatureItem, ...]:
     return tuple(s for s in items if s.speaker in speakers)
 
 
 def run_frames(config, training, validation, tests, cache) -> list[float]:
     """UA of the frame branch on each of the test sets."""
-    trained = train_model(config, TrainingData(speech=tuple(training), validation_speech=tuple(validation)), cache)
-    return [predict_examples(trained.model, trained.reader, show_alone(t, ("F",))).ua() for t in tests]
+    trained = train_pairs(config, PairedData(speech=tuple(training), validation_speech=tuple(validation)), cache)
+    return [trained.predict(show_alone(t, ("F",))).ua() for t in tests]
 
 
 def fold_speakers(items, count: int) -> list[list[str]]:

@@ -11,11 +11,12 @@ from corpora import PLAIN, parse_arguments
 from mmer.cache import FeatureCache
 from mmer.encoders import TextEncoder
 from mmer.presets import PRESETS
-from mmer.training.commands import extract_parts
 from mmer.training.demo import read_demo_texts
-from mmer.training.engine import TrainingData, predict_examples, train_model
+from mmer.training.demo_corpora import extract_parts
 from mmer.training.metrics import count_confusions, measure_wa
-from mmer.training.pairing import Example
+from mmer.training.paired_run import train_pairs
+from mmer.training.pairing import show_texts
+from mmer.training.schedule import PairedData
 
 
 def main() -> None:
@@ -24,14 +25,14 @@ def main() -> None:
     texts, dropped = read_demo_texts(args.data / "text")
     print("dropped because another split holds the same sentence:", ", ".join(f"{n} of {k}" for k, n in dropped.items()))
     items = extract_parts(texts, cache, TextEncoder.load(PRESETS["compact"]), preset="compact")
-    data = TrainingData(texts=items["train"], validation_texts=items["validation"])
+    data = PairedData(texts=items["train"], validation_texts=items["validation"])
     tests = [name for name in items if name.startswith("test")]
     print("| seed | " + " | ".join(f"{name}: UA | WA" for name in tests) + " |\n|" + "---|" * (1 + 2 * len(tests)))
     for seed in range(args.seeds):
-        trained = train_model(replace(PLAIN, units=("T",), seed=seed), data, cache)
+        trained = train_pairs(replace(PLAIN, units=("T",), seed=seed), data, cache)
         cells = []
         for name in tests:
-            outputs = predict_examples(trained.model, trained.reader, [Example(t.label, text=t.key) for t in items[name]])
+            outputs = trained.predict(show_texts(items[name]))
             cells += [f"{outputs.ua():.3f}", f"{measure_wa(outputs.labels, outputs.logits.argmax(1)):.3f}"]
             if name == "test meld":
                 confusion = count_confusions(outputs.labels, outputs.logits.argmax(1))

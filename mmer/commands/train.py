@@ -20,6 +20,7 @@ TEXTS = {  # fields of Experiment that are no numbers; a flag each
     "validation": "random, speaker or session (the paper's random)",
     "device": "cpu, cuda or auto (auto)",
     "stacked": "yes, no or auto: one stack for all runs (auto)",
+    "precision": "float32, or bfloat16 for the matrix products of training (float32)",
 }
 
 

@@ -88,7 +88,9 @@ def _describe_data(training: Mapping[str, Any]) -> str:
     if training.get("dropped texts"):
         dropped = ", ".join(f"{n} of {name}" for name, n in training["dropped texts"].items())
         text += f"\nSentences dropped because a validation or test part of some corpus holds the same one: {dropped}.\n"
-    mix = training["config"]["mix"]
+    config = training["config"]
+    mix = config.get("pairing") or config["mix"]  # heads that were trained before experiments had pairings hold it so
+    augmented = mix.get("augmented", config.get("augmented"))
     text += (
         f"\n**The pairing of voices and words is artificial.** Of the clips of an epoch {mix['same_label']:.0%} come with a random text of "
         f"the same label (a), {mix['own_words']:.0%} with their own words, which say nothing of the emotion, if these are English (b), the "
@@ -98,9 +100,9 @@ def _describe_data(training: Mapping[str, Any]) -> str:
     if copies:
         text += (
             f"\nAugmented copies of every clip: {copies} (level, noise, speed with pitch, room, microphone, telephone); "
-            f"{training['config']['augmented']:.0%} of the clips of an epoch are such copies. "
+            f"{augmented:.0%} of the clips of an epoch are such copies. "
         )
-    if training["config"]["voice_shift"]:
+    if config["voice_shift"]:
         text += "A random share of the difference between two training voices is added to each clip's states.\n"
     return text
 

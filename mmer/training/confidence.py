@@ -16,10 +16,10 @@ import pandas as pd
 
 from mmer.calibration import ece, fit_margin, fit_temperature, mean_log_loss, softmax
 from mmer.results import EMOTIONS
-from mmer.training.engine import Outputs
 from mmer.training.evaluate import MIN_CLIPS, UNSURE_ACCURACY
 from mmer.training.metrics import measure_reliability
 from mmer.training.scores import LOGITS, select_part
+from mmer.training.stack import Outputs
 
 MARGIN_CLIPS = 20  # different clips that must lie below a margin
 

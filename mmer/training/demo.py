@@ -9,8 +9,8 @@ from pathlib import Path
 from mmer.datasets.texts import LabelledText, drop_leaks, read_texts
 from mmer.errors import DataError
 from mmer.results import EMOTIONS
-from mmer.training.config import PairingMix, TrainConfig
-from mmer.training.pairing import SpeechItem
+from mmer.training.experiment import Experiment, Pairing
+from mmer.training.feature_set import FeatureItem
 
 COPIES: Mapping[str, int] = {"ravdess": 4, "nemo": 2, "tess": 1}  # augmented copies of every clip
 ENGLISH = ("ravdess", "tess")  # corpora whose words the aligner and the text encoder know
@@ -22,32 +22,38 @@ VALIDATION_TEXTS = 400  # of each label
 VALIDATION_SPEAKERS = frozenset({"ravdess/actor17", "ravdess/actor18", "ravdess/actor19", "ravdess/actor20", "nemo/SM0"})
 TEST_SPEAKERS = frozenset({"ravdess/actor21", "ravdess/actor22", "ravdess/actor23", "ravdess/actor24", "nemo/WR0"})
 
-LATE = TrainConfig(
+LATE = Experiment(
+    data="",  # several corpora, which the command names
+    features="",
     fusion="late",
     units=("T", "F", "S"),
+    epochs=30,
     layer_rate=20.0,
     label_smoothing=0.3,
-    augmented=0.4,
     voice_shift=0.5,
     branch_loss=0.5,
     frame_stride=2,
+    threads=1,
+    pairing=Pairing(augmented=0.4),
 )
-COATTENTION = TrainConfig(
+COATTENTION = Experiment(
+    data="",
+    features="",
     fusion="coattention",
     units=("T", "F", "P"),
     learning_rate=5e-5,
     warmup_steps=100,
     layer_rate=20.0,
     label_smoothing=0.2,
-    augmented=0.4,
     voice_shift=0.5,
     epochs=14,
     model={"heads": 4, "feedforward": 384},
     frame_stride=4,
-    bfloat16=True,
-    mix=PairingMix(same_label=0.5, own_words=0.2, text_alone=0.15, drop_aligned=0.0, drop_frames=0.0),
+    precision="bfloat16",
+    threads=1,
+    pairing=Pairing(same_label=0.5, own_words=0.2, text_alone=0.15, drop_aligned=0.0, drop_frames=0.0, augmented=0.4),
 )
-DEMO_CONFIGS: Mapping[str, TrainConfig] = {
+DEMO_EXPERIMENTS: Mapping[str, Experiment] = {
     "late-fs": LATE,
     "coattention-fp": COATTENTION,
     "coattention-f": replace(COATTENTION, units=("T", "F")),
@@ -81,9 +87,9 @@ def _take_balanced(texts: Sequence[LabelledText], count: int) -> tuple[LabelledT
     return tuple(text for label in EMOTIONS for text in [t for t in texts if t.label == label][:count])
 
 
-def split_speech(items: Sequence[SpeechItem]) -> dict[str, tuple[SpeechItem, ...]]:
+def split_speech(items: Sequence[FeatureItem]) -> dict[str, tuple[FeatureItem, ...]]:
     """Items by part: train, validation, test; no speaker stands in two. Raises DataError when a part is left without clips."""
-    parts: dict[str, list[SpeechItem]] = {"train": [], "validation": [], "test": []}
+    parts: dict[str, list[FeatureItem]] = {"train": [], "validation": [], "test": []}
     for item in items:
         held_out = "validation" if item.speaker in VALIDATION_SPEAKERS else "test" if item.speaker in TEST_SPEAKERS else "train"
         parts[held_out].append(item)

@@ -86,7 +86,9 @@ class Specimen:
             for u in experiment.units
         }
 
-    def build_block(self, rows: np.ndarray, unit: str, normalisation: Normalisation | None, *, room: Room | None = None) -> Block:
+    def build_block(
+        self, rows: np.ndarray, unit: str, normalisation: Normalisation | None, *, fold: int = 0, room: Room | None = None
+    ) -> Block:
         half = self.states[unit].expand(-1, len(rows), -1, -1).half()
         return Block(half, torch.ones(len(rows), half.shape[2], dtype=torch.bool, device=half.device), normalisation, room=room)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,11 @@ from mmer.cache import FeatureCache
 from mmer.calibration import ece, fit_margin, fit_temperature, softmax
 from mmer.normalisation import Normalisation
 from mmer.novelty import Novelty, fit_novelty, novelty_distance, novelty_vector
-from mmer.training.engine import Outputs, TrainedRun, predict_examples
+from mmer.training.feature_set import FeatureItem
 from mmer.training.metrics import count_confusions, measure_reliability, measure_ua, measure_wa
-from mmer.training.pairing import Example, SpeechItem, TextItem, show_alone
+from mmer.training.paired_run import TrainedRun
+from mmer.training.pairing import Example, draw_pairs, list_copies, show_alone, show_texts
+from mmer.training.stack import Outputs
 
 NOVELTY_SHARE = 0.99  # of the clips that shall be familiar
 UNSURE_ACCURACY = 0.5  # below the margin fewer verdicts than this are right
@@ -23,8 +25,8 @@ MIN_CLIPS = 100  # of speakers never heard; fewer can't tell how sure a head may
 
 @dataclass(frozen=True)
 class TestData:
-    speech: tuple[SpeechItem, ...]
-    texts: Mapping[str, tuple[TextItem, ...]]  # corpus -> its test split
+    speech: tuple[FeatureItem, ...]
+    texts: Mapping[str, tuple[FeatureItem, ...]]  # corpus -> its test split
 
     __test__ = False  # not a test case
 
@@ -54,7 +56,7 @@ def calibrate(outputs: Outputs, *, clips: int) -> Calibration:
 
 
 def fit_familiarity(
-    cache: FeatureCache, training: Sequence[SpeechItem], validation: Sequence[SpeechItem], normalisation: Normalisation
+    cache: FeatureCache, training: Sequence[FeatureItem], validation: Sequence[FeatureItem], normalisation: Normalisation
 ) -> tuple[Novelty, float]:
     """The reference of the training clips (all copies), and the distance from which a clip is unfamiliar.
 
@@ -77,34 +79,21 @@ def _measure_share(novelty: Novelty, vectors: Iterable[np.ndarray]) -> float:
     return float(np.quantile([novelty_distance(novelty, vector) for vector in vectors], NOVELTY_SHARE))
 
 
-def _read_vectors(cache: FeatureCache, items: Sequence[SpeechItem], normalisation: Normalisation) -> Iterator[np.ndarray]:
+def _read_vectors(cache: FeatureCache, items: Sequence[FeatureItem], normalisation: Normalisation) -> Iterator[np.ndarray]:
     for item in items:
-        for key in item.keys:
+        for key in list_copies(item):
             yield novelty_vector(normalisation.apply(cache.read_states(key, "F")))
 
 
-def draw_pairs(speech: Sequence[SpeechItem], texts: Sequence[TextItem], units: Sequence[str], *, seed: int) -> list[Example]:
-    """Every clip as it is with a random text of its label: pairing (a)."""
-    rng = np.random.default_rng([seed, 4])
-    by_label: dict[int, list[TextItem]] = {}
-    for text in texts:
-        by_label.setdefault(text.label, []).append(text)
-    pairs = []
-    for example in show_alone([s for s in speech if s.label in by_label], units):
-        choices = by_label[example.label]
-        pairs.append(replace(example, text=choices[rng.integers(len(choices))].key, kind="(a)"))
-    return pairs
-
-
-def measure_speech(trained: TrainedRun, speech: Sequence[SpeechItem], unit: str | None = None, *, copy: int = 0) -> dict[str, Any]:
+def measure_speech(trained: TrainedRun, speech: Sequence[FeatureItem], unit: str | None = None, *, copy: int = 0) -> dict[str, Any]:
     """UA of clips alone, of the sum or of one branch: per corpus, gender (RAVDESS) and speaker."""
-    examples = show_alone(speech, trained.config.units, copy=copy)
-    outputs = predict_examples(trained.model, trained.reader, examples)
+    examples = show_alone(speech, trained.experiment.units, copy=copy)
+    outputs = trained.predict(examples)
     logits = outputs.logits if unit is None else outputs.branches[unit]
     return slice_ua(outputs.labels, logits.argmax(1), speech)
 
 
-def slice_ua(labels: np.ndarray, predicted: np.ndarray, speech: Sequence[SpeechItem]) -> dict[str, Any]:
+def slice_ua(labels: np.ndarray, predicted: np.ndarray, speech: Sequence[FeatureItem]) -> dict[str, Any]:
     """{"clips", "ua", "wa", "corpora", "genders", "speakers"}: UA as shares, rounded to 4 places."""
 
     def group(names: Sequence[str]) -> dict[str, float]:
@@ -122,7 +111,7 @@ def slice_ua(labels: np.ndarray, predicted: np.ndarray, speech: Sequence[SpeechI
     }
 
 
-def read_gender(item: SpeechItem) -> str:
+def read_gender(item: FeatureItem) -> str:
     """RAVDESS numbers its actors so that odd ones are male and even ones female; "" elsewhere."""
     if item.corpus != "ravdess":
         return ""
@@ -131,31 +120,31 @@ def read_gender(item: SpeechItem) -> str:
 
 def measure_run(trained: TrainedRun, test: TestData, calibration: Calibration) -> dict[str, Any]:
     """The figures of the model card, all on speakers and texts that neither trained nor stopped the run."""
-    config, found = trained.config, {}
-    late = config.fusion != "coattention"
-    speech_units = [u for u in config.units if u != "T"]
+    experiment, found = trained.experiment, {}
+    late = experiment.fusion != "coattention"
+    speech_units = [u for u in experiment.units if u != "T"]
     if late and speech_units:
         found["speech alone"] = measure_speech(trained, test.speech)
         for unit in speech_units:
             items = [s for s in test.speech if unit in s.units]
             found[f"branch {unit}"] = measure_speech(trained, items, unit)
-        if len(test.speech[0].keys) > 1:
+        if test.speech[0].copies:
             found["branch F, augmented copies"] = measure_speech(trained, test.speech, "F", copy=1)
-    if "T" in config.units:
+    if "T" in experiment.units:
         for corpus, texts in test.texts.items():
             if late and texts:
-                outputs = predict_examples(trained.model, trained.reader, [Example(t.label, text=t.key) for t in texts])
+                outputs = trained.predict(show_texts(texts))
                 found[f"text alone, {corpus} test"] = {"texts": len(texts), "ua": round(outputs.ua("T"), 4)}
-        own = [s for s in test.speech if s.own_text]
-        found["speech with its own words"] = measure_examples(trained, show_alone(own, config.units, with_own_text=True), own)
-        pairs = draw_pairs(test.speech, [t for texts in test.texts.values() for t in texts], config.units, seed=0)
+        own = [s for s in test.speech if s.text]
+        found["speech with its own words"] = measure_examples(trained, show_alone(own, experiment.units, with_own_text=True), own)
+        pairs = draw_pairs(test.speech, [t for texts in test.texts.values() for t in texts], experiment.units, seed=0)
         found["speech with a text of the same label"] = measure_examples(trained, pairs, test.speech)
-        found["calibration"] = describe_calibration(calibration, predict_examples(trained.model, trained.reader, pairs))
+        found["calibration"] = describe_calibration(calibration, trained.predict(pairs))
     return found
 
 
-def measure_examples(trained: TrainedRun, examples: Sequence[Example], speech: Sequence[SpeechItem]) -> dict[str, Any]:
-    outputs = predict_examples(trained.model, trained.reader, examples)
+def measure_examples(trained: TrainedRun, examples: Sequence[Example], speech: Sequence[FeatureItem]) -> dict[str, Any]:
+    outputs = trained.predict(examples)
     return slice_ua(outputs.labels, outputs.logits.argmax(1), speech)
 
 

@@ -23,7 +23,7 @@ FEEDFORWARD_RATE = 1e-3  # the paper's for all others
 SINGLE = ("linear", "transformer")  # models of one unit
 WITH_HEADS = ("transformer", "coattention")
 ALIGNERS = ("sphinx", "mfa", "none")  # those of align.ALIGNERS, or to do without
-DEVICES, STACKED = ("auto", "cpu", "cuda"), ("auto", "yes", "no")
+DEVICES, STACKED, PRECISIONS = ("auto", "cpu", "cuda"), ("auto", "yes", "no"), ("float32", "bfloat16")
 MODEL = ("hidden", "dropout", "blocks", "heads", "feedforward")  # settings that are arguments of the model
 
 
@@ -76,7 +76,45 @@ FURTHER = (
     Setting(
         "chunk", "Utterances sorted together", "Ours 512 of the visiting order, by length, so that batches need little padding.", 1, 10**6
     ),
+    Setting("warmup_steps", "Warm-up (steps)", "The paper's 0. Steps over which the learning rate rises.", 0, 10**6),
+    Setting("branch_loss", "Branch loss", "The paper's 0. Weight of each branch's own loss beside the sum's.", 0, 100, whole=False),
+    Setting("frame_stride", "Frame stride", "The paper's 1. Training reads only every n-th frame, from a random first one.", 1, 100),
+    Setting("voice_shift", "Voice shift", "The paper's 0. Greatest share of the way to another voice that is added.", 0, 1, whole=False),
 )
+
+
+HIGHEST_OF_PAIRING = {"text_alone": 100.0}  # of a pairing's numbers; the others are shares
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """How speech and words are brought together; shares of the speech clips of an epoch."""
+
+    same_label: float = 0.4  # (a) the clip with a text of the same label
+    own_words: float = 0.15  # (b) the clip with its own transcript, which says nothing of the emotion; needs an English transcript
+    # the rest: (c) the clip without any text
+    text_alone: float = 1.0  # (c) further examples without any speech, per clip of the epoch
+    drop_aligned: float = 0.4  # share of the clips with alignment that are shown without P, S, W, as if it had failed
+    drop_frames: float = 0.1  # share of the clips with alignment whose F is left out of late fusion's sum
+    augmented: float = 0.7  # share of the clips taken from an augmented copy
+    balance_corpora: float = 0.5  # 1: as many clips of each corpus in an epoch, 0: as many as there are; between: powers of the counts
+
+    def __post_init__(self):
+        for name, value in ((f.name, getattr(self, f.name)) for f in fields(self)):
+            highest = HIGHEST_OF_PAIRING.get(name, 1.0)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= highest:
+                raise DataError(f"Pairing {name} is {value!r:.40}: it must be a number from 0 to {highest:g}.")
+
+
+def read_pairing(stored: Any) -> Pairing | None:
+    """The pairing of a stored experiment; None where it has none. Raises DataError for unknown fields."""
+    if stored is None or isinstance(stored, Pairing):
+        return stored
+    names = {f.name for f in fields(Pairing)}
+    unknown = sorted(set(stored) - names) if isinstance(stored, dict) else [repr(stored)[:40]]
+    if unknown:
+        raise DataError(f"Pairing {', '.join(unknown)}: known are {', '.join(sorted(names))}.")
+    return Pairing(**stored)
 
 
 @dataclass(frozen=True)
@@ -105,10 +143,16 @@ class Experiment:
     weight_decay: float = 0.0
     clip_norm: float = 1.0  # of each run's gradient; reference [5]'s value
     max_seconds: float = 15.0  # longer utterances lose their end; reference [5]'s value
+    warmup_steps: int = 0  # steps over which the rate rises to its full height
+    branch_loss: float = 0.0  # weight of each present branch's own loss beside that of the sum (late fusion)
+    frame_stride: int = 1  # while training only every n-th frame is read, from a random first one; measured on all of them
+    voice_shift: float = 0.0  # greatest share of the difference between two training voices that is added to an utterance's states
+    precision: str = "float32"  # float32 | bfloat16: of matrix products while training
     chunk: int = 512  # utterances of the visiting order that are sorted by length together
     device: str = "auto"  # cpu | cuda | auto
     stacked: str = "auto"  # yes | no | auto: whether the runs' branches are computed as one stack; the result is the same
     threads: int = 0  # of the CPU; 0: all cores
+    pairing: Pairing | None = None  # how voices and texts of different corpora are brought together; None: every utterance as it is
     labels: Mapping[str, str] = field(default_factory=dict)  # label in the manifest -> emotion, "" to leave it out
     model: Mapping[str, Any] = field(default_factory=dict)  # further arguments of the model: hidden, dropout, heads, feedforward, blocks
 
@@ -134,6 +178,8 @@ class Experiment:
             raise DataError(f"Attention heads is {heads}: it must divide {dim}, the size of the states.")
         if self.aligner not in ALIGNERS:
             raise DataError(f"Aligner {self.aligner!r}: choose one of {', '.join(ALIGNERS)}.")
+        if self.precision not in PRECISIONS:
+            raise DataError(f"Precision {self.precision!r}: choose one of {', '.join(PRECISIONS)}.")
         if self.stacked not in STACKED or self.device not in DEVICES:
             raise DataError(f"stacked is auto, yes or no, not {self.stacked!r}; device is auto, cpu or cuda, not {self.device!r}.")
 
@@ -177,7 +223,8 @@ def read_experiment(told: Mapping[str, Any]) -> Experiment:
     wrong = sorted({"data", "features"} - set(told)) or sorted(set(told) - names)
     if wrong:
         raise DataError(f"An experiment's config.json has missing or unknown fields: {', '.join(wrong)}.")
-    return Experiment(**({"min_steps": 0} | dict(told) | {"units": tuple(told.get("units", ("T", "F", "S")))}))
+    parsed = {"units": tuple(told.get("units", ("T", "F", "S"))), "pairing": read_pairing(told.get("pairing"))}
+    return Experiment(**({"min_steps": 0} | dict(told) | parsed))
 
 
 def seed_run(experiment: Experiment, split: Split) -> int:

@@ -1,30 +1,25 @@
-"""Data sets -> items with features in the cache: audio, augmented copies, alignment, states, pooled units; each clip once.
+"""Clips and texts -> entries of the feature cache: audio, augmented copies, alignment, states, pooled units; each clip once.
 
-The path is the app's: load_clip, read_transcript, an aligner, the encoders, extract_features. A clip that can't be read is left out by
-name; one that can't be aligned keeps its frames.
+The path is the app's: read_transcript, an aligner, the encoders, extract_features. One that can't be aligned keeps its frames.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from mmer.align import Aligner
 from mmer.align.files import read_alignment
-from mmer.bugs import catch_bugs
 from mmer.cache import FeatureCache, make_key
-from mmer.datasets.clips import load_clip
-from mmer.datasets.manifest import Dataset, Utterance
-from mmer.datasets.texts import LabelledText
+from mmer.datasets.manifest import Utterance
 from mmer.encoders import SpeechEncoder, TextEncoder
-from mmer.errors import AlignmentError, DataError, MmerError, TranscriptError, WeightsError
+from mmer.errors import AlignmentError, TranscriptError
 from mmer.features import FEATURES_VERSION, extract_features
-from mmer.results import ALIGNED_UNITS, EMOTIONS, SPEECH_UNITS, Alignment, Clip, Features, Segment
+from mmer.results import ALIGNED_UNITS, SPEECH_UNITS, Alignment, Clip, Features, Segment
 from mmer.training.augment import CLEAN, Recipe, apply_recipe, draw_recipe, recipe_name
-from mmer.training.pairing import SpeechItem, TextItem
 from mmer.transcribe import read_transcript
 from mmer.weights import hash_file
 
@@ -33,55 +28,9 @@ NO_ALIGNER = "There is no alignment file, and no aligner was asked for."
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True)
-class SpeechExtraction:
-    items: tuple[SpeechItem, ...]
-    left_out: tuple[str, ...]  # one sentence per clip that is missing from items
-    unaligned: tuple[str, ...]  # one sentence per clip that has frames only
-
-
-def extract_speech(
-    dataset: Dataset,
-    cache: FeatureCache,
-    encoder: SpeechEncoder,
-    *,
-    preset: str,
-    copies: int = 0,
-    aligner: Aligner | None = None,
-    text_encoder: TextEncoder | None = None,
-    progress: Progress = lambda done, total: None,
-) -> SpeechExtraction:
-    """Every clip of `dataset` and `copies` augmented copies of it; with an aligner P, S, W too, with a text encoder its own words.
-
-    Recipes are drawn from the clip's content, so the same clip has the same copies everywhere and a second call finds them all.
-    """
-    extractor = SpeechExtractor(cache, encoder, preset=preset, aligner=aligner)
-    items, left_out, unaligned = [], [], []
-    for done, utterance in enumerate(dataset.utterances):
-        progress(done, len(dataset.utterances))
-        try:
-            keys = catch_bugs(lambda u=utterance: extract_copies(extractor, u, copies))  # type: ignore[misc]
-        except (DataError, WeightsError):  # the disk is full, or a model is not there: so it would be for all
-            raise
-        except MmerError as error:
-            left_out.append(f"{utterance.path.name}: {error}")
-            continue
-        units = tuple(u for u in cache.list_units(keys[0]) if u in SPEECH_UNITS)
-        if aligner and not set(ALIGNED_UNITS) & set(units):
-            unaligned.append(f"{utterance.path.name} ({utterance.label}): {cache.read_absent(keys[0])['W']}")
-        own = extract_texts([utterance.text], cache, text_encoder, preset=preset)[0] if text_encoder and utterance.text else None
-        label = EMOTIONS.index(utterance.label)
-        name, speaker = utterance.path.name, f"{dataset.name}/{utterance.speaker}"
-        items.append(SpeechItem(name, dataset.name, speaker, label, tuple(keys), units, own))
-    progress(len(dataset.utterances), len(dataset.utterances))
-    return SpeechExtraction(tuple(items), tuple(left_out), tuple(unaligned))
-
-
-def extract_copies(extractor: SpeechExtractor, utterance: Utterance, copies: int) -> list[str]:
-    """The keys of an utterance as it is, then of its augmented copies."""
-    clip = load_clip(utterance)
-    recipes = [CLEAN, *(draw_recipe(np.random.default_rng([copy, int(clip.sha256[:8], 16)])) for copy in range(1, copies + 1))]
-    return extractor.extract(utterance, clip, recipes=recipes)
+def draw_recipes(clip: Clip, copies: int) -> list[Recipe]:
+    """The clip as it is and `copies` augmented copies, drawn from its content: the same clip has the same copies everywhere."""
+    return [CLEAN, *(draw_recipe(np.random.default_rng([copy, int(clip.sha256[:8], 16)])) for copy in range(1, copies + 1))]
 
 
 class SpeechExtractor:
@@ -215,7 +164,3 @@ def name_text(text: str, encoder: str) -> str:
 
 def _text_features(preset: str, states) -> Features:
     return extract_features(preset, None, states, None)
-
-
-def make_text_items(texts: Sequence[LabelledText], keys: Sequence[str]) -> tuple[TextItem, ...]:
-    return tuple(TextItem(t.corpus, EMOTIONS.index(t.label), key) for t, key in zip(texts, keys))

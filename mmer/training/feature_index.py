@@ -38,6 +38,7 @@ class Record:
     absent: Mapping[str, str] = field(default_factory=dict)  # unit -> why it can't be had
     aligner: str = ""  # file | name of the aligner | none; "" when the words were not looked for
     seconds: float | None = None  # of sound; None for texts and what can't be read
+    copies: tuple[str, ...] = ()  # keys of its augmented copies, where any were asked for
 
 
 @dataclass
@@ -106,7 +107,8 @@ def _read_json(path: Path) -> dict:
 
 
 def _read_record(told: dict) -> Record:
-    return Record(**told | {"units": tuple(told["units"]), "stamp": tuple(told["stamp"]) if told["stamp"] else None})
+    stamp, copies = tuple(told["stamp"]) if told["stamp"] else None, tuple(told.get("copies", ()))
+    return Record(**told | {"units": tuple(told["units"]), "stamp": stamp, "copies": copies})
 
 
 def identify_speech(utterance: Utterance) -> str | None:

@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -26,7 +27,7 @@ from mmer.encoders import SpeechEncoder, TextEncoder
 from mmer.errors import Bug, DataError, MmerError, TranscriptError, WeightsError
 from mmer.presets import PRESETS, Preset
 from mmer.results import ALIGNED_UNITS, EMOTIONS, SPEECH_UNITS, UNITS
-from mmer.training.extract import SpeechExtractor, extract_texts, name_alignment, name_text
+from mmer.training.extract import SpeechExtractor, draw_recipes, extract_texts, name_alignment, name_text
 from mmer.training.feature_index import FeatureIndex, Record, identify_speech
 from mmer.training.workers import Death, run_tasks
 
@@ -54,6 +55,8 @@ class FeatureItem:
     index: int  # in Dataset.utterances
     seconds: float | None  # of sound; None where none was read
     absent: tuple[tuple[str, str], ...] = ()  # (unit, why it has none)
+    copies: tuple[str, ...] = ()  # cache keys of augmented copies of its sound, where they were asked for
+    corpus: str = ""  # the data set's name, where several are trained on together
 
     def describe_gaps(self, units: Iterable[str] = UNITS) -> str:
         """ "name: P S W: The words and ...; T: There are no words."; "" when it has all of `units`."""
@@ -97,6 +100,7 @@ class Order:
     device: str = "cpu"
     check: bool = False  # read every entry through
     again: bool = False  # try once more what could not be had before
+    copies: int = 0  # augmented copies of every clip
 
     @property
     def preset(self) -> Preset:
@@ -139,6 +143,7 @@ def extract_dataset(
     shard: tuple[int, int] = (0, 1),
     check: bool = False,
     again: bool = False,
+    copies: int = 0,
     progress: Progress = lambda what, done, total: None,
 ) -> FeatureSet:
     """Brings `units` of every utterance of `dataset` into the cache, those already there excepted, and lists them.
@@ -146,11 +151,12 @@ def extract_dataset(
     `workers` is the number of processes; 1 is this one, 0 as many as there are CPU cores and work for. `shard` (i, n) takes every n-th
     utterance from the i-th, so that n processes or machines with one folder share the work; the answer is that shard's. `check` reads
     entries that are there through and redoes altered ones; without it that is done to those whose file changed. `again` tries once more
-    what could not be aligned; sound that can't be read is tried every time. `progress` gets what ("texts" | "clips"), how many are done
+    what could not be aligned; sound that can't be read is tried every time. `copies` augmented copies (augment.py) of every clip are
+    brought in as well. `progress` gets what ("texts" | "clips"), how many are done
     and of how many; nothing is said when there is nothing to do.
     Raises DataError for arguments that can't be or a full disk, AlignmentError when the aligner is not installed, WeightsError.
     """
-    order = Order(cache.folder, check_preset(preset).name, check_units(units), aligner, device, check, again)
+    order = Order(cache.folder, check_preset(preset).name, check_units(units), aligner, device, check, again, copies)
     if not 0 <= shard[0] < shard[1]:
         raise DataError(f"Shard {shard[0] + 1} of {shard[1]}: count from 1 to the number of shards.")
     if device != "cpu" and not torch.cuda.is_available():
@@ -215,6 +221,8 @@ def _is_done(record: Record | None, utterance: Utterance, cache: FeatureCache, o
     if record is None or not _is_there(record, cache):
         return False
     if order.aligned and record.aligner != order.name_aligner(utterance):
+        return False
+    if len(record.copies) < order.copies or not all(key in cache for key in record.copies[: order.copies]):
         return False
     missing = set(order.speech_units) - set(record.units)
     return not missing or (not order.again and missing <= set(record.absent))
@@ -317,9 +325,12 @@ class Extraction:
         if not told.aligned:  # frames may be there together with aligned units
             spoken = speech.name_entry(clip, spoken=name_alignment(utterance, told.aligner or ""))
             key = spoken if speech.holds(spoken, told.speech_units) else None
-        if key is None:
-            (key,) = speech.extract(utterance, clip, units=told.speech_units, aligned=told.aligned)
-        return replace(self.describe(name, key), aligner=told.name_aligner(utterance), seconds=clip.duration)
+        copies: tuple[str, ...] = ()
+        if key is None or told.copies:
+            wanted: dict[str, Any] = {"units": told.speech_units, "aligned": told.aligned}
+            key, *further = speech.extract(utterance, clip, recipes=draw_recipes(clip, told.copies), **wanted)
+            copies = tuple(further)
+        return replace(self.describe(name, key), aligner=told.name_aligner(utterance), seconds=clip.duration, copies=copies)
 
     def describe(self, name: str, key: str) -> Record:
         """The record of an entry that is in the cache."""
@@ -383,12 +394,12 @@ def make_feature_set(dataset: Dataset, index: FeatureIndex, preset: Preset, *, u
     for number, u in enumerate(dataset.utterances):
         if chosen is not None and id(u) not in chosen:
             continue
-        item = _make_item(u, number, index, preset, genders[u.speaker])
+        item = _make_item(u, number, index, preset, genders[u.speaker], dataset=dataset.name)
         (items if item.units else dropped).append(item)
     return FeatureSet(dataset, preset.name, tuple(items), list_gaps(dropped, UNITS), list_gaps(items, UNITS), tuple(dropped))
 
 
-def _make_item(utterance: Utterance, number: int, index: FeatureIndex, preset: Preset, gender: str) -> FeatureItem:
+def _make_item(utterance: Utterance, number: int, index: FeatureIndex, preset: Preset, gender: str, *, dataset: str) -> FeatureItem:
     speech = index.speech.get(identify_speech(utterance) or "")
     text = index.texts.get(name_text(utterance.text, preset.text_identity)) if utterance.text.strip() else None
     units = (*(text.units if text else ()), *(speech.units if speech else ()))
@@ -408,6 +419,8 @@ def _make_item(utterance: Utterance, number: int, index: FeatureIndex, preset: P
         index=number,
         seconds=speech.seconds if speech else None,
         absent=tuple((u, why[u]) for u in UNITS if u not in units),
+        copies=speech.copies if speech and speech.units else (),
+        corpus=dataset,
     )
 
 

@@ -23,13 +23,13 @@ from mmer.head_config import COMBINATION, HeadConfig, read_config
 from mmer.heads import CombinedHead, Head, save_combination, save_head
 from mmer.training.choosing import CHOICES, choose_run, keep_learnt
 from mmer.training.confidence import measure_confidence, read_outputs
-from mmer.training.engine import Outputs
 from mmer.training.experiment import Experiment
 from mmer.training.learning import Run, read_learning
 from mmer.training.metrics import count_confusions, measure_macro_f1, measure_ua, measure_wa
 from mmer.training.run_card import LICENCES, describe_promoted
 from mmer.training.runs import NAME, RunFolder
 from mmer.training.scores import combine_predictions, select_part, summarise
+from mmer.training.stack import Outputs
 
 ACTED = ("ravdess", "nemo", "tess", "iemocap")
 MACHINE = ("data", "features", "device", "threads", "stacked")  # settings of the machine that trained, nobody else's business

@@ -32,7 +32,6 @@ from mmer.heads import save_head
 from mmer.normalisation import Normalisation
 from mmer.results import EMOTIONS
 from mmer.training.check_data import check_classes, check_splits, list_warnings
-from mmer.training.engine import Outputs, measure_loss
 from mmer.training.experiment import Experiment, shape_head
 from mmer.training.extract import list_alignment_files
 from mmer.training.feature_set import FeatureItem, FeatureSet, count_cores, extract_dataset, list_gaps, order_features
@@ -41,7 +40,7 @@ from mmer.training.run_status import Hold, hold
 from mmer.training.runs import RunFolder, check_name, create_run, describe_environment, find_run, name_run
 from mmer.training.scores import score_runs, summarise
 from mmer.training.shelf import Shelf, fit_fold_normalisations
-from mmer.training.stack import Member, Stack, choose_device, choose_stacked, count_run_bytes, make_member
+from mmer.training.stack import Member, Outputs, Stack, choose_device, choose_stacked, count_run_bytes, make_member
 
 STATE_BYTES = {"cpu": 3 * 2**30 // 2, "cuda": 8 * 2**30}  # what the parameters of the runs trained together may take
 CHECKPOINT_SECONDS = 15.0  # between two checkpoints; an epoch that takes longer is kept at its end
@@ -384,7 +383,7 @@ class Training:
         outputs = self.predict(stack, {i: m.validation for i, m in enumerate(stack.members)})
         rows, better = [], []
         for i, member in enumerate(stack.members):
-            state, loss, ua = progress[member.name], measure_loss(outputs[i]), outputs[i].ua()
+            state, loss, ua = progress[member.name], outputs[i].loss(), outputs[i].ua()
             state.epoch += 1
             if loss < state.best_loss:
                 state.best_loss, state.best_epoch, state.best_ua = loss, state.epoch, ua

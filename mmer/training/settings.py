@@ -57,7 +57,7 @@ def write_command(experiment: Experiment, *, name: str = "", runs: str = "runs")
     words += ["--model", experiment.fusion, "--units", *experiment.units]
     for f in fields(Experiment):
         value = getattr(experiment, f.name)
-        if f.name in ("data", "features", "fusion", "units", "labels", "model") or value == f.default:
+        if f.name in ("data", "features", "fusion", "units", "labels", "model", "pairing") or value == f.default:
             continue
         words += [f"--{f.name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
     if experiment.labels:

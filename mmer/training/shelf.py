@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import os
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,13 +17,47 @@ from torch import Tensor
 from mmer.cache import FeatureCache
 from mmer.fusion import TEXT
 from mmer.normalisation import MIN_DEVIATION, Normalisation
-from mmer.training.feature_set import FeatureItem
 
 FRAMES_PER_SECOND = 50  # of both presets' speech encoders
 CGROUP = Path("/sys/fs/cgroup")
 MIN_BUDGET, MAX_SHARE = 2**29, 0.4  # bytes that are always taken, and the share of the free memory that may be
 COLUMNS = 2**16  # of a product on a CPU at a time, so that what is read and written stays in its caches
 PIECE_BYTES = 2**28  # of a block in single precision
+
+
+class Example(Protocol):
+    """One row that a model reads: an utterance, or a voice and words that a schedule brought together."""
+
+    @property
+    def label(self) -> int: ...  # index of its class
+
+    @property
+    def speech(self) -> str | None: ...  # cache key of F, P, S, W
+
+    @property
+    def text(self) -> str | None: ...  # cache key of T
+
+    @property
+    def units(self) -> tuple[str, ...]: ...  # those that are read
+
+
+@dataclass(frozen=True, eq=False)
+class VoiceShifts:
+    """What is added to the normalised speech states of the examples of an epoch: a random share of the way from one voice to another.
+
+    An utterance's emotion stays; its voice, room and microphone become others, so that a model can't lean on where a speaker lies.
+    """
+
+    voices: tuple[np.ndarray, ...]  # per fold (voices, layers, dim) float32, each voice's mean state as the encoder gives it
+    origins: np.ndarray  # (folds, examples) int, the voice that the way begins at
+    targets: np.ndarray  # (folds, examples) int
+    shares: np.ndarray  # (examples,) float32; 0 leaves an example as it is
+
+    def take(self, rows: np.ndarray, normalisation: Normalisation, fold: int) -> np.ndarray:
+        """(layers, rows, 1, dim) float32. The normalisation is affine, so that of a difference needs its deviation alone."""
+        voices = self.voices[fold]
+        ways = (voices[self.targets[fold, rows]] - voices[self.origins[fold, rows]]) / normalisation.deviation  # (rows, layers, dim)
+        return np.ascontiguousarray((self.shares[rows, None, None] * ways).astype(np.float32).transpose(1, 0, 2)[:, :, None])
 
 
 class Room:
@@ -49,8 +85,17 @@ class Block:
     A block that is large in single precision stays in half and is widened and normalised a few utterances at a time.
     """
 
-    def __init__(self, half: Tensor, mask: Tensor, normalisation: Normalisation | None, *, room: Room | None = None):
+    def __init__(
+        self,
+        half: Tensor,
+        mask: Tensor,
+        normalisation: Normalisation | None,
+        *,
+        room: Room | None = None,
+        shifts: Tensor | None = None,
+    ):
         self.room = room or Room()
+        self.shifts = shifts  # (layers, utterances, 1, dim), added to the normalised states; None for none
         self.half = half  # (layers, utterances, segments, dim), as they lie on disk
         self.mask = mask  # (utterances, segments) bool; a row of False for an utterance that lacks the unit
         self.scale: Tensor | None = None  # (layers, 1, 1, dim)
@@ -65,7 +110,9 @@ class Block:
     def _widen(self, place: slice | Tensor) -> Tensor:
         half = self.half[:, place]
         states = self.room.take("wide", half.shape, like=self.wide).copy_(half)
-        return states if self.scale is None else torch.addcmul(self.offset, states, self.scale, out=states)
+        if self.scale is not None:
+            torch.addcmul(self.offset, states, self.scale, out=states)
+        return states if self.shifts is None else states.add_(self.shifts[:, place])
 
     def cut_pieces(self) -> Iterator[tuple[slice, Tensor]]:
         """(utterances, their states (layers, utterances, segments, dim) float32, normalised)."""
@@ -103,24 +150,37 @@ class Block:
 
 
 class Shelf:
-    """States of one model's units. `bytes_read` counts what came from the cache, not what was still held."""
+    """States of one model's units, of the examples that are shown.
+
+    `bytes_read` counts what came from the cache, not what was still held.
+    """
 
     def __init__(
         self,
         cache: FeatureCache,
-        items: Sequence[FeatureItem],
+        items: Sequence[Example],
         units: Sequence[str],
         *,
         max_seconds: float,
         device: str = "cpu",
         budget: int | None = None,
+        stride: int = 1,
+        sizes: Mapping[str, tuple[int, int]] | None = None,
     ):
-        self.cache, self.items, self.units, self.device = cache, items, tuple(units), device
+        self.cache, self.units, self.device = cache, tuple(units), device
+        self.stride = stride  # every n-th frame is read: models without positions read them as they read all, in an n-th of the time
         self.max_seconds, self.max_frames = max_seconds, round(max_seconds * FRAMES_PER_SECOND)
         self.budget = measure_budget() if budget is None else budget
         self.bytes_read = 0
-        self._held: OrderedDict[tuple[int, str], np.ndarray] = OrderedDict()
+        self._held: OrderedDict[tuple[str, str], np.ndarray] = OrderedDict()  # (cache key, unit) -> all its states
         self._bytes_held = 0
+        self.sizes = dict(sizes or {})  # unit -> layers, width of its states; what is missing is looked up
+        self.show(items)
+
+    def show(self, items: Sequence[Example], *, firsts: np.ndarray | None = None, shifts: VoiceShifts | None = None) -> None:
+        """From now on rows are those of `items`. With a stride, `firsts` (items,) is each one's first frame, by default the middle one."""
+        self.items, self.shifts = items, shifts
+        self.firsts = np.full(len(items), self.stride // 2) if firsts is None else firsts
 
     def measure_lengths(self) -> np.ndarray:
         """(items,) segments of each utterance's longest unit: what it costs."""
@@ -147,24 +207,35 @@ class Shelf:
 
     def read(self, index: int, unit: str) -> np.ndarray | None:
         """(layers, segments, dim) float16; None where the utterance lacks the unit."""
-        if (index, unit) in self._held:
-            self._held.move_to_end((index, unit))
-            return self._held[index, unit]
         key = self._key(index, unit)
         if key is None:
             return None
+        states = self._read_whole(key, unit)
+        if unit != "F" or self.stride == 1:
+            return states
+        return states[:, min(int(self.firsts[index]), states.shape[1] - 1) :: self.stride]
+
+    def _read_whole(self, key: str, unit: str) -> np.ndarray:
+        if (key, unit) in self._held:
+            self._held.move_to_end((key, unit))
+            return self._held[key, unit]
         states = np.array(self.cache.read_states(key, unit)[:, : self._count(key, unit)])
         self.bytes_read += states.nbytes
-        self._held[index, unit] = states
+        self._held[key, unit] = states
         self._bytes_held += states.nbytes
         while self._bytes_held > self.budget:
             self._bytes_held -= self._held.popitem(last=False)[1].nbytes
         return states
 
-    def build_block(self, rows: np.ndarray, unit: str, normalisation: Normalisation | None, *, room: Room | None = None) -> Block:
-        """The states of utterances `rows` (indices of items) as one padded block, which uses the memory of `room` if there is one."""
+    def build_block(
+        self, rows: np.ndarray, unit: str, normalisation: Normalisation | None, *, fold: int = 0, room: Room | None = None
+    ) -> Block:
+        """The states of examples `rows` (indices of items) as one padded block, which uses the memory of `room` if there is one.
+
+        `fold` is that of the runs that read it, whose voices a shift may use.
+        """
         arrays = [self.read(int(row), unit) for row in rows]
-        layers, dim = next((a.shape[0], a.shape[2]) for a in (*arrays, self._example(unit)) if a is not None)
+        layers, dim = self._measure(unit)
         longest = max([1, *(a.shape[1] for a in arrays if a is not None)])
         room = room or Room()
         half = room.take("half", (layers, len(rows), longest, dim), like=torch.empty(0, dtype=torch.float16))
@@ -175,10 +246,19 @@ class Shelf:
                 half[:, row, :count] = torch.from_numpy(array)
             half[:, row, count:] = 0
             mask[row, :count] = True
-        return Block(half.to(self.device), mask.to(self.device), None if unit == TEXT else normalisation, room=room)
+        shifts = None
+        if self.shifts is not None and normalisation is not None and unit != TEXT:
+            shifts = torch.from_numpy(self.shifts.take(rows, normalisation, fold)).to(self.device)
+        own = None if unit == TEXT else normalisation
+        return Block(half.to(self.device), mask.to(self.device), own, room=room, shifts=shifts)
 
-    def _example(self, unit: str) -> np.ndarray | None:
-        return next((self.read(i, unit) for i, item in enumerate(self.items) if unit in item.units), None)
+    def _measure(self, unit: str) -> tuple[int, int]:
+        """Layers and width of a unit's states."""
+        if unit not in self.sizes:
+            key = next(key for i in range(len(self.items)) if (key := self._key(i, unit)) is not None)
+            layers, _, dim = self.cache.read_states(key, unit).shape
+            self.sizes[unit] = (layers, dim)
+        return self.sizes[unit]
 
 
 def measure_budget() -> int:
@@ -199,7 +279,7 @@ def read_container_room(cgroup: Path) -> float:
 
 
 def fit_fold_normalisations(
-    cache: FeatureCache, items: Sequence[FeatureItem], tests: Sequence[np.ndarray], *, max_seconds: float
+    cache: FeatureCache, items: Sequence[Example], tests: Sequence[np.ndarray], *, max_seconds: float
 ) -> list[Normalisation]:
     """The global normalisation of each fold: over all frames of the utterances that the fold does not test.
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -26,8 +28,8 @@ from mmer.fusion import Dropout, LayerMix, normalise_weights
 from mmer.head_config import HeadConfig
 from mmer.heads import build_model
 from mmer.normalisation import Normalisation
-from mmer.training.engine import Outputs
 from mmer.training.experiment import Experiment, seed_run, shape_head
+from mmer.training.metrics import measure_ua
 from mmer.training.shelf import Block, Room
 from mmer.training.visits import scramble_keys, visit_epoch
 
@@ -35,10 +37,29 @@ EVALUATED = 64  # utterances that are evaluated together
 LIGHT_UNITS = frozenset("TPSW")  # of few segments: on a CPU their small products gain from being stacked, those of frames do not
 
 
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """What a model says about examples, in their order."""
+
+    labels: np.ndarray  # (examples,)
+    logits: np.ndarray  # (examples, classes)
+    branches: dict[str, np.ndarray] = field(default_factory=dict)  # unit -> (examples, classes); empty for early fusion
+
+    def ua(self, unit: str | None = None) -> float:
+        """Of the sum, or of one branch alone."""
+        return measure_ua(self.labels, (self.logits if unit is None else self.branches[unit]).argmax(1))
+
+    def loss(self) -> float:
+        """Mean cross entropy in nats."""
+        return float(F.cross_entropy(torch.from_numpy(self.logits), torch.from_numpy(self.labels)))
+
+
 class BlockSource(Protocol):
     """A Shelf, or what stands in for one."""
 
-    def build_block(self, rows: np.ndarray, unit: str, normalisation: Normalisation | None, *, room: Room | None = None) -> Block: ...
+    def build_block(
+        self, rows: np.ndarray, unit: str, normalisation: Normalisation | None, *, fold: int = 0, room: Room | None = None
+    ) -> Block: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +112,13 @@ class Stack:
         self.parts = [(row[mixes:].detach(), row[:mixes].detach()) for row in self.flat]  # a run's weights, its layer weights
         rest, layers = [rest for rest, _ in self.parts], [layers for _, layers in self.parts]
         experiment = self.experiment
-        groups = [
-            {"params": rest, "weight_decay": experiment.weight_decay, "lr": experiment.rate},
-            {"params": layers, "weight_decay": 0.0, "lr": experiment.rate * experiment.layer_rate},
-        ]
+        alike = [(rest, layers)] if not experiment.warmup_steps else [([r], [own]) for r, own in zip(rest, layers)]
+        groups = []  # two for all runs; with a warm-up, which counts each run's own steps, two a run
+        for some_rest, some_layers in alike:
+            rate = experiment.rate
+            groups += [{"params": some_rest, "weight_decay": experiment.weight_decay, "lr": rate, "full_rate": rate}]
+            rate *= experiment.layer_rate
+            groups += [{"params": some_layers, "weight_decay": 0.0, "lr": rate, "full_rate": rate}]
         self.optimizer = torch.optim.AdamW(groups, lr=experiment.rate, fused=True)
         for run, parts in enumerate(self.parts):
             for part, place in zip(parts, (slice(mixes, None), slice(0, mixes))):
@@ -140,11 +164,17 @@ class Stack:
         labels: np.ndarray,
         *,
         epoch: int,
+        rows: Sequence[np.ndarray] | None = None,
         report: Callable[[int], None] = lambda steps: None,
     ) -> np.ndarray:
-        """One epoch of every run; (runs,) the mean loss over its batches. `report` hears after every step how many there have been."""
+        """One epoch of every run; (runs,) the mean loss over its batches.
+
+        `lengths` and `labels` are of what the shelf shows, `rows` what each run reads of it, by default its own training utterances.
+        `report` hears after every step how many there have been.
+        """
         experiment = self.experiment
-        members = [mark(member.train, len(labels)) for member in self.members]
+        own = [member.train for member in self.members] if rows is None else rows
+        members = [mark(some, len(labels)) for some in own]
         sizes = {"size": experiment.batch_size, "chunk": experiment.chunk}
         total, batches = np.zeros(len(self.members)), np.zeros(len(self.members))
         for model in self.models:
@@ -196,8 +226,9 @@ class Stack:
         """The utterances of all runs of a group, read once. Groups that are held at the same time need slots of their own."""
         union = np.unique(np.concatenate([batches[run] for run in group]))
         places = [torch.from_numpy(np.searchsorted(union, batches[run])).to(self.device) for run in group]
-        normalisation = normalisations[self.members[group[0]].fold]
-        blocks = {unit: shelf.build_block(union, unit, normalisation, room=self.rooms[slot, unit]) for unit in self.experiment.units}
+        fold = self.members[group[0]].fold
+        build = partial(shelf.build_block, union, normalisation=normalisations[fold], fold=fold)
+        blocks = {unit: build(unit, room=self.rooms[slot, unit]) for unit in self.experiment.units}
         weights = {unit: normalise_weights(self.flat[:, self.layout.mix_slices[unit]][list(group)]) for unit in blocks}
         return Mixed(list(group), places, blocks, weights, {}, {})
 
@@ -217,8 +248,11 @@ class Stack:
             states = {unit: values[i, place].requires_grad_() for unit, values in group.mixed.items()}
             masks = {unit: block.mask[place] for unit, block in group.blocks.items()}
             set_keys(self.models[run], keys[run])
-            logits = self.models[run](states, masks).logits
-            loss = self.measure(logits, torch.from_numpy(labels[batches[run]]).to(self.device))
+            with self.autocast():
+                output = self.models[run](states, masks)
+            target = torch.from_numpy(labels[batches[run]]).to(self.device)
+            share = torch.full((len(target),), 1 / len(target), device=self.device)
+            loss = self.measure(output.logits, output.branch_logits or {}, masks, target, share)
             loss.backward()
             losses[run] = loss.detach()
             for unit, values in states.items():
@@ -247,13 +281,13 @@ class Stack:
 
         def compute(
             parameters: dict[str, Tensor], buffers: dict[str, Tensor], states: dict[str, Tensor], masks: dict[str, Tensor]
-        ) -> Tensor:
-            return functional_call(self.skeleton, (parameters, buffers), (states, masks)).logits
+        ) -> tuple[Tensor, dict[str, Tensor]]:
+            output = functional_call(self.skeleton, (parameters, buffers), (states, masks))
+            return output.logits, output.branch_logits or {}
 
-        with sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no rule for a stack
-            logits = vmap(compute)(leaves, buffers, states, masks)  # (runs, batch, classes)
-        losses = F.cross_entropy(logits.flatten(0, 1), target.flatten(), label_smoothing=self.experiment.label_smoothing, reduction="none")
-        losses = (losses.view(len(runs), size) * share).sum(1)
+        with sdpa_kernel(SDPBackend.MATH), self.autocast():  # the fused kernels have no rule for a stack
+            logits, branches = vmap(compute)(leaves, buffers, states, masks)  # (runs, batch, classes)
+        losses = self.measure(logits, branches, masks, target, share)
         wanted = [*leaves.values(), *states.values()]
         gradients = torch.autograd.grad(losses.sum(), wanted, materialize_grads=True)
         for name, gradient in zip(leaves, gradients):
@@ -292,8 +326,27 @@ class Stack:
             (found,) = torch.autograd.grad(normalise_weights(raw), raw, block.weigh_gradients(group.gradients[unit]))
             self.grad[group.runs, self.layout.mix_slices[unit]] = found
 
-    def measure(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(logits, labels, label_smoothing=self.experiment.label_smoothing)
+    def measure(self, logits: Tensor, branches: Mapping[str, Tensor], masks: Mapping[str, Tensor], target: Tensor, share: Tensor) -> Tensor:
+        """The loss of a batch, or of each run's: cross entropy of (..., batch, classes) against (..., batch), each weighted by its share.
+
+        With a branch loss, that of every branch's own logits on the utterances that have its unit is added.
+        """
+
+        def compare(found: Tensor) -> Tensor:
+            flat = found.float().flatten(0, -2)
+            losses = F.cross_entropy(flat, target.flatten(), label_smoothing=self.experiment.label_smoothing, reduction="none")
+            return losses.view(target.shape)
+
+        loss = (compare(logits) * share).sum(-1)
+        for unit, own in branches.items() if self.experiment.branch_loss else ():
+            loss = loss + self.experiment.branch_loss * (compare(own) * masks[unit].any(-1) * share).sum(-1)
+        return loss
+
+    def autocast(self) -> AbstractContextManager:
+        """Matrix products in half precision where the experiment says so; what is predicted is computed in single precision."""
+        if self.experiment.precision == "float32":
+            return nullcontext()
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16)
 
     def update(self, runs: Sequence[int]) -> None:
         """Gradients clipped run by run, then one step of Adam; runs that had no batch stay as they are."""
@@ -303,6 +356,9 @@ class Stack:
         for run, (rest, layers) in enumerate(self.parts):
             rest.grad = self.grad[run, mixes:] if run in runs else None
             layers.grad = self.grad[run, :mixes] if run in runs else None
+        if self.experiment.warmup_steps:
+            for i, group in enumerate(self.optimizer.param_groups):
+                group["lr"] = group["full_rate"] * min(1.0, float(self.steps[i // 2]) / self.experiment.warmup_steps)
         self.optimizer.step()
 
     # evaluation

@@ -3,8 +3,8 @@
 import numpy as np
 
 from mmer.results import EMOTIONS, Features, UnitStates
-from mmer.training.engine import TrainingData
-from mmer.training.pairing import SpeechItem, TextItem
+from mmer.training.feature_set import FeatureItem
+from mmer.training.schedule import PairedData
 
 LAYERS = {"F": 4, "S": 4, "P": 4, "T": 6}
 DIM = 384
@@ -31,16 +31,22 @@ def plant_corpus(cache, *, clips=24, texts=40, speakers=4, units=("F", "S"), str
         for key in keys:
             found = {u: plant_unit(rng, u, label, strength=strength, voice=voices[speaker]) for u in shown}
             cache.write(key, Features("compact", found))
-        speech.append(SpeechItem(f"{i}.wav", name, f"{name}/{speaker}", label, keys, shown))
+        own, *further = keys
+        item = FeatureItem(f"{i}.wav", label, f"{name}/{speaker}", "", "", own, None, shown, i, None, copies=tuple(further), corpus=name)
+        speech.append(item)
     items = []
     for i in range(texts):
         key = f"{name}{seed}-text-{i}"
         cache.write(key, Features("compact", {"T": plant_unit(rng, "T", i % len(EMOTIONS), strength=strength)}))
-        items.append(TextItem(name, i % len(EMOTIONS), key))
+        items.append(plant_text(name, i % len(EMOTIONS), key))
     return tuple(speech), tuple(items)
+
+
+def plant_text(corpus, label, key):
+    return FeatureItem(key, label, "", "", "", None, key, ("T",), 0, None, corpus=corpus)
 
 
 def plant_data(cache, **options):
     speech, texts = plant_corpus(cache, seed=0, **options)
     held_out, held_out_texts = plant_corpus(cache, seed=1, **options)
-    return TrainingData(speech, texts, held_out, held_out_texts)
+    return PairedData(speech, texts, held_out, held_out_texts)

@@ -11,28 +11,32 @@ from mmer.errors import DataError
 from mmer.heads import load_head, save_head
 from mmer.results import Features
 from mmer.training.card import describe_head, write_card
-from mmer.training.config import TrainConfig
 from mmer.training.demo import TEST_SPEAKERS, VALIDATION_SPEAKERS, read_demo_texts, split_speech
-from mmer.training.engine import Outputs, make_head_config, predict_examples, train_model
-from mmer.training.evaluate import TestData, calibrate, draw_pairs, fit_familiarity, measure_run, read_gender, slice_ua
-from mmer.training.pairing import SpeechItem, show_alone
+from mmer.training.evaluate import TestData, calibrate, fit_familiarity, measure_run, read_gender, slice_ua
+from mmer.training.experiment import Experiment, Pairing, shape_head
+from mmer.training.feature_set import FeatureItem
+from mmer.training.paired_run import train_pairs
+from mmer.training.pairing import draw_pairs, show_alone
+from mmer.training.stack import Outputs
+
+PAIRED = Experiment(data="", features="", epochs=4, patience=9, branch_loss=0.5, threads=1, pairing=Pairing())
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     cache = FeatureCache(tmp_path_factory.mktemp("features"))
     data = plant_data(cache)
-    return cache, data, train_model(TrainConfig(epochs=4, patience=9, branch_loss=0.5), data, cache)
+    return cache, data, train_pairs(PAIRED, data, cache)
 
 
 def test_the_saved_head_says_what_the_trained_model_said(trained, tmp_path):
     cache, data, run = trained
-    config = make_head_config(run.config, name="late-fs", title="Planted", temperature=1.5)
+    config = shape_head(run.experiment, name="late-fs", title="Planted", temperature=1.5)
     save_head(tmp_path / "late-fs", config, run.model, normalisation=run.normalisation)
     head = load_head(tmp_path / "late-fs")
     item = data.validation_speech[1]
-    found = head.predict(Features("compact", cache.read(item.keys[0]).units))
-    expected = predict_examples(run.model, run.reader, show_alone([item], ("F", "S")))
+    found = head.predict(Features("compact", cache.read(item.speech).units))
+    expected = run.predict(show_alone([item], ("F", "S")))
     np.testing.assert_allclose(found.logits, expected.logits[0], atol=0.02)  # float16 weights
     np.testing.assert_allclose(found.branches[0].logits, expected.branches["F"][0], atol=0.02)
 
@@ -40,21 +44,21 @@ def test_the_saved_head_says_what_the_trained_model_said(trained, tmp_path):
 def test_figures_fill_the_card(trained, tmp_path):
     cache, _, run = trained
     speech, texts = plant_corpus(cache, seed=2)
-    calibration = calibrate(predict_examples(run.model, run.reader, run.validation), clips=len(run.validation))
-    owned = tuple(replace(s, own_text=texts[s.label].key) for s in speech)
+    calibration = calibrate(run.predict(run.validation), clips=len(run.validation))
+    owned = tuple(replace(s, text=texts[s.label].text) for s in speech)
     metrics = measure_run(run, TestData(owned, {"meld": texts}), calibration)
     assert metrics["branch F"]["ua"] > 0.9 and metrics["branch F"]["corpora"].keys() == {"fake"}
     assert metrics["branch S"]["clips"] == sum("S" in s.units for s in speech) < metrics["branch F"]["clips"]
     assert metrics["text alone, meld test"]["texts"] == len(texts)
     training = {
-        "config": {"mix": {"same_label": 0.4, "own_words": 0.15, "text_alone": 1.0}, "augmented": 0.7, "voice_shift": 1.0},
+        "config": {"pairing": {"same_label": 0.4, "own_words": 0.15, "text_alone": 1.0, "augmented": 0.7}, "voice_shift": 1.0},
         "data": {"ravdess": [3, 2, 1], "meld": [6, 5, 4]},
         "copies": {"ravdess": 4},
         "validation speakers": ["ravdess/actor17"],
         "test speakers": ["ravdess/actor21"],
         "dropped texts": {"meld train": 7},
     }
-    config = make_head_config(run.config, name="late-fs", title="Planted", caveat="A caveat.", metrics=metrics, training=training)
+    config = shape_head(run.experiment, name="late-fs", title="Planted", caveat="A caveat.", metrics=metrics, training=training)
     write_card(tmp_path, config)
     card = (tmp_path / "README.md").read_text()
     for words in (
@@ -72,7 +76,7 @@ def test_figures_fill_the_card(trained, tmp_path):
 
 
 def test_a_head_without_figures_still_has_a_card():
-    assert "# run" in describe_head(make_head_config(TrainConfig()))
+    assert "# run" in describe_head(shape_head(PAIRED))
 
 
 def test_calibration_mends_overconfidence():
@@ -98,14 +102,14 @@ def test_familiarity_keeps_all_but_a_hundredth_of_validation(trained):
 def test_pairs_have_the_clips_label(trained):
     _, data, _ = trained
     pairs = draw_pairs(data.speech, data.texts, ("F", "S"), seed=0)
-    labels = {t.key: t.label for t in data.texts}
+    labels = {t.text: t.label for t in data.texts}
     assert len(pairs) == len(data.speech) and all(labels[p.text] == p.label for p in pairs)
     assert pairs == draw_pairs(data.speech, data.texts, ("F", "S"), seed=0) != draw_pairs(data.speech, data.texts, ("F", "S"), seed=1)
 
 
 def make_item(speaker):
     corpus = speaker.split("/")[0]
-    return SpeechItem("a", corpus, speaker, 0, ("k",), ("F",))
+    return FeatureItem("a", 0, speaker, "", "", "k", None, ("F",), 0, None, corpus=corpus)
 
 
 def test_slices_by_corpus_gender_and_speaker():

@@ -16,11 +16,13 @@ import soundfile
 
 from mmer.audio import load_audio
 from mmer.cache import FeatureCache
+from mmer.datasets.clips import load_clip
 from mmer.datasets.reading import read_dataset
 from mmer.errors import DataError
 from mmer.presets import PRESETS
 from mmer.results import EMOTIONS
-from mmer.training.extract import extract_speech
+from mmer.training.augment import apply_recipe
+from mmer.training.extract import draw_recipes
 from mmer.training.feature_set import Extraction, Order, SpeechTask, TextTask, extract_dataset, read_feature_set
 from mmer.transcribe import read_transcript
 
@@ -165,14 +167,19 @@ def test_reading_needs_no_sound(extracted, tmp_path):
     assert len(read_feature_set(dataset, cache).items) == 3
 
 
-def test_training_on_the_heads_corpora_finds_the_same_entries(extracted, speech_encoder, text_encoder, sphinx):
-    """The demo heads' extraction goes the same way: what one has written the other finds."""
+def test_copies_are_the_clip_as_its_recipes_change_it_and_are_made_once(extracted, speech_encoder):
     dataset, cache = extracted
     before = find_times(cache)
-    found = extract_speech(dataset, cache, speech_encoder, preset="compact", aligner=sphinx, text_encoder=text_encoder)
-    items = read_feature_set(dataset, cache).items
-    assert [i.keys[0] for i in found.items] == [i.speech for i in items] and [i.own_text for i in found.items] == [i.text for i in items]
-    assert find_times(cache) == before
+    found = extract_dataset(dataset, cache, copies=2)
+    assert [(i.speech, i.units) for i in found.items] == [(i.speech, i.units) for i in read_feature_set(dataset, cache).items]
+    assert all(len(item.copies) == 2 for item in found.items) and {item.corpus for item in found.items} == {dataset.name}
+    item, clip = found.items[0], load_clip(dataset.utterances[0])
+    recipe = draw_recipes(clip, 2)[1]
+    (expected,) = speech_encoder.encode_batch([apply_recipe(clip.samples, recipe)])
+    np.testing.assert_allclose(cache.read_states(item.copies[0], "F"), expected.hidden, atol=0.02)
+    after = find_times(cache)
+    assert before.items() <= after.items() and len(after) == len(before) + 2 * len(found.items)
+    assert extract_dataset(dataset, cache, copies=2) == found and find_times(cache) == after
 
 
 def test_an_identity_is_known_without_loading_an_encoder(speech_encoder, text_encoder):

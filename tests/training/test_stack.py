@@ -112,9 +112,9 @@ def pad(bench, rows, normalisation):
     states, masks = {}, {}
     for unit in bench.experiment.units:
         arrays = [bench.shelf.read(int(row), unit) for row in rows]
-        some = bench.shelf._example(unit)
+        layers, dim = next((a.shape[0], a.shape[2]) for a in arrays if a is not None)
         longest = max([1, *(a.shape[1] for a in arrays if a is not None)])
-        states[unit] = torch.zeros(len(rows), some.shape[0], longest, some.shape[2])
+        states[unit] = torch.zeros(len(rows), layers, longest, dim)
         masks[unit] = torch.zeros(len(rows), longest, dtype=torch.bool)
         for i, array in enumerate(arrays):
             if array is not None:

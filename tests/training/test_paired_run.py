@@ -1,4 +1,4 @@
-"""Training: planted answers are learned, a killed run goes on as if nothing had happened, shuffled labels give chance."""
+"""A run on pairs: planted answers are learned, a killed run goes on as if nothing had happened, shuffled labels give chance."""
 
 import json
 from dataclasses import replace
@@ -6,15 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from planted import plant_corpus, plant_data
+from planted import plant_data
 
 from mmer.cache import FeatureCache
 from mmer.errors import DataError
-from mmer.training.config import PairingMix, TrainConfig
-from mmer.training.engine import TrainingData, measure_loss, predict_examples, train_model
+from mmer.training.experiment import Experiment, Pairing
+from mmer.training.paired_run import train_pairs
 from mmer.training.pairing import show_alone
 
-SHORT = TrainConfig(epochs=4, patience=9, voice_shift=0.5, balance_corpora=0.0)
+EVEN = Pairing(balance_corpora=0.0)
+SHORT = Experiment("", "", epochs=4, patience=9, voice_shift=0.5, threads=1, pairing=EVEN)
 
 
 @pytest.fixture
@@ -35,16 +36,16 @@ def test_planted_labels_are_learned(cache, fusion, units, model):
     data = plant_data(cache)
     rate = 3e-4 if fusion == "coattention" else 1e-3
     config = replace(SHORT, fusion=fusion, units=units, model=model, learning_rate=rate, epochs=10)
-    trained = train_model(config, data, cache)
-    outputs = predict_examples(trained.model, trained.reader, trained.validation)
+    trained = train_pairs(config, data, cache)
+    outputs = trained.predict(trained.validation)
     assert outputs.ua() > 0.9
     assert set(outputs.branches) == (set() if fusion == "coattention" else set(units))
 
 
 def test_every_branch_of_late_fusion_learns(cache):
     data = plant_data(cache)
-    trained = train_model(replace(SHORT, epochs=6, branch_loss=0.5), data, cache)
-    alone = predict_examples(trained.model, trained.reader, show_alone(data.validation_speech, ("F",)))
+    trained = train_pairs(replace(SHORT, epochs=6, branch_loss=0.5), data, cache)
+    alone = trained.predict(show_alone(data.validation_speech, ("F",)))
     assert alone.ua("F") > 0.9
     assert np.array_equal(alone.logits, alone.branches["F"])  # T and S are left out of the sum, not filled in
 
@@ -54,8 +55,8 @@ def test_shuffled_labels_give_chance(cache):
     labels = np.random.default_rng(5).permutation([s.label for s in data.speech])
     shuffled = tuple(replace(s, label=int(label)) for s, label in zip(data.speech, labels))
     config = replace(SHORT, fusion="linear", units=("F",), epochs=2, voice_shift=0.0)
-    trained = train_model(config, replace(data, speech=shuffled), cache)
-    outputs = predict_examples(trained.model, trained.reader, show_alone(data.validation_speech, ("F",)))
+    trained = train_pairs(config, replace(data, speech=shuffled), cache)
+    outputs = trained.predict(show_alone(data.validation_speech, ("F",)))
     assert abs(outputs.ua() - 0.25) < 0.2
 
 
@@ -70,11 +71,11 @@ def test_a_killed_run_goes_on_with_the_same_result(cache, tmp_path):
         if row["epoch"] == 2:
             raise Killed
 
-    whole = train_model(SHORT, data, cache, tmp_path / "whole")
+    whole = train_pairs(SHORT, data, cache, tmp_path / "whole")
     with pytest.raises(Killed):
-        train_model(SHORT, data, cache, tmp_path / "cut", report=kill_after_two)
+        train_pairs(SHORT, data, cache, tmp_path / "cut", report=kill_after_two)
     (tmp_path / "cut" / "checkpoint.safetensors.part").write_bytes(b"half a checkpo")  # killed while writing, too
-    resumed = train_model(SHORT, data, cache, tmp_path / "cut")
+    resumed = train_pairs(SHORT, data, cache, tmp_path / "cut")
     assert resumed.history == whole.history and [row["epoch"] for row in whole.history] == [1, 2, 3, 4]
     for name, value in whole.model.state_dict().items():
         assert torch.equal(value, resumed.model.state_dict()[name])
@@ -84,45 +85,39 @@ def test_a_killed_run_goes_on_with_the_same_result(cache, tmp_path):
 
 def test_a_finished_run_is_not_trained_again(cache, tmp_path):
     data = plant_data(cache)
-    train_model(SHORT, data, cache, tmp_path / "run")
-    train_model(SHORT, data, cache, tmp_path / "run", report=lambda row: pytest.fail(f"trained again: {row}"))
+    train_pairs(SHORT, data, cache, tmp_path / "run")
+    train_pairs(SHORT, data, cache, tmp_path / "run", report=lambda row: pytest.fail(f"trained again: {row}"))
 
 
 def test_early_stopping_keeps_the_best_epoch(cache):
     data = plant_data(cache, strength=0.0)  # nothing to learn: the validation loss rises
-    trained = train_model(replace(SHORT, epochs=30, patience=2, units=("F",), fusion="linear", learning_rate=5e-3), data, cache)
+    trained = train_pairs(replace(SHORT, epochs=30, patience=2, units=("F",), fusion="linear", learning_rate=5e-3), data, cache)
     losses = [row["validation_loss"] for row in trained.history]
     assert len(losses) < 30 and int(np.argmin(losses)) == len(losses) - 3
-    outputs = predict_examples(trained.model, trained.reader, trained.validation)
-    assert measure_loss(outputs) == pytest.approx(min(losses), abs=1e-4)
+    outputs = trained.predict(trained.validation)
+    assert outputs.loss() == pytest.approx(min(losses), abs=1e-4)
 
 
 def test_another_config_in_the_same_folder_is_refused(cache, tmp_path):
     data = plant_data(cache)
-    train_model(replace(SHORT, epochs=1), data, cache, tmp_path / "run")
-    with pytest.raises(DataError, match=r"another learning_rate, mix"):
-        train_model(replace(SHORT, learning_rate=0.5, mix=PairingMix(own_words=0.0)), data, cache, tmp_path / "run")
+    train_pairs(replace(SHORT, epochs=1), data, cache, tmp_path / "run")
+    with pytest.raises(DataError, match=r"another learning_rate, pairing"):
+        train_pairs(replace(SHORT, learning_rate=0.5, pairing=replace(EVEN, own_words=0.0)), data, cache, tmp_path / "run")
 
 
 def test_a_damaged_checkpoint_is_refused(cache, tmp_path):
     data = plant_data(cache)
-    train_model(replace(SHORT, epochs=1), data, cache, tmp_path / "run")
+    train_pairs(replace(SHORT, epochs=1), data, cache, tmp_path / "run")
     path = tmp_path / "run" / "checkpoint.safetensors"
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(DataError, match=r"checkpoint\.safetensors"):
-        train_model(SHORT, data, cache, tmp_path / "run")
-
-
-def test_no_data_is_refused(cache):
-    speech, _ = plant_corpus(cache, clips=4, texts=0)
-    with pytest.raises(DataError, match="both the training and the validation part"):
-        train_model(SHORT, TrainingData(speech=speech), cache)
+        train_pairs(SHORT, data, cache, tmp_path / "run")
 
 
 def test_bfloat16_follows_float32(cache):
     data = plant_data(cache)
     config = replace(SHORT, fusion="coattention", units=("T", "F"), epochs=1, model={"heads": 4, "feedforward": 64, "blocks": 1})
-    losses = [train_model(replace(config, bfloat16=half), data, cache).history[0]["loss"] for half in (False, True)]
+    losses = [train_pairs(replace(config, precision=kind), data, cache).history[0]["loss"] for kind in ("float32", "bfloat16")]
     assert losses[0] == pytest.approx(losses[1], abs=0.05) and losses[0] != losses[1]
 
 

@@ -16,7 +16,7 @@ from mmer.training.pairing import show_alone
 from mmer.training.schedule import PairedData
 
 ALONE = Pairing(augmented=0.0, balance_corpora=0.0)
-PLAIN = Experiment("", "", fusion="linear", units=("F",), epochs=40, threads=1, pairing=ALONE)  # the paper's settings
+PLAIN = Experiment("", "", fusion="linear", units=("F",), epochs=40, min_steps=0, threads=1, pairing=ALONE)  # the paper's settings
 BALANCED = Pairing(augmented=0.0, balance_corpora=0.5)
 OURS = replace(PLAIN, label_smoothing=0.3, layer_rate=20.0, frame_stride=2, pairing=BALANCED)  # as the heads that ship ...
 AUGMENTED = replace(OURS, voice_shift=0.5, pairing=replace(BALANCED, augmented=0.4))  # ... and what is done to their clips

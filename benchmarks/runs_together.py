@@ -22,8 +22,8 @@ from mmer.datasets.folds import make_splits
 from mmer.datasets.reading import read_dataset
 from mmer.heads import build_model
 from mmer.training.experiment import Experiment, shape_head
+from mmer.training.experiment_data import choose_items
 from mmer.training.feature_set import read_feature_set
-from mmer.training.run_experiment import choose_items
 from mmer.training.shelf import Room, Shelf, fit_fold_normalisations
 from mmer.training.stack import EVALUATED, Stack, choose_stacked, make_member, mark
 from mmer.training.visits import visit_epoch

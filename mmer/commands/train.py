@@ -77,7 +77,7 @@ def find_begun(args: argparse.Namespace) -> RunFolder:
 
 def find_folder(args: argparse.Namespace) -> RunFolder:
     """The folder named on the command line, made when it is new. Raises DataError when it holds another experiment."""
-    from mmer.training.run_experiment import claim_experiment
+    from mmer.training.prepare import claim_experiment
 
     if not args.name:
         raise DataError("Give the experiment a name with --name, or name the folder to go on with: --resume runs/NAME.")

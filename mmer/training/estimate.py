@@ -14,10 +14,12 @@ from mmer.fusion import TEXT
 from mmer.normalisation import Normalisation
 from mmer.presets import PRESETS
 from mmer.training.experiment import Experiment
+from mmer.training.experiment_data import choose_items
 from mmer.training.feature_index import FeatureIndex
 from mmer.training.feature_set import count_cores, count_missing, make_feature_set, order_features
+from mmer.training.prepare import read_experiment_data
 from mmer.training.remaining import count_least_epochs, count_steps, guess_epochs
-from mmer.training.run_experiment import STATE_BYTES, choose_items, read_experiment_data
+from mmer.training.run_experiment import STATE_BYTES
 from mmer.training.shelf import Block, Room, Shelf, measure_budget
 from mmer.training.stack import Member, Stack, choose_device, choose_stacked, count_run_bytes
 

@@ -23,6 +23,7 @@ from mmer.errors import DataError
 from mmer.files import replace_file
 from mmer.normalisation import Normalisation
 from mmer.training.experiment import Experiment
+from mmer.training.remaining import count_steps
 from mmer.training.schedule import Schedule
 from mmer.training.shelf import Shelf
 from mmer.training.stack import Member, Outputs, Stack, choose_stacked
@@ -39,8 +40,10 @@ class Progress:
     best_loss: float = float("inf")
     best_ua: float = 0.0
 
-    def is_over(self, experiment: Experiment) -> bool:
-        return self.epoch >= experiment.epochs or self.epoch - self.best_epoch >= experiment.patience
+    def is_over(self, experiment: Experiment, *, steps: int) -> bool:
+        """`steps`: of the optimiser, in one of its epochs."""
+        out_of_patience = self.epoch - self.best_epoch >= experiment.patience and self.epoch * steps >= experiment.min_steps
+        return self.epoch >= experiment.epochs or out_of_patience
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,8 @@ class Loop:
             over = []
 
     def list_over(self, stack: Stack, progress: Runs) -> list[int]:
-        return [i for i, m in enumerate(stack.members) if progress[m.name].is_over(self.experiment)]
+        steps = [count_steps(self.schedule.count_examples(m), self.experiment.batch_size) for m in stack.members]
+        return [i for i, m in enumerate(stack.members) if progress[m.name].is_over(self.experiment, steps=steps[i])]
 
     def finish(self, stack: Stack, over: Sequence[int], progress: Runs) -> None:
         """These runs leave the stack, with their best weights."""

@@ -34,6 +34,7 @@ from mmer.training.feature_set import (
     make_feature_set,
     order_features,
 )
+from mmer.training.prepare import read_experiment_data, reads_sound
 from mmer.training.ray_cluster import (
     LOOK,
     Job,
@@ -47,7 +48,7 @@ from mmer.training.ray_cluster import (
     open_job,
     run_tasks,
 )
-from mmer.training.run_experiment import read_experiment_data, reads_sound, run_experiment
+from mmer.training.run_experiment import run_experiment
 from mmer.training.run_status import RunStatus, is_held, read_status
 from mmer.training.runs import RunFolder
 from mmer.training.scores import score_runs

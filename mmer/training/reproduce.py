@@ -18,7 +18,8 @@ from mmer.export import write_file
 from mmer.training.deviations import is_papers_data, list_deviations
 from mmer.training.experiment import Experiment
 from mmer.training.learning import read_learning
-from mmer.training.run_experiment import claim_experiment, list_differences, read_experiment_data, run_experiment
+from mmer.training.prepare import claim_experiment, list_differences, read_experiment_data
+from mmer.training.run_experiment import run_experiment
 from mmer.training.runs import RunFolder
 from mmer.training.scores import summarise
 from mmer.training.tables import Cell, Reading, cells, derive_predictions, find_cell, format_table, to_latex, to_markdown, trained_cells

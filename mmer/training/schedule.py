@@ -92,7 +92,7 @@ class Pairs:
             raise DataError("Training needs clips or texts in both the training and the validation part.")
         labels = {item.label for item in (*data.speech, *data.texts)}
         if len(labels) < 2:
-            raise DataError(f"All clips and texts of the training part are labelled {EMOTIONS[labels.pop()]}: there is nothing to tell apart.")
+            raise DataError(f"All training clips and texts are labelled {EMOTIONS[labels.pop()]}: there is nothing to tell apart.")
         if experiment.pairing is None:
             raise ValueError("an experiment without a pairing reads every utterance")
         self.experiment, self.shelf, self.data, self.pairing = experiment, shelf, data, experiment.pairing

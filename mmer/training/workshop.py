@@ -42,7 +42,7 @@ class Engine:
 
 def load_engine() -> Engine:
     from mmer.training.estimate import estimate_experiment  # here because it brings torch
-    from mmer.training.run_experiment import prepare_experiment
+    from mmer.training.prepare import prepare_experiment
     from mmer.training.stack import choose_device
 
     def prepare(root: Path, name: str, experiment: Experiment) -> RunFolder:

@@ -14,8 +14,9 @@ from mmer.errors import DataError
 from mmer.results import EMOTIONS
 from mmer.training.check_data import check_classes, check_data
 from mmer.training.experiment import Experiment
+from mmer.training.experiment_data import choose_items
 from mmer.training.feature_set import FeatureSet
-from mmer.training.run_experiment import choose_items, prepare_experiment
+from mmer.training.prepare import prepare_experiment
 from mmer.training.runs import RunFolder
 from mmer.ui.train_cards import write_report
 

@@ -9,8 +9,8 @@ from planted_predictions import make_rows
 
 from mmer.training.experiment import SETTINGS, Experiment, default_of, read_experiment
 from mmer.training.learning import Learning, find_best_epochs, judge_learning, name_runs
+from mmer.training.loop import Progress
 from mmer.training.remaining import count_least_epochs, count_steps, guess_epochs, guess_epochs_left
-from mmer.training.run_experiment import Progress
 from mmer.training.runs import RunFolder
 from mmer.training.scores import is_at_chance, score_runs
 

@@ -15,7 +15,7 @@ from mmer.training.paired_run import train_pairs
 from mmer.training.pairing import show_alone
 
 EVEN = Pairing(balance_corpora=0.0)
-SHORT = Experiment("", "", epochs=4, patience=9, voice_shift=0.5, threads=1, pairing=EVEN)
+SHORT = Experiment("", "", epochs=4, patience=9, min_steps=0, voice_shift=0.5, threads=1, pairing=EVEN)
 
 
 @pytest.fixture
@@ -125,4 +125,4 @@ def test_one_label_is_refused(cache):
     data = plant_data(cache)
     alike = replace(data, speech=tuple(replace(s, label=1) for s in data.speech), texts=())
     with pytest.raises(DataError, match="labelled happiness: there is nothing to tell apart"):
-        train_model(SHORT, alike, cache)
+        train_pairs(SHORT, alike, cache)

@@ -19,10 +19,11 @@ from mmer.datasets.reading import read_dataset
 from mmer.errors import DataError
 from mmer.training.experiment import Experiment
 from mmer.training.feature_set import extract_dataset, read_feature_set
+from mmer.training.prepare import claim_experiment
 from mmer.training.ray_cluster import Job, Needs, Node, choose_needs, connect, count_slots, open_job
 from mmer.training.ray_executor import RayExecutor, wait_until_free
 from mmer.training.reproduce import choose_cells
-from mmer.training.run_experiment import claim_experiment, run_experiment
+from mmer.training.run_experiment import run_experiment
 from mmer.training.run_status import hold, is_held, read_status
 
 SENTENCES = {

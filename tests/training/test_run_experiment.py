@@ -18,13 +18,15 @@ from mmer.cli import main
 from mmer.errors import DataError
 from mmer.heads import load_head
 from mmer.training.experiment import Experiment
+from mmer.training.prepare import claim_experiment, prepare_experiment
 from mmer.training.promote import promote_run
-from mmer.training.run_experiment import claim_experiment, cut_groups, cut_ratings, prepare_experiment, run_experiment
+from mmer.training.run_experiment import cut_groups, run_experiment
 from mmer.training.run_list import summarise_run
 from mmer.training.run_report import format_run
 from mmer.training.run_status import read_status
 from mmer.training.run_view import read_view
 from mmer.training.runs import RunFolder
+from mmer.training.slices import cut_ratings
 from mmer.training.stack import Member
 from mmer.ui import run_cards
 

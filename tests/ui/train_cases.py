@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 
 from mmer.results import EMOTIONS
-from mmer.training.run_experiment import prepare_experiment
+from mmer.training.prepare import prepare_experiment
 from mmer.training.workshop import Engine, Workshop
 
 TRAINER = Path(__file__).with_name("fake_trainer.py")

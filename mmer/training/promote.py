@@ -244,7 +244,7 @@ def gather_layer_weights(folder: RunFolder) -> dict[str, list[list[float]]]:
 
 def describe_settings(experiment: Experiment) -> dict[str, Any]:
     told = experiment.to_json() | {"learning_rate": experiment.rate}
-    return {name: value for name, value in told.items() if name not in MACHINE}
+    return {name: value for name, value in told.items() if name not in MACHINE and value is not None}
 
 
 # On disk

@@ -17,6 +17,7 @@
     if (classes.includes(wanted.get("emotion"))) changes.emotion = wanted.get("emotion");
     if (Object.hasOwn(predictions, wanted.get("role") ?? "")) changes.role = wanted.get("role");
     if (["centred", "raw"].includes(wanted.get("scale"))) changes.scale = wanted.get("scale");
+    if (handle.data.hasBranch(wanted.get("words"))) changes.part = wanted.get("words");
     handle.set(changes);
     pick(handle, wanted.get("select"));
     const [, start, end] = /^(\d{1,4}(?:\.\d{1,3})?)-(\d{1,4}(?:\.\d{1,3})?)$/.exec(wanted.get("span") ?? "") ?? [];
@@ -41,11 +42,12 @@
 
   // the link to what is shown: `settled` names the example and the settings
   function writeLink(settled) {
-    const { emotion, role, scale, unit, segment, span, map, branch } = main().get();
+    const { emotion, role, scale, part, unit, segment, span, map, branch } = main().get();
     const query = new URLSearchParams(settled);
     query.set("emotion", emotion);
     query.set("role", role);
     if (scale !== "centred") query.set("scale", scale);
+    if (part !== "whole") query.set("words", part);
     if (unit !== null && segment !== null) query.set("select", unit + (segment + 1));
     else if (span) query.set("span", span.map((time) => time.toFixed(3)).join("-"));
     if (map) query.set("map", [map.unit, map.direction, map.layer, map.head].join(","));

@@ -170,12 +170,12 @@ def test_two_heads_side_by_side_then_an_import_and_a_link(browser, address, exam
     page.wait_for_function("() => window.mmerViews?.get()?.segment === 2", timeout=PATIENCE)
     chosen = page.evaluate("mmerViews.get()")
     assert (chosen["unit"], chosen["emotion"], chosen["role"]) == ("W", "sadness", "early")
-    page.goto(f"{address}?example=one&head=late-fs&select=T2&emotion=anger")  # analysed anew
+    page.goto(f"{address}?example=one&head=late-fs&select=T2&emotion=anger&words=F")  # analysed anew
     page.wait_for_function("() => window.mmerViews?.get()?.segment === 1", timeout=PATIENCE)
     assert page.evaluate("mmerViews.payload().predictions.late.head") == "late-fs"
     assert page.evaluate("Object.keys(mmerViews.payload().predictions)") == ["late"]
     page.click("#keep-link")
-    expect(page.locator("#keep-link-text")).to_contain_text("example=one&head=late-fs&emotion=anger&role=late&select=T2")
+    expect(page.locator("#keep-link-text")).to_contain_text("example=one&head=late-fs&emotion=anger&role=late&words=F&select=T2")
     page.goto(f"{address}?example=<b>none</b>")
     expect(page.locator(".toast-body")).to_contain_text("There is no example '<b>none</b>'", timeout=PATIENCE)
     page.close()

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from mmer.errors import HeadError
 from mmer.results import UNITS
 
-if TYPE_CHECKING:
-    from mmer.head_config import HeadConfig
-
+HeadConfig = Any  # head_config's, which imports this module
 Groups = Mapping[str, Mapping[str, np.ndarray]]  # model | normalisation | novelty -> name -> array
 LARGEST = {"dim": 8192, "hidden": 8192, "heads": 128, "feedforward": 32_768, "blocks": 48}  # of any model that could be meant
 MOST_LAYERS, MOST_CLASSES, LONGEST_NAME = 200, 20, 60

@@ -7,6 +7,7 @@ vowels and unreleased stops (AX, TD ...) take their full ones. A sound of no kno
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from mmer.errors import AlignmentError
 from mmer.results import Alignment, Notice, Segment, Transcript, Word
 
 FRAME = 0.01  # seconds
+MOST_DIGITS = 8  # of the number of a frame: eleven days
+MAX_BYTES = 20_000_000  # of a file
 _VARIANT = re.compile(r"\(\d+\)$")
 
 
@@ -70,7 +73,11 @@ def read_segments(path: str | Path) -> list[Line]:
     """The labelled lines of one file in time order. Raises AlignmentError naming file and line."""
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise AlignmentError(f"{path.name} has more than {MAX_BYTES // 10**6} MB; the alignment of one utterance has far less.")
+        text = data.decode("utf-8")
     except OSError as error:
         raise AlignmentError(f"{path.name} can't be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
@@ -91,14 +98,30 @@ def read_segments(path: str | Path) -> list[Line]:
 
 def _read_line(columns: Sequence[str], name: str, number: int) -> Line:
     try:
-        first, last, score = int(columns[0]), int(columns[1]), float(columns[2])
+        first, last, score = read_frame(columns[0]), read_frame(columns[1]), read_score(columns[2])
         label = " ".join(columns[3:])
     except (ValueError, IndexError) as error:
-        raise AlignmentError(f"{name}, line {number}: expected two frames, a score and a label, found “{' '.join(columns)}”.") from error
+        found = " ".join(columns)[:100]
+        raise AlignmentError(f"{name}, line {number}: expected two frames, a score and a label, found “{found}”.") from error
     if not label or last < first or first < 0:
-        raise AlignmentError(f"{name}, line {number}: “{' '.join(columns)}” has no label or ends before it begins.")
+        raise AlignmentError(f"{name}, line {number}: “{' '.join(columns)[:100]}” has no label or ends before it begins.")
     frames = last - first + 1
     return Line(label, round(first * FRAME, 2), round((last + 1) * FRAME, 2), score / frames)
+
+
+def read_frame(digits: str) -> int:
+    """Raises ValueError for what is no number of a frame, or one after the longest recording there can be."""
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"{len(digits)} digits")
+    return int(digits)
+
+
+def read_score(text: str) -> float:
+    """Raises ValueError for what is no number."""
+    score = float(text)
+    if not math.isfinite(score):
+        raise ValueError(f"{text} is no number")
+    return score
 
 
 def is_filler(label: str) -> bool:

@@ -12,6 +12,7 @@ from mmer.errors import MmerError
 from mmer.pipeline import Analyzer
 from mmer.training.workshop import PUBLIC, Workshop
 from mmer.ui import build_app, serve
+from mmer.ui.upload_folder import own_upload_folder
 
 HERE = Path(__file__).resolve().parent
 
@@ -47,6 +48,14 @@ def main() -> None:
     except MmerError as error:
         parser.exit(2, f"{error}\n")
     workshop = open_workshop(options, is_public=is_public)
+    with own_upload_folder():
+        run_app(parser, options, analyzer, workshop, is_public=is_public)
+
+
+def run_app(
+    parser: argparse.ArgumentParser, options: argparse.Namespace, analyzer: Analyzer, workshop: Workshop, *, is_public: bool
+) -> None:
+    """Serves until it is stopped."""
     app = build_app(analyzer, examples=HERE / "assets" / "examples", workshop=workshop, is_public=is_public)
     try:
         host = options.host or ("0.0.0.0" if is_public else None)

@@ -12,14 +12,14 @@ from ..training.workshop import Workshop
 from . import about, api, batch, cards, explore, lesson, train
 from .events import let_looks_pass
 from .examples import list_stored, open_with
-from .session import KEPT_SECONDS
 from .style import launch_options
+from .upload_folder import KEPT_SECONDS
 from .uploads import take_uploads_only
 
 __all__ = ["build_app", "launch_options", "serve"]
 
 CACHE_CHECK_SECONDS = 5 * 60
-VISITORS = {False: 10_000, True: 60}  # is_public -> whose results are kept; the one that was away longest makes room
+VISITORS = {False: 10_000, True: 1000}  # is_public -> pages at once; what their results take together is bounded (forgetting.py)
 
 
 def build_app(analyzer: Analyzer, *, examples: Path, workshop: Workshop | None = None, is_public: bool = False) -> gr.Blocks:

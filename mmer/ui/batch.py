@@ -28,7 +28,8 @@ from .explore import OTHER_FILES, name_heads
 from .failures import for_people
 from .forms import ALIGNER_NAMES
 from .handlers import BUSY, IDLE, new_cache_path
-from .session import KEPT_SECONDS, StopFlag
+from .session import StopFlag
+from .upload_folder import KEPT_SECONDS
 from .visitors import name_visitor
 
 WAIT_SECONDS = 0.5  # between two looks at the place in the line

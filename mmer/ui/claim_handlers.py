@@ -207,7 +207,7 @@ def write_download(session: Session, suffix: str, text: str) -> str:
 
 def need_analysis(session: Session) -> Analysis:
     if session.analysis is None:
-        raise MmerError(NOTHING_YET)
+        raise MmerError(session.let_go or NOTHING_YET)
     return session.analysis
 
 

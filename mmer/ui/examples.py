@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from ..audio import load_audio
@@ -69,6 +70,14 @@ def open_example(example: Example) -> Analysis:
     return replace(analysis, clip=replace(analysis.clip, name=f"{example.folder.name}{example.clip.suffix}"))
 
 
+def open_shared(example: Example) -> Analysis:
+    """The same, read once for all visitors: nobody changes an analysis, and a copy for each would fill the memory."""
+    return _open_once(example, (example.folder / STORED).stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _open_once(example: Example, changed: int) -> Analysis:
+    return open_example(example)
 Opener = Callable[[Example], Analysis]
 
 
@@ -78,7 +87,7 @@ def open_with(analyzer: Analyzer) -> Opener:
     making = threading.Lock()
 
     def open_one(example: Example) -> Analysis:
-        stored = open_example(example)
+        stored = open_shared(example)
         if is_made_by(analyzer, stored):
             return stored
         with making:

@@ -15,7 +15,8 @@ from .events import BOUNDS, HIDDEN, MODEL_QUEUE, MOST_SECONDS, POLL
 from .examples import Example, Opener, choose_head
 from .forms import ALIGNER_NAMES
 from .handlers import Handlers
-from .session import KEPT_SECONDS, Session
+from .session import Session
+from .upload_folder import KEPT_SECONDS
 
 OTHER_FILES = [".mp4", ".webm", ".mkv", ".mov", ".m4a", ".aac", ".opus"]  # what gr.Audio does not take
 # the linked views draw what they are handed, in the browser; their script is in the page's head

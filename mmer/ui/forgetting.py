@@ -8,14 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from .session import KEPT_SECONDS
+import numpy as np
+from gradio.utils import get_upload_folder
+
+from ..pipeline import Memo
+from ..results import Alignment, Transcript
+from .lesson import LessonSession
+from .session import Session
+from .upload_folder import KEPT_SECONDS, sweep
 
 CLOSED_SECONDS = 5 * 60  # how long a page's results outlive it: a phone that slept, or a line that broke, comes back to them
 LOOK_SECONDS = 20.0
+MOST_MEMORY = 3 * 2**30  # bytes of all visitors' results together
+LET_GO = (
+    f"Your results here were let go: all visitors' results together had reached {MOST_MEMORY // 2**30} GB, and those not used for the "
+    "longest time go first. Analyse the clip again, or open an exported JSON."
+)
 
 
 @contextlib.asynccontextmanager
@@ -33,6 +47,8 @@ async def forget_while_serving(server: Any) -> AsyncIterator[None]:
 async def look_again(holder: Any) -> None:
     while True:
         forget_unused(holder, datetime.now())
+        make_room(holder)
+        await asyncio.to_thread(sweep, Path(get_upload_folder()))
         await asyncio.sleep(LOOK_SECONDS)
 
 
@@ -45,3 +61,36 @@ def forget_unused(holder: Any, now: datetime) -> None:
             if state is None or idle > KEPT_SECONDS or (state.is_closed and idle > CLOSED_SECONDS):
                 holder.session_data.pop(name, None)
                 holder.time_last_used.pop(name, None)
+
+
+def make_room(holder: Any, most_bytes: int = MOST_MEMORY) -> None:
+    """Lets go of the results of those who were away longest until all together take `most_bytes`; their owners are told when they ask."""
+    with holder.lock:
+        names = sorted(holder.session_data, key=lambda name: holder.time_last_used.get(name, datetime.min))
+        visits = [[v for v in holder.session_data[name].state_data.values() if isinstance(v, Session | LessonSession)] for name in names]
+    counted: set[int] = set()  # what several visitors share, an example, is the newest one's: it stays as long as that does
+    sizes = [count_bytes(visit, counted) for visit in reversed(visits)][::-1]
+    total = sum(sizes)
+    for visit, size in zip(visits, sizes):
+        if total <= most_bytes:
+            return
+        if size:
+            for session in visit:
+                session.let_results_go(LET_GO)
+            total -= size
+
+
+def count_bytes(value: Any, counted: set[int]) -> int:
+    """Of all arrays that `value` leads to, but those `counted` before."""
+    if isinstance(value, str | bytes | int | float | Alignment | Transcript) or value is None or id(value) in counted:
+        return 0
+    counted.add(id(value))
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if isinstance(value, dict):
+        return sum(count_bytes(part, counted) for part in value.values())
+    if isinstance(value, list | tuple):
+        return sum(count_bytes(part, counted) for part in value)
+    if dataclasses.is_dataclass(value) or isinstance(value, Memo):
+        return sum(count_bytes(part, counted) for part in vars(value).values())
+    return 0

@@ -299,7 +299,7 @@ class Handlers:
         @for_people
         def write_export(session: Session, sound: bool = False) -> str:
             if session.analysis is None:
-                raise MmerError("There is no result to export yet.")
+                raise MmerError(session.let_go or "There is no result to export yet.")
             name, text = export_json(session, sound=sound) if kind == "json" else WRITERS[kind](session.analysis)
             path = new_cache_path(name)
             path.write_text(text, encoding="utf-8")

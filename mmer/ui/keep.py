@@ -333,7 +333,7 @@ def find_kept(session: Session, number: int | None) -> Kept | None:
 def need_kept(session: Session, number: int | None) -> Kept:
     kept = find_kept(session, number)
     if kept is None:
-        raise MmerError("Choose an entry of the list first.")
+        raise MmerError(session.let_go or "Choose an entry of the list first.")
     return kept
 
 

@@ -26,7 +26,8 @@ from . import cards
 from .events import BOUNDS, HIDDEN, MODEL_QUEUE, MOST_SECONDS, POLL, QUIET
 from .examples import Example, Opener, choose_head, open_example
 from .failures import for_people
-from .session import KEPT_SECONDS, StopFlag, watch_stages
+from .session import StopFlag, watch_stages
+from .upload_folder import KEPT_SECONDS
 from .visitors import name_visitor
 
 STORED = "lesson.json"
@@ -61,6 +62,10 @@ class LessonSession:
     stop: StopFlag = field(default_factory=StopFlag)  # of the run in progress
     problem: str = ""  # why the last run brought nothing, until it was said
     unseen: bool = False  # whether the last run's clip is still to be shown
+    let_go: str = ""  # why a clip is gone that was here
+
+    def let_results_go(self, reason: str) -> None:
+        self.clip, self.let_go = None, reason
 
     def begin(self) -> StopFlag:
         self.stop.set()
@@ -218,7 +223,7 @@ class Handlers:
         def prepare(stop: StopFlag) -> Work:
             clip = session.clip
             if clip is None:
-                raise MmerError("There is no clip yet. Choose an example or bring your own.")
+                raise MmerError(session.let_go or "There is no clip yet. Choose an example or bring your own.")
             told: dict[str, Any] = {"most_seconds": self.most_seconds, "cancelled": stop.is_set}
             return lambda progress: measure_words(self.analyzer, clip, progress=progress, **told)
 

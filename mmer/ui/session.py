@@ -17,7 +17,6 @@ from ..turns import UNBOUNDED, Bounds, Ticket, Turns
 from .examples import Example
 
 ALIGNERS = {"pocketsphinx": "sphinx", "montreal": "mfa", "mfa": "mfa"}  # how an alignment's source begins -> the setting
-KEPT_SECONDS = 30 * 60  # how long a visitor's recording and results are kept without being used
 
 
 class StopFlag:
@@ -67,6 +66,7 @@ class Session:
     numbered: int = 0  # entries so far
     pinned: dict[str, Kept] = field(default_factory=dict)  # "A", "B"
     drawn: tuple[int, ...] = ()  # numbers of the two entries that stand side by side
+    let_go: str = ""  # why results are gone that were here, for their owner; "" while all are there
 
     def begin(self) -> StopFlag:
         """A stop flag for a new run; an older run that is still in a stage keeps its own."""
@@ -78,6 +78,11 @@ class Session:
         """Stops the run in progress, or the one that waits for its turn."""
         self.stop.set()
         self.working, self.cancelled = False, True
+
+    def let_results_go(self, reason: str) -> None:
+        """Nothing that takes memory stays; what the page shows stays on the page."""
+        self.memo, self.analysis, self.intervention, self.curve = Memo(), None, None, None
+        self.kept, self.pinned, self.drawn, self.let_go = [], {}, (), reason
 
     def explain_end(self) -> str:
         """Why the last run brought no result."""

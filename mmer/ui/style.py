@@ -5,10 +5,12 @@ from __future__ import annotations
 from importlib.resources import files
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from ..views import read_script, read_style
 from .events import MOST_THREADS
 from .forgetting import forget_while_serving
+from .middleware import CompressPages, GuardDisk
 
 SYSTEM_FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
 STYLES = ("page.css", "batch.css", "train.css", "lesson.css", "claim.css", "keep.css")
@@ -80,5 +82,5 @@ def launch_options() -> dict:
         "pwa": False,
         "mcp_server": False,
         "max_threads": MOST_THREADS,
-        "app_kwargs": {"lifespan": forget_while_serving},
+        "app_kwargs": {"lifespan": forget_while_serving, "middleware": [Middleware(CompressPages), Middleware(GuardDisk)]},
     }

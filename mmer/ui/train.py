@@ -17,8 +17,8 @@ from ..training.workshop import Workshop
 from . import run_cards, train_cards
 from .events import HIDDEN, POLL, QUIET
 from .forms import ALIGNER_NAMES
-from .session import KEPT_SECONDS
 from .train_handlers import CHECK_FIRST, CHOICES, FIELDS, TrainHandlers, TrainSession, name_units
+from .upload_folder import KEPT_SECONDS
 
 FIRST_UNITS = ["T", "F", "S"]  # of the paper's best late fusion
 TICK = 2.0  # seconds between two looks at the disk

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import gradio as gr
 from gradio.utils import get_upload_folder
+
+from .upload_folder import GONE
 
 SERVED = "/gradio_api/file="  # before the path of an upload in its address
 
@@ -30,9 +33,17 @@ def refuse_addresses(component: Any) -> None:
             path = find_upload(str(path))
             if path is None:
                 raise gr.Error("An address can't be opened here. Send the file itself.", print_exception=False)
+        if path is not None and is_gone(path):
+            raise gr.Error(GONE, title="This file is gone", print_exception=False)
         return await move_to_cache(path)
 
     component.async_move_resource_to_block_cache = move_upload
+
+
+def is_gone(path: str | Path) -> bool:
+    """Whether a path leads into the folder of uploads, and nothing is there."""
+    text = str(path)
+    return "\0" not in text and Path(text).is_relative_to(get_upload_folder()) and not os.path.lexists(text)
 
 
 def find_upload(address: str) -> Path | None:

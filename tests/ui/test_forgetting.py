@@ -3,11 +3,17 @@
 import time
 from datetime import datetime, timedelta
 
+import gradio as gr
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from mmer.ui.forgetting import CLOSED_SECONDS, forget_unused
-from mmer.ui.session import KEPT_SECONDS, Session
+from mmer.errors import MmerError
+from mmer.ui.forgetting import CLOSED_SECONDS, count_bytes, forget_unused, make_room
+from mmer.ui.handlers import Handlers
+from mmer.ui.keep import need_kept
+from mmer.ui.session import Session
+from mmer.ui.upload_folder import KEPT_SECONDS
 
 
 class Visits:
@@ -63,3 +69,42 @@ def expect_closed(holder, seconds=30):
     while not all(state.is_closed for state in holder.session_data.values()):
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+def fill(holder, name, minutes, size, *, shared=None):
+    """A page that was last used so many minutes ago, whose visitor keeps an array of so many bytes."""
+    session, state = Session(), Visits(is_closed=False)
+    session.memo.keep("encode speech", "key", np.zeros(size, np.uint8))
+    if shared is not None:
+        session.memo.keep("pool", "key", shared)
+    state.state_data = {1: session}
+    holder.session_data[name], holder.time_last_used[name] = state, datetime.now() - timedelta(minutes=minutes)
+    return session
+
+
+def test_when_all_results_together_are_too_much_those_unused_longest_go_and_their_owner_reads_why(holder, analysis):
+    old, middle, new = (fill(holder, name, minutes, 1000) for name, minutes in (("b", 9), ("c", 5), ("a", 1)))
+    make_room(holder, most_bytes=3000)
+    assert old.memo.recall("encode speech", "key") is not None
+    old.analysis = analysis
+    make_room(holder, most_bytes=2500)
+    assert old.memo.recall("encode speech", "key") is None and old.analysis is None
+    assert all(one.memo.recall("encode speech", "key") is not None and not one.let_go for one in (middle, new))
+    with pytest.raises(gr.Error, match=r"Your results here were let go: .* reached 3 GB"):
+        Handlers(analyzer=None).exporter("json")(old)
+    with pytest.raises(MmerError, match="were let go"):
+        need_kept(old, 1)
+
+
+def test_what_visitors_share_is_counted_once(holder):
+    shared = np.zeros(1000, np.uint8)
+    sessions = [fill(holder, name, 1, 10, shared=shared) for name in "abc"]
+    make_room(holder, most_bytes=1100)
+    assert not any(session.let_go for session in sessions)
+
+
+def test_the_memory_of_an_analysis_is_that_of_its_arrays(analysis):
+    counted = set()
+    size = count_bytes(Session(analysis=analysis), counted)
+    assert size >= analysis.clip.samples.nbytes + sum(branch.contributions.nbytes for branch in analysis.predictions["late"].branches)
+    assert count_bytes(Session(analysis=analysis), counted) == 0

@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument(
         "--public",
         action="store_true",
-        help="serve strangers: a bounded queue, a line about recordings, no training; set by itself on a Hugging Face Space",
+        help="serve strangers: a bounded line for the models, a line about recordings, no training; set by itself on a Hugging Face Space",
     )
     parser.add_argument(
         "--data-root",

@@ -37,7 +37,7 @@ import soundfile
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRIVOX = Path("/usr/share/pocketsphinx/test/data/librivox")
-START_SECONDS, END_SECONDS = 180.0, 60.0
+START_SECONDS, END_SECONDS = 420.0, 60.0
 PATIENCE = 300.0  # seconds that an answer may take
 THINK = (3.0, 15.0)  # seconds between two things that a visitor does
 HABITS = {"open an example": 4, "analyse": 4, "leave in the middle": 1, "break off an upload": 1}  # and how often

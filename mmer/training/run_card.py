@@ -118,9 +118,13 @@ def _describe_experiments(training: Mapping[str, Any]) -> str:
 def _describe_scores(metrics: Mapping[str, Any], training: Mapping[str, Any]) -> str:
     run, whole = metrics["run"], metrics["experiment"]
     head = ("", "UA", "WA", "macro F1")
+    data = sum(training["data"]["counts"].values())
     rows = [
         (f"this run, {run['clips']} test utterances", *(f"{run[k]:.3f}" for k in ("ua", "wa", "macro_f1"))),
-        (f"mean over {whole['runs']} runs, {whole['utterances']} utterances", *(f"{whole[k]:.3f}" for k in ("ua", "wa", "macro_f1"))),
+        (
+            f"mean over {whole['runs']} runs, {whole['utterances']} of {data} utterances",
+            *(f"{whole[k]:.3f}" for k in ("ua", "wa", "macro_f1")),
+        ),
     ]
     text = "## Figures\n\nUA is the mean recall of the four classes (chance 0.25), WA the share that is right.\n\n"
     text += format_table(head, rows) + "\n"

@@ -69,8 +69,11 @@ def format_run(folder: RunFolder) -> str:
     except DataError as error:
         return "\n".join([*parts, f"{error}\n"])
     summary = folder.read("results")["summary"] if folder.has("results") else summarise(predictions)
-    learning = read_learning(folder)
-    parts += [format_folds(score_runs(predictions)), format_summary(summary)]
+    learning, whole = read_learning(folder), len(folder.read("splits")) if folder.has("splits") else None
+    parts += [
+        format_folds(score_runs(predictions)),
+        format_summary(summary, runs=whole),
+    ]
     parts += [f"! {learning.sentence}\n" if learning.unlearnt else "", format_confusion(summary["confusion"])]
     if folder.has("results"):
         parts.append(format_layers(folder.read("results")["runs"], rate=experiment.layer_rate))
@@ -99,8 +102,10 @@ def format_folds(runs: Sequence[Mapping[str, Any]]) -> str:
     return format_rows(rows)
 
 
-def format_summary(summary: Mapping[str, Any]) -> str:
-    text = f"UA {_show(summary['ua'])}, WA {_show(summary['wa'])}, macro F1 {_show(summary['macro_f1'])}, means over runs"
+def format_summary(summary: Mapping[str, Any], *, runs: int | None = None) -> str:
+    """`runs`: how many the experiment has in all."""
+    over = f"{summary['runs']} of {runs} runs" if runs else "runs"
+    text = f"UA {_show(summary['ua'])}, WA {_show(summary['wa'])}, macro F1 {_show(summary['macro_f1'])}, means over {over}"
     spread = [f"{_show(summary[f'ua_over_{what}_sd'])} over {what}" for what in ("folds", "repetitions") if summary[f"ua_over_{what}_sd"]]
     text += f"; the UA's standard deviation: {', '.join(spread)}" if spread else ""
     interval = summary.get("interval")

@@ -58,7 +58,8 @@ def test_an_unfinished_experiment_is_shown_so_far(tmp_path, capsys):
     (folder.path / "predictions.parquet").unlink()
     folder.write_part(0, 0, predictions[(predictions["fold"] == 0) & (predictions["repetition"] == 0)])
     assert run(tmp_path, "show", "half") == 0
-    assert len(re.findall(r"^\d .*$", capsys.readouterr().out, flags=re.MULTILINE)) == 1
+    shown = capsys.readouterr().out
+    assert len(re.findall(r"^\d .*$", shown, flags=re.MULTILINE)) == 1 and "means over 1 of 4 runs" in shown
     folder.merge_parts()
     (folder.path / "predictions.parquet").unlink()
     assert run(tmp_path, "show", "half") == 0 and "no predictions yet" in capsys.readouterr().out

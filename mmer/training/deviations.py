@@ -21,12 +21,13 @@ def is_papers_data(name: str) -> bool:
 
 def list_deviations(experiment: Experiment, *, data: str, utterances: int) -> tuple[str, ...]:
     """ "120 of 5,531 utterances (2.2 %)", "preset compact ...", "epochs 3 instead of 100": () for the paper's experiment."""
-    found = [_word_data(data, utterances)] if not is_papers_data(data) or utterances != PAPER_UTTERANCES else []
+    whole = is_papers_data(data) and utterances == PAPER_UTTERANCES
+    found = [] if whole else [_word_data(data, utterances)]
     if experiment.preset != "paper":
         found.append(f"preset {experiment.preset} instead of wav2vec2-base and BERT-base")
     for f in fields(Experiment):
         value = getattr(experiment, f.name)
-        if f.name not in ELSEWHERE and value != f.default and not _is_without_effect(f.name, value):
+        if f.name not in ELSEWHERE and value != f.default and not (whole and _is_without_effect(f.name, value)):
             found.append(_word(f.name, value, f.default))
     found += [
         _word(setting.name, experiment.model[setting.name], default_of(setting))

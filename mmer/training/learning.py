@@ -36,7 +36,7 @@ class Learning:
         return (
             f"{self.short}: {whose} lowest validation loss came in epoch 1 or {FIRST_EPOCHS} and {whose} UA is at chance "
             f"({name_runs(self.unlearnt)}). The means hold {them} too, so they understate what a run that learns can do. "
-            f"More data, or more steps before patience counts (--min-steps), lets {them} learn."
+            f"More data, or more steps before patience counts (--min-steps), may let {them} learn."
         )
 
     @property

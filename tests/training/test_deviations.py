@@ -31,6 +31,7 @@ def test_a_part_of_the_data_and_every_changed_setting_are_named():
     )
     assert deviate(PAPER, data="ravdess", utterances=672)[0] == "672 utterances of ravdess instead of IEMOCAP's 5,531"
     assert "min steps 5000 instead of 200" in deviate(replace(PAPER, min_steps=5000))
+    assert "min steps 0 instead of 200" in deviate(replace(PAPER, min_steps=0), utterances=120)  # there it has an effect
     assert "labels excited=happiness" in deviate(replace(PAPER, labels={"excited": "happiness"}))
 
 

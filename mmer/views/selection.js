@@ -75,7 +75,8 @@ function describeValues(data, state) {
   const whole = owner >= 0 ? describeWord(data, owner, state, ` in late fusion${half(data.wordValues(emotion, scale)[owner])}`) : "";
   if (unit === "W") return [whole.slice(whole.indexOf("” ") + 2) || "no word of the text"]; // its name is said already
   const value = data.values(unit, emotion, scale)?.[segment];
-  const own = value === undefined ? "no branch of its own" : `${unit === "T" ? "the piece " : ""}${signed(value)} logits for ${emotion}${whole ? "" : ` in late fusion${half(value)}`}${scale === "raw" ? ", raw" : ""}`;
+  const own = value === undefined ? "no branch of its own" : `${unit === "T" ? "the piece " : ""}${signed(value)} logits for ${emotion} in late fusion${scale === "raw" ? ", raw" : ""}${half(value)}`;
   if (unit === "T" && whole && data.sums.counts.T?.[owner] === 1) return [whole]; // its only piece
-  return [own, whole ? `${describeOwner(data, unit, segment)}: ${whole}` : describeOwner(data, unit, segment)];
+  const all = whole ? ` (${signed(data.wordValues(emotion, scale)[owner])} as a whole)` : ""; // its parts are said where the word is chosen: phones are narrow
+  return [own, `${describeOwner(data, unit, segment)}${all}`];
 }

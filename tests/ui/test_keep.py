@@ -127,6 +127,16 @@ def test_words_are_paired_in_order():
     ]
 
 
+# how many models spoke in the verdicts that were to be seen
+SEE_VERDICTS = """
+window.seen = new Set();
+setInterval(() => {
+  const verdict = document.querySelector("#verdict .mm-verdict");
+  if (verdict?.checkVisibility()) window.seen.add(verdict.querySelectorAll(".mm-role").length);
+}, 20);
+"""
+
+
 @pytest.mark.browser
 def test_two_heads_side_by_side_then_an_import_and_a_link(browser, address, examples_folder, analysis, tmp_path):
     page = browser.new_page(viewport={"width": 1280, "height": 900})
@@ -170,8 +180,10 @@ def test_two_heads_side_by_side_then_an_import_and_a_link(browser, address, exam
     page.wait_for_function("() => window.mmerViews?.get()?.segment === 2", timeout=PATIENCE)
     chosen = page.evaluate("mmerViews.get()")
     assert (chosen["unit"], chosen["emotion"], chosen["role"]) == ("W", "sadness", "early")
+    page.add_init_script(SEE_VERDICTS)
     page.goto(f"{address}?example=one&head=late-fs&select=T2&emotion=anger&words=F")  # analysed anew
     page.wait_for_function("() => window.mmerViews?.get()?.segment === 1", timeout=PATIENCE)
+    assert page.evaluate("[...window.seen]") == [1]  # no verdict of the stored result's three models came first
     assert page.evaluate("mmerViews.payload().predictions.late.head") == "late-fs"
     assert page.evaluate("Object.keys(mmerViews.payload().predictions)") == ["late"]
     page.click("#keep-link")

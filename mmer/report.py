@@ -39,7 +39,7 @@ def suggest_command(analysis: Analysis) -> str:
         words += ["--text", analysis.transcript.text]
     alignment = analysis.alignment
     if alignment is None or alignment.approximate:
-        words += ["--aligner", "none"] if analysis.transcript.words else []
+        words += ["--aligner", "none"] if analysis.transcript.is_readable else []
     elif alignment.source.startswith("mfa"):
         words += ["--aligner", "mfa"]
     elif alignment.source == "TextGrid":

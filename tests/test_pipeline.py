@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from mmer.audio import clip_from_samples
-from mmer.errors import AlignmentError, Cancelled, HeadError, MmerError
+from mmer.errors import AlignmentError, Cancelled, EditError, HeadError, MmerError
 from mmer.export import analysis_from_json, analysis_to_json, dump_json
+from mmer.interventions.edits import Target
+from mmer.interventions.material import find_words, read_material
 from mmer.pipeline import STAGES, Analyzer, Memo, Variant
+from mmer.report import suggest_command
 from mmer.transcribe import UNTRUSTED, Recogniser
 from mmer.views import build_payload
 
@@ -125,6 +128,9 @@ def test_changes_and_another_head_bring_no_untrusted_words_back(guessing, libriv
     assert set(other.labels) == {"F"} and list(other.predictions) == ["late"]
     scores = guessing.score_variants(analysis, [Variant(samples=librivox_clip.samples)], count=1)
     np.testing.assert_allclose(scores["late"][0], analysis.predictions["late"].logits, atol=1e-4)
+    with pytest.raises(EditError, match=r"type what is said\. Until then only the sound can be changed"):
+        find_words(read_material(analysis), Target("word", index=0))
+    assert "--aligner" not in suggest_command(analysis)
 
 
 def test_typed_words_are_trusted_even_if_the_recogniser_heard_the_same(guessing, librivox_clip):

@@ -119,6 +119,8 @@ def find_words(material: Material, target: Target) -> list[int]:
     """
     if target.tier in ("syllable", "phone"):
         raise EditError(f"A {target.tier} can be changed in the sound alone; to change the text name a word.")
+    if material.first_words.untrusted:
+        raise EditError(f"{material.first_words.untrusted} Until then only the sound can be changed.")
     if target.tier == "word":
         assert target.index is not None
         check_word(material, target.index)

@@ -1,4 +1,5 @@
 """Starts the web app: python app.py [--host H] [--port P] [--preset compact|paper] [--heads FOLDER] [--public]
+[--mfa-model M] [--mfa-dictionary D] [--mfa-command PROGRAM]
 [--data-root FOLDER]... [--runs FOLDER] [--features FOLDER] [--mcp]"""
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
+from mmer.commands.clip import add_mfa_arguments, read_mfa
 from mmer.errors import MmerError
 from mmer.pipeline import Analyzer
 from mmer.training.workshop import PUBLIC, Workshop
@@ -22,6 +24,7 @@ def main() -> None:
     parser.add_argument("--host", default=None, help="address to listen on (default: 127.0.0.1; 0.0.0.0 with --public)")
     parser.add_argument("--port", type=int, default=None, help="port to listen on (default: 7860, or GRADIO_SERVER_PORT)")
     parser.add_argument("--preset", default="compact", help="encoders: compact (offline) or paper (default: compact)")
+    add_mfa_arguments(parser)
     parser.add_argument("--heads", type=Path, default=HERE / "pretrained", help="folder of the trained heads (default: pretrained)")
     parser.add_argument(
         "--public",
@@ -44,7 +47,7 @@ def main() -> None:
         parser.exit(2, "--mcp needs the mcp package: pip install -e '.[mcp]' in the project's folder\n")
     is_public = options.public or "SPACE_ID" in os.environ
     try:
-        analyzer = Analyzer.load(preset=options.preset, heads_folder=options.heads)
+        analyzer = Analyzer.load(preset=options.preset, heads_folder=options.heads, mfa=read_mfa(options))
     except MmerError as error:
         parser.exit(2, f"{error}\n")
     workshop = open_workshop(options, is_public=is_public)

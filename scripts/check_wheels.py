@@ -84,10 +84,13 @@ def main(arguments: Sequence[str] | None = None, versions: Versions = ask_pip) -
     parser.add_argument("--python", nargs="+", default=PYTHONS, help="versions to ask for (%(default)s)")
     options = parser.parse_args(arguments)
     lines = read_lines(options.requirements)
-    answers = [check_line(line, python, versions) for line in lines for python in options.python if applies(line, python)]
-    for answer in answers:
-        print("ok   " if answer.good else "WRONG", answer, flush=True)
-    wrong = sum(not answer.good for answer in answers)
+    wrong = 0
+    for line in lines:
+        for python in options.python:
+            if applies(line, python):
+                answer = check_line(line, python, versions)
+                print("ok   " if answer.good else "WRONG", answer, flush=True)
+                wrong += not answer.good
     print(f"{len(lines)} lines, {len(options.python)} versions of Python: {wrong or 'none'} without a wheel")
     return 1 if wrong else 0
 

@@ -1,9 +1,10 @@
 """The doctor: says what is ready, and what to do about what is not."""
 
 import json
+import re
 
 from mmer.cli import main
-from mmer.doctor import Finding, examine_heads, examine_packages, format_findings, is_ready
+from mmer.doctor import Finding, examine_aligners, examine_heads, examine_packages, format_findings, is_ready
 
 
 def test_compact_weights_and_the_embedded_aligner_are_ready(capsys, tmp_path):
@@ -47,3 +48,10 @@ def test_optional_things_do_not_make_it_unready():
     assert "not there extra" in page.replace("  ", " ") and page.splitlines()[-1].startswith("Ready")
     broken = [*findings, Finding("b", "core", False, "mend it")]
     assert not is_ready(broken) and format_findings(broken).endswith("Not ready: core.\n")
+
+
+def test_each_aligner_aligns_a_sentence(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))  # whether or not the other one is installed here
+    sphinx, mfa = examine_aligners()
+    assert sphinx.ready and re.search(r"^pocketsphinx 5\S+, 8 of 8 words of a test sentence aligned in \d+\.\d\d s$", sphinx.text)
+    assert not mfa.ready and not mfa.essential and "not installed" in mfa.text and "environment.yml" in mfa.text

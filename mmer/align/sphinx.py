@@ -11,6 +11,7 @@ import numpy as np
 
 from mmer.align.assemble import SpokenWord, assemble_alignment
 from mmer.align.fit import NO_PATH, check_fit
+from mmer.align.phone_loop import DOUBT, PhoneLoop, describe_doubt, find_worst_run
 from mmer.align.pronounce import check_pronunciations, describe_guesses, guess_pronunciation
 from mmer.errors import AlignmentError
 from mmer.results import Alignment, Clip, Notice, Segment, Transcript
@@ -23,6 +24,7 @@ NOISE = 2.0  # of 32768: digital silence has no logarithm
 BYTES_PER_SECOND = 32000
 PIECE_MIN, PIECE_MAX = 10.0, 25.0  # seconds; a longer clip is cut at its widest pause in this range
 
+MISFIT = "The words don't seem to match the sound"
 WARNING_SCORE = -30.0
 """Mean acoustic score per frame below which the words are said not to fit. Set on all 672 RAVDESS clips by
 `python benchmarks/alignment_threshold.py --data DATA`: true sentences against RAVDESS's other sentence and unrelated lines of like length.
@@ -51,8 +53,10 @@ class SphinxAligner:
 
     name = "sphinx"
 
-    def __init__(self, *, most_added: int = MOST_ADDED):
+    def __init__(self, *, most_added: int = MOST_ADDED, check_words: bool = True):
+        """`check_words`: doubt words that do not sound like what is said there, which takes about as long as aligning."""
         self._lock, self._most_added = threading.Lock(), most_added
+        self._loop = PhoneLoop() if check_words else None
         self._start_decoder()
         self.source = self.identity = identify()
 
@@ -76,9 +80,11 @@ class SphinxAligner:
                 self._start_decoder()
             entries, notices = self._look_up(transcript, typed)
             self._check_length(clip, [name for _, name in entries])
-            words, lost = self._decode_clip(to_pcm(clip.samples), entries)
-        alignment = assemble_alignment(words, transcript, source=self.source)
-        notices += [*lost, *check_score(alignment.score), *check_fit(clip, alignment)]
+            pcm = to_pcm(clip.samples)
+            words, lost = self._decode_clip(pcm, entries)
+            alignment = assemble_alignment(words, transcript, source=self.source)
+            doubts = check_score(alignment.score) or self._doubt_words(pcm, alignment, transcript)
+        notices += [*lost, *doubts, *check_fit(clip, alignment)]
         return replace(alignment, notices=tuple(notices))
 
     def judge(self, clip: Clip, transcript: Transcript, *, pronunciations: Mapping[str, tuple[str, ...]] = {}) -> tuple[Notice, ...]:
@@ -87,7 +93,13 @@ class SphinxAligner:
             alignment = self.align(clip, transcript, pronunciations=pronunciations)
         except AlignmentError as error:
             return (Notice("alignment", f"The built-in aligner, asked whether the words fit, says: {error}"),)
-        return tuple(check_score(alignment.score))
+        return tuple(n for n in alignment.notices if n.text.startswith((MISFIT, DOUBT)))
+
+    def _doubt_words(self, pcm: bytes, alignment: Alignment, transcript: Transcript) -> list[Notice]:
+        """Clips that are aligned in pieces are not looked at: the bound was not measured for them."""
+        if self._loop is None or len(pcm) > PIECE_MAX * BYTES_PER_SECOND:
+            return []
+        return describe_doubt(*find_worst_run(alignment.phones, self._loop.score_frames(pcm)), transcript)
 
     def _look_up(self, transcript: Transcript, typed: Mapping[str, tuple[str, ...]]) -> tuple[list[tuple[int, str]], list[Notice]]:
         """(written word, name in the decoder's dictionary) of every spoken word that can be pronounced, and what the person should know."""
@@ -220,7 +232,7 @@ def check_score(score: float | None) -> list[Notice]:
     fit = f"(fit {score:.0f}; right words seldom fall below {WARNING_SCORE:.0f})"
     if score < REFUSED_SCORE:
         raise AlignmentError(f"The words don't match the sound {fit}. Check that they are what is said, all of it and in this order.")
-    return [Notice("alignment", f"The words don't seem to match the sound {fit}, so word, syllable and phone times may be wrong.")]
+    return [Notice("alignment", f"{MISFIT} {fit}, so word, syllable and phone times may be wrong.")]
 
 
 def to_pcm(samples: np.ndarray) -> bytes:

@@ -9,6 +9,7 @@ from mmer.commands.clip import (
     check_outputs,
     parse_pronunciations,
     print_summary,
+    read_mfa,
     read_text,
     read_textgrid_text,
     tell,
@@ -50,7 +51,7 @@ def align(args: argparse.Namespace) -> tuple[Clip, Alignment]:
         raise AlignmentError(f"{transcript.untrusted} Use --text.")
     if textgrid is not None:
         return clip, read_textgrid(textgrid, transcript, duration=clip.duration)
-    return clip, ALIGNERS[args.aligner]().align(clip, transcript, pronunciations=pronunciations)
+    return clip, ALIGNERS[args.aligner](read_mfa(args)).align(clip, transcript, pronunciations=pronunciations)
 
 
 def find_words(clip: Clip, text: str | None, *, quiet: bool) -> Transcript:

@@ -13,6 +13,7 @@ from mmer.commands.clip import (
     check_outputs,
     parse_pronunciations,
     print_summary,
+    read_mfa,
     read_text,
     read_textgrid_text,
     tell,
@@ -68,7 +69,7 @@ def load_analysis(args: argparse.Namespace) -> tuple[Analyzer, Analysis]:
     tell("  0 % Loading the models", quiet=args.quiet)
     from mmer.pipeline import Analyzer  # torch and transformers take seconds to import
 
-    analyzer = Analyzer.load(preset=args.preset, heads_folder=folder)
+    analyzer = Analyzer.load(preset=args.preset, heads_folder=folder, mfa=read_mfa(args))
     return analyzer, analyzer.analyze(
         clip,
         text=text,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mmer.bugs import is_bug
 from mmer.commands.analyze import find_heads_folder, locate_head
-from mmer.commands.clip import check_outputs, print_summary, tell
+from mmer.commands.clip import add_aligner_arguments, check_outputs, print_summary, read_mfa, tell
 from mmer.errors import DataError
 from mmer.export import OUTPUT
 from mmer.head_config import check_head
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--head", default="combined", help="a head's name, or a folder that holds one (%(default)s)")
     parser.add_argument("--heads", metavar="FOLDER", type=Path, default=find_heads_folder(), help="the folder of heads (pretrained)")
     parser.add_argument("--preset", default="compact", choices=("compact", "paper"), help="the pair of encoders (%(default)s)")
-    parser.add_argument("--aligner", default="sphinx", choices=("sphinx", "mfa", "none"), help="finds the words in the sound (%(default)s)")
+    add_aligner_arguments(parser)
     parser.add_argument("--labels", metavar="MAP", help="what the list's labels mean, for UA and WA: angry=anger,calm= or a JSON file")
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
 
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     tell(f"{len(items)} clips. Loading the models", quiet=args.quiet)
     from mmer.pipeline import Analyzer  # torch and transformers take seconds to import
 
-    analyzer = Analyzer.load(preset=args.preset, heads_folder=folder)
+    analyzer = Analyzer.load(preset=args.preset, heads_folder=folder, mfa=read_mfa(args))
     rows: list[Row] = []
     try:
         for progress in run_batch(analyzer, items, args.out, Request(head, args.aligner), json_dir=args.json_dir):

@@ -7,9 +7,13 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmer.errors import AlignmentError, DataError, TranscriptError
 from mmer.export import OUTPUT, write_file
+
+if TYPE_CHECKING:
+    from mmer.align.mfa_setup import MfaSettings
 
 
 def add_clip_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,13 +21,32 @@ def add_clip_arguments(parser: argparse.ArgumentParser) -> None:
     words = parser.add_mutually_exclusive_group()
     words.add_argument("--text", help="the words that are said; without them they are recognised (English)")
     words.add_argument("--text-file", metavar="FILE", type=Path, help="the same from a UTF-8 file")
-    parser.add_argument("--aligner", default="sphinx", choices=("sphinx", "mfa", "none"), help="finds the words in the sound (%(default)s)")
+    add_aligner_arguments(parser)
     parser.add_argument("--textgrid-in", metavar="FILE", type=Path, help="use the tiers of a Praat TextGrid in place of an aligner")
     parser.add_argument(
         "--pronounce", metavar='WORD="PHONES"', action="append", default=[], help='how a word is said, in ARPAbet: Zhao="JH AW"; repeatable'
     )
     parser.add_argument("--textgrid", metavar="OUT", type=Path, help="write word, syllable and phone tiers for Praat")
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
+
+
+def add_aligner_arguments(parser: argparse.ArgumentParser, *, what: str = "finds the words in the sound") -> None:
+    parser.add_argument("--aligner", default="sphinx", choices=("sphinx", "mfa", "none"), help=f"{what} (%(default)s)")
+    add_mfa_arguments(parser)
+
+
+def add_mfa_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which Montreal Forced Aligner, for `--aligner mfa`."""
+    parser.add_argument("--mfa-model", metavar="MODEL", default="", help="its acoustic model, by name or path (english_us_arpa)")
+    parser.add_argument("--mfa-dictionary", metavar="DICTIONARY", default="", help="its dictionary, by name or path (named like the model)")
+    parser.add_argument("--mfa-command", metavar="PROGRAM", default="", help="its program, by name or path (mfa)")
+
+
+def read_mfa(args: argparse.Namespace) -> MfaSettings:
+    """What the flags say; what they leave open is in the environment, or has its default."""
+    from mmer.align.mfa_setup import MfaSettings
+
+    return MfaSettings(args.mfa_command, args.mfa_model, args.mfa_dictionary)
 
 
 def read_text(args: argparse.Namespace) -> str | None:

@@ -6,16 +6,18 @@ import argparse
 from pathlib import Path
 
 from mmer.commands.analyze import find_heads_folder
+from mmer.commands.clip import add_mfa_arguments, read_mfa
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--heads", metavar="FOLDER", type=Path, default=find_heads_folder(), help="the folder of heads (pretrained)")
+    add_mfa_arguments(parser)
     parser.add_argument("--online", action="store_true", help="also ask whether the model hub answers; otherwise no request is made")
 
 
 def run(args: argparse.Namespace) -> int:
     from mmer.doctor import examine, format_findings, is_ready
 
-    findings = examine(heads_folder=args.heads, online=args.online)
+    findings = examine(heads_folder=args.heads, online=args.online, mfa=read_mfa(args))
     print(format_findings(findings), end="")
     return 0 if is_ready(findings) else 1

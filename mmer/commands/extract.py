@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmer.bugs import is_bug
+from mmer.commands.clip import add_aligner_arguments, read_mfa
 from mmer.commands.executor import add_executor, read_executor
 from mmer.datasets.describe import describe_dataset
 from mmer.errors import DataError
@@ -27,12 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", default="compact", choices=("compact", "paper"), help="which pair of encoders (%(default)s)")
     parser.add_argument("--features", metavar="FOLDER", type=Path, required=True, help="where the features are kept; what is there stays")
     parser.add_argument("--units", nargs="+", choices=UNITS, metavar="UNIT", help="T F P S W: text, frames, phones, syllables, words (all)")
-    parser.add_argument(
-        "--aligner",
-        default="sphinx",
-        choices=("sphinx", "mfa", "none"),
-        help="finds the words of utterances without an alignment file (%(default)s)",
-    )
+    add_aligner_arguments(parser, what="finds the words of utterances without an alignment file")
     parser.add_argument("--labels", metavar="MAPPING", help="angry=anger,calm= or a JSON file: a manifest's labels; nothing leaves one out")
     parser.add_argument("--no-audio", action="store_true", help="the words alone: sound files need not be there")
     parser.add_argument(
@@ -77,6 +73,7 @@ def extract(args: argparse.Namespace) -> tuple[FeatureSet, tuple[str, ...]]:
         preset=args.preset,
         units=units,
         aligner=None if args.aligner == "none" else args.aligner,
+        mfa=read_mfa(args),
         workers=args.workers,
         device=args.device,
         shard=shard,
@@ -99,7 +96,7 @@ def extract_on_ray(args: argparse.Namespace, units: Sequence[str]) -> FeatureSet
     from mmer.training.ray_executor import Source
 
     aligner = None if args.aligner == "none" else args.aligner
-    order = Order(args.features, args.preset, check_units(units), aligner, args.device, args.check, args.again)
+    order = Order(args.features, args.preset, check_units(units), aligner, args.device, args.check, args.again, mfa=read_mfa(args))
     source = Source.read(args.dataset, order, labels=read_labels(args.labels) if args.labels else None, audio=not args.no_audio)
     return executor.extract(source, shards=args.shards or 0, workers=args.workers or 1, progress=make_progress())
 

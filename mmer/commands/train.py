@@ -16,6 +16,9 @@ NUMBERS = (*PROTOCOL, *SETTINGS, *FURTHER)
 TEXTS = {  # fields of Experiment that are no numbers; a flag each
     "preset": "compact or paper (compact)",
     "aligner": "sphinx, mfa or none: finds the words of utterances without an alignment file (sphinx)",
+    "mfa_model": "the Montreal Forced Aligner's acoustic model, by name or path (english_us_arpa)",
+    "mfa_dictionary": "its dictionary, by name or path (named like the model)",
+    "mfa_command": "its program, by name or path (mfa)",
     "by": "folds by session, speaker or auto: sessions where there are any (auto)",
     "validation": "random, speaker or session (the paper's random)",
     "device": "cpu, cuda or auto (auto)",
@@ -40,7 +43,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", metavar="FOLDER", type=Path, default=Path("runs"), help="where experiments are kept (%(default)s)")
     parser.add_argument("--workers", metavar="N", type=int, default=0, help="processes that extract features (0: as many as CPU cores)")
     for name, what in TEXTS.items():
-        parser.add_argument(f"--{name}", metavar="NAME", help=what)
+        parser.add_argument(f"--{name.replace('_', '-')}", metavar="NAME", help=what)
     for setting in NUMBERS:
         kind: type = int if setting.whole else float
         told = f"{setting.title}. {setting.note}".replace("%", "%%")

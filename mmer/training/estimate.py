@@ -45,7 +45,8 @@ def estimate_experiment(experiment: Experiment) -> Estimate:
     splits = make_splits(dataset, experiment.plan)
     cache = FeatureCache(experiment.features)
     index = FeatureIndex.read(cache, dataset.name, PRESETS[experiment.preset])
-    order = order_features(experiment.units, features=experiment.features, preset=experiment.preset, aligner=experiment.aligner)
+    told = {"features": experiment.features, "preset": experiment.preset, "aligner": experiment.aligner}
+    order = order_features(experiment.units, mfa=experiment.mfa, **told)
     missing = count_missing(dataset, index, cache, order)
     segments, held = dict(TYPICAL_SEGMENTS), None
     if not any(missing.values()):

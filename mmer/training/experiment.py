@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from mmer.align.mfa_setup import MfaSettings
 from mmer.datasets.folds import Plan, Split
 from mmer.errors import DataError
 from mmer.head_config import COMBINATION, ROLES, HeadConfig, shape_model
@@ -127,6 +128,9 @@ class Experiment:
     units: tuple[str, ...] = ("T", "F", "S")
     preset: str = "compact"
     aligner: str = "sphinx"  # sphinx | mfa | none: finds the words of utterances without an alignment file
+    mfa_model: str = ""  # MfaSettings, for the aligner mfa; "": the environment's, else its default
+    mfa_dictionary: str = ""
+    mfa_command: str = ""  # where the program is on this machine; the result is the same
     folds: int = 5  # of speakers; where the data has sessions, each is a fold
     repetitions: int = 5  # the paper's
     by: str = "auto"  # folds by session | speaker | auto: sessions where there are any
@@ -186,6 +190,10 @@ class Experiment:
     @property
     def rate(self) -> float:
         return self.learning_rate or RATES.get(self.fusion, FEEDFORWARD_RATE)
+
+    @property
+    def mfa(self) -> MfaSettings:
+        return MfaSettings(self.mfa_command, self.mfa_model, self.mfa_dictionary)
 
     @property
     def plan(self) -> Plan:

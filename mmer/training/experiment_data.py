@@ -85,10 +85,10 @@ def extract_features_of(dataset: Dataset, experiment: Experiment, held: Hold, *,
         held.update(stage=f"extracting {what}: {done} of {total}", done=EXTRACTION * done / max(1, total), seconds_left=left)
 
     told = {"features": experiment.features, "preset": experiment.preset, "aligner": experiment.aligner}
-    order = order_features(experiment.units, **told)
+    order = order_features(experiment.units, mfa=experiment.mfa, **told)
     cache = FeatureCache(order.features)
     return extract_dataset(
-        dataset, cache, preset=order.preset_name, units=order.units, aligner=order.aligner, workers=workers, progress=report
+        dataset, cache, preset=order.preset_name, units=order.units, aligner=order.aligner, mfa=order.mfa, workers=workers, progress=report
     )
 
 

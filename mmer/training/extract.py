@@ -63,7 +63,7 @@ class SpeechExtractor:
 
         `aligned` False does without P, S and W.
         """
-        spoken = name_alignment(utterance, self.aligner.name if self.aligner else "") if aligned else ""
+        spoken = name_alignment(utterance, self.aligner.identity if self.aligner else "") if aligned else ""
         keys = [self.name_entry(clip, recipe, spoken=spoken) for recipe in recipes]
         missing = {key: recipe for key, recipe in zip(keys, recipes) if not self.holds(key, units)}
         if not missing:
@@ -101,7 +101,7 @@ class SpeechExtractor:
 
 
 def name_alignment(utterance: Utterance, aligner: str) -> str:
-    """Who aligned which words, for the cache key: the content of the alignment files, else aligner and text; "" for neither."""
+    """Who aligned which words, for the cache key: the content of the alignment files, else the aligner's identity and the text; "" for neither."""
     if utterance.alignment is None:
         return f"{aligner}: {utterance.text}" if aligner else ""
     files = [path for path in list_alignment_files(utterance.alignment) if path.is_file()]

@@ -36,7 +36,7 @@ class Record:
     stamp: tuple[int, int] | None  # of the entry's file: bytes, time of change in ns; None without a key
     units: tuple[str, ...]
     absent: Mapping[str, str] = field(default_factory=dict)  # unit -> why it can't be had
-    aligner: str = ""  # file | name of the aligner | none; "" when the words were not looked for
+    aligner: str = ""  # file | identity of the aligner | none; "" when the words were not looked for
     seconds: float | None = None  # of sound; None for texts and what can't be read
     copies: tuple[str, ...] = ()  # keys of its augmented copies, where any were asked for
 

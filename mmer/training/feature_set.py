@@ -10,21 +10,22 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from mmer.align import ALIGNERS, Aligner
+from mmer.align import ALIGNERS, Aligner, identify_aligner
+from mmer.align.mfa_setup import MfaSettings
 from mmer.bugs import catch_bugs
 from mmer.cache import FeatureCache
 from mmer.datasets.clips import load_clip
 from mmer.datasets.folds import find_genders
 from mmer.datasets.manifest import Dataset, Utterance
 from mmer.encoders import SpeechEncoder, TextEncoder
-from mmer.errors import Bug, DataError, MmerError, TranscriptError, WeightsError
+from mmer.errors import AlignmentError, Bug, DataError, MmerError, TranscriptError, WeightsError
 from mmer.presets import PRESETS, Preset
 from mmer.results import ALIGNED_UNITS, EMOTIONS, SPEECH_UNITS, UNITS
 from mmer.training.extract import SpeechExtractor, draw_recipes, extract_texts, name_alignment, name_text
@@ -101,6 +102,7 @@ class Order:
     check: bool = False  # read every entry through
     again: bool = False  # try once more what could not be had before
     copies: int = 0  # augmented copies of every clip
+    mfa: MfaSettings = field(default_factory=MfaSettings)  # for the aligner "mfa"
 
     @property
     def preset(self) -> Preset:
@@ -115,8 +117,13 @@ class Order:
         return bool(set(self.units) & set(ALIGNED_UNITS))
 
     def name_aligner(self, utterance: Utterance) -> str:
-        """Who finds the words of `utterance`: file | an aligner's name | none; "" when no unit needs them."""
-        return "" if not self.aligned else "file" if utterance.alignment else self.aligner or "none"
+        """Who finds the words of `utterance`: file | an aligner's identity | none; "" when no unit needs them."""
+        return "" if not self.aligned else "file" if utterance.alignment else self.identity or "none"
+
+    @cached_property
+    def identity(self) -> str:
+        """The aligner's, "" without one. Raises AlignmentError when it is not installed."""
+        return identify_aligner(self.aligner, self.mfa) if self.aligner else ""
 
 
 @dataclass(frozen=True)
@@ -138,6 +145,7 @@ def extract_dataset(
     preset: str = "compact",
     units: Sequence[str] = UNITS,
     aligner: str | None = "sphinx",
+    mfa: MfaSettings | None = None,
     workers: int = 1,
     device: str = "cpu",
     shard: tuple[int, int] = (0, 1),
@@ -156,7 +164,7 @@ def extract_dataset(
     and of how many; nothing is said when there is nothing to do.
     Raises DataError for arguments that can't be or a full disk, AlignmentError when the aligner is not installed, WeightsError.
     """
-    order = Order(cache.folder, check_preset(preset).name, check_units(units), aligner, device, check, again, copies)
+    order = Order(cache.folder, check_preset(preset).name, check_units(units), aligner, device, check, again, copies, mfa or MfaSettings())
     if not 0 <= shard[0] < shard[1]:
         raise DataError(f"Shard {shard[0] + 1} of {shard[1]}: count from 1 to the number of shards.")
     if device != "cpu" and not torch.cuda.is_available():
@@ -282,9 +290,17 @@ class Extraction:
         encoder = SpeechEncoder.load(told.preset, device=told.device)
         return SpeechExtractor(self.cache, encoder, preset=told.preset.name, aligner=self.load_aligner(), check=True, again=told.again)
 
+    @cached_property
+    def aligner_identity(self) -> str:
+        """ "" where it is not installed: whoever does without P, S and W needs no aligner."""
+        try:
+            return self.order.identity
+        except AlignmentError:
+            return ""
+
     def load_aligner(self) -> Aligner | None:
         """None when no unit needs it."""
-        return ALIGNERS[self.order.aligner]() if self.order.aligned and self.order.aligner else None
+        return ALIGNERS[self.order.aligner](self.order.mfa, check_words=False) if self.order.aligned and self.order.aligner else None
 
     def __call__(self, task: SpeechTask | TextTask) -> dict[str, Record]:
         """With one thread: the last bits of a sum depend on their number, and other processes have the other cores."""
@@ -323,7 +339,7 @@ class Extraction:
         clip = load_clip(utterance)
         key = None
         if not told.aligned:  # frames may be there together with aligned units
-            spoken = speech.name_entry(clip, spoken=name_alignment(utterance, told.aligner or ""))
+            spoken = speech.name_entry(clip, spoken=name_alignment(utterance, self.aligner_identity))
             key = spoken if speech.holds(spoken, told.speech_units) else None
         copies: tuple[str, ...] = ()
         if key is None or told.copies:
@@ -340,11 +356,13 @@ class Extraction:
         return Record(name, key, self.cache.stamp(key), units, absent)
 
 
-def order_features(units: Sequence[str], *, features: str | Path, preset: str, aligner: str = "sphinx") -> Order:
+def order_features(
+    units: Sequence[str], *, features: str | Path, preset: str, aligner: str = "sphinx", mfa: MfaSettings | None = None
+) -> Order:
     """What training on `units` has extracted: whoever reads sound has its frames, since all speech is normalised by them."""
     wanted = {*units, *(("F",) if set(units) - {"T"} else ())}
     chosen = tuple(u for u in UNITS if u in wanted)
-    return Order(Path(features), check_preset(preset).name, chosen, None if aligner == "none" else aligner)
+    return Order(Path(features), check_preset(preset).name, chosen, None if aligner == "none" else aligner, mfa=mfa or MfaSettings())
 
 
 def count_missing(dataset: Dataset, index: FeatureIndex, cache: FeatureCache, order: Order) -> dict[str, int]:

@@ -52,7 +52,9 @@ def list_differences(kept: Experiment, asked: Experiment) -> list[str]:
     """ "folds 5 instead of 3": in what an experiment that lies there is not the one that is asked for, threads and device aside."""
     there, told = kept.to_json(), place_paths(asked).to_json()
     return [
-        f"{key} {there[key]!r} instead of {told[key]!r}" for key in told if there[key] != told[key] and key not in ("threads", "device")
+        f"{key} {there[key]!r} instead of {told[key]!r}"
+        for key in told
+        if there[key] != told[key] and key not in ("threads", "device", "mfa_command")
     ]
 
 

@@ -207,10 +207,11 @@ def list_sources(experiments: Sequence[Experiment]) -> list[Source]:
     """What the experiments read: each data set once per preset and feature folder, with all units that any of them needs."""
     groups: dict[tuple, list[Experiment]] = {}
     for e in experiments:
-        groups.setdefault((e.data, e.features, e.preset, e.aligner, tuple(sorted(e.labels.items()))), []).append(e)
+        groups.setdefault((e.data, e.features, e.preset, e.aligner, e.mfa, tuple(sorted(e.labels.items()))), []).append(e)
     sources = []
-    for (data, features, preset, aligner, _), group in groups.items():
-        order = order_features(tuple({unit for e in group for unit in e.units}), features=features, preset=preset, aligner=aligner)
+    for (data, features, preset, aligner, mfa, _), group in groups.items():
+        units = tuple({unit for e in group for unit in e.units})
+        order = order_features(units, features=features, preset=preset, aligner=aligner, mfa=mfa)
         read_experiment_data(group[0])  # says when there are no utterances
         sources.append(Source.read(data, order, labels=group[0].labels, audio=any(map(reads_sound, group))))
     return sources
@@ -247,6 +248,7 @@ def extract_shard(job: Job, source: Source, shard: tuple[int, int], workers: int
             preset=told.preset_name,
             units=told.units,
             aligner=told.aligner,
+            mfa=told.mfa,
             workers=workers,
             device=told.device,
             shard=shard,

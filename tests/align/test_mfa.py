@@ -9,9 +9,11 @@ import pytest
 from align_cases import SAMPLES, load_speech, make_clip, make_transcript, read_transcriptions
 from fake_kalpy import IPA_DICTIONARY, IPA_PHONES, write_kalpy, write_models
 
+from mmer.align import ALIGNERS
 from mmer.align.fit import NO_PATH
 from mmer.align.mfa import MfaAligner, build_alignment, mean_likelihood, read_mfa_textgrid, round_samples, write_wav
 from mmer.align.mfa_setup import MfaSettings
+from mmer.doctor import try_aligner, try_out
 from mmer.errors import AlignmentError
 from mmer.results import Notice
 
@@ -226,12 +228,27 @@ def test_samples_are_rounded_and_bounded(tmp_path):
         assert np.frombuffer(file.readframes(10), "<i2").tolist() == expected
 
 
+@pytest.mark.parametrize(("kalpy", "said"), [(True, "the fast way"), (False, "the slow way, by a new process for each clip. ")])
+def test_it_says_which_way_the_montreal_aligner_goes(install, kalpy, said):
+    aligner = install(kalpy=kalpy)
+    text = try_aligner(aligner)
+    assert text.startswith("mfa 3.4.3 english_us_arpa, 8 of 8 words of a test sentence aligned in ") and said in text
+    assert ("No module named 'kalpy'" in text) == (not kalpy)
+
+
+def test_what_an_aligner_can_not_do_is_said(install):
+    ready, text = try_out(lambda: try_aligner(install(words="zorblatt\tZ\n", phones=["Z"])), AlignmentError)
+    assert not ready and "none of these words" in text
+
+
 @pytest.mark.mfa
 @pytest.mark.skipif(shutil.which("mfa") is None, reason="the Montreal Forced Aligner is not installed (conda only)")
 def test_the_real_aligner():
     texts = read_transcriptions("librivox", "transcription")
-    aligner = MfaAligner()
+    aligner = ALIGNERS["mfa"]()
+    assert aligner.fast, aligner.why_slow
     for path, text in texts.items():
         alignment = aligner.align(load_speech(path), make_transcript(text))
         assert [w.label for w in alignment.words] == text.split()
+        assert -200 < alignment.score < -40
     aligner.close()

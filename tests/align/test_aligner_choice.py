@@ -1,0 +1,76 @@
+"""Who chooses the Montreal Forced Aligner's program and models: flags of every command, the app, experiments; and what caches know of it."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from mmer.align.mfa_setup import MfaSettings
+from mmer.cli import COMMANDS, build_command_parser, main
+from mmer.commands.clip import read_mfa
+from mmer.commands.train import add_settings, read_settings
+from mmer.datasets.manifest import Utterance
+from mmer.training.extract import name_alignment
+from mmer.training.feature_set import Order, order_features
+
+FLAGS = ["--mfa-model", "english_mfa", "--mfa-dictionary", "mine.dict", "--mfa-command", "/opt/mfa"]
+SETTINGS = MfaSettings("/opt/mfa", "english_mfa", "mine.dict")
+UTTERANCE = Utterance(path=Path("a.wav"), label="anger", speaker="a", text="he was")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["analyze", "a.wav"],
+        ["align", "a.wav"],
+        ["intervene", "a.wav"],
+        ["batch", "folder", "--out", "a.csv"],
+        ["extract", "data", "--features", "f"],
+        ["doctor"],
+    ],
+)
+def test_every_command_that_aligns_takes_the_flags(arguments):
+    args = build_command_parser(arguments[0]).parse_args([*arguments[1:], *FLAGS])
+    assert read_mfa(args) == SETTINGS
+
+
+def test_no_command_with_an_aligner_lacks_them():
+    for name in COMMANDS:
+        options = {option for action in build_command_parser(name)._actions for option in action.option_strings}
+        assert "--aligner" not in options or set(FLAGS[::2]) <= options, name
+
+
+def test_an_experiment_keeps_them():
+    parser = argparse.ArgumentParser()
+    add_settings(parser)
+    experiment = read_settings(parser.parse_args(["--data", "d", "--aligner", "mfa", *FLAGS]))
+    assert experiment.mfa == SETTINGS and experiment.to_json()["mfa_model"] == "english_mfa"
+
+
+def test_a_missing_program_is_named_with_its_path(capsys, tmp_path):
+    clip = "/usr/share/pocketsphinx/test/data/librivox/sense_and_sensibility_01_austen_64kb-0880.wav"
+    code = main(["align", clip, "--text", "he was", "--aligner", "mfa", "--mfa-command", str(tmp_path / "mfa")])
+    assert code == 2 and f"there is no program “{tmp_path / 'mfa'}”"[:60] in capsys.readouterr().err
+
+
+def test_cache_keys_hold_the_aligner_s_version(sphinx):
+    """Another version may place the words elsewhere, so what was extracted with it is not taken."""
+    order = Order(Path("f"), "compact")
+    assert order.name_aligner(UTTERANCE) == sphinx.identity
+    assert name_alignment(UTTERANCE, sphinx.identity) == f"{sphinx.identity}: he was"
+    assert order_features(["T", "W"], features="f", preset="compact", aligner="none").name_aligner(UTTERANCE) == "none"
+    assert order_features(["T", "F"], features="f", preset="compact").name_aligner(UTTERANCE) == ""
+
+
+def test_an_order_knows_the_montreal_aligner_by_its_files(tmp_path, monkeypatch):
+    program = tmp_path / "mfa"
+    program.write_text("#!/bin/sh\necho 3.4.3\n")
+    program.chmod(0o755)
+    model, dictionary = tmp_path / "m.zip", tmp_path / "d.dict"
+    model.write_bytes(b"model")
+    dictionary.write_text("he\tHH IY1\n")
+    settings = MfaSettings(str(program), str(model), str(dictionary))
+    first = Order(Path("f"), "compact", aligner="mfa", mfa=settings).name_aligner(UTTERANCE)
+    dictionary.write_text("he\tHH IY1\nshe\tSH IY1\n")
+    second = Order(Path("f"), "compact", aligner="mfa", mfa=settings).name_aligner(UTTERANCE)
+    assert first.startswith("mfa 3.4.3 ") and second.startswith("mfa 3.4.3 ") and first != second

@@ -101,7 +101,7 @@ class SpeechExtractor:
 
 
 def name_alignment(utterance: Utterance, aligner: str) -> str:
-    """Who aligned which words, for the cache key: the content of the alignment files, else the aligner's identity and the text; "" for neither."""
+    """Who aligned which words, for the cache key: the content of the alignment files, else the aligner's identity and the text; else ""."""
     if utterance.alignment is None:
         return f"{aligner}: {utterance.text}" if aligner else ""
     files = [path for path in list_alignment_files(utterance.alignment) if path.is_file()]

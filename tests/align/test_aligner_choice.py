@@ -1,4 +1,4 @@
-"""Who chooses the Montreal Forced Aligner's program and models: flags of every command, the app, experiments; and what caches know of it."""
+"""Who chooses the Montreal Forced Aligner's program and models: flags of each command, experiments; and what caches know of it."""
 
 import argparse
 from pathlib import Path

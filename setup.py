@@ -1,4 +1,4 @@
-"""Puts the heads into a wheel: they lie beside the package, and an installed `mmer` looks for them inside it. All else is in pyproject.toml."""
+"""Puts the heads into a wheel: they lie beside the package, and an installed `mmer` looks inside itself. All else is in pyproject.toml."""
 
 import shutil
 from pathlib import Path

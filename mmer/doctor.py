@@ -71,8 +71,14 @@ def format_findings(findings: Sequence[Finding]) -> str:
         sign = "ok" if finding.ready else "MISSING" if finding.essential else "not there"
         lines.append(f"  {sign:<10}{finding.name:<{width}}{finding.text}")
     broken = [f.name for f in findings if f.essential and not f.ready]
-    verdict = f"Not ready: {', '.join(broken)}." if broken else "Ready: `python app.py` and `python -m mmer analyze CLIP` will work."
+    verdict = f"Not ready: {', '.join(broken)}." if broken else f"Ready: {name_ways()} will work."
     return "\n".join([*lines[1:], "", verdict]) + "\n"
+
+
+def name_ways() -> str:
+    """The commands that there are: a wheel does not bring the page's `app.py`, which lies beside the package."""
+    page = "`python app.py` and " if (Path(__file__).parents[1] / "app.py").is_file() else ""
+    return f"{page}`python -m mmer analyze CLIP`"
 
 
 def is_ready(findings: Sequence[Finding]) -> bool:

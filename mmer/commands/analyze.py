@@ -40,8 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def find_heads_folder() -> Path:
-    """`pretrained` beside the package, where the heads of this project are."""
-    return Path(__file__).parents[2] / "pretrained"
+    """`pretrained` beside the package, where the heads of this project are; in an installed wheel, the copy inside it."""
+    package = Path(__file__).parents[1]
+    inside = package / "pretrained"
+    return inside if inside.is_dir() else package.parent / "pretrained"
 
 
 def run(args: argparse.Namespace) -> None:

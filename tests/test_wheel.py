@@ -1,0 +1,56 @@
+"""An installed wheel: the heads are in it, and found there. The page's app.py is not, and nobody promises it."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The wheel of a copy of this tree, unpacked as pip would."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    source.mkdir()
+    for name in ("mmer", "pretrained"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "setup.py", "requirements.txt", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(folder), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as packed:
+        packed.extractall(folder / "site")
+    return folder / "site"
+
+
+def run(site, command):
+    code = f"import sys; sys.path.insert(0, {str(site)!r}); {command}"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, cwd=site.parent, check=True, env={})
+    return done.stdout.strip()
+
+
+def test_a_wheel_brings_the_heads_and_what_the_doctor_aligns(installed):
+    for path in sorted((ROOT / "pretrained").rglob("*")):
+        copy = installed / "mmer" / "pretrained" / path.relative_to(ROOT / "pretrained")
+        assert path.is_dir() or copy.read_bytes() == path.read_bytes()
+    assert (installed / "mmer" / "align" / "young_man.flac").is_file()
+    found = run(installed, "from mmer.commands.analyze import find_heads_folder; print(find_heads_folder())")
+    assert found == str(installed / "mmer" / "pretrained")
+
+
+def test_the_doctor_promises_the_page_only_where_it_is(installed):
+    assert run(installed, "from mmer.doctor import name_ways; print(name_ways())") == "`python -m mmer analyze CLIP`"
+
+
+def test_a_checkout_has_its_own():
+    from mmer.commands.analyze import find_heads_folder
+    from mmer.doctor import name_ways
+
+    assert find_heads_folder() == ROOT / "pretrained" and name_ways().startswith("`python app.py`")

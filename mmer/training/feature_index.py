@@ -21,10 +21,12 @@ from mmer.datasets.manifest import Utterance
 from mmer.errors import DataError
 from mmer.features import FEATURES_VERSION
 from mmer.files import replace_file
+from mmer.json_files import read_json
 from mmer.presets import Preset
 from mmer.training.extract import list_alignment_files
 
 INDEX_VERSION = 1
+LARGEST = 2**30  # bytes of an index
 
 
 @dataclass(frozen=True)
@@ -100,10 +102,10 @@ class FeatureIndex:
 
 def _read_json(path: Path) -> dict:
     try:
-        stored = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        stored = read_json(path, limit=LARGEST)
+    except (OSError, DataError):
         return {}
-    return stored if isinstance(stored, dict) else {}
+    return stored if isinstance(stored, dict) and all(isinstance(stored.get(kind, {}), dict) for kind in ("speech", "texts")) else {}
 
 
 def _read_record(told: dict) -> Record:

@@ -27,6 +27,7 @@ import pandas as pd
 from mmer import __version__
 from mmer.errors import DataError
 from mmer.export import write_file
+from mmer.json_files import read_json
 from mmer.training.experiment import Experiment, read_experiment
 
 DOCUMENTS = ("config", "data", "splits", "leakage", "environment", "status", "results")  # each is a .json of this name
@@ -34,6 +35,7 @@ METRICS, LOG, LOCK, PREDICTIONS = "metrics.jsonl", "log.txt", "lock", "predictio
 PARTS, HEADS, CHECKPOINT = "parts", "heads", "checkpoint"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 EPOCH = ("fold", "repetition", "epoch")  # what names a row of the metrics
+LARGEST = 256 * 2**20  # bytes of a document
 TAIL_BYTES = 1 << 16  # of the log, read from its end
 
 
@@ -59,12 +61,10 @@ class RunFolder:
         """One of DOCUMENTS. Raises DataError when it is missing or damaged."""
         path = self._place(document)
         try:
-            return json.loads(path.read_text("utf-8"))
+            return read_json(path, limit=LARGEST)
         except FileNotFoundError as error:
             raise DataError(f"{self.path} has no {path.name}: it is no experiment's folder, or the experiment isn't so far yet.") from error
-        except OSError as error:
-            raise DataError(f"{path} can't be read: {error.strerror}.") from error
-        except ValueError as error:
+        except DataError as error:
             raise DataError(f"{path} is damaged ({error}); delete the experiment {self.name}, or restore the file.") from error
 
     def write(self, document: str, value: Any) -> None:
@@ -108,7 +108,8 @@ class RunFolder:
             try:
                 row = json.loads(line)
                 key = tuple(row[name] for name in EPOCH)
-            except (ValueError, TypeError, KeyError) as error:
+                hash(key)
+            except (ValueError, TypeError, KeyError, RecursionError) as error:
                 raise DataError(f"{path}, line {number}, is damaged: {line[:80].decode(errors='replace')!r}.") from error
             rows.pop(key, None)
             rows[key] = row

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import EditError
+from ..errors import DataError, EditError
 from ..interventions import (
     ChangeLoudness,
     ChangePitch,
@@ -21,6 +20,7 @@ from ..interventions import (
     SwapWords,
     Target,
 )
+from ..json_files import parse_json
 from ..results import Analysis
 
 SELECTED = "selected"
@@ -100,8 +100,8 @@ def read_part(part: str) -> Target:
 def read_place(place: str) -> dict[str, Any]:
     """The linked views' selection. Raises EditError when it is none."""
     try:
-        selection = json.loads(place or "{}")
-    except ValueError as error:
+        selection = parse_json(place or "{}", "The selection")
+    except DataError as error:
         raise EditError("What is selected can't be read; choose the part from the list.") from error
     if not isinstance(selection, dict):
         raise EditError("What is selected can't be read; choose the part from the list.")

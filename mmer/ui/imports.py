@@ -80,7 +80,9 @@ def check_analysis(analysis: Analysis) -> None:
             expect(all(-1 <= s.word < words for s in segments), "the alignment names words that the transcript lacks")
             expect(all(0 <= s.start < s.end <= analysis.clip.duration + 0.1 for s in segments), "its alignment is longer than its clip")
     if "T" in analysis.labels:
-        expect(analysis.token_offsets.shape == (len(analysis.labels["T"]), 2), "its word pieces lack their places in the text")
+        offsets = analysis.token_offsets
+        expect(offsets.shape == (len(analysis.labels["T"]), 2), "its word pieces lack their places in the text")
+        expect(in_range(offsets, 0, len(analysis.transcript.text) + 1), "its word pieces lie outside the text")
     for role, prediction in analysis.predictions.items():
         check_prediction(role, prediction, analysis)
 

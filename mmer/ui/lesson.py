@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import threading
@@ -17,6 +16,7 @@ import gradio as gr
 from ..audio import load_audio
 from ..errors import DataError, MmerError
 from ..export import dump_json, write_file
+from ..json_files import read_json
 from ..lesson import LessonClip, lesson_from_json, lesson_to_json, render_lesson
 from ..lesson.store import encode_frames, measure_words
 from ..pipeline import Analyzer
@@ -265,7 +265,7 @@ def open_lesson(example: Example, analyzer: Analyzer, open_stored: Opener = open
     path = example.folder / STORED
     if path.is_file():
         try:
-            stored = lesson_from_json(json.loads(path.read_text(encoding="utf-8")), analysis)
+            stored = lesson_from_json(read_json(path), analysis)
         except (DataError, ValueError) as error:
             raise DataError(f"{path}: {error}") from error
         if stored is not None:

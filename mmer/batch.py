@@ -29,8 +29,8 @@ from mmer.json_files import show as show_path
 from mmer.pipeline import Analyzer
 from mmer.results import EMOTIONS, UNITS, Analysis, Prediction
 from mmer.segment_table import guard_cell
-from mmer.summary import collect_notices
 from mmer.training.metrics import measure_ua, measure_wa
+from mmer.verdict import SEEN, collect_notices
 
 SUFFIXES = (
     ".3gp", ".aac", ".aif", ".aiff", ".amr", ".au", ".flac", ".m4a", ".mkv", ".mov", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav",
@@ -40,7 +40,19 @@ MAX_LIST = 20_000_000  # bytes
 ROLES = ("late", "early", "combined")
 ROLE_COLUMNS = ("", "_state", "_novelty", *(f"_p_{e}" for e in EMOTIONS), *(f"_logit_{e}" for e in EMOTIONS))  # after the role's name
 FIRST = ("path", "text", "label")
-FACTS = ("file_sha256", "seconds", "head", "head_sha256", "aligner", "words", "words_from", "words_confidence", "verdict", "state")
+FACTS = (
+    "file_sha256",
+    "seconds",
+    "head",
+    "head_sha256",
+    "aligner",
+    "words",
+    "words_from",
+    "words_confidence",
+    "verdict",
+    "state",
+    "in_training",
+)
 LAST = ("unavailable", "warnings", "error")
 FOUND = (
     *FACTS,
@@ -48,6 +60,7 @@ FOUND = (
     *(f"late_{unit}_logit_{emotion}" for unit in UNITS for emotion in EMOTIONS),
     *LAST,
 )
+SPEAKER = "speaker"  # in the column in_training: another clip of a speaker it was trained on
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?")
 Row = dict[str, str]
 
@@ -203,7 +216,16 @@ def analyze_item(
         raise
     except MmerError as error:
         return row | {"error": str(error)}, None
-    return row | found, analysis
+    row |= found
+    if analysis is not None and not row["in_training"] and analyzer.knows_speaker(analysis, name_speaker(item)):
+        row["in_training"] = SPEAKER
+    return row, analysis
+
+
+def name_speaker(item: BatchItem) -> str:
+    """ "corpus/speaker": the list's column `speaker` as it is, or after that of its column `corpus`."""
+    corpus, speaker = item.extra.get("corpus", ""), item.extra.get("speaker", "")
+    return f"{corpus}/{speaker}" if corpus and speaker else speaker
 
 
 def analyze_and_keep(analyzer: Analyzer, item: BatchItem, request: Request, place: Path | None) -> tuple[Row, Analysis | None]:
@@ -226,7 +248,8 @@ def describe_analysis(analysis: Analysis) -> Row:
         "words_from": analysis.transcript.source,
         "words_confidence": show(analysis.transcript.confidence),
         "verdict": analysis.best.label,
-        "state": analysis.best.verdict,
+        "state": analysis.state,
+        "in_training": next((part for part in SEEN if part in analysis.seen.values()), ""),
         "unavailable": " | ".join(f"{what}: {why}" for what, why in analysis.unavailable.items()),
         "warnings": " | ".join(notice.text for notice in collect_notices(analysis) if notice.level == "warning"),
     }
@@ -419,8 +442,12 @@ class Score:
 
 
 def score_rows(rows: Iterable[Row], labels: Mapping[str, str] | None = None) -> tuple[Score, ...]:
-    """UA and WA per role over the rows whose label is one of EMOTIONS, or is mapped to one by `labels`; none without labels."""
-    known = [(row, (labels or {}).get(row["label"], row["label"])) for row in rows if not row.get("error")]
+    """UA and WA per role over the rows whose label is one of EMOTIONS, or is mapped to one by `labels`; none without labels.
+
+    Clips that are known to have been in a head's training or validation data are left out: they would praise it.
+    """
+    used = [row for row in rows if not row.get("error") and row.get("in_training", "") not in SEEN]
+    known = [(row, (labels or {}).get(row["label"], row["label"])) for row in used]
     scores = []
     for role in ROLES:
         pairs = [(EMOTIONS.index(label), EMOTIONS.index(row[role])) for row, label in known if label in EMOTIONS and row.get(role)]

@@ -28,7 +28,9 @@ from mmer.word_contributions import word_contributions, word_contributions_to_js
 
 FORMAT = "mmer-analysis"
 VERSION = 1
-ADDED = frozenset(["parent", "runs", "rate", "measured_clips", "in_silence", "untrusted"])  # keys that files of the first releases lack
+ADDED = frozenset(
+    ["parent", "runs", "rate", "measured_clips", "in_silence", "untrusted", "seen", "speech_seconds"]
+)  # keys that files of the first releases lack
 LIST_LIMIT = 10_000  # arrays with more numbers are written as base64
 ENVELOPE_POINTS = 2000  # columns of the waveform's outline, at most
 FULL_SCALE = 32767  # of the 16-bit samples
@@ -42,6 +44,7 @@ def analysis_to_json(analysis: Analysis, *, include_samples: bool = False) -> di
     data = encode(analysis)
     data["clip"] = encode_clip(analysis.clip, include_samples=include_samples)
     data["best"] = analysis.best.role if analysis.predictions else None
+    data["state"] = analysis.state if analysis.predictions else None
     for role, prediction in analysis.predictions.items():
         data["predictions"][role] |= {"label": prediction.label, "verdict": prediction.verdict}
     found = word_contributions(analysis)

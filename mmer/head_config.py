@@ -26,7 +26,7 @@ FORMAT = 1
 CONFIG = "config.json"
 LARGEST = 16 * 2**20  # bytes of it
 COMBINATION = "combination"
-ADDED = frozenset(["measured_clips"])  # fields that the configs of the first releases lack
+ADDED = frozenset(["measured_clips", "clips"])  # fields that the configs of the first releases lack
 ROLES = {"linear": "late", "transformer": "late", "late": "late", "coattention": "early", "concatenation": "early", COMBINATION: "combined"}
 
 
@@ -60,6 +60,7 @@ class HeadConfig:
     training: Mapping[str, Any] = field(default_factory=dict)  # run, seed, counts of the data, date
     metrics: Mapping[str, Any] = field(default_factory=dict)  # as in the model card
     weights: Mapping[str, str] = field(default_factory=dict)  # file -> sha256; filled in by save_head
+    clips: Mapping[str, str] = field(default_factory=dict)  # clip_list.FILE -> sha256; {}: which clips it was trained on isn't told
     version: str = __version__  # of mmer
     format: int = FORMAT  # of this file
 

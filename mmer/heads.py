@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from mmer.calibration import softmax
+from mmer.clip_list import FILE, ClipList, dump_clip_list, parse_clip_list
 from mmer.errors import HeadError
 from mmer.files import replace_file
 from mmer.fusion import FUSIONS, FusionOutput, combine
@@ -63,12 +64,14 @@ class Head:
         *,
         normalisation: Normalisation | None = None,
         novelty: Novelty | None = None,
+        clips: ClipList | None = None,
         sha256: str = "",
     ):
         self.config = config
         self.model = model.float().eval()
         self.normalisation = normalisation
         self.novelty = novelty
+        self.clips = clips  # that it was trained on; None where that isn't told
         self.sha256 = sha256
 
     @property
@@ -284,6 +287,7 @@ def save_head(
     *,
     normalisation: Normalisation | None = None,
     novelty: Novelty | None = None,
+    clips: ClipList | None = None,
     half: bool = True,
 ) -> str:
     """Write config.json and model.safetensors (or its shards); with half, the model's weights as float16. Returns the head's sha256.
@@ -310,7 +314,18 @@ def save_head(
     for old in folder.glob("model*.safetensors"):
         if old.name not in weights:
             old.unlink()
-    return write_config(folder, replace(config, weights=weights, normalised=normalisation is not None))
+    listed = write_clips(folder, clips)
+    return write_config(folder, replace(config, weights=weights, clips=listed, normalised=normalisation is not None))
+
+
+def write_clips(folder: Path, clips: ClipList | None) -> dict[str, str]:
+    """The list of training clips beside the weights; returns its name and sha256, {} without one."""
+    if clips is None:
+        (folder / FILE).unlink(missing_ok=True)
+        return {}
+    data = dump_clip_list(clips)
+    replace_file(folder / FILE, data)
+    return {FILE: hashlib.sha256(data).hexdigest()}
 
 
 def save_combination(folder: str | os.PathLike[str], config: HeadConfig, *, early: Head, late: Head) -> str:
@@ -365,7 +380,8 @@ def load_single(folder: Path, config: HeadConfig) -> Head:
         novelty = Novelty(**groups["novelty"]) if groups["novelty"] else None
     except (RuntimeError, TypeError, ValueError, ZeroDivisionError) as error:
         raise HeadError(f"The weights of head {config.name} do not fit its {CONFIG}: {error}") from error
-    return Head(go_by_folder(config, folder), model, normalisation=normalisation, novelty=novelty, sha256=hash_config(config))
+    clips, sha256 = read_clips(folder, config), hash_config(config)
+    return Head(go_by_folder(config, folder), model, normalisation=normalisation, novelty=novelty, clips=clips, sha256=sha256)
 
 
 def list_shapes(config: HeadConfig) -> dict[str, tuple[int, ...]]:
@@ -388,18 +404,35 @@ def read_weights(folder: Path, config: HeadConfig) -> dict[str, np.ndarray]:
         raise HeadError(f"{folder / CONFIG} names no weight file; install the head again.")
     arrays: dict[str, np.ndarray] = {}
     for name, expected in config.weights.items():
-        path = folder / name
-        if Path(name).name != name or not path.is_file():
-            raise HeadError(f"Head {config.name} is incomplete: {path} is missing; install the head again.")
-        data = path.read_bytes()
-        found = hashlib.sha256(data).hexdigest()
-        if found != expected:
-            raise HeadError(f"{path} was altered: its sha256 is {found[:12]}, not {expected[:12]}; install the head again.")
+        data = read_checked(folder, config, name, expected)
         try:
             arrays |= safetensors.numpy.load(data)
         except (SafetensorError, TypeError, ValueError, KeyError, AttributeError) as error:  # the latter for kinds that numpy lacks
-            raise HeadError(f"{path} is not a safetensors file that can be read ({error}); install the head again.") from error
+            raise HeadError(f"{folder / name} is not a safetensors file that can be read ({error}); install the head again.") from error
     return arrays
+
+
+def read_clips(folder: Path, config: HeadConfig) -> ClipList | None:
+    """The list of the clips that it was trained on; None where the config names none."""
+    if not config.clips:
+        return None
+    if set(config.clips) != {FILE}:
+        raise HeadError(
+            f"{folder / CONFIG} names {min(config.clips)[:80]!r} as its list of clips; it must be {FILE}. Install the head again."
+        )
+    return parse_clip_list(read_checked(folder, config, FILE, config.clips[FILE]), str(folder / FILE))
+
+
+def read_checked(folder: Path, config: HeadConfig, name: str, expected: str) -> bytes:
+    """A file of a head. Raises HeadError when it is missing or not the one that the config names."""
+    path = folder / name
+    if Path(name).name != name or not path.is_file():
+        raise HeadError(f"Head {config.name} is incomplete: {path} is missing; install the head again.")
+    data = path.read_bytes()
+    found = hashlib.sha256(data).hexdigest()
+    if found != expected:
+        raise HeadError(f"{path} was altered: its sha256 is {found[:12]}, not {expected[:12]}; install the head again.")
+    return data
 
 
 def split_shards(arrays: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:

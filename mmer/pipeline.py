@@ -27,6 +27,7 @@ from mmer.heads import CombinedHead, Head, load_head
 from mmer.presets import PRESETS
 from mmer.results import (
     ALIGNED_UNITS,
+    NO_WORDS,
     Alignment,
     Analysis,
     Clip,
@@ -38,6 +39,7 @@ from mmer.results import (
     TextStates,
     Transcript,
 )
+from mmer.speech_activity import Spans, find_speech
 from mmer.stopping import check_stopped, stop_when
 from mmer.transcribe import Recogniser, read_transcript
 from mmer.turns import Turns
@@ -46,7 +48,6 @@ AnyHead = Head | CombinedHead
 Progress = Callable[[float, str], None]  # (share done in [0, 1], what is being done)
 MAX_PAIRS = 60_000_000  # word pieces times frames, or phones: one attention map of it takes 240 MB, and three are needed at once
 MAX_BATCH_FRAMES = 1500  # of changed versions encoded at once: 5 clips of 5 s; larger batches are no faster on a CPU (benchmarks)
-NO_WORDS = "No words were heard or typed, so nothing can be read or aligned."
 # stage -> (what the person reads, rough share of the work before it ends)
 STAGES = {
     "transcribe": ("Recognising the words", 0.45),
@@ -124,11 +125,13 @@ class Analyzer:
         aligners: Mapping[str, Aligner],
         heads: Mapping[str, AnyHead],
         unavailable_aligners: Mapping[str, str] | None = None,
+        find_speech: Callable[[np.ndarray], Spans] = find_speech,
     ):
         self.preset = preset
         self.recogniser = recogniser
         self.speech = speech
         self.text = text
+        self.find_speech = find_speech  # (samples,) -> where somebody speaks
         self._heads = dict(heads)
         self.heads = {name: head.infos[-1] for name, head in heads.items()}  # what the interface may offer
         self._aligners = dict(aligners)
@@ -290,7 +293,26 @@ class Analyzer:
             version=__version__,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             parent=parent,
+            seen=self.find_seen(predictions, clip, parent),
+            speech_seconds=None if transcript.words else sum(end - start for start, end in self.find_speech(clip.samples)),
         )
+
+    def find_seen(self, predictions: Mapping[str, Prediction], clip: Clip, parent: Parent | None) -> dict[str, str]:
+        """Head -> "training" or "validation", of those that spoke and had this clip, or the one it was made from, in their data."""
+        seen = {}
+        for head in {p.head: self._heads[p.head] for p in predictions.values() if not p.members}.values():
+            assert isinstance(head, Head)
+            hashes = (clip.sha256, *([parent.sha256] if parent else []))
+            parts = [head.clips.find(sha256) for sha256 in hashes] if head.clips else []
+            if found := next(filter(None, parts), ""):
+                seen[head.config.name] = found
+        return seen
+
+    def knows_speaker(self, analysis: Analysis, speaker: str) -> bool:
+        """Whether "corpus/speaker" is among the training speakers of a head that spoke, as far as the heads tell."""
+        names = {p.head for p in analysis.predictions.values() if not p.members}
+        lists = [head.clips for name in names if isinstance(head := self._heads.get(name), Head)]
+        return any(clips.knows_speaker(speaker) for clips in lists if clips)
 
     def score_variants(
         self,

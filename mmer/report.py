@@ -7,7 +7,8 @@ from html import escape
 from importlib.resources import files
 
 from mmer.results import Analysis, Prediction
-from mmer.summary import PURPOSE, collect_notices, describe_source, describe_verdict, list_unavailable
+from mmer.summary import PURPOSE, describe_source
+from mmer.verdict import FEW, describe_verdict, list_limits, read_headline, say_briefly
 from mmer.views import build_payload, render_views
 
 # nothing but what is inside the file may be loaded
@@ -16,7 +17,7 @@ POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inli
 
 def report_html(analysis: Analysis, *, command: str = "") -> str:
     """The report as one self-contained page. `command` is the one that made it; by default one that would make the same."""
-    title = f"{analysis.clip.name}: {analysis.best.label}"
+    title = f"{analysis.clip.name}: {say_briefly(analysis)}"
     sections = (
         show_head(analysis),
         show_probabilities(analysis),
@@ -59,7 +60,7 @@ def show_head(analysis: Analysis) -> str:
     parts = (
         f"<h1>{escape(clip.name)}</h1>",
         f'<p class="soft">{escape(facts)}</p>',
-        f'<p class="verdict"><b>{escape(describe_verdict(analysis.best))}</b></p>',
+        f'<p class="verdict"><b>{escape(describe_verdict(analysis))}</b></p>',
         f'<p class="words">{told}</p>',
         f'<p class="soft">{escape(describe_source(analysis))}</p>',
         list_notices(analysis),
@@ -70,8 +71,7 @@ def show_head(analysis: Analysis) -> str:
 
 def list_notices(analysis: Analysis) -> str:
     """What the person should know, and what is unavailable with its reason."""
-    rows = [(n.level, n.text) for n in collect_notices(analysis)]
-    rows += [("info", line) for line in list_unavailable(analysis)]
+    rows = [(n.level, n.text) for n in list_limits(analysis, clip=True)]
     if not rows:
         return ""
     items = "\n".join(f'<li class="{escape(level)}">{escape(text)}</li>' for level, text in rows)
@@ -84,7 +84,10 @@ def show_probabilities(analysis: Analysis) -> str:
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in classes)
     rows = "\n".join(write_shares(role, prediction) for role, prediction in analysis.predictions.items())
     table = f'<table class="shares"><thead><tr><th scope="col">probability of</th>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>'
-    return f'<div class="scroll" tabindex="0" role="region" aria-label="Probabilities">{table}</div>'
+    shown = f'<div class="scroll" tabindex="0" role="region" aria-label="Probabilities">{table}</div>'
+    if read_headline(analysis).names_emotion:
+        return shown
+    return f'<details class="grey"><summary>{escape(FEW)}</summary>{shown}</details>'
 
 
 def write_shares(role: str, prediction: Prediction) -> str:

@@ -16,6 +16,7 @@ EMOTIONS = ("anger", "happiness", "sadness", "neutral")  # the paper's four clas
 UNITS = ("T", "F", "P", "S", "W")  # the paper's letters: text, frame, phone, syllable, word
 SPEECH_UNITS = ("F", "P", "S", "W")
 ALIGNED_UNITS = ("P", "S", "W")
+NO_WORDS = "No words were heard or typed, so nothing can be read or aligned."
 UNIT_NAMES = {"T": "text", "F": "frames", "P": "phones", "S": "syllables", "W": "words"}
 
 
@@ -282,6 +283,8 @@ class Analysis:
     version: str = ""  # of mmer
     created: str = ""  # ISO 8601, UTC
     parent: Parent | None = None  # of a changed clip; None for a recording as it is
+    seen: Mapping[str, str] = field(default_factory=dict)  # head -> "training" | "validation", of the heads that had this clip in it
+    speech_seconds: float | None = None  # of speech that the detector found; None where there are words, so nobody looked
 
     @property
     def best(self) -> Prediction:
@@ -290,3 +293,8 @@ class Analysis:
             if role in self.predictions:
                 return self.predictions[role]
         raise ValueError("an analysis without any prediction")
+
+    @property
+    def state(self) -> str:
+        """ "no speech" (neither words nor a voice), else the verdict of the best prediction."""
+        return "no speech" if not self.transcript.words and self.speech_seconds == 0 else self.best.verdict

@@ -6,54 +6,30 @@ import numpy as np
 
 from mmer.explain import CAPTION_SUM, centre, decision_steps
 from mmer.phrasing import join_words
-from mmer.results import UNIT_NAMES, Analysis, Notice, Prediction
+from mmer.results import UNIT_NAMES, Analysis
+from mmer.verdict import FEW, describe_verdict, list_limits, read_headline
 from mmer.word_contributions import WordContributions, describe_division, group_rests, word_contributions
 
 PURPOSE = (
     "This is for learning about such models and not for judging people: it says how a voice and its words resemble the models' "
     "training data, not what someone feels."
 )
-ROLES = ("late", "early", "combined")
 MOST_WORDS = 3  # for, and as many against
-
-
-def describe_verdict(prediction: Prediction) -> str:
-    """One sentence: what the model says and how sure it is."""
-    share = f"{100 * prediction.probabilities.max():.0f} %"
-    if prediction.verdict == "unfamiliar":
-        return f"Unlike anything it was trained on. If it had to choose: {prediction.label} ({share})."
-    if prediction.verdict == "not sure":
-        first, second = (prediction.classes[i] for i in np.argsort(-prediction.probabilities)[:2])
-        return f"Not sure: {first} ({share}), closely followed by {second}."
-    return f"{prediction.label.capitalize()} ({share})."
 
 
 def summarise(analysis: Analysis) -> str:
     """The summary that `mmer analyze` prints, ending in a line break."""
     parts = (
         describe_input(analysis),
-        [describe_verdict(analysis.best)],
+        [describe_verdict(analysis)],
         list_probabilities(analysis),
         list_steps(analysis),
         list_words(analysis),
-        list_unavailable(analysis),
-        [f"{'Note' if n.level == 'info' else 'Warning'}: {n.text}" for n in collect_notices(analysis)],
+        [f"{'Note' if n.level == 'info' else 'Warning'}: {n.text}" for n in list_limits(analysis, clip=True)],
         describe_heads(analysis),
         [describe_timings(analysis), PURPOSE],
     )
     return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
-
-
-def list_unavailable(analysis: Analysis) -> list[str]:
-    """One line per unit or model that is not there, with the reason."""
-    names = {unit: f"{name} ({unit})" for unit, name in UNIT_NAMES.items()} | {role: f"{role} model" for role in ROLES}
-    return [f"Not there: {names[what]}. {why}" for what, why in analysis.unavailable.items()]
-
-
-def collect_notices(analysis: Analysis) -> tuple[Notice, ...]:
-    """Those of the analysis, the clip, the transcript and the alignment, each once."""
-    own = analysis.alignment.notices if analysis.alignment else ()
-    return tuple(dict.fromkeys((*analysis.notices, *analysis.clip.notices, *analysis.transcript.notices, *own)))
 
 
 def describe_source(analysis: Analysis) -> str:
@@ -71,7 +47,8 @@ def describe_input(analysis: Analysis) -> list[str]:
 
 def list_probabilities(analysis: Analysis) -> list[str]:
     classes = analysis.best.classes
-    lines = [" " * 10 + "".join(f"{name:>11}" for name in classes)]
+    lines = [] if read_headline(analysis).names_emotion else [f"{FEW}:"]
+    lines.append(" " * 10 + "".join(f"{name:>11}" for name in classes))
     for role, prediction in analysis.predictions.items():
         lines.append(f"{role:<10}" + "".join(f"{100 * value:>9.1f} %" for value in prediction.probabilities))
     return lines

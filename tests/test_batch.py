@@ -250,7 +250,7 @@ def test_times_and_summaries_are_for_people():
     assert text.splitlines() == [
         "2 clips in t.csv; 1 could not be used, see the column error",
         "verdicts: anger 1",
-        "not sure or unfamiliar: 1",
+        "how sure: not sure 1",
     ]
 
 

@@ -73,7 +73,7 @@ def test_without_alignment_the_app_goes_on_and_says_why(capsys, heads_folder, tm
     out = tmp_path / "a.TextGrid"
     assert run("analyze", CLIP, "--text", WORDS, "--aligner", "none", "--heads", heads_folder, "--quiet", "--textgrid", out) == 2
     printed = capsys.readouterr()
-    assert "Not there: phones (P)" in printed.out and "coattention-f speaks" in printed.out.lower()
+    assert "Not available: phones" in printed.out and "coattention-f speaks" in printed.out.lower()
     assert printed.err.startswith("mmer: No TextGrid was written: ") and len(printed.err.splitlines()) == 1
     assert not out.exists()
 
@@ -219,6 +219,6 @@ def test_summary_adds_up_and_tells_what_is_missing():
     assert sum(parts) == pytest.approx(values["= combined logit"], abs=0.003)
     best = analysis.best
     assert values[f"probability of {best.label}"] == pytest.approx(100 * best.probabilities.max(), abs=0.06)
-    assert "Not there: words (W). the head has no word branch" in text
+    assert "Not available: words: the head has no word branch" in text
     quiet = analysis.clip.notices[0].text
     assert text.count(quiet) == 1 and summarise(replace(analysis, notices=analysis.clip.notices)).count(quiet) == 1

@@ -12,8 +12,8 @@ import pytest
 import soundfile
 from sample_analysis import make_analysis
 
-from mmer.report import report_html, suggest_command
-from mmer.summary import describe_verdict
+from mmer.report import report_html, show_probabilities, suggest_command
+from mmer.verdict import describe_verdict
 
 HOSTILE = '</script><img src=x onerror="window.broken=1"><b>'
 
@@ -88,7 +88,7 @@ def test_notices_and_reasons_are_told_once():
     analysis = make_analysis()
     text = report_html(replace(analysis, notices=(*analysis.notices, *analysis.clip.notices)))
     assert text.count(analysis.clip.notices[0].text) == 1
-    assert "Not there: words (W). the head has no word branch" in text
+    assert "Not available: words: the head has no word branch" in text
 
 
 def test_analysis_without_words_has_a_report():
@@ -108,13 +108,27 @@ def test_command_says_how_to_get_the_same():
 
 
 def test_verdict_says_when_it_is_not_sure():
-    late = make_analysis().predictions["late"]
-    sure = replace(late, probabilities=np.array([0.7, 0.1, 0.1, 0.1]))
-    assert describe_verdict(sure) == "Anger (70 %)."
-    close = replace(late, probabilities=np.array([0.41, 0.39, 0.1, 0.1]))
-    assert describe_verdict(close) == "Not sure: anger (41 %), closely followed by happiness."
-    far = replace(sure, novelty=9.0)
-    assert describe_verdict(far).startswith("Unlike anything it was trained on.")
+    analysis = make_analysis()
+
+    def say(probabilities, **changes):
+        best = replace(analysis.best, probabilities=np.array(probabilities), **changes)
+        return describe_verdict(replace(analysis, predictions=analysis.predictions | {best.role: best}))
+
+    assert say([0.7, 0.1, 0.1, 0.1]).startswith("Anger (70 %). Sure, as far as 200 clips")
+    assert say([0.41, 0.39, 0.1, 0.1]) == "Anger (41 %). Not sure: happiness is only 2 points behind, less than the 10 this model needs."
+    assert say([0.7, 0.1, 0.1, 0.1], measured_clips=None).startswith("Anger (70 %). How sure it is was never measured")
+    far = say([0.7, 0.1, 0.1, 0.1], novelty=9.0, novelty_threshold=2.0)
+    assert far.startswith("Unlike anything it was trained on. Its sound lies 9.0 from the training clips") and "%" not in far
+
+
+def test_numbers_that_say_little_are_folded_away():
+    analysis = make_analysis()
+    assert "<details" not in show_probabilities(analysis)
+    far = replace(analysis.best, novelty=9.0, novelty_threshold=2.0)
+    page = report_html(replace(analysis, predictions=analysis.predictions | {far.role: far}))
+    title = page.partition("<title>")[2].partition("</title>")[0]
+    assert title.endswith(": unlike anything it was trained on") and page.count("Unlike anything it was trained on") == 1
+    assert '<details class="grey"><summary>The numbers all the same' in page
 
 
 @pytest.mark.browser

@@ -19,6 +19,8 @@ from mmer.phrasing import say_time
 if TYPE_CHECKING:
     from mmer.batch import Progress, Row, Score
 
+MOST_NAMED = 5  # clips, in the summary; the table's column in_training names all
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="FOLDER_OR_LIST", type=Path, help="a folder of recordings, or a .csv or .tsv with a column path")
@@ -69,9 +71,13 @@ def make_folder(folder: Path | None) -> None:
 
 
 def describe_progress(progress: Progress) -> str:
-    """`[3/20] a.wav: anger (71 %), not sure; 2 min left`"""
+    """`[3/20] a.wav: anger 71 %, not sure; 2 min left`"""
+    from mmer.verdict import SEEN, brief
+
     row = progress.row
-    said = row.get("error") or f"{row['verdict']} ({100 * read_share(row):.0f} %), {row['state']}"
+    said = row.get("error") or brief(
+        row["state"], row["verdict"], read_share(row), seen=seen if (seen := row.get("in_training", "")) in SEEN else ""
+    )
     if progress.analysis is None and not row.get("error"):
         said += " (was there)"
     return f"[{progress.done}/{progress.total}] {row['path']}: {said}{describe_time(progress.seconds_left)}"
@@ -89,15 +95,34 @@ def describe_time(seconds: float) -> str:
 
 
 def summarise_batch(rows: list[Row], scores: tuple[Score, ...], out: Path) -> str:
+    from mmer.verdict import HEADLINES, STATES
+
     used = [row for row in rows if not row.get("error")]
     lost = len(rows) - len(used)
-    counts = Counter(row["verdict"] for row in used)
+    counts = Counter(row["verdict"] for row in used if row["state"] not in HEADLINES)
+    states = Counter(row["state"] for row in used)
     lines = [
         f"{len(rows)} clips in {'standard output' if out == OUTPUT else out}"
         + (f"; {lost} could not be used, see the column error" if lost else ""),
         "verdicts: " + (", ".join(f"{label} {count}" for label, count in counts.most_common()) or "none"),
-        f"not sure or unfamiliar: {sum(row['state'] != 'sure' for row in used)}",
+        "how sure: " + (", ".join(f"{state} {states[state]}" for state in STATES if states[state]) or "none"),
     ]
     for score in scores:
         lines.append(f"{score.role:<9} UA {100 * score.ua:5.1f} %   WA {100 * score.wa:5.1f} %   of {score.clips} labelled clips")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *describe_seen(used)]) + "\n"
+
+
+def describe_seen(rows: list[Row]) -> list[str]:
+    """Which clips the head is known to have been trained on, and what that means for the scores."""
+    from mmer.batch import SPEAKER
+    from mmer.verdict import SEEN
+
+    found = [row["path"] for row in rows if row.get("in_training") in SEEN]
+    speakers = sum(row.get("in_training") == SPEAKER for row in rows)
+    lines = []
+    if found:
+        names = ", ".join(found[:MOST_NAMED]) + (f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else "")
+        lines.append(f"in its training or validation data, so left out of the scores: {len(found)} ({names})")
+    if speakers:
+        lines.append(f"other clips of speakers it was trained on, which raise the scores: {speakers}")
+    return [*lines, "A training clip in another encoding is not recognised: no match proves nothing."] if lines else []

@@ -170,13 +170,13 @@ def run_curve(analyzer: Analyzer, analysis: Analysis, args: argparse.Namespace) 
 def summarise_intervention(intervention: Intervention) -> str:
     """Original, changed and difference per class, for every model (probabilities in per cent) and branch (logits)."""
     from mmer.results import UNIT_NAMES
-    from mmer.summary import describe_verdict
+    from mmer.verdict import describe_verdict
 
     lines = [
         notice.text for notice in intervention.changed.notices if notice.text.startswith(("This is not", "The voice of", "These words"))
     ]
     lines += [f"Words: {intervention.changed.transcript.text or '(none)'}", ""]
-    lines += [f"original   {describe_verdict(intervention.original.best)}", f"changed    {describe_verdict(intervention.changed.best)}"]
+    lines += [f"original   {describe_verdict(intervention.original)}", f"changed    {describe_verdict(intervention.changed)}"]
     for found in intervention.differences:
         name = f"{found.role} model" if not found.unit else f"{found.role}, {UNIT_NAMES[found.unit]}"
         lines += ["", f"{name}{'' if found.same_head else ' (another head speaks for it now)'}", *list_classes(found)]

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +38,7 @@ def add_promote_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--each-fold", action="store_true", help="a head of every fold, NAME-fold1 and so on, to compare what folds say")
     parser.add_argument("--heads", metavar="FOLDER", type=Path, default=Path("pretrained"), help="where the head's folder is written")
+    parser.add_argument("--clip-hashes", action="store_true", help="list the training clips' hashes though they are no public corpus")
     parser.add_argument("--licence", default="", help="of the weights; by default that of the data, where it is known")
 
 
@@ -107,18 +109,20 @@ def promote(args: argparse.Namespace) -> None:
     from mmer.training.runs import find_run
 
     folder, name = find_run(args.runs, args.name), args.head or args.name
+    told: dict[str, Any] = {"by": args.choose, "out": args.heads, "licence": args.licence, "clip_hashes": args.clip_hashes}
     if args.each_fold:
         if args.with_late or args.fold or args.repetition:
             raise DataError("--each-fold makes a head of every fold; leave out --fold, --repetition and --with-late.")
-        for place in promote_folds(folder, name=name, by=args.choose, out=args.heads, licence=args.licence):
+        for place in promote_folds(folder, name=name, **told):
             print(f"wrote {place}")
         return
-    chosen = {what: None if value is None else value - 1 for what, value in (("fold", args.fold), ("repetition", args.repetition))}
+    numbers = (("fold", args.fold), ("repetition", args.repetition))
+    told |= {what: None if value is None else value - 1 for what, value in numbers}
     if args.with_late:
         late = find_run(args.runs, args.with_late)
-        place = promote_combination(folder, late, name=name, by=args.choose, out=args.heads, licence=args.licence, **chosen)
+        place = promote_combination(folder, late, name=name, **told)
     else:
-        place = promote_run(folder, name=name, by=args.choose, out=args.heads, licence=args.licence, **chosen)
+        place = promote_run(folder, name=name, **told)
     print(f"wrote {place}")
 
 

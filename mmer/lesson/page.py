@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from html import escape
 
+from ..verdict import read_headline
 from ..views.payload import encode_sound
 from .cases_step import teach_fusion
 from .coattention_step import teach_coattention
@@ -90,6 +91,9 @@ def render_page(number: int, step: Step | None, used: LessonClip, reason: str, *
     if used is not asked:
         lent = f"“{escape(asked.title)}” can’t show this ({escape(reason)}), so here is the example “{escape(used.title)}”."
         body = f'<p class="ml-instead">{lent}</p>{body}'
+    said = read_headline(used.analysis)
+    if not said.names_emotion:
+        body = f'<p class="ml-instead"><b>{escape(said.text)}.</b> {escape(said.sentence)}</p>{body}'
     hear = "" if used.analysis.clip.outline else '<button type="button" class="ml-button" data-play="all">▶ Hear the clip</button>'
     measure = MEASURE.format(escape(asked.title)) if name == "Evidence" else ""
     back, on = ("" if at != number else " disabled" for at in (1, len(TEACHERS)))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mmer.clip_list import FILE
 from mmer.export import write_file
 from mmer.head_config import HeadConfig
 from mmer.results import UNIT_NAMES
@@ -50,7 +51,7 @@ def describe_head(config: HeadConfig) -> str:
         _front_matter(),
         f"# {config.name}: {config.title}\n\n{config.caveat}\n",
         describe_model(config),
-        _describe_data(config.training),
+        _describe_data(config),
         _describe_figures(config.metrics),
         describe_calibration(config, how=FITTED.format(clips=config.measured_clips) if config.measured_clips else ""),
         "## What it must not be used for\n\n" + "".join(f"- {line}\n" for line in MISUSE),
@@ -78,13 +79,26 @@ def describe_model(config: HeadConfig, *, command: str = "demo-heads") -> str:
     return "## Model\n\n" + format_table(("", ""), list(rows.items()))
 
 
-def _describe_data(training: Mapping[str, Any]) -> str:
+def describe_clips(clips: Mapping[str, str], counts: list[int] | None) -> str:
+    """Whether the head can tell a clip that it was trained on; `counts` of training and validation clips in the list."""
+    if not clips or not counts:
+        return "\nWhich clips it was trained on is not listed, so the app can't tell when it is given one of them.\n"
+    return (
+        f"\n`{FILE}` lists short hashes (8 bytes of the sha256) of the samples of {counts[0]} training and {counts[1]} validation clips, "
+        "and of the training speakers' names, so that the app says when it is given one of them. They are no sound. The same recording in "
+        "another encoding has other samples, so no match proves nothing.\n"
+    )
+
+
+def _describe_data(config: HeadConfig) -> str:
+    training = config.training
     if not training.get("data"):
         return ""
     text = "## Data\n\nSpeakers and sentences are disjoint between training, validation and test.\n\n"
     rows = [(*SOURCES.get(name, (name, "", "")), *counts) for name, counts in training["data"].items()]
     text += format_table(("source", "what", "its licence", "training", "validation", "test"), rows)
     text += f"\nSpeakers held out: validation {', '.join(training['validation speakers'])}; test {', '.join(training['test speakers'])}.\n"
+    text += describe_clips(config.clips, training.get("listed clips"))
     if training.get("dropped texts"):
         dropped = ", ".join(f"{n} of {name}" for name, n in training["dropped texts"].items())
         text += f"\nSentences dropped because a validation or test part of some corpus holds the same one: {dropped}.\n"

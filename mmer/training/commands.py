@@ -63,7 +63,7 @@ def apply_settings(experiment: Experiment, given: Mapping[str, Any]) -> Experime
 def write_trained(out: Path, name: str, trained: TrainedRun, corpora: DemoCorpora) -> str:
     """Calibrates, measures and saves a head with its card; returns its sha256."""
     outputs = trained.predict(trained.validation)
-    training = corpora.training
+    training, clips = corpora.training, corpora.list_clips()
     calibration = calibrate(outputs, clips=len(training.validation_speech))
     if trained.normalisation is None:
         raise ValueError("a head without speech has no normalisation and nothing to be familiar with")
@@ -79,10 +79,11 @@ def write_trained(out: Path, name: str, trained: TrainedRun, corpora: DemoCorpor
         trained_on=describe_training(corpora),
         licence=LICENCE,
         caveat=f"{CAVEAT} {CAVEAT_SPEECH}",
-        training=corpora.describe(trained.experiment) | {"epochs": list(trained.history)},
+        training=corpora.describe(trained.experiment)
+        | {"epochs": list(trained.history), "listed clips": [len(clips.training), len(clips.validation)]},
         metrics=measure_run(trained, corpora.test, calibration),
     )
-    sha256 = save_head(out / name, config, trained.model, normalisation=trained.normalisation, novelty=novelty)
+    sha256 = save_head(out / name, config, trained.model, normalisation=trained.normalisation, novelty=novelty, clips=clips)
     write_card(out / name, load_head(out / name).config)
     return sha256
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mmer.cache import FeatureCache
+from mmer.clip_list import ClipList, make_clip_list
 from mmer.datasets.manifest import read_manifest
 from mmer.datasets.texts import LabelledText
 from mmer.encoders import TextEncoder
@@ -65,6 +66,12 @@ class DemoCorpora:
         ]
         names = dict.fromkeys(item.corpus for part in parts for item in part)
         return {name: [sum(item.corpus == name for item in part) for part in parts] for name in names}
+
+    def list_clips(self) -> ClipList:
+        """Hashes of the training and validation clips and of the training speakers."""
+        parts = (self.training.speech, self.training.validation_speech)
+        training, validation = ([item.sha256 for item in part if item.sha256] for part in parts)
+        return make_clip_list(training, validation, {item.speaker for item in self.training.speech})
 
     def describe(self, experiment: Experiment) -> dict[str, Any]:
         """The `training` record of a head's config."""

@@ -65,6 +65,7 @@ def load_data(folder: RunFolder, experiment: Experiment, held: Hold, *, workers:
         raise DataError(f"No utterance of {experiment.data} has any of the units {' '.join(experiment.units)}: {excluded[0]}")
     check_units(experiment, items)
     folder.write("data", told | {"excluded": [*dataset.left_out, *excluded], "partial": list_gaps(items, experiment.units)})
+    folder.write("clips", {item.name: item.sha256 for item in items if item.sha256})
     position = {item.index: place for place, item in enumerate(items)}
     splits = [read_split(dataset, stored) for stored in folder.read("splits")]
     members = tuple(make_member(experiment, split, position) for split in splits)

@@ -41,6 +41,7 @@ class Record:
     aligner: str = ""  # file | identity of the aligner | none; "" when the words were not looked for
     seconds: float | None = None  # of sound; None for texts and what can't be read
     copies: tuple[str, ...] = ()  # keys of its augmented copies, where any were asked for
+    sha256: str = ""  # of the clip's samples; "" for texts, what can't be read, and records of the first releases
 
 
 @dataclass

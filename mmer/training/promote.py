@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from mmer import __version__
 from mmer.calibration import softmax
+from mmer.clip_list import ClipList, make_clip_list
 from mmer.errors import DataError
 from mmer.export import write_file
 from mmer.head_config import COMBINATION, HeadConfig, read_config
@@ -32,6 +33,7 @@ from mmer.training.scores import combine_predictions, select_part, summarise
 from mmer.training.stack import Outputs
 
 ACTED = ("ravdess", "nemo", "tess", "iemocap")
+PUBLIC = ACTED  # corpora whose clips a head may tell it was trained on; of others only when that is asked for
 MACHINE = ("data", "features", "device", "threads", "stacked")  # settings of the machine that trained, nobody else's business
 CAVEAT_ACTED = "It was trained on acted emotion; everyday speech is another world."
 CAVEAT_ALONE = "It was trained on {data} alone; other speakers, rooms and languages are another world."
@@ -46,30 +48,44 @@ def promote_run(
     by: str = "median",
     out: str | Path = "pretrained",
     licence: str = "",
+    clip_hashes: bool = False,
 ) -> Path:
     """The head of one run as out/name: by default of the one at the median validation loss, see choose_run; the test part never chooses.
 
-    `licence` of the weights; by default the data's, where it is known. Raises DataError when there is no such run, or `name` is taken.
+    `licence` of the weights; by default the data's, where it is known. `clip_hashes`: list the training clips' hashes for recordings that
+    are no public corpus, too: whoever has a recording can then tell that it took part. Raises DataError when there is no such run, or
+    `name` is taken.
     """
     named = fold is not None and repetition is not None
     losses = read_losses(folder)
     run = choose_run(losses if named else keep_learnt(folder, losses), fold, repetition, of=folder.name, by=by)
     head = Head.load(folder.place_head(*run))
     told = describe_training([folder], run, by="hand" if named else CHOICES[by])
+    clips = list_clips(folder, run) if clip_hashes or told["data name"] in PUBLIC else None
+    told |= {"listed clips": None if clips is None else [len(clips.training), len(clips.validation)]}
     config = finish_config(head.config, name, folder.read_predictions(), folder.read("splits"), told, licence=licence)
     half = is_half(folder.place_head(*run), head.config)
     with new_head(out, name) as place:
-        save_head(place, config, head.model, normalisation=head.normalisation, novelty=head.novelty, half=half)
+        save_head(place, config, head.model, normalisation=head.normalisation, novelty=head.novelty, clips=clips, half=half)
     return Path(out) / name
 
 
-def promote_folds(folder: RunFolder, *, name: str, by: str = "median", out: str | Path = "pretrained", licence: str = "") -> list[Path]:
+def promote_folds(
+    folder: RunFolder,
+    *,
+    name: str,
+    by: str = "median",
+    out: str | Path = "pretrained",
+    licence: str = "",
+    clip_hashes: bool = False,
+) -> list[Path]:
     """A head of every fold, out/name-fold1 and so on, each of the run that choose_run takes of that fold."""
     losses = read_losses(folder)
     names = {fold: f"{name}-fold{fold + 1}" for fold in sorted({fold for fold, _ in losses})}
     for own in names.values():
         check_free(out, own)
-    return [promote_run(folder, name=own, fold=fold, by=by, out=out, licence=licence) for fold, own in names.items()]
+    told: dict[str, Any] = {"by": by, "out": out, "licence": licence, "clip_hashes": clip_hashes}
+    return [promote_run(folder, name=own, fold=fold, **told) for fold, own in names.items()]
 
 
 def promote_combination(
@@ -82,6 +98,7 @@ def promote_combination(
     by: str = "median",
     out: str | Path = "pretrained",
     licence: str = "",
+    clip_hashes: bool = False,
 ) -> Path:
     """The mean of an early and a late experiment's logits (Section 2.4) as out/name, with its members out/name-early and out/name-late.
 
@@ -99,7 +116,7 @@ def promote_combination(
                 f"{folder.name} ({found.config.fusion}) is no {role} fusion: name the early experiment first, then the late one."
             )
     for role, folder in folders.items():
-        promote_run(folder, name=names[role], fold=run[0], repetition=run[1], out=out, licence=licence)
+        promote_run(folder, name=names[role], fold=run[0], repetition=run[1], out=out, licence=licence, clip_hashes=clip_hashes)
     members = {role: Head.load(Path(out) / names[role]) for role in folders}
     units = tuple(dict.fromkeys(u for m in members.values() for u in m.config.units))
     title = f"Mean of {members['early'].config.title} and {members['late'].config.title}"
@@ -110,6 +127,34 @@ def promote_combination(
     with new_head(out, name) as place:
         save_combination(place, config, early=members["early"], late=members["late"])
     return Path(out) / name
+
+
+# The clips it was trained on
+
+
+def list_clips(folder: RunFolder, run: Run) -> ClipList | None:
+    """Hashes of the run's training and validation clips and of its training speakers; None where the experiment kept none."""
+    if not folder.has("clips"):
+        return None
+    hashes, split = folder.read("clips"), find_split(folder, run)
+    try:
+        if not isinstance(hashes, dict):
+            raise TypeError("it is no object of names and hashes")
+        training, validation = ([hashes[name] for name in split[part] if name in hashes] for part in ("train", "validation"))
+        rows = select_part(folder.read_predictions())
+        speakers = dict(zip(rows["utterance"].astype(str), rows["speaker"].astype(str)))
+        data = folder.read("data")["name"]
+        names = {f"{data}/{speakers[name]}" for name in split["train"] if speakers.get(name)}
+        return make_clip_list(training, validation, names) if training else None
+    except (TypeError, ValueError, KeyError) as error:
+        raise DataError(f"{folder.path / 'clips.json'} holds no hashes of clips ({error}); delete it to promote without them.") from error
+
+
+def find_split(folder: RunFolder, run: Run) -> Mapping[str, Any]:
+    split = next((s for s in folder.read("splits") if (s["fold"], s["repetition"]) == run), None)
+    if split is None:
+        raise DataError(f"{folder.path / 'splits.json'} has no fold {run[0] + 1}, repetition {run[1] + 1}.")
+    return split
 
 
 # Choosing
@@ -211,10 +256,7 @@ def summarise_experiment(predictions: pd.DataFrame) -> dict[str, Any]:
 def describe_training(folders: list[RunFolder], run: Run, *, by: str) -> dict[str, Any]:
     """The `training` record of a promoted head; JSON. `by`: what chose the run."""
     first = folders[0]
-    data, splits = first.read("data"), first.read("splits")
-    split = next((s for s in splits if (s["fold"], s["repetition"]) == run), None)
-    if split is None:
-        raise DataError(f"{first.path / 'splits.json'} has no fold {run[0] + 1}, repetition {run[1] + 1}.")
+    data, split = first.read("data"), find_split(first, run)
     rows = first.read_predictions()
     tested = rows[(rows["part"] == "test") & (rows["fold"] == run[0]) & (rows["repetition"] == run[1])]
     return {

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmer.head_config import HeadConfig
 from mmer.results import EMOTIONS
-from mmer.training.card import LICENCE, MISUSE, SOURCES, describe_calibration, describe_model, format_table
+from mmer.training.card import LICENCE, MISUSE, SOURCES, describe_calibration, describe_clips, describe_model, format_table
 from mmer.training.choosing import CHOICES, EASY
 
 LICENCES = {"ravdess": LICENCE, "nemo": LICENCE, "tess": "CC BY-NC-ND 4.0", "iemocap": "IEMOCAP release licence"}
@@ -37,6 +37,7 @@ def describe_promoted(config: HeadConfig) -> str:
         _describe_use(config),
         describe_model(config, command="runs promote"),
         _describe_experiments(config.training),
+        "" if config.members else describe_clips(config.clips, config.training.get("listed clips")),
         _describe_scores(config.metrics, config.training),
         describe_calibration(config, what="the test parts", how=CROSS_FITTED),
         "## What it must not be used for\n\n" + "".join(f"- {line}\n" for line in MISUSE if "commercial" not in line),

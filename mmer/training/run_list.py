@@ -122,7 +122,10 @@ def delete_run(root: str | Path, name: str) -> None:
 
 
 def export_run(folder: RunFolder, out: str | Path) -> Path:
-    """A zip of all that was found out: documents, metrics, log, predictions, heads. No checkpoint and no lock. Raises DataError."""
+    """A zip of all that was found out: documents, metrics, log, predictions, heads. No checkpoint, lock or hashes of clips.
+
+    Raises DataError.
+    """
     folder.read("config")  # an experiment, not any folder
     with open_file(out) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in _list_files(folder):
@@ -131,7 +134,7 @@ def export_run(folder: RunFolder, out: str | Path) -> Path:
 
 
 def _list_files(folder: RunFolder) -> Iterator[Path]:
-    wanted = [folder.path / name for name in (*(f"{d}.json" for d in DOCUMENTS), METRICS, LOG, PREDICTIONS)]
+    wanted = [folder.path / name for name in (*(f"{d}.json" for d in DOCUMENTS if d != "clips"), METRICS, LOG, PREDICTIONS)]
     heads = folder.path / HEADS
     if heads.is_dir() and not heads.is_symlink():
         wanted += sorted(p for p in heads.glob("*/*") if not p.name.startswith(".") and not p.parent.is_symlink())

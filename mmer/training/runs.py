@@ -30,7 +30,7 @@ from mmer.export import write_file
 from mmer.json_files import read_json
 from mmer.training.experiment import Experiment, read_experiment
 
-DOCUMENTS = ("config", "data", "splits", "leakage", "environment", "status", "results")  # each is a .json of this name
+DOCUMENTS = ("config", "data", "splits", "leakage", "environment", "status", "results", "clips")  # each is a .json of this name
 METRICS, LOG, LOCK, PREDICTIONS = "metrics.jsonl", "log.txt", "lock", "predictions.parquet"
 PARTS, HEADS, CHECKPOINT = "parts", "heads", "checkpoint"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")

@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 from gradio_client.utils import strip_invalid_filename_characters
 
-from ..batch import BatchItem, Request, Row, analyze_item, check_head, list_columns, read_list_file, write_table
+from ..batch import SPEAKER, BatchItem, Request, Row, analyze_item, check_head, list_columns, read_list_file, write_table
 from ..compare import drop_attention
 from ..errors import Busy, Cancelled, DataError, MmerError
 from ..export import analysis_to_json, dump_json
@@ -22,6 +22,7 @@ from ..phrasing import say_time
 from ..pipeline import Analyzer
 from ..results import EMOTIONS
 from ..turns import UNBOUNDED, Bounds, Turns
+from ..verdict import HEADLINES, SEEN
 from .events import BATCH_BOUNDS, BATCH_QUEUE, HIDDEN, POLL
 from .examples import choose_head
 from .explore import OTHER_FILES, name_heads
@@ -35,6 +36,7 @@ from .visitors import name_visitor
 WAIT_SECONDS = 0.5  # between two looks at the place in the line
 DRAW_SECONDS = 0.7  # between two drawings of the table
 NO_FILE = gr.DownloadButton(visible=False)
+FAMILIAR = {**SEEN, SPEAKER: "another clip of a speaker it was trained on"}
 NOT_SENT = Path(os.devnull) / "not uploaded"  # below which no file can be
 # on a narrow page what is found lies below what is asked
 WAITING = """() => {
@@ -232,12 +234,14 @@ def write_row(row: Mapping[str, str]) -> str:
         return f'<tr class="mb-error">{name}<td colspan="8">{escape(row["error"])}</td></tr>'
     role = next(role for role in ("combined", "late", "early") if row.get(role))
     shares = "".join(write_share(row.get(f"{role}_p_{emotion}", ""), emotion == row["verdict"]) for emotion in EMOTIONS)
-    state = "" if row["state"] == "sure" else f' <span class="mb-state">{escape(row["state"])}</span>'
+    verdict = f"<b>{escape(HEADLINES.get(row['state'], row['verdict']))}</b>"
+    state = "" if row["state"] in ("sure", *HEADLINES) else f' <span class="mb-state">{escape(row["state"])}</span>'
+    state += f' <span class="mb-state">{FAMILIAR[seen]}</span>' if (seen := row.get("in_training", "")) in FAMILIAR else ""
     notes = " ".join(part for part in (row.get("warnings", ""), row.get("unavailable", "")) if part).replace(" | ", " ")
     said = f"<td>{escape(row.get('late', '') or '–')}</td><td>{escape(row.get('early', '') or '–')}</td>"
     more = f"<details><summary>notes</summary>{escape(notes)}</details>" if notes else ""
-    verdict, words = escape(row["verdict"]), escape(row.get("words", ""))
-    return f'<tr>{name}<td><b>{verdict}</b>{state}</td>{shares}{said}<td class="mb-words">{words}{more}</td></tr>'
+    words, kind = escape(row.get("words", "")), ' class="mb-grey"' if row["state"] in HEADLINES else ""
+    return f'<tr{kind}>{name}<td>{verdict}{state}</td>{shares}{said}<td class="mb-words">{words}{more}</td></tr>'
 
 
 def write_share(value: str, top: bool) -> str:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-import numpy as np
-
 from ..phrasing import join_words
-from ..results import UNIT_NAMES, Analysis, Notice, Prediction
+from ..results import Analysis, Notice, Prediction
+from ..verdict import FEW, ROLE_NAMES, list_limits, read_headline
 from .examples import Example
 from .session import Stage
-
-ROLE_NAMES = {"late": "late fusion", "early": "early fusion", "combined": "combined"}
 
 HEADER = """
 <a class="mm-skip" href="#results">Skip to the result</a>
@@ -35,32 +32,31 @@ KEPT_AWAY = "<p>What you analysed before is still in your session’s list, whic
 
 
 def write_verdict(analysis: Analysis, example: Example | None) -> str:
-    """The card at the top: what the best model says, how sure, who speaks, and all models side by side."""
-    best = analysis.best
-    percent = 100 * float(best.probabilities.max())
+    """The card at the top: what the best model says, how sure, who speaks, and all models side by side.
+
+    Where no emotion can be named, it says why in the place of one, and the numbers are folded away.
+    """
+    said, best = read_headline(analysis), analysis.best
+    if said.share is None:
+        headline = f'<p class="mm-emotion mm-none">{escape(said.text)}</p>'
+    else:
+        headline = f'<p class="mm-emotion" data-emotion="{escape(said.text)}">{escape(said.text)} <span>{100 * said.share:.0f} %</span></p>'
+    roles = (
+        f'<div class="mm-roles">{"".join(write_role(r, p, best) for r, p in analysis.predictions.items())}{write_silent(analysis)}</div>'
+    )
+    if said.share is None:
+        roles = f'<details class="mm-fold"><summary>{escape(FEW)}</summary>{roles}</details>'
     return f"""
 <section class="mm-verdict" aria-label="Verdict">
-  <p class="mm-emotion" data-emotion="{escape(best.label)}">{escape(best.label)} <span>{percent:.0f} %</span></p>
+  {headline}
   <div class="mm-said">
-    <p class="mm-state mm-{best.verdict.replace(" ", "-")}">{escape(word_verdict(best))}</p>
+    <p class="mm-state mm-{said.state.replace(" ", "-")}{" mm-seen" if analysis.seen else ""}">{escape(said.sentence)}</p>
     {write_truth(analysis, example) if example else ""}
   </div>
   {write_origin(example) if example else ""}
-  <div class="mm-roles">{"".join(write_role(role, p, best) for role, p in analysis.predictions.items())}{write_silent(analysis)}</div>
+  {roles}
   {write_speakers(analysis)}
 </section>"""
-
-
-def word_verdict(prediction: Prediction) -> str:
-    """The verdict state as a sentence."""
-    order = np.argsort(prediction.probabilities)[::-1]
-    second = prediction.classes[int(order[1])]
-    gap = 100 * float(prediction.probabilities[order[0]] - prediction.probabilities[order[1]])
-    if prediction.verdict == "unfamiliar":
-        return "Unlike anything it was trained on: take the numbers for a guess."
-    if prediction.verdict == "not sure":
-        return f"Not sure: {second} is only {gap:.0f} points behind, less than the {100 * prediction.margin:.0f} this model needs."
-    return f"Sure, as this model goes: {second} comes next, {gap:.0f} points behind."
 
 
 def write_truth(analysis: Analysis, example: Example) -> str:
@@ -73,6 +69,8 @@ def write_truth(analysis: Analysis, example: Example) -> str:
         meant = f"The words alone are {escape(example.words)}, the voice is meant as <b>{escape(example.voice)}</b>"
         sides = {example.words: "the model goes with the words, ", example.voice: "the model goes with the voice, "}
         side = sides.get(label, "the model goes with neither, ")
+    if not read_headline(analysis).names_emotion:
+        return f'<p class="mm-truth">{meant}.</p>'
     mark, judged = ("✓", "right") if right else ("✗", "wrong")
     return f'<p class="mm-truth mm-{judged}">{mark} {meant}: {side}the verdict is {judged}.</p>'
 
@@ -89,6 +87,8 @@ def write_speakers(analysis: Analysis) -> str:
     names = join_words([escape(head.title or head.name) for head in analysis.heads])
     facts = dict.fromkeys(f"{escape(head.trained_on)} {escape(head.caveat)}".strip() for head in analysis.heads)
     many = "The verdict comes from" if len(analysis.heads) > 1 else "The verdict is that of"
+    if not read_headline(analysis).names_emotion:
+        many = "The numbers come from"
     return f'<p class="mm-speakers">{many} {names}; preset {escape(analysis.preset)}. Learned from: {" ".join(facts)}</p>'
 
 
@@ -104,32 +104,20 @@ def write_role(role: str, prediction: Prediction, best: Prediction) -> str:
 
 
 def write_silent(analysis: Analysis) -> str:
-    """A line for each model that could not speak."""
-    silent = [(r, analysis.unavailable[r]) for r in ROLE_NAMES if r in analysis.unavailable]
-    return "".join(f'<p class="mm-silent"><b>{ROLE_NAMES[r]}</b> is not available: {escape(reason)}</p>' for r, reason in silent)
+    """A line for each model that could not speak; the notices say why."""
+    silent = [r for r in ROLE_NAMES if r in analysis.unavailable]
+    return "".join(f'<p class="mm-silent"><b>{ROLE_NAMES[r]}</b> is not available</p>' for r in silent)
 
 
 def write_notices(analysis: Analysis) -> str:
-    """What the person should know beside the result, and what could not be had and why."""
-    items = [f'<li class="mm-{escape(n.level)}">{escape(n.text)}{offer_typing(analysis, n)}</li>' for n in sort_notices(analysis.notices)]
-    said = {n.text for n in analysis.notices}
-    missing: dict[str, list[str]] = {}
-    for name, reason in analysis.unavailable.items():
-        missing.setdefault(reason, []).append(UNIT_NAMES.get(name, ROLE_NAMES.get(name, name)))
-    for reason, names in missing.items():
-        why = "" if reason in said else f": {escape(reason)}"
-        items.append(f'<li class="mm-info">Not available: {escape(", ".join(names))}{why}</li>')
+    """What the person should know beside the result, and what could not be had and why, each reason once."""
+    items = [f'<li class="mm-{escape(n.level)}">{escape(n.text)}{offer_typing(analysis, n)}</li>' for n in list_limits(analysis)]
     return f'<ul class="mm-notices" aria-label="Notices">{"".join(items)}</ul>' if items else ""
 
 
 def offer_typing(analysis: Analysis, notice: Notice) -> str:
     """The way to the box for the words, behind the reason why the recogniser's are not used."""
     return ' <a href="#transcript">Type the words</a>' if notice.text == analysis.transcript.untrusted else ""
-
-
-def sort_notices(notices: Sequence[Notice]) -> list[Notice]:
-    """Warnings first."""
-    return sorted(notices, key=lambda notice: notice.level != "warning")
 
 
 def write_trace(analysis: Analysis) -> str:

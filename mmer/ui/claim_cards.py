@@ -15,7 +15,7 @@ from ..interventions.leave_one_out import describe_flips, read_columns, read_fli
 from ..interventions.material import read_material
 from ..interventions.ranks import chance_of
 from ..results import UNIT_NAMES, Analysis
-from .cards import ROLE_NAMES
+from ..verdict import ROLE_NAMES, read_headline, say_briefly
 
 LEAST = 0.01  # logits or probability that fill a bar at least, so that rounding is not drawn as a difference
 CURVE_NOTE = (
@@ -45,10 +45,17 @@ def write_intervention(result: Intervention) -> str:
 
 def word_outcome(result: Intervention) -> str:
     before, after = result.original.best, result.changed.best
-    one, other = (f"{p.label} with {100 * p.probabilities.max():.1f} %" for p in (before, after))
-    verdict = "The verdict stays" if before.label == after.label else "The verdict changes"
+    one, other = (say_outcome(analysis) for analysis in (result.original, result.changed))
+    same = read_headline(result.original).text == read_headline(result.changed).text
+    verdict = "The verdict stays" if same else "The verdict changes"
     role = "" if before.role == after.role else f" (before by {ROLE_NAMES[before.role]}, now by {ROLE_NAMES[after.role]})"
     return f'<p class="mc-outcome"><b>{verdict}.</b> Before: {escape(one)}. Now: {escape(other)}{escape(role)}.</p>'
+
+
+def say_outcome(analysis: Analysis) -> str:
+    """With a digit more than elsewhere, since it is the difference that counts."""
+    said = read_headline(analysis)
+    return say_briefly(analysis) if said.share is None else f"{said.text} with {100 * said.share:.1f} %"
 
 
 def write_missing(result: Intervention) -> str:

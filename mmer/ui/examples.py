@@ -78,6 +78,8 @@ def open_shared(example: Example) -> Analysis:
 @lru_cache(maxsize=16)
 def _open_once(example: Example, changed: int) -> Analysis:
     return open_example(example)
+
+
 Opener = Callable[[Example], Analysis]
 
 

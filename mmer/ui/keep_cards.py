@@ -15,7 +15,7 @@ from ..explain import centre
 from ..interventions.leave_one_out import Segments, sum_attention, sum_contributions
 from ..phrasing import say_layer_rate
 from ..results import Alignment, Analysis
-from .cards import ROLE_NAMES
+from ..verdict import ROLE_NAMES, read_headline, say_briefly
 from .claim_cards import draw_bar, draw_signed, write_cell, write_differences
 from .session import Kept
 
@@ -31,7 +31,7 @@ def name_kept(kept: Kept, pinned: dict[str, Kept]) -> str:
     """One line of the list."""
     best = kept.analysis.best
     title = kept.example.title if kept.example else kept.analysis.clip.name
-    parts = [f"{kept.number}. {title}", f"{best.label} {100 * best.probabilities.max():.0f} %", best.head]
+    parts = [f"{kept.number}. {title}", say_briefly(kept.analysis), best.head]
     if kept.analysis.parent is not None:
         parts.append("changed from " + kept.analysis.parent.name)
     parts += [" ".join(f"#{tag}" for tag in kept.tags.split())] if kept.tags.split() else []
@@ -58,8 +58,8 @@ def write_heads(one: Analysis, other: Analysis) -> str:
         ("heads", *(", ".join(h.title or h.name for h in a.heads) for a in (one, other)), name_models(one) == name_models(other)),
         (
             "verdict",
-            *(f"{a.best.label}, {100 * a.best.probabilities.max():.1f} %" for a in (one, other)),
-            one.best.label == other.best.label,
+            *(say_briefly(a) for a in (one, other)),
+            read_headline(one).text == read_headline(other).text,
         ),
     ]
     rows = "".join(

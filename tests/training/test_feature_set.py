@@ -1,6 +1,7 @@
 """Features once: what is in the cache after an extraction, after a kill, after damage, and what a second call does."""
 
 import csv
+import json
 import os
 import re
 import shutil
@@ -153,6 +154,20 @@ def test_a_second_call_finds_everything(extracted):
     assert calls.seen == [] and find_times(cache) == before
     assert read_feature_set(dataset, cache) == found
     assert all(item.units == ("T", "F", "P", "S", "W") for item in found.items) and found.choose("TFS") == (found.items, ())
+
+
+def test_each_clip_is_known_by_its_samples_and_read_again_where_an_old_index_does_not_say(extracted):
+    dataset, cache = extracted
+    found = read_feature_set(dataset, cache)
+    assert [item.sha256 for item in found.items] == [load_audio(u.path).sha256 for u in dataset.utterances]
+    (index,) = cache.folder.rglob("voices.json")
+    told = json.loads(index.read_text("utf-8"))
+    for record in told["speech"].values():
+        del record["sha256"]
+    index.write_text(json.dumps(told), "utf-8")
+    assert {item.sha256 for item in read_feature_set(dataset, cache).items} == {""}
+    before = find_times(cache)
+    assert extract_dataset(dataset, cache) == found and find_times(cache) == before
 
 
 def test_reading_needs_no_sound(extracted, tmp_path):

@@ -1,5 +1,6 @@
 """A run of a planted experiment becomes a head that says what the run said, calibrated on all runs' test parts; the hub reads its card."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -230,3 +231,33 @@ def test_an_early_and_a_late_experiment_become_a_combination(planted, early, tmp
 def test_the_card_s_metadata_is_one_block(promoted):
     _, front, _ = (promoted / "README.md").read_text().split("---\n", 2)
     assert all(json.loads(line.partition(": ")[2]) for line in front.splitlines())
+
+
+def test_the_training_clips_of_a_public_corpus_are_listed_and_of_others_only_when_asked(planted, tmp_path):
+    folder = planted[0]
+    assert load_head(promote_run(folder, name="none", out=tmp_path)).clips is None  # an experiment of before kept no hashes
+    names = sorted({name for split in folder.read("splits") for part in ("train", "validation", "test") for name in split[part]})
+    hashes = {name: hashlib.sha256(name.encode()).hexdigest() for name in names}
+    own, _ = plant_experiment(tmp_path / "runs", "own", data="mydata", units=("F",))
+    for where in (folder, own):
+        where.write("clips", hashes)
+    head = load_head(promote_run(folder, name="public", out=tmp_path))
+    split = next(
+        s
+        for s in folder.read("splits")
+        if (s["fold"], s["repetition"]) == (head.config.training["fold"], head.config.training["repetition"])
+    )
+    parts = {"train": "training", "validation": "validation", "test": ""}
+    assert all(head.clips.find(hashes[name]) == said for part, said in parts.items() for name in split[part])
+    tested = head.config.training["test speakers"]
+    assert [head.clips.knows_speaker(f"ravdess/actor{s}") for s in range(4)] == [f"actor{s}" not in tested for s in range(4)]
+    assert "`clips.safetensors` lists short hashes" in (tmp_path / "public" / "README.md").read_text("utf-8")
+    silent = tmp_path / "own"
+    assert load_head(promote_run(own, name="own", out=tmp_path)).clips is None and not (silent / "clips.safetensors").exists()
+    assert "Which clips it was trained on is not listed" in (silent / "README.md").read_text("utf-8")
+    asked = load_head(promote_run(own, name="asked", out=tmp_path, clip_hashes=True))
+    assert len(asked.clips.training) > 0 and sum(asked.clips.knows_speaker(f"mydata/actor{s}") for s in range(4)) == 2
+    folder.write("clips", ["no", "mapping"])
+    with pytest.raises(DataError, match=r"clips\.json"):
+        promote_run(folder, name="broken", out=tmp_path)
+    (folder.path / "clips.json").unlink()

@@ -11,6 +11,7 @@ from mmer.results import Notice
 from mmer.ui import cards
 from mmer.ui.examples import Example
 from mmer.ui.session import Stage
+from mmer.verdict import FEW, HEADLINES, NO_SPEECH, UNFAMILIAR, say_how_sure
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -36,13 +37,29 @@ def test_verdict_names_the_best_models_emotion_and_all_models(analysis):
 @pytest.mark.parametrize(
     ("probabilities", "changes", "words"),
     [
-        ([0.7, 0.1, 0.1, 0.1], {"margin": 0.2}, "Sure"),
+        ([0.7, 0.1, 0.1, 0.1], {"margin": 0.2}, "Sure, as far as 200 clips"),
+        ([0.7, 0.1, 0.1, 0.1], {"margin": 0.0}, "60 points behind, and no lead was found"),
+        ([0.7, 0.1, 0.1, 0.1], {"measured_clips": None}, "How sure it is was never measured"),
         ([0.4, 0.35, 0.15, 0.1], {"margin": 0.2}, "Not sure: happiness is only 5 points behind, less than the 20"),
-        ([0.7, 0.1, 0.1, 0.1], {"novelty": 3.0, "novelty_threshold": 2.0}, "Unlike anything it was trained on"),
     ],
 )
 def test_verdict_states_read_as_sentences(analysis, probabilities, changes, words):
-    assert words in cards.word_verdict(shift(analysis.best, probabilities, **changes))
+    assert words in say_how_sure(shift(analysis.best, probabilities, **({"measured_clips": 200} | changes)))
+
+
+@pytest.mark.parametrize("state", [UNFAMILIAR, NO_SPEECH])
+def test_no_emotion_stands_in_big_type_where_none_can_be_heard(analysis, state):
+    if state == UNFAMILIAR:
+        far = replace(analysis.best, novelty=4.0, novelty_threshold=2.0)
+        silent = replace(analysis, predictions=analysis.predictions | {far.role: far})
+    else:
+        silent = replace(analysis, transcript=replace(analysis.transcript, text="", words=()), speech_seconds=0.0)
+    card = cards.write_verdict(silent, make_example(emotion="anger"))
+    big = re.search(r'<p class="mm-emotion[^>]*>(.*?)</p>', card)[1]
+    assert big == HEADLINES[state] and "data-emotion" not in card and "the verdict is" not in card
+    before, fold = card.split("<details")
+    assert FEW in fold and 'class="mm-role' in fold and 'class="mm-role' not in before
+    assert not re.search(r"\d %", before) and card.count(HEADLINES[state]) == 1
 
 
 def test_examples_say_whether_the_verdict_is_right(analysis):
@@ -80,7 +97,7 @@ def test_whatever_people_type_or_name_is_escaped(analysis):
 def test_each_missing_unit_is_named_with_its_reason_once(analysis):
     lacking = replace(analysis, unavailable={"P": "No alignment.", "S": "No alignment.", "early": "It needs phones."}, notices=())
     notices = cards.write_notices(lacking)
-    assert "phones, syllables: No alignment." in notices
+    assert "phones and syllables: No alignment." in notices
     assert "early fusion: It needs phones." in notices
 
 

@@ -102,9 +102,9 @@ def _describe_data(config: HeadConfig) -> str:
     if training.get("dropped texts"):
         dropped = ", ".join(f"{n} of {name}" for name, n in training["dropped texts"].items())
         text += f"\nSentences dropped because a validation or test part of some corpus holds the same one: {dropped}.\n"
-    config = training["config"]
-    mix = config.get("pairing") or config["mix"]  # heads that were trained before experiments had pairings hold it so
-    augmented = mix.get("augmented", config.get("augmented"))
+    settings = training["config"]
+    mix = settings.get("pairing") or settings["mix"]  # heads that were trained before experiments had pairings hold it so
+    augmented = mix.get("augmented", settings.get("augmented"))
     text += (
         f"\n**The pairing of voices and words is artificial.** Of the clips of an epoch {mix['same_label']:.0%} come with a random text of "
         f"the same label (a), {mix['own_words']:.0%} with their own words, which say nothing of the emotion, if these are English (b), the "
@@ -116,7 +116,7 @@ def _describe_data(config: HeadConfig) -> str:
             f"\nAugmented copies of every clip: {copies} (level, noise, speed with pitch, room, microphone, telephone); "
             f"{augmented:.0%} of the clips of an epoch are such copies. "
         )
-    if config["voice_shift"]:
+    if settings["voice_shift"]:
         text += "A random share of the difference between two training voices is added to each clip's states.\n"
     return text
 

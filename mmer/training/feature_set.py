@@ -349,8 +349,8 @@ class Extraction:
             wanted: dict[str, Any] = {"units": told.speech_units, "aligned": told.aligned}
             key, *further = speech.extract(utterance, clip, recipes=draw_recipes(clip, told.copies), **wanted)
             copies = tuple(further)
-        found = {"aligner": told.name_aligner(utterance), "seconds": clip.duration, "copies": copies, "sha256": clip.sha256}
-        return replace(self.describe(name, key), **found)
+        found = replace(self.describe(name, key), aligner=told.name_aligner(utterance), seconds=clip.duration)
+        return replace(found, copies=copies, sha256=clip.sha256)
 
     def describe(self, name: str, key: str) -> Record:
         """The record of an entry that is in the cache."""

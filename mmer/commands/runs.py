@@ -128,11 +128,16 @@ def promote(args: argparse.Namespace) -> None:
 
 def compare(args: argparse.Namespace) -> None:
     from mmer.training import scores
+    from mmer.training.learning import read_learning
     from mmer.training.run_report import format_comparison
     from mmer.training.runs import find_run
 
-    first, second = (find_run(args.runs, name).read_predictions() for name in (args.name, args.other))
+    folders = [find_run(args.runs, name) for name in (args.name, args.other)]
+    first, second = (folder.read_predictions() for folder in folders)
     print(format_comparison(scores.compare(first, second, names=(args.name, args.other))), end="")
+    for folder in folders:
+        if (learning := read_learning(folder)).unlearnt:
+            print(f"! {folder.name}: {learning.short}, and these stand in what is compared.")
 
 
 ACTIONS: dict[str, tuple[Callable[[argparse.Namespace], int | None], str, tuple[str, ...]]] = {

@@ -250,15 +250,26 @@ def write_comparison(a: RunView, b: RunView, found: Mapping[str, Any] | None, pr
 <section class="mm-run" aria-label="Comparison">
   <h2>{names[0]} <span class="mm-thin">and</span> {names[1]}</h2>
   {write_difference(found) if found else write_unpaired(problem)}
+  {write_idle(a, b)}
   {write_table(["", *names], list_score_rows(a, b))}
   {write_setting_differences(a, b)}
 </section>"""
 
 
+def write_idle(*views: RunView) -> str:
+    """That means hold runs which never learnt: then it is luck of the start that is compared."""
+    told = [f"{view.name}: {view.learning.short}" for view in views if view.learning.unlearnt]
+    return f'<p class="mm-problem" role="note">{escape("; ".join(told))}. They stand in what is compared.</p>' if told else ""
+
+
 def list_score_rows(a: RunView, b: RunView) -> list[list[str]]:
     rows = [[title, *(percent((v.scores or {}).get(name)) for v in (a, b))] for name, title in SCORES.items()]
     rows.append(["interval of the pooled UA", *(write_interval((v.scores or {}).get("interval")) for v in (a, b))])
-    return [*rows, ["runs", *(f"{len(v.finished)} of {v.runs}" for v in (a, b))]]
+    rows.append(["utterances tested", *(f"{(v.scores or {}).get('utterances', 0):,}" for v in (a, b))])
+    rows.append(["runs", *(f"{len(v.finished)} of {v.runs}" for v in (a, b))])
+    if a.learning.unlearnt or b.learning.unlearnt:
+        rows.append(["stopped before learning", *(f"{len(v.learning.unlearnt)} of {v.learning.runs}" for v in (a, b))])
+    return rows
 
 
 SCORES = {"ua": "UA, mean over runs", "pooled_ua": "UA, pooled over folds", "wa": "WA", "macro_f1": "macro F1"}

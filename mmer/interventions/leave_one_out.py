@@ -177,7 +177,8 @@ def list_segments(material: Material, tier: str, medium: str) -> tuple[Segments,
     if not rows:
         raise EditError(f"This clip has no {tier} that can be left out.")
     labels, starts, ends, numbers, places = zip(*rows)
-    return Segments(labels, *map(np.array, (starts, ends, numbers, places)), are_words=tier == "words"), tuple(left_out)
+    times = np.array(starts), np.array(ends)
+    return Segments(labels, *times, np.array(numbers), np.array(places), are_words=tier == "words"), tuple(left_out)
 
 
 def make_variants(

@@ -144,7 +144,8 @@ def watch_stages(
     worker = threading.Thread(target=run_reporting, args=(work, news, stop, turns, ticket), daemon=True)
     worker.start()
     stages: list[Stage] = []
-    begun = time.perf_counter()
+    told, begun = "", time.perf_counter()
+    said = begun
     try:
         while True:
             try:
@@ -164,7 +165,10 @@ def watch_stages(
                 stages.append(Stage(value, 0.0))
                 begun = now
             if kind == "tick" and not stages:
-                yield [Stage(say_place(turns.count_before(ticket)), now - begun)], None
+                place = say_place(turns.count_before(ticket))
+                if place != told or now - said >= STILL_SECONDS:
+                    told, said = place, now
+                    yield [Stage(place, now - begun)], None
                 continue
             if kind == "result":
                 for stage in stages:
@@ -174,6 +178,9 @@ def watch_stages(
             yield stages, None
     finally:
         stop.set()
+
+
+STILL_SECONDS = 2.0  # between two words to one who waits where nothing changes: each costs the others time, and shows who has left
 
 
 def say_place(before: int) -> str:

@@ -129,9 +129,10 @@ def expect(fits: Any, problem: str) -> None:
 def try_drawing(analysis: Analysis, name: str) -> None:
     """Everything the page makes of it, once. Raises DataError where its values don't fit together in a way that no check above names."""
     try:
-        dump_payload(build_payload(analysis))
+        with np.errstate(over="raise", invalid="raise"):  # numbers that the page's smaller ones can't hold
+            dump_payload(build_payload(analysis))
         for write in (cards.write_notices, cards.write_trace):
             write(analysis)
         cards.write_verdict(analysis, None)
-    except (ValueError, TypeError, KeyError, IndexError, OverflowError, ZeroDivisionError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, IndexError, ArithmeticError, AttributeError) as error:
         raise DataError(f"{name} holds values that don't fit together, so it can't be shown. {AGAIN}") from error

@@ -36,7 +36,9 @@ def describe_source(analysis: Analysis) -> str:
     """Where the words come from: "typed", "recognised by ...", with the recogniser's confidence."""
     words = analysis.transcript
     source = {"typed": "typed", "file": "from a file"}.get(words.source, f"recognised by {words.source}")
-    return source if words.confidence is None else f"{source}, mean word probability {words.confidence:.2f}"
+    if words.confidence is None:
+        return source
+    return f"{source}, mean word probability {words.confidence:.2f}{', too unsure to be used' if words.untrusted else ''}"
 
 
 def describe_input(analysis: Analysis) -> list[str]:

@@ -18,6 +18,7 @@ from .uploads import take_uploads_only
 
 __all__ = ["build_app", "launch_options", "serve"]
 
+REMEMBERED_EVENTS = 200  # Gradio makes a table of all that it remembers after each event; its own 10,000 would slow everybody
 CACHE_CHECK_SECONDS = 5 * 60
 VISITORS = {False: 10_000, True: 1000}  # is_public -> pages at once; what their results take together is bounded (forgetting.py)
 
@@ -48,6 +49,7 @@ def build_app(analyzer: Analyzer, *, examples: Path, workshop: Workshop | None =
     take_uploads_only(app)
     let_looks_pass(app)
     app.queue(default_concurrency_limit=None, max_size=None)
+    app._queue.ANALYTICS_MAX_EVENTS = REMEMBERED_EVENTS
     return app
 
 

@@ -426,7 +426,7 @@ def read_clips(folder: Path, config: HeadConfig) -> ClipList | None:
 def read_checked(folder: Path, config: HeadConfig, name: str, expected: str) -> bytes:
     """A file of a head. Raises HeadError when it is missing or not the one that the config names."""
     path = folder / name
-    if Path(name).name != name or not path.is_file():
+    if Path(name).name != name or not os.path.isfile(path):
         raise HeadError(f"Head {config.name} is incomplete: {path} is missing; install the head again.")
     data = path.read_bytes()
     found = hashlib.sha256(data).hexdigest()

@@ -257,6 +257,7 @@ def edit_config(folder, **changes):
         ({"training": {"layer weights": 5}}, "tells its runs' layer weights as 5"),
         ({"weights": {}}, "names no weight file"),
         ({"weights": {"../model.safetensors": "0"}}, "is incomplete"),
+        ({"weights": {"x" * 5000: "0"}}, "is incomplete"),
     ],
 )
 def test_broken_config_is_refused(tmp_path, changes, message):

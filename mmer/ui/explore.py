@@ -294,7 +294,7 @@ def wire_link(handlers: Handlers, keeping: keep.KeepHandlers, inputs: Inputs, re
         keeping.follow_link,
         [session, query],
         [inputs.audio, inputs.transcript, inputs.head, inputs.aligner],
-        js="(session, query) => [session, location.search]",
+        js="(session, query) => [session, window.mmerKeep.takeQuery()]",
         show_progress="hidden",
         api_name="follow_link",
         **HIDDEN,

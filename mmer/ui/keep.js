@@ -28,6 +28,12 @@
     if (handle.data.hasBranch(wanted.get("branch"))) handle.set({ branch: wanted.get("branch") });
   }
 
+  let isFollowed = false; // whether the page has been asked for what its link names
+  function takeQuery() {
+    isFollowed = true;
+    return location.search;
+  }
+
   function followLink() {
     if (!new URLSearchParams(location.search).has("example")) return;
     let tries = 0;
@@ -35,8 +41,8 @@
       const button = document.getElementById("keep-follow");
       if (++tries > 300) clearInterval(wait);
       if (!button) return;
-      clearInterval(wait);
-      setTimeout(() => button.click(), 400); // the page's own events are there only a little later
+      if (isFollowed) clearInterval(wait);
+      else if (tries % 4 === 0) button.click(); // again: the page's own events are there only a little later
     }, 100);
   }
 
@@ -61,6 +67,7 @@
 
   window.mmerKeep = {
     main,
+    takeQuery,
     paired: (...values) => { values[1] = paired; return values; },
     // what stands side by side, once it is drawn
     reveal: () => setTimeout(() => document.getElementById("side-by-side")?.scrollIntoView({ block: "start" }), 250),

@@ -224,6 +224,15 @@ def test_a_verdict_goes_with_its_clip(open_stored):
     expect(page.locator("#keep-list label")).to_have_count(1)
 
 
+@pytest.mark.browser
+def test_a_link_opens_its_example_or_says_that_there_is_none(open_stored, stored_address):
+    page = open_stored()
+    page.goto(f"{stored_address}?example=1-librivox-young-man&select=W3")
+    page.wait_for_function("() => window.mmerViews?.get()?.segment === 2")
+    page.goto(f"{stored_address}?example=none")
+    expect(page.locator(".toast-body")).to_contain_text("There is no example 'none'")
+
+
 NO_CLIPBOARD = 'Object.defineProperty(navigator, "clipboard", { value: undefined });'
 DENIED = NO_CLIPBOARD + "document.execCommand = () => false;"
 

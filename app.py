@@ -11,10 +11,10 @@ from pathlib import Path
 
 from mmer.commands.clip import add_mfa_arguments, read_mfa
 from mmer.errors import MmerError
+from mmer.experiments.workshop import PUBLIC, Workshop
 from mmer.pipeline import Analyzer
-from mmer.training.workshop import PUBLIC, Workshop
 from mmer.ui import build_app, serve
-from mmer.ui.upload_folder import own_upload_folder
+from mmer.ui.page.upload_folder import own_upload_folder
 
 HERE = Path(__file__).resolve().parent
 

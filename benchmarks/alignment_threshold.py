@@ -20,7 +20,7 @@ import numpy as np
 
 import mmer.align.sphinx as sphinx
 from mmer.align.fit import UNCOVERED_WARNING, uncovered_share
-from mmer.audio import load_audio
+from mmer.audio.load import load_audio
 from mmer.errors import AlignmentError
 from mmer.results import Alignment, Clip, Transcript, Word
 

@@ -12,21 +12,21 @@ from dataclasses import replace
 import numpy as np
 from corpora import PLAIN, describe, fold_speakers, load_corpora, parse_arguments, run_frames, take_speakers
 
-from mmer.audio import load_audio
+from mmer.audio.load import load_audio
 from mmer.datasets.manifest import read_manifest
-from mmer.encoders import TextEncoder
-from mmer.heads import load_head
-from mmer.presets import PRESETS
-from mmer.training.demo import read_demo_texts
-from mmer.training.demo_corpora import extract_parts
-from mmer.training.extract import extract_texts
-from mmer.training.metrics import measure_ua
-from mmer.training.paired_run import train_pairs
-from mmer.training.pairing import Example, show_texts
-from mmer.training.predict import ModelReader
-from mmer.training.schedule import PairedData
-from mmer.training.stack import Outputs
-from mmer.transcribe import Recogniser
+from mmer.demo_heads.corpora import extract_parts
+from mmer.demo_heads.recipe import read_demo_texts
+from mmer.encoders.encoders import TextEncoder
+from mmer.encoders.presets import PRESETS
+from mmer.experiments.trainer.paired_run import train_pairs
+from mmer.experiments.trainer.pairing import Example, show_texts
+from mmer.experiments.trainer.predict import ModelReader
+from mmer.experiments.trainer.schedule import PairedData
+from mmer.experiments.trainer.stack import Outputs
+from mmer.feature_store.extract import extract_texts
+from mmer.heads.head import load_head
+from mmer.scores.metrics import measure_ua
+from mmer.transcript.transcribe import Recogniser
 
 PRETRAINED = "pretrained/late-fs"
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmer.cache import FeatureCache
-from mmer.training.demo_corpora import load_speech
-from mmer.training.experiment import Experiment, Pairing
-from mmer.training.feature_set import FeatureItem
-from mmer.training.paired_run import train_pairs
-from mmer.training.pairing import show_alone
-from mmer.training.schedule import PairedData
+from mmer.demo_heads.corpora import load_speech
+from mmer.experiments.experiment import Experiment, Pairing
+from mmer.experiments.trainer.paired_run import train_pairs
+from mmer.experiments.trainer.pairing import show_alone
+from mmer.experiments.trainer.schedule import PairedData
+from mmer.feature_store.cache import FeatureCache
+from mmer.feature_store.feature_set import FeatureItem
 
 ALONE = Pairing(augmented=0.0, balance_corpora=0.0)
 PLAIN = Experiment("", "", fusion="linear", units=("F",), epochs=40, min_steps=0, threads=1, pairing=ALONE)  # the paper's settings

@@ -24,16 +24,16 @@ import numpy as np
 from mmer.align.files import read_alignment, read_file_transcript
 from mmer.align.textgrid import read_textgrid, textgrid_transcript, write_textgrid
 from mmer.batch import list_columns, read_items, write_table
-from mmer.bugs import catch_bugs
 from mmer.datasets.iemocap import read_iemocap, read_ratings, read_votes
 from mmer.datasets.manifest import read_manifest
 from mmer.errors import Bug, MmerError
-from mmer.export import analysis_to_json, dump_json, encode
-from mmer.head_config import HeadConfig, hash_config
-from mmer.heads import build_model, load_head, save_head
-from mmer.normalisation import Normalisation
-from mmer.transcribe import read_transcript
-from mmer.ui.imports import read_import, read_note
+from mmer.exports.analysis_json import analysis_to_json, dump_json, encode
+from mmer.files.bugs import catch_bugs
+from mmer.heads.config import HeadConfig, hash_config
+from mmer.heads.head import build_model, load_head, save_head
+from mmer.heads.normalisation import Normalisation
+from mmer.transcript.transcribe import read_transcript
+from mmer.ui.explore.imports import read_import, read_note
 
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST = 2_000_000  # bytes of a mutated file

@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import CDPSession, Page, sync_playwright
 
-from mmer.audio import SAMPLE_RATE, clip_from_samples, load_audio
+from mmer.audio.load import SAMPLE_RATE, clip_from_samples, load_audio
+from mmer.exports.report import report_html
 from mmer.pipeline import Analyzer
-from mmer.report import report_html
 from mmer.results import Analysis
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -11,7 +11,7 @@ import argparse
 
 import numpy as np
 
-from mmer.training import scores
+from mmer.scores import scores
 
 MEAN, EACH, CLASSES = 0.65, 30, 4
 

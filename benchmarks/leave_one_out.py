@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmer.audio import SAMPLE_RATE, clip_from_samples, load_audio
+from mmer.audio.load import SAMPLE_RATE, clip_from_samples, load_audio
 from mmer.interventions import Mute, Target, leave_one_out
 from mmer.interventions.apply import Workshop, apply_edits
 from mmer.interventions.material import read_material

@@ -21,7 +21,7 @@ from alignment_threshold import EMOTIONS, SENTENCES, UnjudgedAligner, share_belo
 
 import mmer.align.sphinx as sphinx
 from mmer.align.phone_loop import DOUBTFUL, PhoneLoop, find_worst_run
-from mmer.audio import load_audio
+from mmer.audio.load import load_audio
 from mmer.results import Clip
 
 OTHERS = ("librispeech", "vctk_sample", "tess")

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mmer.audio import clip_from_samples, load_audio
+from mmer.audio.load import clip_from_samples, load_audio
 from mmer.results import Clip
-from mmer.spelling import split_words
-from mmer.transcribe import NO_SPEECH, UNSURE, UNTRUSTED, Recogniser
+from mmer.transcript.spelling import split_words
+from mmer.transcript.transcribe import NO_SPEECH, UNSURE, UNTRUSTED, Recogniser
 
 THRESHOLDS = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
 ENGLISH_KEPT = 0.95  # of the English clips that have words, on the half that the threshold is chosen on

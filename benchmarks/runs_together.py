@@ -17,16 +17,16 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from mmer.cache import FeatureCache
 from mmer.datasets.folds import make_splits
 from mmer.datasets.reading import read_dataset
-from mmer.heads import build_model
-from mmer.training.experiment import Experiment, shape_head
-from mmer.training.experiment_data import choose_items
-from mmer.training.feature_set import read_feature_set
-from mmer.training.shelf import Room, Shelf, fit_fold_normalisations
-from mmer.training.stack import EVALUATED, Stack, choose_stacked, make_member, mark
-from mmer.training.visits import visit_epoch
+from mmer.experiments.experiment import Experiment, shape_head
+from mmer.experiments.experiment_data import choose_items
+from mmer.experiments.trainer.blocks import Room, Shelf, fit_fold_normalisations
+from mmer.experiments.trainer.stack import EVALUATED, Stack, choose_stacked, make_member, mark
+from mmer.experiments.trainer.visits import visit_epoch
+from mmer.feature_store.cache import FeatureCache
+from mmer.feature_store.feature_set import read_feature_set
+from mmer.heads.head import build_model
 
 MODELS = ["linear:T", "linear:S", "linear:P", "linear:F", "late:TS", "late:TFS", "concatenation:TFP", "transformer:S", "coattention:TS"]
 

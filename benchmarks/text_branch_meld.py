@@ -8,15 +8,15 @@ from dataclasses import replace
 import numpy as np
 from corpora import PLAIN, parse_arguments
 
-from mmer.cache import FeatureCache
-from mmer.encoders import TextEncoder
-from mmer.presets import PRESETS
-from mmer.training.demo import read_demo_texts
-from mmer.training.demo_corpora import extract_parts
-from mmer.training.metrics import count_confusions, measure_wa
-from mmer.training.paired_run import train_pairs
-from mmer.training.pairing import show_texts
-from mmer.training.schedule import PairedData
+from mmer.demo_heads.corpora import extract_parts
+from mmer.demo_heads.recipe import read_demo_texts
+from mmer.encoders.encoders import TextEncoder
+from mmer.encoders.presets import PRESETS
+from mmer.experiments.trainer.paired_run import train_pairs
+from mmer.experiments.trainer.pairing import show_texts
+from mmer.experiments.trainer.schedule import PairedData
+from mmer.feature_store.cache import FeatureCache
+from mmer.scores.metrics import count_confusions, measure_wa
 
 
 def main() -> None:

@@ -13,12 +13,12 @@ import tempfile
 import numpy as np
 import torch
 
-from mmer.cache import FeatureCache
+from mmer.experiments.experiment import Experiment
+from mmer.experiments.trainer.blocks import MIN_BUDGET, Shelf, fit_fold_normalisations
+from mmer.experiments.trainer.stack import Member, Stack
+from mmer.feature_store.cache import FeatureCache
+from mmer.feature_store.feature_set import FeatureItem
 from mmer.results import Features, UnitStates
-from mmer.training.experiment import Experiment
-from mmer.training.feature_set import FeatureItem
-from mmer.training.shelf import MIN_BUDGET, Shelf, fit_fold_normalisations
-from mmer.training.stack import Member, Stack
 
 LAYERS, DIM, FRAME = 12, 768, 0.02
 UNITS = {"T": 3.3, "F": 50.0, "S": 4.4}  # segments a second

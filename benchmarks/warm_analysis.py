@@ -25,7 +25,7 @@ import torch
 from pocketsphinx import Decoder
 
 from mmer.align.sphinx import to_pcm
-from mmer.audio import load_audio
+from mmer.audio.load import load_audio
 from mmer.pipeline import Analyzer, Memo
 from mmer.results import Clip
 

@@ -18,19 +18,19 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from mmer.bugs import catch_bugs
 from mmer.datasets.clips import load_clip
 from mmer.datasets.manifest import Utterance
 from mmer.datasets.table import SeenFiles, decode_text, parse_table
 from mmer.errors import AudioError, Cancelled, DataError, HeadError, MmerError
-from mmer.export import OUTPUT, analysis_to_json, dump_json, open_file, write_file
-from mmer.files import hash_file
-from mmer.json_files import show as show_path
+from mmer.explain.verdict import SEEN, collect_notices
+from mmer.exports.analysis_json import OUTPUT, analysis_to_json, dump_json, open_file, write_file
+from mmer.exports.segment_table import guard_cell
+from mmer.files.bugs import catch_bugs
+from mmer.files.guarded_json import show as show_path
+from mmer.files.replace import hash_file
 from mmer.pipeline import Analyzer
 from mmer.results import EMOTIONS, UNITS, Analysis, Prediction
-from mmer.segment_table import guard_cell
-from mmer.training.metrics import measure_ua, measure_wa
-from mmer.verdict import SEEN, collect_notices
+from mmer.scores.metrics import measure_ua, measure_wa
 
 SUFFIXES = (
     ".3gp", ".aac", ".aif", ".aiff", ".amr", ".au", ".flac", ".m4a", ".mkv", ".mov", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav",

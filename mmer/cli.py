@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from mmer import __version__
-from mmer.bugs import catch_bugs
 from mmer.errors import Bug, MmerError
-from mmer.streams import keep_working
+from mmer.files.bugs import catch_bugs
+from mmer.files.streams import keep_working
 
 COMMANDS = {
     "analyze": "what the fusion models say about a clip, and why",

@@ -17,7 +17,7 @@ from mmer.errors import AlignmentError, HeadError, WeightsError
 
 if TYPE_CHECKING:
     from mmer.align import Aligner
-    from mmer.align.mfa_setup import MfaSettings
+    from mmer.align.mfa.setup import MfaSettings
 
 OLDEST_PYTHON = (3, 11)
 PACKAGES = (
@@ -104,8 +104,8 @@ def examine_packages(names: Sequence[str] = PACKAGES) -> list[Finding]:
 
 def examine_presets() -> list[Finding]:
     """The weights of the recogniser and of each preset's encoders, found without the network and checked by their hashes."""
-    from mmer.presets import PRESETS
-    from mmer.transcribe import Recogniser
+    from mmer.encoders.presets import PRESETS
+    from mmer.transcript.transcribe import Recogniser
 
     ready, text = try_out(lambda: f"{Recogniser.load(local_only=True).name}, loaded", WeightsError)
     findings = [Finding("weights", "recogniser", ready, text)]
@@ -135,9 +135,9 @@ def examine_aligners(mfa: MfaSettings | None = None) -> list[Finding]:
 
 def try_aligner(aligner: Aligner) -> str:
     """Aligns a sentence and says how long it took, and which way the Montreal Forced Aligner went. Raises AlignmentError."""
-    from mmer.align.mfa import MfaAligner
-    from mmer.audio import load_audio
-    from mmer.transcribe import read_transcript
+    from mmer.align.mfa.aligner import MfaAligner
+    from mmer.audio.load import load_audio
+    from mmer.transcript.transcribe import read_transcript
 
     clip, transcript = load_audio(TEST_CLIP), read_transcript(TEST_WORDS)
     begun = time.perf_counter()
@@ -153,7 +153,7 @@ def try_aligner(aligner: Aligner) -> str:
 
 def examine_heads(folder: Path) -> list[Finding]:
     """Every head in `folder`, loaded and checked; one that is missing its members or was altered says so."""
-    from mmer.heads import load_head
+    from mmer.heads.head import load_head
 
     names = sorted(path.parent.name for path in folder.glob("*/config.json"))
     if not names:

@@ -16,15 +16,15 @@ import numpy as np
 from mmer import __version__
 from mmer.align import ALIGNERS, Aligner
 from mmer.align.assemble import align_from_recogniser
-from mmer.align.mfa_setup import MfaSettings
+from mmer.align.mfa.setup import MfaSettings
 from mmer.align.textgrid import read_textgrid, textgrid_transcript
-from mmer.encoders import SpeechEncoder, TextEncoder
+from mmer.encoders.encoders import SpeechEncoder, TextEncoder
+from mmer.encoders.features import extract_features
+from mmer.encoders.presets import PRESETS
 from mmer.errors import AlignmentError, Cancelled, HeadError, MmerError, TranscriptError
-from mmer.features import extract_features
 from mmer.fusion import combine
-from mmer.head_config import list_heads
-from mmer.heads import CombinedHead, Head, load_head
-from mmer.presets import PRESETS
+from mmer.heads.config import list_heads
+from mmer.heads.head import CombinedHead, Head, load_head
 from mmer.results import (
     ALIGNED_UNITS,
     NO_WORDS,
@@ -39,9 +39,9 @@ from mmer.results import (
     TextStates,
     Transcript,
 )
-from mmer.speech_activity import Spans, find_speech
 from mmer.stopping import check_stopped, stop_when
-from mmer.transcribe import Recogniser, read_transcript
+from mmer.transcript.speech_activity import Spans, find_speech
+from mmer.transcript.transcribe import Recogniser, read_transcript
 from mmer.turns import Turns
 
 AnyHead = Head | CombinedHead

@@ -9,13 +9,13 @@ import torch
 from playwright.sync_api import sync_playwright
 
 from mmer.align.sphinx import SphinxAligner
-from mmer.audio import load_audio
-from mmer.encoders import SpeechEncoder, TextEncoder
-from mmer.head_config import HeadConfig
-from mmer.heads import CombinedHead, Head, build_model, load_head, save_combination, save_head
+from mmer.audio.load import load_audio
+from mmer.encoders.encoders import SpeechEncoder, TextEncoder
+from mmer.encoders.presets import PRESETS
+from mmer.heads.config import HeadConfig
+from mmer.heads.head import CombinedHead, Head, build_model, load_head, save_combination, save_head
 from mmer.pipeline import Analyzer
-from mmer.presets import PRESETS
-from mmer.transcribe import Recogniser
+from mmer.transcript.transcribe import Recogniser
 
 SPEECH = Path("/usr/share/pocketsphinx/test/data")
 LIBRIVOX = SPEECH / "librivox"

@@ -13,12 +13,12 @@ import pytest
 import soundfile
 
 from mmer.align.textgrid import read_textgrid
-from mmer.audio import MAX_SECONDS, clip_from_samples, load_audio
+from mmer.audio.load import MAX_SECONDS, clip_from_samples, load_audio
 from mmer.cli import main
 from mmer.errors import AlignmentError, AudioError, HeadError, MmerError, TranscriptError
-from mmer.export import analysis_to_json, dump_json, write_file
+from mmer.exports.analysis_json import analysis_to_json, dump_json, write_file
+from mmer.exports.report import report_html
 from mmer.pipeline import load_heads
-from mmer.report import report_html
 
 LIBRIVOX = "/usr/share/pocketsphinx/test/data/librivox/sense_and_sensibility_01_austen_64kb-0880.wav"
 WORDS = "he was not an ill disposed young man"
@@ -375,9 +375,9 @@ EVIL = "<img src=x onerror=alert(1)>"
 
 def test_markup_is_shown_and_never_run(analyzer, librivox_clip, tmp_path):
     """Markup in name, words and a TextGrid's labels stands escaped wherever the page or the report shows it."""
-    from mmer.ui import cards
-    from mmer.ui.handlers import Handlers
-    from mmer.ui.session import Session
+    from mmer.ui.explore import cards
+    from mmer.ui.explore.handlers import Handlers
+    from mmer.ui.explore.session import Session
 
     path = tmp_path / "<img src=x onerror=alert(1)>.wav"
     shutil.copy(LIBRIVOX, path)

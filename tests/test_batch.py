@@ -35,9 +35,9 @@ from mmer.batch import (
 from mmer.cli import main
 from mmer.commands.batch import describe_time, summarise_batch
 from mmer.errors import DataError, HeadError
-from mmer.export import read_analysis
+from mmer.exports.analysis_json import read_analysis
+from mmer.exports.schema import read_schema
 from mmer.results import EMOTIONS
-from mmer.schema import read_schema
 
 CARDS = Path("/usr/share/pocketsphinx/test/data/cards")
 QUICK = Request("late-fs", "none")  # no aligner; words are given

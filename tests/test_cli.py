@@ -18,8 +18,8 @@ from mmer.cli import COMMANDS, main
 from mmer.commands.analyze import locate_head
 from mmer.commands.clip import parse_pronunciations
 from mmer.errors import AlignmentError
-from mmer.export import read_analysis
-from mmer.summary import list_words, summarise
+from mmer.exports.analysis_json import read_analysis
+from mmer.exports.summary import list_words, summarise
 
 SPEECH = Path("/usr/share/pocketsphinx/test/data")
 CLIP = SPEECH / "librivox" / "sense_and_sensibility_01_austen_64kb-0880.wav"

@@ -7,14 +7,14 @@ import threading
 import numpy as np
 import pytest
 
-from mmer.audio import clip_from_samples
+from mmer.audio.load import clip_from_samples
 from mmer.errors import AlignmentError, Cancelled, EditError, HeadError, MmerError
-from mmer.export import analysis_from_json, analysis_to_json, dump_json
+from mmer.exports.analysis_json import analysis_from_json, analysis_to_json, dump_json
+from mmer.exports.report import suggest_command
 from mmer.interventions.edits import Target
 from mmer.interventions.material import find_words, read_material
 from mmer.pipeline import STAGES, Analyzer, Memo, Variant
-from mmer.report import suggest_command
-from mmer.transcribe import UNTRUSTED, Recogniser
+from mmer.transcript.transcribe import UNTRUSTED, Recogniser
 from mmer.views import build_payload
 
 TEXT = "he was not an ill disposed young man"
@@ -250,7 +250,7 @@ def test_a_long_clip_shows_its_joins(analyzer, librivox_clip):
 
 
 def test_a_head_of_another_preset_is_refused(analyzer, librivox_clip, random_heads):
-    from mmer.heads import Head
+    from mmer.heads.head import Head
 
     late = random_heads["late-fs"]
     foreign = Head(dataclasses.replace(late.config, preset="paper"), late.model, sha256="x")
@@ -267,7 +267,7 @@ def test_a_head_of_another_preset_is_refused(analyzer, librivox_clip, random_hea
 
 
 def test_an_untrained_head_never_speaks_as_if_it_knew(analyzer, librivox_clip, random_heads):
-    from mmer.heads import Head
+    from mmer.heads.head import Head
 
     late = random_heads["late-fs"]
     blank = Head(dataclasses.replace(late.config, trained_on=""), late.model, sha256="x")

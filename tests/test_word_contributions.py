@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from planted_words import BIAS, PIECES, VALUES, plant_words
 
-from mmer.explain import centre
-from mmer.export import read_analysis
+from mmer.explain.steps import centre
+from mmer.exports.analysis_json import read_analysis
 from mmer.results import Alignment, Segment, Word
 from mmer.word_contributions import NOBODY, find_centres, name_rest, own_moments, own_segments, word_contributions
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from mmer.align.mfa_setup import MfaSettings, choose_settings, find_paths
-from mmer.align.mfa_setup import identify as identify_mfa
+from mmer.align.mfa.setup import MfaSettings, choose_settings, find_paths
+from mmer.align.mfa.setup import identify as identify_mfa
 from mmer.results import Alignment, Clip, Transcript
 
 
@@ -38,7 +38,7 @@ def load_mfa(settings: MfaSettings | None = None, *, check_words: bool = True) -
 
     Raises AlignmentError when it isn't installed.
     """
-    from mmer.align.mfa import MfaAligner
+    from mmer.align.mfa.aligner import MfaAligner
     from mmer.align.sphinx import SphinxAligner
 
     return MfaAligner(settings, judge=SphinxAligner() if check_words else None)

@@ -17,7 +17,7 @@ from pathlib import Path
 from mmer.align.assemble import bare_letters, cut_syllables, find_holders, is_silence, match_labels
 from mmer.align.phones import map_phone
 from mmer.errors import AlignmentError
-from mmer.json_files import parse_json
+from mmer.files.guarded_json import parse_json
 from mmer.results import Alignment, Notice, Segment, Transcript, Word
 
 TIER_NAMES = {

@@ -37,7 +37,7 @@ def align(args: argparse.Namespace) -> tuple[Clip, Alignment]:
     """The clip and its alignment. Raises MmerError when they can't be had."""
     from mmer.align import ALIGNERS
     from mmer.align.textgrid import read_textgrid
-    from mmer.audio import load_audio
+    from mmer.audio.load import load_audio
 
     if args.aligner == "none" and not args.textgrid_in:
         raise AlignmentError("There is nothing to do with --aligner none; choose sphinx or mfa.")
@@ -55,7 +55,7 @@ def align(args: argparse.Namespace) -> tuple[Clip, Alignment]:
 
 
 def find_words(clip: Clip, text: str | None, *, quiet: bool) -> Transcript:
-    from mmer.transcribe import Recogniser, read_transcript
+    from mmer.transcript.transcribe import Recogniser, read_transcript
 
     if text is not None:
         return read_transcript(text, duration=clip.duration)

@@ -20,8 +20,8 @@ from mmer.commands.clip import (
     write,
 )
 from mmer.errors import AlignmentError
-from mmer.export import analysis_to_json, dump_json
-from mmer.head_config import check_head
+from mmer.exports.analysis_json import analysis_to_json, dump_json
+from mmer.heads.config import check_head
 from mmer.results import UNIT_NAMES, Analysis
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def find_heads_folder() -> Path:
 
 
 def run(args: argparse.Namespace) -> None:
-    from mmer.summary import summarise
+    from mmer.exports.summary import summarise
 
     outputs = (args.json, args.csv, args.textgrid, args.html)
     check_outputs(args.clip, outputs)
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
 
 def load_analysis(args: argparse.Namespace) -> tuple[Analyzer, Analysis]:
     """The analysis that the arguments ask for, and what made it. What can be wrong with them is found before anything is loaded."""
-    from mmer.audio import load_audio
+    from mmer.audio.load import load_audio
 
     pronunciations = parse_pronunciations(args.pronounce)
     text, textgrid = read_text(args), read_textgrid_text(args.textgrid_in)
@@ -99,11 +99,11 @@ def write_outputs(analysis: Analysis, args: argparse.Namespace) -> None:
     if args.json:
         write(args.json, dump_json(analysis_to_json(analysis, include_samples=args.samples)), quiet=args.quiet)
     if args.csv:
-        from mmer.segment_table import write_segment_table
+        from mmer.exports.segment_table import write_segment_table
 
         write(args.csv, write_segment_table(analysis), quiet=args.quiet)
     if args.html:
-        from mmer.report import report_html
+        from mmer.exports.report import report_html
 
         write(args.html, report_html(analysis), quiet=args.quiet)
     if args.textgrid and analysis.alignment:

@@ -8,12 +8,12 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmer.bugs import is_bug
 from mmer.commands.analyze import find_heads_folder, locate_head
 from mmer.commands.clip import add_aligner_arguments, check_outputs, print_summary, read_mfa, tell
 from mmer.errors import DataError
-from mmer.export import OUTPUT
-from mmer.head_config import check_head
+from mmer.exports.analysis_json import OUTPUT
+from mmer.files.bugs import is_bug
+from mmer.heads.config import check_head
 from mmer.phrasing import say_time
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def make_folder(folder: Path | None) -> None:
 
 def describe_progress(progress: Progress) -> str:
     """`[3/20] a.wav: anger 71 %, not sure; 2 min left`"""
-    from mmer.verdict import SEEN, brief
+    from mmer.explain.verdict import SEEN, brief
 
     row = progress.row
     said = row.get("error") or brief(
@@ -95,7 +95,7 @@ def describe_time(seconds: float) -> str:
 
 
 def summarise_batch(rows: list[Row], scores: tuple[Score, ...], out: Path) -> str:
-    from mmer.verdict import HEADLINES, STATES
+    from mmer.explain.verdict import HEADLINES, STATES
 
     used = [row for row in rows if not row.get("error")]
     lost = len(rows) - len(used)
@@ -115,7 +115,7 @@ def summarise_batch(rows: list[Row], scores: tuple[Score, ...], out: Path) -> st
 def describe_seen(rows: list[Row]) -> list[str]:
     """Which clips the head is known to have been trained on, and what that means for the scores."""
     from mmer.batch import SPEAKER
-    from mmer.verdict import SEEN
+    from mmer.explain.verdict import SEEN
 
     found = [row["path"] for row in rows if row.get("in_training") in SEEN]
     speakers = sum(row.get("in_training") == SPEAKER for row in rows)

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmer.errors import AlignmentError, DataError, TranscriptError
-from mmer.export import OUTPUT, write_file
+from mmer.exports.analysis_json import OUTPUT, write_file
 
 if TYPE_CHECKING:
-    from mmer.align.mfa_setup import MfaSettings
+    from mmer.align.mfa.setup import MfaSettings
 
 
 def add_clip_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +44,7 @@ def add_mfa_arguments(parser: argparse.ArgumentParser) -> None:
 
 def read_mfa(args: argparse.Namespace) -> MfaSettings:
     """What the flags say; what they leave open is in the environment, or has its default."""
-    from mmer.align.mfa_setup import MfaSettings
+    from mmer.align.mfa.setup import MfaSettings
 
     return MfaSettings(args.mfa_command, args.mfa_model, args.mfa_dictionary)
 

@@ -1,6 +1,6 @@
-"""`mmer demo-heads`: see mmer/training/commands.py."""
+"""`mmer demo-heads`: see mmer/demo_heads/command.py."""
 
-from mmer.training.commands import add_train_arguments as add_arguments
-from mmer.training.commands import run_train as run
+from mmer.demo_heads.command import add_train_arguments as add_arguments
+from mmer.demo_heads.command import run_train as run
 
 __all__ = ["add_arguments", "run"]

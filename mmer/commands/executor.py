@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mmer.errors import DataError
 
 if TYPE_CHECKING:
-    from mmer.training.ray_executor import RayExecutor
+    from mmer.cluster.ray_executor import RayExecutor
 
 
 def add_executor(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +31,6 @@ def read_executor(args: argparse.Namespace) -> RayExecutor | None:
         raise DataError(f"--ray-cpus {args.ray_cpus}: a task needs at least 1.")
     if args.ray_gpus is not None and not (0 <= args.ray_gpus < 1 or (args.ray_gpus.is_integer() and args.ray_gpus > 0)):
         raise DataError(f"--ray-gpus {args.ray_gpus:g}: a task takes a part of one GPU, below 1, or whole ones.")
-    from mmer.training.ray_executor import RayExecutor
+    from mmer.cluster.ray_executor import RayExecutor
 
     return RayExecutor(args.ray_address, cpus=args.ray_cpus or 0, gpus=args.ray_gpus)

@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmer.bugs import is_bug
 from mmer.commands.clip import add_aligner_arguments, read_mfa
 from mmer.commands.executor import add_executor, read_executor
 from mmer.datasets.describe import describe_dataset
 from mmer.errors import DataError
+from mmer.files.bugs import is_bug
 from mmer.phrasing import say_time
 
 if TYPE_CHECKING:
-    from mmer.training.feature_set import FeatureSet
+    from mmer.feature_store.feature_set import FeatureSet
 
 SHOWN = 10  # names that are printed of a longer list
 UNITS = ("T", "F", "P", "S", "W")
@@ -62,9 +62,9 @@ def extract(args: argparse.Namespace) -> tuple[FeatureSet, tuple[str, ...]]:
     if args.executor == "ray" or args.shards is not None:
         return extract_on_ray(args, units), units
     read_executor(args)
-    from mmer.cache import FeatureCache
     from mmer.datasets.reading import read_dataset, read_labels
-    from mmer.training.feature_set import extract_dataset
+    from mmer.feature_store.cache import FeatureCache
+    from mmer.feature_store.feature_set import extract_dataset
 
     dataset = read_dataset(args.dataset, labels=read_labels(args.labels) if args.labels else None, audio=not args.no_audio)
     features = extract_dataset(
@@ -91,9 +91,9 @@ def extract_on_ray(args: argparse.Namespace, units: Sequence[str]) -> FeatureSet
         raise DataError("--shards is for --executor ray; without it, --shard I/N does one part.")
     if args.shard != "1/1" or (args.shards is not None and args.shards < 1):
         raise DataError("With --executor ray all parts are done: leave --shard out, and let --shards be at least 1.")
+    from mmer.cluster.ray_executor import Source
     from mmer.datasets.reading import read_labels
-    from mmer.training.feature_set import Order, check_units
-    from mmer.training.ray_executor import Source
+    from mmer.feature_store.feature_set import Order, check_units
 
     aligner = None if args.aligner == "none" else args.aligner
     order = Order(args.features, args.preset, check_units(units), aligner, args.device, args.check, args.again, mfa=read_mfa(args))

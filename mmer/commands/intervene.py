@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mmer.commands.analyze import find_heads_folder, load_analysis, report
 from mmer.commands.clip import add_clip_arguments, check_outputs, print_summary, write
 from mmer.errors import DataError, EditError
-from mmer.export import dump_json
+from mmer.exports.analysis_json import dump_json
 
 if TYPE_CHECKING:
     from mmer.interventions import Difference, Edit, Intervention, LeaveOneOut
@@ -115,7 +115,7 @@ def run_edits(analyzer: Analyzer, analysis: Analysis, args: argparse.Namespace) 
     if args.json:
         write(args.json, dump_json(intervention_to_json(intervention, include_samples=args.samples)), quiet=args.quiet)
     if args.wav:
-        from mmer.audio import encode_wav
+        from mmer.audio.load import encode_wav
 
         write(args.wav, encode_wav(intervention.changed.clip), quiet=args.quiet)
     if args.textgrid:
@@ -134,7 +134,7 @@ def save_textgrid(analysis: Analysis, args: argparse.Namespace) -> None:
 
 def collect_edits(analyzer: Analyzer, args: argparse.Namespace) -> tuple[list[Edit], dict[str, Analysis]]:
     """The edits in their order, and the analyses of other voices by their clip's sha256."""
-    from mmer.audio import load_audio
+    from mmer.audio.load import load_audio
     from mmer.interventions import SwapVoice
 
     edits: list[Edit] = []
@@ -169,8 +169,8 @@ def run_curve(analyzer: Analyzer, analysis: Analysis, args: argparse.Namespace) 
 
 def summarise_intervention(intervention: Intervention) -> str:
     """Original, changed and difference per class, for every model (probabilities in per cent) and branch (logits)."""
+    from mmer.explain.verdict import describe_verdict
     from mmer.results import UNIT_NAMES
-    from mmer.verdict import describe_verdict
 
     lines = [
         notice.text for notice in intervention.changed.notices if notice.text.startswith(("This is not", "The voice of", "These words"))

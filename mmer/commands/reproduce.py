@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from mmer.training.reproduce import choose_cells, reproduce_table
+    from mmer.experiments.report.reproduce import choose_cells, reproduce_table
 
     if args.list:
         print("\n".join(cell.name for cell in choose_cells(args.table, args.only)))

@@ -47,22 +47,22 @@ def run(args: argparse.Namespace) -> int | None:
 
 
 def list_experiments(args: argparse.Namespace) -> None:
-    from mmer.training.run_list import list_runs
-    from mmer.training.run_report import format_list
+    from mmer.experiments.folder.run_list import list_runs
+    from mmer.experiments.report.run_report import format_list
 
     print(format_list(list_runs(args.runs), root=str(args.runs)), end="")
 
 
 def show(args: argparse.Namespace) -> None:
-    from mmer.training.run_report import format_run
-    from mmer.training.runs import find_run
+    from mmer.experiments.folder.runs import find_run
+    from mmer.experiments.report.run_report import format_run
 
     print(format_run(find_run(args.runs, args.name)), end="")
 
 
 def resume(args: argparse.Namespace) -> int | None:
-    from mmer.training.run_status import launch_run
-    from mmer.training.runs import find_run
+    from mmer.experiments.folder.run_status import launch_run
+    from mmer.experiments.folder.runs import find_run
 
     folder = find_run(args.runs, args.name)
     if args.background:
@@ -75,14 +75,14 @@ def resume(args: argparse.Namespace) -> int | None:
 
 
 def stop(args: argparse.Namespace) -> None:
-    from mmer.training.run_status import stop_run
-    from mmer.training.runs import find_run
+    from mmer.experiments.folder.run_status import stop_run
+    from mmer.experiments.folder.runs import find_run
 
     print(f"{args.name}: {stop_run(find_run(args.runs, args.name)).state}")
 
 
 def delete(args: argparse.Namespace) -> None:
-    from mmer.training.run_list import delete_run
+    from mmer.experiments.folder.run_list import delete_run
 
     delete_run(args.runs, args.name)
     print(f"{args.name}: deleted")
@@ -90,9 +90,9 @@ def delete(args: argparse.Namespace) -> None:
 
 def export(args: argparse.Namespace) -> None:
     from mmer.commands.clip import print_summary
-    from mmer.export import OUTPUT
-    from mmer.training.run_list import export_run, write_events
-    from mmer.training.runs import find_run
+    from mmer.experiments.folder.run_list import export_run, write_events
+    from mmer.experiments.folder.runs import find_run
+    from mmer.exports.analysis_json import OUTPUT
 
     folder = find_run(args.runs, args.name)
     if args.tensorboard:
@@ -105,8 +105,8 @@ def export(args: argparse.Namespace) -> None:
 
 def promote(args: argparse.Namespace) -> None:
     from mmer.errors import DataError
-    from mmer.training.promote import promote_combination, promote_folds, promote_run
-    from mmer.training.runs import find_run
+    from mmer.experiments.folder.runs import find_run
+    from mmer.experiments.promote import promote_combination, promote_folds, promote_run
 
     folder, name = find_run(args.runs, args.name), args.head or args.name
     told: dict[str, Any] = {"by": args.choose, "out": args.heads, "licence": args.licence, "clip_hashes": args.clip_hashes}
@@ -127,10 +127,10 @@ def promote(args: argparse.Namespace) -> None:
 
 
 def compare(args: argparse.Namespace) -> None:
-    from mmer.training import scores
-    from mmer.training.learning import read_learning
-    from mmer.training.run_report import format_comparison
-    from mmer.training.runs import find_run
+    from mmer.experiments.folder.runs import find_run
+    from mmer.experiments.report.learning import read_learning
+    from mmer.experiments.report.run_report import format_comparison
+    from mmer.scores import scores
 
     folders = [find_run(args.runs, name) for name in (args.name, args.other)]
     first, second = (folder.read_predictions() for folder in folders)

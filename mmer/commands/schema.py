@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from mmer.schema import KINDS, read_schema
+from mmer.exports.schema import KINDS, read_schema
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

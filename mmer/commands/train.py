@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmer.errors import DataError
+from mmer.experiments.experiment import FURTHER, MODEL, MODELS, PROTOCOL, SETTINGS, Experiment
 from mmer.results import UNITS
-from mmer.training.experiment import FURTHER, MODEL, MODELS, PROTOCOL, SETTINGS, Experiment
 
 if TYPE_CHECKING:
-    from mmer.training.runs import RunFolder
+    from mmer.experiments.folder.runs import RunFolder
 NUMBERS = (*PROTOCOL, *SETTINGS, *FURTHER)
 TEXTS = {  # fields of Experiment that are no numbers; a flag each
     "preset": "compact or paper (compact)",
@@ -53,8 +53,8 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from mmer.datasets.describe import word_missing_classes
     from mmer.datasets.leakage import format_leakage
-    from mmer.training.run_experiment import run_experiment
-    from mmer.training.run_report import format_run
+    from mmer.experiments.report.run_report import format_run
+    from mmer.experiments.trainer.run_experiment import run_experiment
 
     if args.workers < 0:
         raise DataError(f"--workers {args.workers}: it can't be below 0.")
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
 
 def find_begun(args: argparse.Namespace) -> RunFolder:
     """The folder to go on with. Raises DataError when anything is told that it knows already."""
-    from mmer.training.runs import RunFolder
+    from mmer.experiments.folder.runs import RunFolder
 
     names = ("name", "model", "units", "data", "labels", *TEXTS, *(setting.name for setting in NUMBERS))
     told = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name) is not None]
@@ -80,7 +80,7 @@ def find_begun(args: argparse.Namespace) -> RunFolder:
 
 def find_folder(args: argparse.Namespace) -> RunFolder:
     """The folder named on the command line, made when it is new. Raises DataError when it holds another experiment."""
-    from mmer.training.prepare import claim_experiment
+    from mmer.experiments.prepare import claim_experiment
 
     if not args.name:
         raise DataError("Give the experiment a name with --name, or name the folder to go on with: --resume runs/NAME.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmer.audio import SAMPLE_RATE, clip_from_samples, load_audio
+from mmer.audio.load import SAMPLE_RATE, clip_from_samples, load_audio
 from mmer.datasets.manifest import Utterance
 from mmer.errors import AudioError
 from mmer.results import Clip

@@ -15,7 +15,7 @@ import numpy as np
 from mmer.datasets.folds import PARTS, Split
 from mmer.datasets.manifest import Dataset
 from mmer.errors import DataError
-from mmer.files import hash_file
+from mmer.files.replace import hash_file
 
 PAIRS = (("train", "validation"), ("train", "test"), ("validation", "test"))
 KINDS = ("speakers", "dialogues", "sentences", "audio")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mmer.datasets.table import SeenFiles, check_numbers, decode_text, describe_missing, parse_table
 from mmer.errors import DataError
-from mmer.json_files import explain_name, parse_json
+from mmer.files.guarded_json import explain_name, parse_json
 from mmer.results import EMOTIONS
 
 COLUMNS = ("path", "text", "label", "speaker")

@@ -9,7 +9,7 @@ from pathlib import Path
 from mmer.datasets.iemocap import read_iemocap
 from mmer.datasets.manifest import Dataset, read_manifest
 from mmer.errors import DataError
-from mmer.json_files import read_json, show
+from mmer.files.guarded_json import read_json, show
 from mmer.results import EMOTIONS
 
 MANIFESTS = ("manifest.csv", "manifest.tsv", "manifest.jsonl")

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from ..results import UNIT_NAMES, UNITS
-from . import style
+from mmer.figures import style
+from mmer.results import UNIT_NAMES, UNITS
 
 VALIDATION, TRAINING, UA = style.FOR, style.TOTAL, style.AGAINST
 SERIES = (style.AGAINST, style.FOR)  # of two experiments

@@ -1,6 +1,6 @@
 """What all figures share: colours that colour-blind people can tell apart, ink that reads on white and on near black, escaped labels.
 
-Backgrounds are transparent. In the dark the page turns the lightness of a whole figure round (ui/train.css); the colours and the text on
+Backgrounds are transparent. In the dark the page turns the lightness of a whole figure round (train.css); the colours and the text on
 coloured tiles can be told apart on both grounds.
 """
 

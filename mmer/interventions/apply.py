@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mmer.audio import SAMPLE_RATE
+from mmer.audio.load import SAMPLE_RATE
 from mmer.errors import AlignmentError, Cancelled, EditError
 from mmer.interventions import praat, sound
 from mmer.interventions.edits import (
@@ -40,7 +40,7 @@ from mmer.interventions.material import (
 from mmer.interventions.words import drop_words, mask_words
 from mmer.pipeline import NO_WORDS, Analyzer
 from mmer.results import ALIGNED_UNITS, Analysis, Notice, Transcript
-from mmer.transcribe import read_transcript
+from mmer.transcript.transcribe import read_transcript
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmer.errors import EditError, HeadError
-from mmer.export import analysis_to_json, encode
+from mmer.exports.analysis_json import analysis_to_json, encode
 from mmer.interventions.apply import Workshop, apply_edits
 from mmer.interventions.edits import Edit, edit_to_json
 from mmer.interventions.material import read_material

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from mmer.audio import SAMPLE_RATE
+from mmer.audio.load import SAMPLE_RATE
 from mmer.errors import EditError
-from mmer.explain import centre, share_overlap, speech_attention, text_attention
-from mmer.export import encode
+from mmer.explain.steps import centre, share_overlap, speech_attention, text_attention
+from mmer.exports.analysis_json import encode
 from mmer.interventions.edits import MEDIA, Target, check_choice
 from mmer.interventions.intervene import check_analysis
 from mmer.interventions.material import SHORTEST, Material, find_range, read_material

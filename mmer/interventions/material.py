@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmer.audio import MAX_SECONDS, MIN_SECONDS, SAMPLE_RATE
+from mmer.audio.load import MAX_SECONDS, MIN_SECONDS, SAMPLE_RATE
 from mmer.errors import EditError
 from mmer.interventions.edits import TIERS, Target
 from mmer.results import ALIGNED_UNITS, Alignment, Analysis, Clip, Notice, Segment, Transcript

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mmer.audio import SAMPLE_RATE
+from mmer.audio.load import SAMPLE_RATE
 from mmer.errors import EditError
 from mmer.interventions.sound import join
 

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.stats import norm, spearmanr
 
 from mmer.errors import EditError
-from mmer.explain import centre
+from mmer.explain.steps import centre
 
 if TYPE_CHECKING:
     from mmer.interventions.leave_one_out import LeaveOneOut

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from mmer.encoders import TextEncoder
+from mmer.encoders.encoders import TextEncoder
 from mmer.errors import EditError
 from mmer.results import Transcript
 from mmer.word_contributions import own_pieces

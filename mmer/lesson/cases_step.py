@@ -8,9 +8,7 @@ from html import escape
 
 import numpy as np
 
-from ..phrasing import join_words
-from ..results import Prediction
-from .markup import (
+from mmer.lesson.markup import (
     call,
     format_number,
     frac,
@@ -27,8 +25,10 @@ from .markup import (
     write_sum,
     write_table,
 )
-from .material import LessonClip
-from .steps import ROLE_NAMES, Question, Step, StepNotPossible, find_additive, name_unit, shuffle
+from mmer.lesson.material import LessonClip
+from mmer.lesson.steps import ROLE_NAMES, Question, Step, StepNotPossible, find_additive, name_unit, shuffle
+from mmer.phrasing import join_words
+from mmer.results import Prediction
 
 LOGITS = {name: sup(mi("z", bold=True), row(mi(name), mo(","), mi("n"))) for name in ("late", "early")}
 EQUATION = math(

@@ -8,13 +8,30 @@ from html import escape
 
 import numpy as np
 
-from ..explain import CAPTION_MIXED
-from ..results import Coattention
-from .markup import call, fold, format_number, frac, lines, math, mi, mo, row, subsup, sup, var, where, write_number, write_sum, write_table
-from .material import LessonClip
-from .pictures import draw_map
-from .sound_steps import row_of
-from .steps import Question, Step, StepNotPossible, name_unit, number_labels, shuffle
+from mmer.explain.steps import CAPTION_MIXED
+from mmer.lesson.markup import (
+    call,
+    fold,
+    format_number,
+    frac,
+    lines,
+    math,
+    mi,
+    mo,
+    row,
+    subsup,
+    sup,
+    var,
+    where,
+    write_number,
+    write_sum,
+    write_table,
+)
+from mmer.lesson.material import LessonClip
+from mmer.lesson.pictures import draw_map
+from mmer.lesson.sound_steps import row_of
+from mmer.lesson.steps import Question, Step, StepNotPossible, name_unit, number_labels, shuffle
+from mmer.results import Coattention
 
 MIXED = " Behind the first layer a row is no pure word any more, and a column no pure sound: each has taken in what it attended to before."
 MOST_COLUMNS = 60  # sounds in the map; a longer clip shows its first ones

@@ -9,11 +9,10 @@ import numpy as np
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from ..datasets.folds import VALIDATION_SHARE
-from ..datasets.iemocap import COUNTS
-from ..results import EMOTIONS
-from ..training.tables import PAPER_COMBINATION, PAPER_UA
-from .markup import (
+from mmer.datasets.folds import VALIDATION_SHARE
+from mmer.datasets.iemocap import COUNTS
+from mmer.experiments.report.tables import PAPER_COMBINATION, PAPER_UA
+from mmer.lesson.markup import (
     fold,
     format_number,
     frac,
@@ -31,9 +30,10 @@ from .markup import (
     write_sum,
     write_table,
 )
-from .material import LessonClip
-from .pictures import draw_dots
-from .steps import Question, Step, StepNotPossible, shuffle
+from mmer.lesson.material import LessonClip
+from mmer.lesson.pictures import draw_dots
+from mmer.lesson.steps import Question, Step, StepNotPossible, shuffle
+from mmer.results import EMOTIONS
 
 
 def expect_highest(count: int) -> float:

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from ..explain import centre
-from ..interventions import describe_agreement
-from ..interventions.leave_one_out import FIRST_FILL, describe_flips, find_flips
-from ..interventions.ranks import BY_CHANCE, strongest_by_chance
-from ..word_contributions import word_contributions
-from .markup import (
+from mmer.explain.steps import centre
+from mmer.interventions import describe_agreement
+from mmer.interventions.leave_one_out import FIRST_FILL, describe_flips, find_flips
+from mmer.interventions.ranks import BY_CHANCE, strongest_by_chance
+from mmer.lesson.markup import (
     call,
     format_number,
     frac,
@@ -32,9 +31,10 @@ from .markup import (
     write_sum,
     write_table,
 )
-from .material import LessonClip
-from .pictures import draw_strip
-from .steps import Question, Step, StepNotPossible, name_unit, number_labels, shuffle
+from mmer.lesson.material import LessonClip
+from mmer.lesson.pictures import draw_strip
+from mmer.lesson.steps import Question, Step, StepNotPossible, name_unit, number_labels, shuffle
+from mmer.word_contributions import word_contributions
 
 COLUMNS = {  # key -> whose scale it has, its head
     "drop.late": ("late", "late: logit falls by"),

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
-from ..export import decode_array, encode_base64
-from ..results import Analysis, SpeechStates
+from mmer.errors import DataError
+from mmer.exports.analysis_json import decode_array, encode_base64
+from mmer.results import Analysis, SpeechStates
 
 FORMAT, VERSION = "mmer-lesson", 1
 SHOWN = 8  # dimensions of the states that are kept; the lesson prints the first few

@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from html import escape
 
-from ..verdict import read_headline
-from ..views.payload import encode_sound
-from .cases_step import teach_fusion
-from .coattention_step import teach_coattention
-from .evaluation_step import teach_evaluation
-from .evidence_step import teach_evidence
-from .material import LessonClip
-from .sound_steps import teach_frames, teach_layers, teach_segments
-from .steps import Question, Step, StepNotPossible
-from .sum_step import teach_sum
+from mmer.explain.verdict import read_headline
+from mmer.lesson.cases_step import teach_fusion
+from mmer.lesson.coattention_step import teach_coattention
+from mmer.lesson.evaluation_step import teach_evaluation
+from mmer.lesson.evidence_step import teach_evidence
+from mmer.lesson.material import LessonClip
+from mmer.lesson.sound_steps import teach_frames, teach_layers, teach_segments
+from mmer.lesson.steps import Question, Step, StepNotPossible
+from mmer.lesson.sum_step import teach_sum
+from mmer.views.payload import encode_sound
 
 MEASURE = (
     '<p><button type="button" class="ml-button" data-press="lesson-measure">Ask the models again, now</button>'

@@ -8,9 +8,9 @@ from html import escape
 
 import numpy as np
 
-from ..results import Clip
-from ..views.acoustics import trace_wave
-from .markup import format_number
+from mmer.lesson.markup import format_number
+from mmer.results import Clip
+from mmer.views.acoustics import trace_wave
 
 RATE = 16000
 WAVE_COLUMNS = 900

@@ -6,9 +6,7 @@ from html import escape
 
 import numpy as np
 
-from ..phrasing import say_layer_rate
-from ..results import LayerWeights
-from .markup import (
+from mmer.lesson.markup import (
     call,
     format_number,
     frac,
@@ -29,9 +27,11 @@ from .markup import (
     write_sum,
     write_table,
 )
-from .material import LessonClip
-from .pictures import RATE, Bar, Tile, draw_bars, draw_wave
-from .steps import Question, Step, StepNotPossible, find_segment, name_sound, name_unit, pick_sound, shuffle
+from mmer.lesson.material import LessonClip
+from mmer.lesson.pictures import RATE, Bar, Tile, draw_bars, draw_wave
+from mmer.lesson.steps import Question, Step, StepNotPossible, find_segment, name_sound, name_unit, pick_sound, shuffle
+from mmer.phrasing import say_layer_rate
+from mmer.results import LayerWeights
 
 CONTEXT = 0.16  # seconds shown on either side of the chosen sound
 PRINTED = 3  # numbers of a vector

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from ..pooling import frame_ranges
-from ..results import UNIT_NAMES, Prediction, Segment
-from .material import LessonClip
+from mmer.encoders.pooling import frame_ranges
+from mmer.lesson.material import LessonClip
+from mmer.results import UNIT_NAMES, Prediction, Segment
 
 ROLE_NAMES = {"late": "late fusion", "early": "early fusion", "combined": "both combined"}
 MOST_FRAMES = 8  # of the sound whose mean is printed: more would not be read

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..errors import EditError
-from ..interventions import LeaveOneOut, leave_one_out, leave_one_out_to_json
-from ..interventions.leave_one_out import FIRST_MEDIUM, FIRST_TIER
-from ..pipeline import Analyzer, Progress
-from ..results import Analysis
-from .material import FrameStates, LessonClip, slice_states
+from mmer.errors import EditError
+from mmer.interventions import LeaveOneOut, leave_one_out, leave_one_out_to_json
+from mmer.interventions.leave_one_out import FIRST_MEDIUM, FIRST_TIER
+from mmer.lesson.material import FrameStates, LessonClip, slice_states
+from mmer.pipeline import Analyzer, Progress
+from mmer.results import Analysis
 
 
 def encode_frames(analyzer: Analyzer, analysis: Analysis) -> FrameStates:

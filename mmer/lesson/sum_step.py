@@ -6,9 +6,7 @@ from html import escape
 
 import numpy as np
 
-from ..phrasing import join_words
-from ..results import Prediction
-from .markup import (
+from mmer.lesson.markup import (
     call,
     fold,
     format_number,
@@ -29,10 +27,12 @@ from .markup import (
     write_sum,
     write_table,
 )
-from .material import LessonClip
-from .pictures import Bar, draw_bars
-from .sound_steps import row_of
-from .steps import Question, Step, find_additive, name_unit, shuffle
+from mmer.lesson.material import LessonClip
+from mmer.lesson.pictures import Bar, draw_bars
+from mmer.lesson.sound_steps import row_of
+from mmer.lesson.steps import Question, Step, find_additive, name_unit, shuffle
+from mmer.phrasing import join_words
+from mmer.results import Prediction
 
 POOLED = math(
     sup(mi("l", bold=True), row_of("i,", "n")),

@@ -7,14 +7,16 @@ from typing import Any
 
 import gradio as gr
 
-from ..pipeline import Analyzer
-from ..training.workshop import Workshop
-from . import about, api, batch, cards, explore, lesson, train
-from .events import let_looks_pass
-from .examples import list_stored, open_with
-from .style import launch_options
-from .upload_folder import KEPT_SECONDS
-from .uploads import take_uploads_only
+from mmer.experiments.workshop import Workshop
+from mmer.pipeline import Analyzer
+from mmer.ui import about, api, batch, lesson
+from mmer.ui.explore import cards, explore
+from mmer.ui.explore.examples import list_stored, open_with
+from mmer.ui.page.events import let_looks_pass
+from mmer.ui.page.style import launch_options
+from mmer.ui.page.upload_folder import KEPT_SECONDS
+from mmer.ui.page.uploads import take_uploads_only
+from mmer.ui.train import train
 
 __all__ = ["build_app", "launch_options", "serve"]
 

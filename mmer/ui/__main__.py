@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..pipeline import Analyzer
-from .examples import list_examples, store_example
-from .lesson import store_lesson
+from mmer.pipeline import Analyzer
+from mmer.ui.explore.examples import list_examples, store_example
+from mmer.ui.lesson import store_lesson
 
 
 def main() -> None:

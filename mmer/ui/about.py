@@ -6,8 +6,8 @@ from html import escape
 
 import gradio as gr
 
-from ..pipeline import Analyzer
-from ..presets import PRESETS, Weights
+from mmer.encoders.presets import PRESETS, Weights
+from mmer.pipeline import Analyzer
 
 TEXT = """
 ### What this is for

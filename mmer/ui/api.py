@@ -15,12 +15,11 @@ from typing import Any
 import gradio as gr
 from gradio.components.api_component import Api
 
-from ..align.textgrid import write_textgrid
-from ..audio import load_audio
-from ..compare import comparison_to_json, drop_attention
-from ..errors import EditError, MmerError
-from ..export import analysis_to_json, encode
-from ..interventions import (
+from mmer.align.textgrid import write_textgrid
+from mmer.audio.load import load_audio
+from mmer.errors import EditError, MmerError
+from mmer.exports.analysis_json import analysis_to_json, encode
+from mmer.interventions import (
     CorrectWords,
     Edit,
     SwapVoice,
@@ -30,15 +29,16 @@ from ..interventions import (
     leave_one_out,
     leave_one_out_to_json,
 )
-from ..interventions.leave_one_out import KINDS
-from ..pipeline import Analyzer, Memo
-from ..results import Analysis, Clip
-from ..transcribe import read_transcript
-from ..turns import Bounds, Turns
-from .events import BOUNDS, MODEL_QUEUE, MOST_SECONDS
-from .examples import choose_head
-from .failures import for_people
-from .visitors import name_visitor
+from mmer.interventions.compare import comparison_to_json, drop_attention
+from mmer.interventions.leave_one_out import KINDS
+from mmer.pipeline import Analyzer, Memo
+from mmer.results import Analysis, Clip
+from mmer.transcript.transcribe import read_transcript
+from mmer.turns import Bounds, Turns
+from mmer.ui.explore.examples import choose_head
+from mmer.ui.page.events import BOUNDS, MODEL_QUEUE, MOST_SECONDS
+from mmer.ui.page.failures import for_people
+from mmer.ui.page.visitors import name_visitor
 
 MOST_EDITS = 40
 NO_FILE = "No audio file was sent."

@@ -14,24 +14,24 @@ from typing import Any
 import gradio as gr
 from gradio_client.utils import strip_invalid_filename_characters
 
-from ..batch import SPEAKER, BatchItem, Request, Row, analyze_item, check_head, list_columns, read_list_file, write_table
-from ..compare import drop_attention
-from ..errors import Busy, Cancelled, DataError, MmerError
-from ..export import analysis_to_json, dump_json
-from ..phrasing import say_time
-from ..pipeline import Analyzer
-from ..results import EMOTIONS
-from ..turns import UNBOUNDED, Bounds, Turns
-from ..verdict import HEADLINES, SEEN
-from .events import BATCH_BOUNDS, BATCH_QUEUE, HIDDEN, POLL
-from .examples import choose_head
-from .explore import OTHER_FILES, name_heads
-from .failures import for_people
-from .forms import ALIGNER_NAMES
-from .handlers import BUSY, IDLE, new_cache_path
-from .session import StopFlag
-from .upload_folder import KEPT_SECONDS
-from .visitors import name_visitor
+from mmer.batch import SPEAKER, BatchItem, Request, Row, analyze_item, check_head, list_columns, read_list_file, write_table
+from mmer.errors import Busy, Cancelled, DataError, MmerError
+from mmer.explain.verdict import HEADLINES, SEEN
+from mmer.exports.analysis_json import analysis_to_json, dump_json
+from mmer.interventions.compare import drop_attention
+from mmer.phrasing import say_time
+from mmer.pipeline import Analyzer
+from mmer.results import EMOTIONS
+from mmer.turns import UNBOUNDED, Bounds, Turns
+from mmer.ui.explore.examples import choose_head
+from mmer.ui.explore.explore import OTHER_FILES, name_heads
+from mmer.ui.explore.forms import ALIGNER_NAMES
+from mmer.ui.explore.handlers import BUSY, IDLE, new_cache_path
+from mmer.ui.explore.session import StopFlag
+from mmer.ui.page.events import BATCH_BOUNDS, BATCH_QUEUE, HIDDEN, POLL
+from mmer.ui.page.failures import for_people
+from mmer.ui.page.upload_folder import KEPT_SECONDS
+from mmer.ui.page.visitors import name_visitor
 
 WAIT_SECONDS = 0.5  # between two looks at the place in the line
 DRAW_SECONDS = 0.7  # between two drawings of the table

@@ -13,22 +13,22 @@ from typing import Any
 
 import gradio as gr
 
-from ..audio import load_audio
-from ..errors import DataError, MmerError
-from ..export import dump_json, write_file
-from ..json_files import read_json
-from ..lesson import LessonClip, lesson_from_json, lesson_to_json, render_lesson
-from ..lesson.store import encode_frames, measure_words
-from ..pipeline import Analyzer
-from ..results import Analysis
-from ..turns import UNBOUNDED, Bounds
-from . import cards
-from .events import BOUNDS, HIDDEN, MODEL_QUEUE, MOST_SECONDS, POLL, QUIET
-from .examples import Example, Opener, choose_head, open_example
-from .failures import for_people
-from .session import StopFlag, watch_stages
-from .upload_folder import KEPT_SECONDS
-from .visitors import name_visitor
+from mmer.audio.load import load_audio
+from mmer.errors import DataError, MmerError
+from mmer.exports.analysis_json import dump_json, write_file
+from mmer.files.guarded_json import read_json
+from mmer.lesson import LessonClip, lesson_from_json, lesson_to_json, render_lesson
+from mmer.lesson.store import encode_frames, measure_words
+from mmer.pipeline import Analyzer
+from mmer.results import Analysis
+from mmer.turns import UNBOUNDED, Bounds
+from mmer.ui.explore import cards
+from mmer.ui.explore.examples import Example, Opener, choose_head, open_example
+from mmer.ui.explore.session import StopFlag, watch_stages
+from mmer.ui.page.events import BOUNDS, HIDDEN, MODEL_QUEUE, MOST_SECONDS, POLL, QUIET
+from mmer.ui.page.failures import for_people
+from mmer.ui.page.upload_folder import KEPT_SECONDS
+from mmer.ui.page.visitors import name_visitor
 
 STORED = "lesson.json"
 LINK = re.compile(r"#learn-\d+-(.+)")  # of a step and an example; lesson.js writes and reads it

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmer.audio import SAMPLE_RATE as RATE
+from mmer.audio.load import SAMPLE_RATE as RATE
 
 WAVE_BINS = 4000  # columns of the outline, at most; the page draws from the samples themselves when it zooms in further
 SPECTROGRAM_COLUMNS = 7500  # at most, so 4 ms steps up to 30 s

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-from .payload import dump_payload
+from mmer.views.payload import dump_payload
 
 # in the order of their needs; together they are one function, so that nothing of theirs is global but window.mmerViews
 SCRIPTS = (

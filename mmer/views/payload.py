@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mmer.explain import (
+from mmer.explain.steps import (
     CAPTION_ATTENTION,
     CAPTION_CENTRED,
     CAPTION_EARLY,
@@ -22,9 +22,8 @@ from mmer.explain import (
 )
 from mmer.phrasing import say_layer_rate
 from mmer.results import UNIT_NAMES, UNITS, Alignment, Analysis, Branch, Clip, Coattention, LayerWeights, Prediction
+from mmer.views.acoustics import RATE, make_spectrogram, trace_wave, track_pitch
 from mmer.word_contributions import describe_division, name_rest, own_segments, word_contributions
-
-from .acoustics import RATE, make_spectrogram, trace_wave, track_pitch
 
 FORMAT, VERSION = "mmer-views", 1
 MOST_WEIGHTS = 1_500_000  # attention weights of one unit in the page, 3 MB in half precision; beyond, neighbours share a cell

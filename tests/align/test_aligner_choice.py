@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from mmer.align.mfa_setup import MfaSettings
+from mmer.align.mfa.setup import MfaSettings
 from mmer.cli import COMMANDS, build_command_parser, main
 from mmer.commands.clip import read_mfa
 from mmer.commands.train import add_settings, read_settings
 from mmer.datasets.manifest import Utterance
-from mmer.training.extract import name_alignment
-from mmer.training.feature_set import Order, order_features
+from mmer.feature_store.extract import name_alignment
+from mmer.feature_store.feature_set import Order, order_features
 
 FLAGS = ["--mfa-model", "english_mfa", "--mfa-dictionary", "mine.dict", "--mfa-command", "/opt/mfa"]
 SETTINGS = MfaSettings("/opt/mfa", "english_mfa", "mine.dict")

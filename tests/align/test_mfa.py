@@ -11,8 +11,8 @@ from fake_kalpy import IPA_DICTIONARY, IPA_PHONES, write_kalpy, write_models
 
 from mmer.align import ALIGNERS
 from mmer.align.fit import NO_PATH
-from mmer.align.mfa import MfaAligner, build_alignment, mean_likelihood, read_mfa_textgrid, round_samples, write_wav
-from mmer.align.mfa_setup import MfaSettings
+from mmer.align.mfa.aligner import MfaAligner, build_alignment, mean_likelihood, read_mfa_textgrid, round_samples, write_wav
+from mmer.align.mfa.setup import MfaSettings
 from mmer.doctor import try_aligner, try_out
 from mmer.errors import AlignmentError
 from mmer.results import Notice

@@ -6,7 +6,7 @@ import pytest
 from fake_kalpy import write_models
 
 from mmer.align import identify_aligner
-from mmer.align.mfa_setup import (
+from mmer.align.mfa.setup import (
     MfaSettings,
     check_version,
     choose_settings,

@@ -12,9 +12,9 @@ import pytest
 from fake_kalpy import write_kalpy, write_models
 
 import mmer.align
-from mmer.align import mfa_worker
+from mmer.align.mfa import worker as mfa_worker
 
-SCRIPT = Path(mmer.align.__file__).with_name("mfa_worker.py")
+SCRIPT = Path(mmer.align.__file__).with_name("mfa") / "worker.py"
 
 
 @pytest.fixture

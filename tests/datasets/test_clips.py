@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmer.audio import load_audio, write_wav
+from mmer.audio.load import load_audio, write_wav
 from mmer.datasets.clips import load_clip
 from mmer.datasets.manifest import Utterance
 from mmer.errors import AudioError

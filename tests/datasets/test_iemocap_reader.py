@@ -6,7 +6,7 @@ import pytest
 from iemocap_tree import SMALL, write_full_tree, write_small_tree
 
 from mmer.align.iemocap import read_iemocap as read_alignment
-from mmer.audio import load_audio
+from mmer.audio.load import load_audio
 from mmer.datasets.describe import count_reasons, describe_dataset
 from mmer.datasets.iemocap import (
     COUNTS,
@@ -20,7 +20,7 @@ from mmer.datasets.iemocap import (
     remove_marks,
 )
 from mmer.errors import DataError
-from mmer.transcribe import read_transcript
+from mmer.transcript.transcribe import read_transcript
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from iemocap_tree import write_full_tree, write_small_tree
 
-from mmer.audio import load_audio
+from mmer.audio.load import load_audio
 from mmer.datasets.folds import PARTS, Plan, Split, make_splits
 from mmer.datasets.iemocap import read_iemocap
 from mmer.datasets.leakage import (
@@ -22,7 +22,7 @@ from mmer.datasets.leakage import (
 from mmer.datasets.manifest import Dataset, Utterance
 from mmer.datasets.texts import normalise_sentence
 from mmer.errors import DataError
-from mmer.ui.train_cards import write_leakage
+from mmer.ui.train.cards import write_leakage
 
 
 def say(text, speaker, dialogue="", **options):

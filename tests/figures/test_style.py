@@ -14,7 +14,7 @@ GROUND = {"light": "#fbfbf9", "dark": "#101418"}
 
 def read_invert():
     """The part of the page's filter for figures in the dark."""
-    css = files("mmer.ui").joinpath("train.css").read_text("utf-8")
+    css = files("mmer.ui").joinpath("train/train.css").read_text("utf-8")
     return float(re.search(r"\.js-plotly-plot \{[^}]*filter: invert\((.+?)\) hue-rotate\(180deg\)", css)[1])
 
 

@@ -25,7 +25,7 @@ from mmer.interventions import (
 from mmer.interventions.edits import KINDS
 from mmer.interventions.material import Stretch, find_range, find_words, put_samples, read_material
 from mmer.interventions.words import MASK, count_pieces, drop_words, mask_words
-from mmer.transcribe import read_transcript
+from mmer.transcript.transcribe import read_transcript
 
 WORD = Target("word", 3)
 EDITS = [

@@ -6,9 +6,9 @@ import json
 import numpy as np
 import pytest
 
-from mmer.audio import clip_from_samples, load_audio
+from mmer.audio.load import clip_from_samples, load_audio
 from mmer.errors import Cancelled, EditError, HeadError
-from mmer.export import analysis_from_json, analysis_to_json, dump_json
+from mmer.exports.analysis_json import analysis_from_json, analysis_to_json, dump_json
 from mmer.interventions import (
     ChangeLoudness,
     ChangePitch,

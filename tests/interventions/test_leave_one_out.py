@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from mmer.audio import clip_from_samples
-from mmer.encoders import SpeechEncoder
+from mmer.audio.load import clip_from_samples
+from mmer.encoders.encoders import SpeechEncoder
 from mmer.errors import Cancelled, EditError
-from mmer.export import dump_json
+from mmer.exports.analysis_json import dump_json
 from mmer.interventions import Mute, Target, intervene, leave_one_out, leave_one_out_to_json, rank_agreements
 from mmer.interventions.leave_one_out import place_unit, read_columns
 from mmer.interventions.ranks import correlate
@@ -96,7 +96,7 @@ def test_contributions_and_attention_by_a_slow_loop(analyzer, analysis):
 
 
 def test_attention_in_shared_cells_is_spread_evenly(analysis):
-    from mmer.explain import speech_attention, text_attention
+    from mmer.explain.steps import speech_attention, text_attention
 
     maps = analysis.predictions["early"].coattention["P"]
     count = maps.text_to_speech.shape[-1]

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from mmer.audio import SAMPLE_RATE
+from mmer.audio.load import SAMPLE_RATE
 from mmer.errors import EditError
 from mmer.interventions.praat import change_pitch, change_tempo
 

@@ -11,7 +11,7 @@ from mmer.commands.intervene import summarise_curve
 from mmer.interventions import Curve, LeaveOneOut, describe_agreement, leave_one_out_to_json
 from mmer.interventions.leave_one_out import describe_flips, find_flips, read_flips
 from mmer.interventions.ranks import BY_CHANCE, chance_of, strongest_by_chance
-from mmer.ui import claim_cards
+from mmer.ui.claim import cards as claim_cards
 
 CLASSES = ("anger", "happiness", "sadness", "neutral")
 PRAISE = "the ranks agree well"

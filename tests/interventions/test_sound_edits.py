@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import butter, sosfilt
 
-from mmer.audio import SAMPLE_RATE
+from mmer.audio.load import SAMPLE_RATE
 from mmer.interventions.sound import cut_range, join, match_noise, mute_range, scale_range
 
 HUM = (0.3 * np.sin(2 * np.pi * 200 * np.arange(SAMPLE_RATE) / SAMPLE_RATE)).astype(np.float32)

@@ -4,8 +4,8 @@ import json
 from html.parser import HTMLParser
 from pathlib import Path
 
-from mmer.audio import load_audio
-from mmer.export import read_analysis
+from mmer.audio.load import load_audio
+from mmer.exports.analysis_json import read_analysis
 from mmer.lesson import LessonClip, lesson_from_json
 
 EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"

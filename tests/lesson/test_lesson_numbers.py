@@ -13,8 +13,8 @@ from scipy.stats import spearmanr
 from shipped import EXAMPLES, Numbers, read_shelf
 
 from mmer.errors import DataError
-from mmer.explain import CAPTION_MIXED, centre
-from mmer.export import dump_json
+from mmer.explain.steps import CAPTION_MIXED, centre
+from mmer.exports.analysis_json import dump_json
 from mmer.interventions.ranks import BY_CHANCE
 from mmer.lesson import lesson_from_json, lesson_to_json, render_lesson
 from mmer.lesson.cases_step import list_votes, pick_mended, pick_spoilt, teach_fusion

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from mmer.pipeline import Analyzer, load_heads
 from mmer.ui import build_app, launch_options
-from mmer.ui.examples import list_examples, store_example
+from mmer.ui.explore.examples import list_examples, store_example
 
 LIBRIVOX = "/usr/share/pocketsphinx/test/data/librivox/sense_and_sensibility_01_austen_64kb-{}.wav"
 ROOT = Path(__file__).parents[2]

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from mmer.datasets.reading import read_dataset
+from mmer.experiments.folder.run_status import hold
+from mmer.experiments.folder.runs import RunFolder
 from mmer.results import EMOTIONS
-from mmer.training.run_status import hold
-from mmer.training.runs import RunFolder
-from mmer.training.scores import score_runs, summarise
+from mmer.scores.scores import score_runs, summarise
 
 EPOCHS = 6
 

@@ -7,11 +7,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from test_browser import PATIENCE
 
-from mmer.head_config import list_heads
-from mmer.heads import load_head
+from mmer.experiments.workshop import Workshop
+from mmer.exports.report import report_html
+from mmer.heads.config import list_heads
+from mmer.heads.head import load_head
 from mmer.pipeline import Analyzer
-from mmer.report import report_html
-from mmer.training.workshop import Workshop
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]

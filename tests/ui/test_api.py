@@ -17,16 +17,16 @@ from gradio_client.exceptions import AppError
 
 from mmer.align.textgrid import read_textgrid
 from mmer.errors import EditError, MmerError
-from mmer.export import analysis_from_json
+from mmer.exports.analysis_json import analysis_from_json
+from mmer.exports.schema import read_schema
 from mmer.interventions import Mute, Target, intervene
 from mmer.lesson import LessonClip
-from mmer.schema import read_schema
 from mmer.ui import build_app, launch_options
 from mmer.ui.api import adapt_mcp, check_text, read_edits
-from mmer.ui.claim_handlers import ClaimHandlers
+from mmer.ui.claim.handlers import ClaimHandlers
+from mmer.ui.explore.session import Session
 from mmer.ui.lesson import Handlers, LessonSession
-from mmer.ui.session import Session
-from mmer.ui.uploads import find_upload
+from mmer.ui.page.uploads import find_upload
 
 SPOKEN = "He was not an ill-disposed young man,"
 OTHER = "/usr/share/pocketsphinx/test/data/librivox/sense_and_sensibility_01_austen_64kb-0930.wav"

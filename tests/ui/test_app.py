@@ -10,7 +10,7 @@ import soundfile
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from mmer.export import analysis_from_json
+from mmer.exports.analysis_json import analysis_from_json
 
 
 @pytest.fixture

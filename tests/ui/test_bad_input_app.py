@@ -19,8 +19,8 @@ from test_bad_input import EVIL, RECORDINGS, TEXTGRIDS, WORDS
 
 from mmer.ui import build_app, launch_options
 from mmer.ui.api import Programs
-from mmer.ui.handlers import Handlers
-from mmer.ui.session import Session
+from mmer.ui.explore.handlers import Handlers
+from mmer.ui.explore.session import Session
 
 CARD = "/usr/share/pocketsphinx/test/data/cards/001.wav"
 
@@ -123,7 +123,7 @@ REFERENCES = {
 @pytest.mark.parametrize("kind", REFERENCES)
 def test_no_file_outside_the_upload_folder_is_opened(address, analyzer, monkeypatch, kind, endpoint):
     opened = []
-    for module in ("handlers", "api"):
+    for module in ("explore.handlers", "api"):
         monkeypatch.setattr(f"mmer.ui.{module}.load_audio", lambda path, name: opened.append(path))
     data = {"analyze": [REFERENCES[kind], "ace", "none", "late-fs", False]}.get(endpoint, [REFERENCES[kind]])
     event, told = call(address, endpoint, data)

@@ -13,8 +13,8 @@ from gradio.route_utils import delete_files_created_by_app
 from gradio_client import Client, handle_file
 
 from mmer.errors import DataError, MmerError
+from mmer.exports.schema import read_schema
 from mmer.results import EMOTIONS
-from mmer.schema import read_schema
 from mmer.ui import build_app, launch_options
 from mmer.ui.batch import LIMITS, NOT_SENT, BatchHandlers, BatchSession, Limits, write_progress, write_rows
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmer.explain.verdict import FEW, HEADLINES, NO_SPEECH, UNFAMILIAR, say_how_sure
 from mmer.results import Notice
-from mmer.ui import cards
-from mmer.ui.examples import Example
-from mmer.ui.session import Stage
-from mmer.verdict import FEW, HEADLINES, NO_SPEECH, UNFAMILIAR, say_how_sure
+from mmer.ui.explore import cards
+from mmer.ui.explore.examples import Example
+from mmer.ui.explore.session import Stage
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 

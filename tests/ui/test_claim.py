@@ -26,9 +26,11 @@ from mmer.interventions import (
 )
 from mmer.lesson import LessonClip, evidence_step
 from mmer.lesson.store import encode_frames, measure_words
-from mmer.ui import claim, claim_cards, claim_edits
-from mmer.ui.claim_handlers import ClaimHandlers
-from mmer.ui.session import Session
+from mmer.ui.claim import cards as claim_cards
+from mmer.ui.claim import claim
+from mmer.ui.claim import edits as claim_edits
+from mmer.ui.claim.handlers import ClaimHandlers
+from mmer.ui.explore.session import Session
 
 SPOKEN = "He was not an ill-disposed young man,"
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmer.audio import load_audio
+from mmer.audio.load import load_audio
 from mmer.errors import DataError
-from mmer.heads import load_head
+from mmer.heads.head import load_head
 from mmer.results import EMOTIONS
-from mmer.ui.examples import list_examples, list_stored, open_example, open_with, read_example
+from mmer.ui.explore.examples import list_examples, list_stored, open_example, open_with, read_example
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = list_examples(ROOT / "assets" / "examples")

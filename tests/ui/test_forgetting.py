@@ -9,11 +9,11 @@ import pytest
 from playwright.sync_api import expect
 
 from mmer.errors import MmerError
-from mmer.ui.forgetting import CLOSED_SECONDS, count_bytes, forget_unused, make_room
-from mmer.ui.handlers import Handlers
-from mmer.ui.keep import need_kept
-from mmer.ui.session import Session
-from mmer.ui.upload_folder import KEPT_SECONDS
+from mmer.ui.explore.handlers import Handlers
+from mmer.ui.explore.session import Session
+from mmer.ui.keep.keep import need_kept
+from mmer.ui.page.forgetting import CLOSED_SECONDS, count_bytes, forget_unused, make_room
+from mmer.ui.page.upload_folder import KEPT_SECONDS
 
 
 class Visits:

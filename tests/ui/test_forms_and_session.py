@@ -10,9 +10,9 @@ import pytest
 from mmer.align.textgrid import read_text
 from mmer.errors import AlignmentError, AudioError, Cancelled
 from mmer.turns import Turns
-from mmer.ui.failures import for_people
-from mmer.ui.forms import read_pronunciations
-from mmer.ui.session import Session, StopFlag, watch_stages
+from mmer.ui.explore.forms import read_pronunciations
+from mmer.ui.explore.session import Session, StopFlag, watch_stages
+from mmer.ui.page.failures import for_people
 
 
 def test_pronunciations_are_read_without_stress():

@@ -10,8 +10,8 @@ from gradio_client.exceptions import AppError
 
 from mmer.errors import AlignmentError
 from mmer.turns import Bounds, Turns
-from mmer.ui.events import BOUNDS, WAITING_KINDS
-from mmer.ui.session import StopFlag, watch_stages
+from mmer.ui.explore.session import StopFlag, watch_stages
+from mmer.ui.page.events import BOUNDS, WAITING_KINDS
 
 
 @pytest.fixture(scope="module")

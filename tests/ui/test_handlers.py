@@ -10,10 +10,10 @@ import pytest
 import soundfile
 
 from mmer.results import Parent
-from mmer.ui import cards
-from mmer.ui.examples import list_stored, open_example
-from mmer.ui.handlers import BUSY, IDLE, SHOWN, Handlers
-from mmer.ui.session import Kept, Session
+from mmer.ui.explore import cards
+from mmer.ui.explore.examples import list_stored, open_example
+from mmer.ui.explore.handlers import BUSY, IDLE, SHOWN, Handlers
+from mmer.ui.explore.session import Kept, Session
 
 
 def test_a_new_clip_clears_only_what_the_page_itself_wrote():

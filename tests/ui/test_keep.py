@@ -10,10 +10,11 @@ from test_browser import PATIENCE
 from test_claim import choose
 
 from mmer.errors import DataError
-from mmer.export import analysis_to_json, dump_json
-from mmer.ui import keep, keep_cards
-from mmer.ui.imports import read_import
-from mmer.ui.session import Session
+from mmer.exports.analysis_json import analysis_to_json, dump_json
+from mmer.ui.explore.imports import read_import
+from mmer.ui.explore.session import Session
+from mmer.ui.keep import cards as keep_cards
+from mmer.ui.keep import keep
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
-from mmer.ui.middleware import CompressPages, GuardDisk
+from mmer.ui.page.middleware import CompressPages, GuardDisk
 
 ACCEPTED = {"Accept-Encoding": "gzip"}
 

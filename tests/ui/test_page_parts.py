@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 from test_browser import PATIENCE
 
-from mmer.training.workshop import Workshop
+from mmer.experiments.workshop import Workshop
 from mmer.ui import build_app
 
 ROOT = Path(__file__).parents[2]

@@ -13,11 +13,12 @@ from gradio_client.exceptions import AppError
 from playwright.sync_api import expect
 from train_cases import fill_form, make_workshop, write_data
 
-from mmer.training.run_status import find_birth, read_status
-from mmer.training.settings import PROTOCOL, SETTINGS
-from mmer.training.workshop import PUBLIC, load_engine
-from mmer.ui import launch_options, train
-from mmer.ui.train_handlers import FIELDS
+from mmer.experiments.folder.run_status import find_birth, read_status
+from mmer.experiments.settings import PROTOCOL, SETTINGS
+from mmer.experiments.workshop import PUBLIC, load_engine
+from mmer.ui import launch_options
+from mmer.ui.train import train
+from mmer.ui.train.handlers import FIELDS
 
 PATIENCE = 90_000  # ms
 # titles of axes that reach beyond their figure

@@ -13,14 +13,14 @@ from train_cases import EACH, SPEAKERS, fill_form, make_workshop, write_data
 from mmer.cli import build_command_parser
 from mmer.commands.train import read_settings
 from mmer.errors import DataError
+from mmer.experiments.check_data import count_labels, count_part, list_speakers
+from mmer.experiments.data_roots import allow_path, find_data, read_pairs
+from mmer.experiments.experiment import Experiment
+from mmer.experiments.folder.run_status import find_birth, read_status
+from mmer.experiments.report.run_view import find_paper_ua, measure_folds
+from mmer.experiments.settings import SETTINGS, build_experiment, default_of, suggest_name, write_command
+from mmer.experiments.workshop import PUBLIC, load_engine
 from mmer.results import EMOTIONS
-from mmer.training.check_data import count_labels, count_part, list_speakers
-from mmer.training.data_roots import allow_path, find_data, read_pairs
-from mmer.training.experiment import Experiment
-from mmer.training.run_status import find_birth, read_status
-from mmer.training.run_view import find_paper_ua, measure_folds
-from mmer.training.settings import SETTINGS, build_experiment, default_of, suggest_name, write_command
-from mmer.training.workshop import PUBLIC, load_engine
 
 PATIENCE = 180  # seconds; a busy machine starts a process slowly
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mmer.ui.upload_folder import LOCK, own_upload_folder, remove_abandoned, sweep
+from mmer.ui.page.upload_folder import LOCK, own_upload_folder, remove_abandoned, sweep
 
 DAY = 24 * 3600
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from mmer.experiments.prepare import prepare_experiment
+from mmer.experiments.workshop import Engine, Workshop
 from mmer.results import EMOTIONS
-from mmer.training.prepare import prepare_experiment
-from mmer.training.workshop import Engine, Workshop
 
 TRAINER = Path(__file__).with_name("fake_trainer.py")
 SPEAKERS, EACH = 6, 8

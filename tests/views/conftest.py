@@ -3,7 +3,7 @@
 import pytest
 from planted_analysis import plant_analysis
 
-from mmer.report import report_html
+from mmer.exports.report import report_html
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import pytest
 from planted_analysis import plant_analysis, plant_spread
 from playwright.sync_api import expect
 
-from mmer.explain import decision_steps
-from mmer.export import analysis_to_json
+from mmer.explain.steps import decision_steps
+from mmer.exports.analysis_json import analysis_to_json
 
 READ_PARTS = """all => all.map((one) => [
   one.querySelector(".mv-step-name span").textContent,

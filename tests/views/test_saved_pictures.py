@@ -14,7 +14,7 @@ from PIL import Image
 from planted_analysis import TEXT, WAV, plant_analysis
 from test_linked_page import tile
 
-from mmer.explain import decision_steps
+from mmer.explain.steps import decision_steps
 
 pytestmark = pytest.mark.browser
 KINDS = ("player", "attention", "waterfall", "layers")

@@ -8,9 +8,9 @@ import pytest
 from planted_words import plant_words
 from test_linked_page import numbers, read_table
 
-from mmer.explain import centre
-from mmer.export import read_analysis
-from mmer.summary import list_words
+from mmer.explain.steps import centre
+from mmer.exports.analysis_json import read_analysis
+from mmer.exports.summary import list_words
 from mmer.word_contributions import word_contributions
 
 STOPS = np.array([[0x2A, 0x6E, 0xBB], [0x9D, 0xBF, 0xE1], [0xF3, 0xF1, 0xEE], [0xEF, 0xB4, 0x7C], [0xB4, 0x54, 0x0A]])  # the light theme's

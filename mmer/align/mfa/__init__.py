@@ -1,0 +1,1 @@
+"""The Montreal Forced Aligner, in an interpreter of its own."""

@@ -1,0 +1,1 @@
+"""Experiments and extractions on a Ray cluster."""

@@ -1,0 +1,152 @@
+"""`python -m mmer demo-heads`: corpora -> features, run folder, head. See demo.py for the split and the settings of the heads that ship."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from mmer.demo_heads.corpora import DemoCorpora
+from mmer.demo_heads.recipe import DEMO_EXPERIMENTS, DEMO_TITLES
+from mmer.experiments.evaluate import calibrate, describe_calibration, fit_familiarity, measure_run, slice_ua
+from mmer.experiments.experiment import Experiment, Pairing, shape_head
+from mmer.experiments.report.card import CAVEAT, CAVEAT_SPEECH, LICENCE, write_card
+from mmer.experiments.trainer.paired_run import TrainedRun, train_pairs
+from mmer.experiments.trainer.pairing import Example, draw_pairs, list_copies, show_alone
+from mmer.experiments.trainer.predict import ModelReader
+from mmer.experiments.trainer.stack import Outputs
+from mmer.feature_store.cache import FeatureCache
+from mmer.fusion import combine
+from mmer.heads.head import Head, load_head, save_combination, save_head
+from mmer.results import UNIT_NAMES
+
+OWN_SETTINGS = ("seed", "epochs", "patience", "batch_size", "learning_rate", "voice_shift", "threads")
+OWN_PAIRING = ("augmented", "balance_corpora")
+
+
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `mmer demo-heads`."""
+    parser.add_argument("head", choices=[*DEMO_EXPERIMENTS, "combined"], help="which head; combined needs the two others in --out")
+    parser.add_argument("--speech", nargs="+", type=Path, required=True, metavar="MANIFEST", help="manifests: path, text, label, speaker")
+    parser.add_argument("--text", type=Path, required=True, metavar="FOLDER", help="meld.csv, emorynlp.csv and goemotions_ekman.csv")
+    parser.add_argument("--features", type=Path, required=True, metavar="FOLDER", help="where extracted features are kept")
+    parser.add_argument("--run", type=Path, required=True, metavar="FOLDER", help="checkpoints and metrics; an interrupted run goes on")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the head's folder is written, e.g. pretrained")
+    defaults = {f.name: f.default for kind in (Experiment, Pairing) for f in fields(kind)}
+    for name in (*OWN_SETTINGS, *OWN_PAIRING):
+        flag, kind = f"--{name.replace('_', '-')}", type(defaults[name])
+        parser.add_argument(flag, type=kind, default=None, help="default: the head's own setting")
+
+
+def run_train(args: argparse.Namespace, *, say: Callable[[str], None] = print) -> int:
+    """Extracts what is missing, trains or goes on, calibrates, measures and writes the head. Returns the exit code."""
+    corpora = DemoCorpora.load(args.speech, args.text, args.features)
+    if args.head == "combined":
+        head = write_combination(args.out, corpora, run=args.run)
+    else:
+        experiment = apply_settings(DEMO_EXPERIMENTS[args.head], vars(args))
+        trained = train_pairs(experiment, corpora.training, corpora.cache, args.run, report=lambda row: say(_describe_row(row)))
+        head = write_trained(args.out, args.head, trained, corpora)
+    say(f"{args.out / args.head}: {head}")
+    return 0
+
+
+def apply_settings(experiment: Experiment, given: Mapping[str, Any]) -> Experiment:
+    """The recipe with what the command line says otherwise. Raises DataError for a number out of its bounds."""
+    own, pairing = ({name: given[name] for name in names if given[name] is not None} for names in (OWN_SETTINGS, OWN_PAIRING))
+    assert experiment.pairing is not None
+    return replace(experiment, pairing=replace(experiment.pairing, **pairing), **own)
+
+
+def write_trained(out: Path, name: str, trained: TrainedRun, corpora: DemoCorpora) -> str:
+    """Calibrates, measures and saves a head with its card; returns its sha256."""
+    outputs = trained.predict(trained.validation)
+    training, clips = corpora.training, corpora.list_clips()
+    calibration = calibrate(outputs, clips=len(training.validation_speech))
+    if trained.normalisation is None:
+        raise ValueError("a head without speech has no normalisation and nothing to be familiar with")
+    novelty, threshold = fit_familiarity(corpora.cache, training.speech, training.validation_speech, trained.normalisation)
+    config = shape_head(
+        trained.experiment,
+        name=name,
+        title=DEMO_TITLES[name],
+        temperature=calibration.temperature,
+        margin=calibration.margin,
+        measured_clips=calibration.clips,
+        novelty_threshold=threshold,
+        trained_on=describe_training(corpora),
+        licence=LICENCE,
+        caveat=f"{CAVEAT} {CAVEAT_SPEECH}",
+        training=corpora.describe(trained.experiment)
+        | {"epochs": list(trained.history), "listed clips": [len(clips.training), len(clips.validation)]},
+        metrics=measure_run(trained, corpora.test, calibration),
+    )
+    sha256 = save_head(out / name, config, trained.model, normalisation=trained.normalisation, novelty=novelty, clips=clips)
+    write_card(out / name, load_head(out / name).config)
+    return sha256
+
+
+def describe_training(corpora: DemoCorpora) -> str:
+    speakers = {s.speaker for s in corpora.training.speech}
+    names = ", ".join(sorted({s.corpus for s in corpora.training.speech}))
+    return (
+        f"{len(corpora.training.speech)} acted clips of {len(speakers)} speakers ({names}) and {len(corpora.training.texts)} texts, "
+        "paired artificially."
+    )
+
+
+def write_combination(out: Path, corpora: DemoCorpora, *, run: Path) -> str:
+    """The combination of late-fs and coattention-fp in `out`, with a temperature and a margin of its own."""
+    late, early = Head.load(out / "late-fs"), Head.load(out / "coattention-fp")
+    mix = pair_validation(corpora)
+    calibration = calibrate(combine_outputs(late, early, mix, corpora.cache), clips=len(corpora.training.validation_speech))
+    own = [s for s in corpora.test.speech if s.text]
+    tests = [t for items in corpora.test.texts.values() for t in items]
+    pairs = draw_pairs(corpora.test.speech, tests, tuple(UNIT_NAMES), seed=0)
+    metrics: dict[str, Any] = {}
+    for name, examples, items in (
+        ("speech with its own words", show_alone(own, tuple(UNIT_NAMES), with_own_text=True), own),
+        ("speech with a text of the same label", pairs, corpora.test.speech),
+    ):
+        outputs = combine_outputs(late, early, examples, corpora.cache)
+        metrics[name] = slice_ua(outputs.labels, outputs.logits.argmax(1), items)
+    metrics["calibration"] = describe_calibration(calibration, combine_outputs(late, early, pairs, corpora.cache))
+    config = shape_head(
+        Experiment(data="", features="", units=("T", "F", "P", "S")),
+        name="combined",
+        title=DEMO_TITLES["combined"],
+        temperature=calibration.temperature,
+        margin=calibration.margin,
+        measured_clips=calibration.clips,
+        trained_on=late.config.trained_on,
+        licence=LICENCE,
+        caveat=late.config.caveat,
+        metrics=metrics,
+    )
+    sha256 = save_combination(out / "combined", config, early=early, late=late)
+    write_card(out / "combined", load_head(out / "combined").config)
+    return sha256
+
+
+def pair_validation(corpora: DemoCorpora) -> list[Example]:
+    """What the combination is fitted on: validation clips with a text of their label, clean and augmented, and with their own words."""
+    speech, texts = corpora.training.validation_speech, corpora.training.validation_texts
+    turned = [replace(s, speech=list_copies(s)[i % (len(s.copies) + 1)], copies=()) for i, s in enumerate(speech)]
+    own = [s for s in speech if s.text]
+    return [
+        *draw_pairs(speech, texts, tuple(UNIT_NAMES), seed=1),
+        *draw_pairs(turned, texts, tuple(UNIT_NAMES), seed=2),
+        *show_alone(own, tuple(UNIT_NAMES), with_own_text=True),
+    ]
+
+
+def combine_outputs(late: Head, early: Head, examples: Sequence[Example], cache: FeatureCache) -> Outputs:
+    """The mean of both heads' logits (section 2.4)."""
+    found = [ModelReader.of(head, cache).predict(examples) for head in (late, early)]
+    return Outputs(found[0].labels, combine(found[1].logits, found[0].logits))
+
+
+def _describe_row(row: dict) -> str:
+    return f"epoch {row['epoch']}: loss {row['loss']:.3f}, validation loss {row['validation_loss']:.3f}, UA {row['validation_ua']:.3f}"

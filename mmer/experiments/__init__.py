@@ -1,0 +1,1 @@
+"""The paper's experiments: settings, data, promotion of runs to heads."""

@@ -1,0 +1,113 @@
+"""What an experiment will take, before it is started: a few of its own steps are timed on made-up numbers of the right size."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from mmer.datasets.folds import make_splits
+from mmer.encoders.presets import PRESETS
+from mmer.experiments.experiment import Experiment
+from mmer.experiments.experiment_data import choose_items
+from mmer.experiments.prepare import read_experiment_data
+from mmer.experiments.remaining import count_least_epochs, count_steps, guess_epochs
+from mmer.experiments.trainer.blocks import Block, Room, Shelf, measure_budget
+from mmer.experiments.trainer.run_experiment import STATE_BYTES
+from mmer.experiments.trainer.stack import Member, Stack, choose_device, choose_stacked, count_run_bytes
+from mmer.feature_store.cache import FeatureCache
+from mmer.feature_store.feature_index import FeatureIndex
+from mmer.feature_store.feature_set import count_cores, count_missing, make_feature_set, order_features
+from mmer.fusion import TEXT
+from mmer.heads.normalisation import Normalisation
+
+TYPICAL_SEGMENTS = {"T": 15, "F": 225, "P": 40, "S": 20, "W": 14}  # of an utterance of 4.5 s, IEMOCAP's mean, where nothing is extracted
+CLIP_SECONDS = {"compact": 0.35, "paper": 1.5}  # of extraction per clip and CPU core: compact measured, paper guessed from its size
+TEXT_SECONDS = {"compact": 0.01, "paper": 0.04}
+VALIDATION_COST = 0.04  # of an epoch's, beside training: a tenth of the utterances, forward only
+TIMED_RUNS, TIMED_UTTERANCES = 2, 8  # smaller than a real step where a step takes seconds
+BASE_BYTES = 500 * 2**20  # the process itself
+
+
+@dataclass(frozen=True)
+class Estimate:
+    seconds_likely: float  # of training, when a run takes as many epochs as most do, at least those that min_steps asks for
+    seconds_most: float  # when every run takes all its epochs
+    memory_bytes: int  # parameters and moments of the runs trained together, and the features held
+    extraction_seconds: float  # before it; 0 when everything is there
+
+
+def estimate_experiment(experiment: Experiment) -> Estimate:
+    """Times steps of this model on this machine, about a second in all. Raises DataError when the data set can't be read or split."""
+    dataset = read_experiment_data(experiment)
+    splits = make_splits(dataset, experiment.plan)
+    cache = FeatureCache(experiment.features)
+    index = FeatureIndex.read(cache, dataset.name, PRESETS[experiment.preset])
+    told = {"features": experiment.features, "preset": experiment.preset, "aligner": experiment.aligner}
+    order = order_features(experiment.units, mfa=experiment.mfa, **told)
+    missing = count_missing(dataset, index, cache, order)
+    segments, held = dict(TYPICAL_SEGMENTS), None
+    if not any(missing.values()):
+        items, _ = choose_items(make_feature_set(dataset, index, PRESETS[experiment.preset]), experiment.units)
+        shelf = Shelf(cache, items, experiment.units, max_seconds=experiment.max_seconds)
+        counts = {unit: [c for i in range(len(items)) if (c := shelf.count(i, unit))] for unit in experiment.units}
+        segments |= {unit: max(1, round(float(np.mean(found)))) for unit, found in counts.items() if found}
+        held = sum(sum(found) * count_layers(experiment, unit) * PRESETS[experiment.preset].dim * 2 for unit, found in counts.items())
+    device = choose_device(experiment)
+    steps = [count_steps(len(split.train), experiment.batch_size) for split in splits]  # of one epoch of each run
+    step = time_step(experiment, segments, device=device) * (1 + VALIDATION_COST)
+    most = experiment.epochs
+    likely = sum(n * guess_epochs([], least=count_least_epochs(experiment.min_steps, n), most=most) for n in steps)
+    budget = measure_budget()
+    parameters = min(len(splits) * count_run_bytes(experiment), STATE_BYTES[device])
+    return Estimate(
+        seconds_likely=step * likely,
+        seconds_most=step * sum(steps) * most,
+        memory_bytes=BASE_BYTES + parameters + (min(budget, held) if held is not None else budget),
+        extraction_seconds=estimate_extraction(experiment.preset, **missing),
+    )
+
+
+def estimate_extraction(preset: str, *, texts: int, clips: int) -> float:
+    """Seconds."""
+    return texts * TEXT_SECONDS[preset] + clips * CLIP_SECONDS[preset] / count_cores()
+
+
+def count_layers(experiment: Experiment, unit: str) -> int:
+    sizes = PRESETS[experiment.preset]
+    return (sizes.text_layers if unit == TEXT else sizes.speech_layers) + sizes.include_input
+
+
+class Specimen:
+    """Stands in for a Shelf: utterances of one length, the same random numbers in each."""
+
+    def __init__(self, experiment: Experiment, segments: dict[str, int], *, device: str):
+        self.states = {
+            u: torch.randn(count_layers(experiment, u), 1, segments[u], PRESETS[experiment.preset].dim, device=device)
+            for u in experiment.units
+        }
+
+    def build_block(
+        self, rows: np.ndarray, unit: str, normalisation: Normalisation | None, *, fold: int = 0, room: Room | None = None
+    ) -> Block:
+        half = self.states[unit].expand(-1, len(rows), -1, -1).half()
+        return Block(half, torch.ones(len(rows), half.shape[2], dtype=torch.bool, device=half.device), normalisation, room=room)
+
+
+def time_step(experiment: Experiment, segments: dict[str, int], *, device: str) -> float:
+    """Seconds of one run's step of batch_size utterances, when runs of a fold are trained together."""
+    heavy = experiment.fusion in ("transformer", "coattention") and device == "cpu"
+    runs = 1 if heavy else min(TIMED_RUNS, experiment.repetitions)
+    size = min(TIMED_UTTERANCES, experiment.batch_size) if heavy else experiment.batch_size
+    rows = np.arange(size)
+    members = [Member(0, repetition, repetition, rows, rows, rows) for repetition in range(runs)]
+    stack = Stack(experiment, members, device=device, stacked=choose_stacked(experiment, device))
+    specimen, labels = Specimen(experiment, segments, device=device), rows % 4
+    seconds = []
+    for _ in range(2):  # the first warms up
+        begun = time.perf_counter()
+        stack.take_step(specimen, [None], dict.fromkeys(range(runs), rows), labels)
+        seconds.append(time.perf_counter() - begun)
+    return min(seconds) / runs * experiment.batch_size / size

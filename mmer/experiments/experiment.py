@@ -1,0 +1,247 @@
+"""What an experiment is told: one model on one data set, all its folds and repetitions. Saved as config.json in its folder.
+
+An experiment is a cell of the paper's tables. Its runs (5 folds x 5 repetitions, the paper's 25) differ only in their split and their seed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from mmer.align.mfa.setup import MfaSettings
+from mmer.datasets.folds import Plan, Split
+from mmer.encoders.presets import PRESETS
+from mmer.errors import DataError
+from mmer.heads.config import COMBINATION, ROLES, HeadConfig, shape_model
+from mmer.results import UNIT_NAMES
+
+MODELS = tuple(name for name in ROLES if name != COMBINATION)  # those of fusion.FUSIONS
+RATES = {"coattention": 5e-5, "transformer": 5e-5}  # the paper's for its transformer models
+FEEDFORWARD_RATE = 1e-3  # the paper's for all others
+SINGLE = ("linear", "transformer")  # models of one unit
+WITH_HEADS = ("transformer", "coattention")
+ALIGNERS = ("sphinx", "mfa", "none")  # those of align.ALIGNERS, or to do without
+DEVICES, STACKED, PRECISIONS = ("auto", "cpu", "cuda"), ("auto", "yes", "no"), ("float32", "bfloat16")
+MODEL = ("hidden", "dropout", "blocks", "heads", "feedforward")  # settings that are arguments of the model
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One number of an experiment."""
+
+    name: str  # of the field of Experiment, or one of MODEL
+    title: str
+    note: str  # where its default comes from
+    low: float
+    high: float
+    whole: bool = True
+
+    def check(self, value: Any) -> None:
+        """Raises DataError for what is no number between low and high, or no whole one where it must be."""
+        fits = isinstance(value, int | float) and self.low <= value <= self.high and (not self.whole or float(value).is_integer())
+        if not fits:
+            kind = "a whole number" if self.whole else "a number"
+            shown = f"{value:g}" if isinstance(value, int | float) else repr(value)[:40]
+            raise DataError(f"{self.title} is {shown}: it must be {kind} from {self.low:g} to {self.high:g}.")
+
+
+PROTOCOL = (
+    Setting("folds", "Folds", "The paper's 5. Where the data has sessions, each is a fold.", 2, 50),
+    Setting("repetitions", "Repetitions", "The paper's 5.", 1, 50),
+    Setting("seed", "Seed", "Of folds, weights and dropout.", 0, 2**31 - 1),
+    Setting("share", "Validation share", "The paper's 0.1 of what isn't tested.", 0.01, 0.9, whole=False),
+)
+SETTINGS = (
+    Setting("epochs", "Epochs at most", "The paper names none; runs end earlier by patience.", 1, 10_000),
+    Setting("patience", "Patience (epochs)", "Its reference [5]'s 4; the paper names none.", 1, 10_000),
+    Setting("min_steps", "Steps before patience counts", "Ours 200; IEMOCAP makes 500 in 4 epochs.", 0, 10**6),
+    Setting("batch_size", "Batch size", "The paper's 32, in each run.", 1, 4096),
+    Setting("learning_rate", "Learning rate", "0: the paper's, 0.00005 for transformers, 0.001 for others.", 0, 1, whole=False),
+    Setting("layer_rate", "Layer weights learn × faster", "The paper's 1.", 0, 10_000, whole=False),
+    Setting("dropout", "Dropout", "The paper's 0.2.", 0, 0.95, whole=False),
+    Setting("hidden", "Hidden size", "Its reference [5]'s 128.", 1, 8192),
+    Setting("blocks", "Encoder blocks", "The paper's 3. Transformer and coattention only.", 1, 24),
+    Setting("heads", "Attention heads", "The paper names none; ours 8.", 1, 64),
+    Setting("feedforward", "Feed-forward size", "The paper names none; ours 384.", 1, 16_384),
+    Setting("label_smoothing", "Label smoothing", "The paper's 0.", 0, 0.9, whole=False),
+    Setting("weight_decay", "Weight decay", "The paper's 0.", 0, 10, whole=False),
+    Setting("clip_norm", "Gradient clipped at", "Its reference [5]'s 1.", 1e-6, 1e6, whole=False),
+    Setting("max_seconds", "Seconds read of an utterance", "Its reference [5]'s 15.", 0.5, 300, whole=False),
+    Setting("threads", "CPU threads", "0: all cores. Another number changes sums in their last bits.", 0, 1024),
+)
+# that only the shell asks for
+FURTHER = (
+    Setting(
+        "chunk", "Utterances sorted together", "Ours 512 of the visiting order, by length, so that batches need little padding.", 1, 10**6
+    ),
+    Setting("warmup_steps", "Warm-up (steps)", "The paper's 0. Steps over which the learning rate rises.", 0, 10**6),
+    Setting("branch_loss", "Branch loss", "The paper's 0. Weight of each branch's own loss beside the sum's.", 0, 100, whole=False),
+    Setting("frame_stride", "Frame stride", "The paper's 1. Training reads only every n-th frame, from a random first one.", 1, 100),
+    Setting("voice_shift", "Voice shift", "The paper's 0. Greatest share of the way to another voice that is added.", 0, 1, whole=False),
+)
+
+
+HIGHEST_OF_PAIRING = {"text_alone": 100.0}  # of a pairing's numbers; the others are shares
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """How speech and words are brought together; shares of the speech clips of an epoch."""
+
+    same_label: float = 0.4  # (a) the clip with a text of the same label
+    own_words: float = 0.15  # (b) the clip with its own transcript, which says nothing of the emotion; needs an English transcript
+    # the rest: (c) the clip without any text
+    text_alone: float = 1.0  # (c) further examples without any speech, per clip of the epoch
+    drop_aligned: float = 0.4  # share of the clips with alignment that are shown without P, S, W, as if it had failed
+    drop_frames: float = 0.1  # share of the clips with alignment whose F is left out of late fusion's sum
+    augmented: float = 0.7  # share of the clips taken from an augmented copy
+    balance_corpora: float = 0.5  # 1: as many clips of each corpus in an epoch, 0: as many as there are; between: powers of the counts
+
+    def __post_init__(self):
+        for name, value in ((f.name, getattr(self, f.name)) for f in fields(self)):
+            highest = HIGHEST_OF_PAIRING.get(name, 1.0)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= highest:
+                raise DataError(f"Pairing {name} is {value!r:.40}: it must be a number from 0 to {highest:g}.")
+
+
+def read_pairing(stored: Any) -> Pairing | None:
+    """The pairing of a stored experiment; None where it has none. Raises DataError for unknown fields."""
+    if stored is None or isinstance(stored, Pairing):
+        return stored
+    names = {f.name for f in fields(Pairing)}
+    unknown = sorted(set(stored) - names) if isinstance(stored, dict) else [repr(stored)[:40]]
+    if unknown:
+        raise DataError(f"Pairing {', '.join(unknown)}: known are {', '.join(sorted(names))}.")
+    return Pairing(**stored)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The defaults are the paper's settings where it has them."""
+
+    data: str  # a manifest, or the root of an IEMOCAP release
+    features: str  # folder of the feature cache
+    fusion: str = "late"  # one of MODELS
+    units: tuple[str, ...] = ("T", "F", "S")
+    preset: str = "compact"
+    aligner: str = "sphinx"  # sphinx | mfa | none: finds the words of utterances without an alignment file
+    mfa_model: str = ""  # MfaSettings, for the aligner mfa; "": the environment's, else its default
+    mfa_dictionary: str = ""
+    mfa_command: str = ""  # where the program is on this machine; the result is the same
+    folds: int = 5  # of speakers; where the data has sessions, each is a fold
+    repetitions: int = 5  # the paper's
+    by: str = "auto"  # folds by session | speaker | auto: sessions where there are any
+    validation: str = "random"  # the paper's; speaker, or session as in its reference [5]
+    share: float = 0.1  # of the utterances that are not tested; the paper's
+    seed: int = 0
+    epochs: int = 100  # at most
+    patience: int = 4  # epochs without a lower validation loss before a run ends; reference [5]'s value, the paper has none
+    min_steps: int = 200  # optimiser steps that a run takes before its patience may end it; IEMOCAP's runs take 500 in 4 epochs anyway
+    batch_size: int = 32  # the paper's, per run
+    learning_rate: float = 0.0  # 0: the paper's, 1e-3 for feed-forward models and 5e-5 for transformers
+    layer_rate: float = 1.0  # Equation 1's layer weights learn so many times as fast
+    label_smoothing: float = 0.0
+    weight_decay: float = 0.0
+    clip_norm: float = 1.0  # of each run's gradient; reference [5]'s value
+    max_seconds: float = 15.0  # longer utterances lose their end; reference [5]'s value
+    warmup_steps: int = 0  # steps over which the rate rises to its full height
+    branch_loss: float = 0.0  # weight of each present branch's own loss beside that of the sum (late fusion)
+    frame_stride: int = 1  # while training only every n-th frame is read, from a random first one; measured on all of them
+    voice_shift: float = 0.0  # greatest share of the difference between two training voices that is added to an utterance's states
+    precision: str = "float32"  # float32 | bfloat16: of matrix products while training
+    chunk: int = 512  # utterances of the visiting order that are sorted by length together
+    device: str = "auto"  # cpu | cuda | auto
+    stacked: str = "auto"  # yes | no | auto: whether the runs' branches are computed as one stack; the result is the same
+    threads: int = 0  # of the CPU; 0: all cores
+    pairing: Pairing | None = None  # how voices and texts of different corpora are brought together; None: every utterance as it is
+    labels: Mapping[str, str] = field(default_factory=dict)  # label in the manifest -> emotion, "" to leave it out
+    model: Mapping[str, Any] = field(default_factory=dict)  # further arguments of the model: hidden, dropout, heads, feedforward, blocks
+
+    def __post_init__(self):
+        if self.fusion not in MODELS:
+            raise DataError(f"Model {self.fusion!r}: choose one of {', '.join(MODELS)}.")
+        wrong = [u for u in self.units if u not in UNIT_NAMES]
+        if wrong or not self.units or len(set(self.units)) != len(self.units):
+            raise DataError(f"Units {' '.join(self.units)!r}: name different ones of {', '.join(UNIT_NAMES)}.")
+        if self.fusion in SINGLE and len(self.units) != 1:
+            raise DataError(f"The {self.fusion} model reads one unit, not {' '.join(self.units)}.")
+        if self.fusion == "coattention" and ("T" not in self.units or len(self.units) < 2):
+            raise DataError(f"Coattention needs T and at least one of F, P, S, W, not {' '.join(self.units)}.")
+        if self.preset not in PRESETS:
+            raise DataError(f"Preset {self.preset!r}: choose one of {', '.join(PRESETS)}.")
+        unknown = sorted(set(self.model) - set(MODEL))
+        if unknown:
+            raise DataError(f"Model settings {', '.join(unknown)}: known are {', '.join(MODEL)}.")
+        for setting in (*PROTOCOL, *SETTINGS, *FURTHER):
+            setting.check(self.model.get(setting.name, default_of(setting)) if setting.name in MODEL else getattr(self, setting.name))
+        heads, dim = self.model.get("heads", HeadConfig.heads), PRESETS[self.preset].dim
+        if self.fusion in WITH_HEADS and dim % heads:
+            raise DataError(f"Attention heads is {heads}: it must divide {dim}, the size of the states.")
+        if self.aligner not in ALIGNERS:
+            raise DataError(f"Aligner {self.aligner!r}: choose one of {', '.join(ALIGNERS)}.")
+        if self.precision not in PRECISIONS:
+            raise DataError(f"Precision {self.precision!r}: choose one of {', '.join(PRECISIONS)}.")
+        if self.stacked not in STACKED or self.device not in DEVICES:
+            raise DataError(f"stacked is auto, yes or no, not {self.stacked!r}; device is auto, cpu or cuda, not {self.device!r}.")
+
+    @property
+    def rate(self) -> float:
+        return self.learning_rate or RATES.get(self.fusion, FEEDFORWARD_RATE)
+
+    @property
+    def mfa(self) -> MfaSettings:
+        return MfaSettings(self.mfa_command, self.mfa_model, self.mfa_dictionary)
+
+    @property
+    def plan(self) -> Plan:
+        """The folds and splits; the same for every model with the same data, plan and seed."""
+        return Plan(self.folds, self.repetitions, self.validation, self.share, self.seed, self.by)
+
+    @property
+    def title(self) -> str:
+        return f"{' + '.join(self.units)}, {TITLES[self.fusion]}"
+
+    def to_json(self) -> dict[str, Any]:
+        return json.loads(json.dumps(asdict(self)))
+
+
+TITLES = {
+    "linear": "Linear",
+    "transformer": "Transformer Encoder",
+    "late": "late fusion",
+    "coattention": "coattention",
+    "concatenation": "concatenation",
+}
+
+
+def default_of(setting: Setting) -> float:
+    of = HeadConfig if setting.name in MODEL else Experiment
+    return next(f.default for f in fields(of) if f.name == setting.name)  # type: ignore[return-value,arg-type]
+
+
+def read_experiment(told: Mapping[str, Any]) -> Experiment:
+    """The experiment that to_json stored. Raises DataError for unknown or missing fields.
+
+    One that was stored before there was `min_steps` had none, and goes on without.
+    """
+    names = {f.name for f in fields(Experiment)}
+    wrong = sorted({"data", "features"} - set(told)) or sorted(set(told) - names)
+    if wrong:
+        raise DataError(f"An experiment's config.json has missing or unknown fields: {', '.join(wrong)}.")
+    parsed = {"units": tuple(told.get("units", ("T", "F", "S"))), "pairing": read_pairing(told.get("pairing"))}
+    return Experiment(**({"min_steps": 0} | dict(told) | parsed))
+
+
+def seed_run(experiment: Experiment, split: Split) -> int:
+    """The seed of one run's initial weights and dropout masks: of the experiment's seed, the fold and the repetition."""
+    told = f"run {experiment.seed} {split.fold} {split.repetition}".encode()
+    return int.from_bytes(hashlib.sha256(told).digest()[:7], "little")
+
+
+def shape_head(experiment: Experiment, **further: Any) -> HeadConfig:
+    """The sizes of the experiment's model, as a head states them."""
+    told = {"name": "run", "title": experiment.title} | further
+    return shape_model(experiment.fusion, experiment.units, experiment.preset, experiment.model, **told)

@@ -1,0 +1,107 @@
+"""An experiment's folder -> what its runs read: utterances with features, and which of them each run trains, validates and tests on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmer.datasets.folds import read_split
+from mmer.datasets.leakage import identify_audio
+from mmer.datasets.manifest import Dataset
+from mmer.errors import DataError
+from mmer.experiments.check_data import check_classes
+from mmer.experiments.experiment import Experiment
+from mmer.experiments.folder.run_status import Hold
+from mmer.experiments.folder.runs import RunFolder
+from mmer.experiments.prepare import fingerprint_sound, read_experiment_data
+from mmer.experiments.trainer.stack import Member, make_member
+from mmer.feature_store.cache import FeatureCache
+from mmer.feature_store.feature_set import FeatureItem, FeatureSet, extract_dataset, list_gaps, order_features
+
+EXTRACTION = 0.1  # of the whole, on the progress bar
+
+
+@dataclass(frozen=True, eq=False)
+class ExperimentData:
+    """What the runs read."""
+
+    dataset: Dataset
+    items: tuple[FeatureItem, ...]  # utterances with at least one of the model's units
+    excluded: tuple[str, ...]  # "name: reason" for every other one
+    members: tuple[Member, ...]
+    cache: FeatureCache
+
+    @property
+    def labels(self) -> np.ndarray:
+        return np.array([item.label for item in self.items])
+
+    @property
+    def tests(self) -> list[np.ndarray]:
+        """Each fold's test utterances."""
+        found = {member.fold: member.test for member in self.members}
+        return [found[fold] for fold in sorted(found)]
+
+
+def load_data(folder: RunFolder, experiment: Experiment, held: Hold, *, workers: int = 0) -> ExperimentData:
+    """The data set as it was when the experiment was made, with its features; extracts those that are missing."""
+    dataset = read_experiment_data(experiment)
+    told = folder.read("data")
+    if told["fingerprint"] != dataset.fingerprint:
+        raise DataError(
+            f"{experiment.data} has changed since the experiment {folder.name} was made (fingerprint {dataset.fingerprint[:12]} instead of "
+            f"{told['fingerprint'][:12]}); restore it, or make a new experiment."
+        )
+    if told.get("sound") and fingerprint_sound(dataset, identify_audio(dataset)) != told["sound"]:
+        raise DataError(
+            f"Recordings or alignment files of {experiment.data} have changed since the experiment {folder.name} was made; restore them, "
+            "or make a new experiment."
+        )
+    features = extract_features_of(dataset, experiment, held, workers=workers)
+    items, excluded = choose_items(features, experiment.units)
+    if not items:
+        raise DataError(f"No utterance of {experiment.data} has any of the units {' '.join(experiment.units)}: {excluded[0]}")
+    check_units(experiment, items)
+    folder.write("data", told | {"excluded": [*dataset.left_out, *excluded], "partial": list_gaps(items, experiment.units)})
+    folder.write("clips", {item.name: item.sha256 for item in items if item.sha256})
+    position = {item.index: place for place, item in enumerate(items)}
+    splits = [read_split(dataset, stored) for stored in folder.read("splits")]
+    members = tuple(make_member(experiment, split, position) for split in splits)
+    empty = [m.name for m in members if not (len(m.train) and len(m.validation) and len(m.test))]
+    if empty:
+        raise DataError(f"{', '.join(empty)}: without the utterances that have no features a part of the split is empty.")
+    data = ExperimentData(dataset, items, excluded, members, FeatureCache(experiment.features))
+    check_classes(data.labels, {m.name: m.train for m in members})
+    return data
+
+
+def extract_features_of(dataset: Dataset, experiment: Experiment, held: Hold, *, workers: int) -> FeatureSet:
+    begun = time.monotonic()
+
+    def report(what: str, done: int, total: int) -> None:
+        held.check()
+        left = (time.monotonic() - begun) / done * (total - done) if done else None
+        held.update(stage=f"extracting {what}: {done} of {total}", done=EXTRACTION * done / max(1, total), seconds_left=left)
+
+    told = {"features": experiment.features, "preset": experiment.preset, "aligner": experiment.aligner}
+    order = order_features(experiment.units, mfa=experiment.mfa, **told)
+    cache = FeatureCache(order.features)
+    return extract_dataset(
+        dataset, cache, preset=order.preset_name, units=order.units, aligner=order.aligner, mfa=order.mfa, workers=workers, progress=report
+    )
+
+
+def choose_items(features: FeatureSet, units: Sequence[str]) -> tuple[tuple[FeatureItem, ...], tuple[str, ...]]:
+    """Items with at least one of the units, and "name: reason" for the others. One that lacks some is read by the branches it has."""
+    items = tuple(item for item in features.items if set(units) & set(item.units))
+    without = (*features.dropped, *(item for item in features.items if not set(units) & set(item.units)))
+    return items, list_gaps(without, units)
+
+
+def check_units(experiment: Experiment, items: Sequence[FeatureItem]) -> None:
+    """Raises DataError for a unit of the model that no utterance has, with the first reason."""
+    for unit in experiment.units:
+        if not any(unit in item.units for item in items):
+            raise DataError(f"No utterance of {experiment.data} has the unit {unit}: {items[0].describe_gaps((unit,))}")

@@ -1,0 +1,74 @@
+"""What a run leaves on disk when it is over: its predictions, and what results.json says of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from mmer.errors import DataError
+from mmer.experiments.folder.runs import RunFolder
+from mmer.experiments.trainer.loop import Progress
+from mmer.experiments.trainer.stack import Member, Outputs
+from mmer.feature_store.feature_set import FeatureItem
+from mmer.files.replace import replace_file
+from mmer.fusion import read_layer_weights
+from mmer.results import EMOTIONS
+
+
+def frame_outputs(items: Sequence[FeatureItem], member: Member, part: str, outputs: Outputs) -> pd.DataFrame:
+    """One row per utterance of a part, as in predictions.parquet."""
+    rows = [items[row] for row in getattr(member, part)]
+    frame: dict[str, Any] = {
+        "part": [part] * len(rows),
+        "fold": np.full(len(rows), member.fold),
+        "repetition": np.full(len(rows), member.repetition),
+        "utterance": [item.name for item in rows],
+        "speaker": [item.speaker for item in rows],
+        "session": [item.session for item in rows],
+        "gender": [item.gender for item in rows],
+        "label": [EMOTIONS[item.label] for item in rows],
+        "predicted": [EMOTIONS[i] for i in outputs.logits.argmax(1)],
+    }
+    frame |= {f"logit.{emotion}": outputs.logits[:, i] for i, emotion in enumerate(EMOTIONS)}
+    for unit, logits in outputs.branches.items():
+        frame |= {f"branch.{unit}.{emotion}": logits[:, i] for i, emotion in enumerate(EMOTIONS)}
+    return pd.DataFrame(frame)
+
+
+def done_path(folder: RunFolder, member: Member) -> Path:
+    return folder.checkpoint / f"{member.name}.json"
+
+
+def read_done(folder: RunFolder, member: Member) -> dict[str, Any]:
+    """What write_done wrote. Raises DataError when it is damaged."""
+    path = done_path(folder, member)
+    try:
+        told = json.loads(path.read_text("utf-8"))
+        return told | {"epochs": int(told["epochs"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is damaged ({error}); delete it to train that run anew.") from error
+
+
+def write_done(folder: RunFolder, member: Member, progress: Progress, model: torch.nn.Module) -> None:
+    """What results.json says of a run beside its scores."""
+    weights = {}
+    for module in model.modules():
+        if isinstance(mixes := getattr(module, "mixes", None), torch.nn.ModuleDict):
+            for unit, (raw, normalised) in read_layer_weights(mixes).items():
+                weights[unit] = {"raw": raw.detach().cpu().tolist(), "normalised": normalised.detach().cpu().tolist()}
+    told = {
+        "fold": member.fold,
+        "repetition": member.repetition,
+        "best_epoch": progress.best_epoch,
+        "epochs": progress.epoch,
+        "validation_loss": progress.best_loss if progress.best_epoch else None,  # None: no epoch had a finite one
+        "validation_ua": progress.best_ua,
+        "layer_weights": weights,
+    }
+    replace_file(done_path(folder, member), json.dumps(told).encode(), sync=True)

@@ -1,0 +1,195 @@
+"""An experiment's folder -> what a page shows of it: state, folds' progress, curves, scores so far, last words. Read anew at every look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from mmer.errors import DataError
+from mmer.experiments.experiment import Experiment
+from mmer.experiments.folder.run_list import RunSummary, summarise_run
+from mmer.experiments.folder.run_status import RunStatus, read_status
+from mmer.experiments.folder.runs import LOG, METRICS, PARTS, PREDICTIONS, RunFolder
+from mmer.experiments.remaining import count_least_epochs, count_steps, guess_epochs, guess_epochs_left
+from mmer.experiments.report.learning import Learning, find_best_epochs, judge_learning
+from mmer.experiments.report.tables import PAPER_CONCATENATION, PAPER_UA
+from mmer.scores.scores import score_runs
+
+LOG_LINES = 200
+WATCHED = ("status.json", LOG)  # change all the time
+LEARNED = (METRICS, PARTS, PREDICTIONS, "results.json", "config.json", "data.json")  # change with every epoch or run
+
+
+@dataclass(frozen=True)
+class FoldProgress:
+    """How far one fold is, over its repetitions."""
+
+    fold: int  # from 0
+    name: str  # "session 3" or "fold 3"
+    runs: int
+    finished: int
+    epoch: int  # the furthest of its runs
+    share: float  # 0 to 1
+    validation_ua: float | None  # best so far of each run, median over them
+    ua: float | None  # of the test part, mean over finished runs
+
+
+@dataclass(frozen=True, eq=False)
+class RunView:
+    """All that a page shows of an experiment; what isn't there yet is empty."""
+
+    summary: RunSummary
+    recorded: bool  # read only
+    experiment: Experiment | None = None  # None for a folder that can't be read: summary.problem says why
+    data: Mapping[str, Any] = field(default_factory=dict)
+    leakage: Sequence[Mapping[str, Any]] = ()  # summarise_leakage's rows
+    unknown: Mapping[str, int] = field(default_factory=dict)  # kind -> utterances that could not be compared
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    folds: tuple[FoldProgress, ...] = ()
+    rows: Sequence[Mapping[str, Any]] = ()  # of metrics.jsonl
+    finished: Sequence[Mapping[str, Any]] = ()  # score_runs of the runs that are done
+    scores: Mapping[str, Any] | None = None  # scores.summarise's answer at the end
+    results: Sequence[Mapping[str, Any]] = ()  # runs of results.json
+    log: tuple[str, ...] = ()
+    has_heads: bool = False
+    learning: Learning = field(default_factory=Learning)  # which of the finished runs learnt nothing
+
+    @property
+    def name(self) -> str:
+        return self.summary.name
+
+    @property
+    def status(self) -> RunStatus:
+        return self.summary.status
+
+    @property
+    def runs(self) -> int:
+        """How many it has in all."""
+        return sum(fold.runs for fold in self.folds)
+
+    @property
+    def ua(self) -> float | None:
+        """Mean over the runs that are finished; None before the first."""
+        return float(np.mean([run["ua"] for run in self.finished])) if self.finished else None
+
+
+def read_view(folder: RunFolder, *, recorded: bool = False) -> RunView:
+    """Raises nothing for a broken folder: it is shown with its reason."""
+    summary = summarise_run(folder)
+    if summary.problem:
+        return RunView(summary, recorded, log=_read_log(folder))
+    try:
+        return _read_all(folder, summary, recorded)
+    except (DataError, KeyError, TypeError, AttributeError) as error:
+        told = str(error) if isinstance(error, DataError) else f"A document in {folder.path} is damaged ({error!r}); delete the experiment."
+        return RunView(replace(summary, problem=told), recorded, log=_read_log(folder))
+
+
+def _read_all(folder: RunFolder, summary: RunSummary, recorded: bool) -> RunView:
+    experiment, rows = folder.read_experiment(), folder.read_metrics()
+    results = folder.read("results") if folder.has("results") else {}
+    scored: list[dict[str, Any]] = []
+    if (folder.path / PREDICTIONS).exists() or any((folder.path / PARTS).glob("[!.]*.parquet")):
+        scored = score_runs(folder.read_predictions())
+    splits = folder.read("splits") if folder.has("splits") else []
+    leakage = folder.read("leakage") if folder.has("leakage") else {}
+    return RunView(
+        summary,
+        recorded,
+        experiment,
+        folder.read("data") if folder.has("data") else {},
+        leakage.get("summary", []),
+        next((report["unknown"] for report in leakage.get("reports", [])), {}),
+        folder.read("environment") if folder.has("environment") else {},
+        measure_folds(splits, rows, scored, experiment),
+        rows,
+        scored,
+        results.get("summary"),
+        results.get("runs", []),
+        _read_log(folder),
+        any((folder.path / "heads").glob("fold*")),
+        judge_learning(find_best_epochs(rows), scored),
+    )
+
+
+def _read_log(folder: RunFolder) -> tuple[str, ...]:
+    try:
+        return folder.tail_log(LOG_LINES)
+    except DataError:
+        return ()
+
+
+def measure_folds(
+    splits: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]], scored: Sequence[Mapping[str, Any]], experiment: Experiment
+) -> tuple[FoldProgress, ...]:
+    """Progress of each fold of splits.json, from the metrics and the scores of finished runs."""
+    reached: dict[tuple[int, int], int] = {}
+    best: dict[tuple[int, int], float] = {}
+    for row in rows:
+        run = (row["fold"], row["repetition"])
+        reached[run] = max(reached.get(run, 0), row["epoch"])
+        best[run] = max(best.get(run, 0.0), row["validation_ua"] or 0.0)
+    done = {(run["fold"], run["repetition"]): run["ua"] for run in scored}
+    lowest, finished = find_best_epochs(rows), [reached.get(run, 0) for run in done]
+
+    def share(split: Mapping[str, Any]) -> float:
+        run = (split["fold"], split["repetition"])
+        if run in done:
+            return 1.0
+        least = count_least_epochs(experiment.min_steps, count_steps(len(split["train"]), experiment.batch_size))
+        usual = guess_epochs(finished, least=least, most=experiment.epochs)
+        told: dict[str, Any] = {"patience": experiment.patience, "least": least, "most": experiment.epochs, "usual": usual}
+        epoch = reached.get(run, 0)
+        return epoch / (epoch + guess_epochs_left(epoch, lowest.get(run, 0), **told))
+
+    found = []
+    for fold in sorted({split["fold"] for split in splits}):
+        own = [(split["fold"], split["repetition"]) for split in splits if split["fold"] == fold]
+        shares = [share(split) for split in splits if split["fold"] == fold]
+        name = next(split["name"] for split in splits if split["fold"] == fold)
+        validation = [best[run] for run in own if run in best]
+        tested = [done[run] for run in own if run in done]
+        found.append(
+            FoldProgress(
+                fold,
+                name,
+                len(own),
+                len(tested),
+                max((reached.get(run, 0) for run in own), default=0),
+                float(np.mean(shares)),
+                float(np.median(validation)) if validation else None,
+                float(np.mean(tested)) if tested else None,
+            )
+        )
+    return tuple(found)
+
+
+def sign_folder(folder: RunFolder) -> tuple[tuple, tuple]:
+    """(of what changes all the time, of what changes with learning): equal as long as a page need not be drawn again."""
+    state = ""
+    with suppress(DataError):
+        state = read_status(folder).state  # may change without any file: a process that is gone
+    watched, learned = (tuple(_stamp(folder, name) for name in names) for names in (WATCHED, LEARNED))
+    return (folder.path, state, *watched), (folder.path, state, *learned)
+
+
+def _stamp(folder: RunFolder, name: str) -> tuple[int, int]:
+    try:
+        found = (folder.path / name).stat()
+    except OSError:
+        return (0, 0)
+    return found.st_mtime_ns, found.st_size
+
+
+def find_paper_ua(experiment: Experiment) -> float | None:
+    """The paper's UA on IEMOCAP (percent) for this model and these units; None where it has no such figure."""
+    units = "".join(experiment.units)
+    if experiment.fusion == "concatenation":
+        return PAPER_CONCATENATION if units == "TFP" else None
+    if experiment.fusion in PAPER_UA[1]:
+        return PAPER_UA[1][experiment.fusion].get(units)
+    return PAPER_UA[2][experiment.fusion].get(units[1:]) if units.startswith("T") else None

@@ -1,0 +1,174 @@
+"""A group of runs, trained until each is over: epochs, validation, early stopping, checkpoints.
+
+Experiments and the heads that ship train by this alone.
+
+Killed at any moment, it goes on from its last checkpoint and ends with the same weights: what is random in an epoch is drawn from the seed
+and the epoch's number, and the runs beside a run are the same ones.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from mmer.errors import DataError
+from mmer.experiments.experiment import Experiment
+from mmer.experiments.remaining import count_steps
+from mmer.experiments.trainer.blocks import Shelf
+from mmer.experiments.trainer.schedule import Schedule
+from mmer.experiments.trainer.stack import Member, Outputs, Stack, choose_stacked
+from mmer.files.replace import replace_file
+from mmer.heads.normalisation import Normalisation
+
+CHECKPOINT_SECONDS = 15.0  # between two checkpoints; an epoch that takes longer is kept at its end
+
+
+@dataclass
+class Progress:
+    """Where one run stands."""
+
+    epoch: int = 0  # finished epochs
+    best_epoch: int = 0
+    best_loss: float = float("inf")
+    best_ua: float = 0.0
+
+    def is_over(self, experiment: Experiment, *, steps: int) -> bool:
+        """`steps`: of the optimiser, in one of its epochs."""
+        out_of_patience = self.epoch - self.best_epoch >= experiment.patience and self.epoch * steps >= experiment.min_steps
+        return self.epoch >= experiment.epochs or out_of_patience
+
+
+@dataclass(frozen=True)
+class EpochOfRun:
+    """One run's epoch, as it is told while it trains."""
+
+    fold: int
+    repetition: int
+    epoch: int
+    loss: float  # mean over its batches
+    validation_loss: float
+    validation_ua: float
+
+
+Runs = Mapping[str, Progress]  # a run's name -> where it stands
+
+
+@dataclass(eq=False)
+class Loop:
+    """Trains groups of an experiment's runs; see Stack for what a group shares. What happens is told to the three functions."""
+
+    experiment: Experiment
+    schedule: Schedule
+    shelf: Shelf
+    normalisations: Sequence[Normalisation | None]  # per fold
+    device: str = "cpu"
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
+    keeps_over: bool = False  # the checkpoint goes on holding runs that are over, so that a longer patience can take them further
+    on_step: Callable[[Stack, Runs, int], None] = lambda stack, progress, steps: None  # steps of this epoch; may raise to end it all
+    on_epoch: Callable[[Stack, Sequence[EpochOfRun]], None] = lambda stack, rows: None
+    on_over: Callable[[Stack, Sequence[int], Runs], None] = lambda stack, over, progress: None  # these runs hold their best weights
+
+    def train(self, members: Sequence[Member], checkpoint: Path | None = None) -> None:
+        """Until every run is over. With a path, goes on from the checkpoint there. Raises DataError for one that does not fit."""
+        kept = None if checkpoint is None else read_checkpoint(checkpoint)
+        active = [m for m in members if kept is None or m.name in kept.runs]
+        if not active:
+            return
+        stack = Stack(self.experiment, active, device=self.device, stacked=choose_stacked(self.experiment, self.device))
+        progress = {m.name: Progress() for m in active}
+        if kept is not None:
+            progress = kept.restore(stack)
+        saved, over = time.monotonic(), self.list_over(stack, progress)
+        while stack.members:
+            if not over:
+                self.train_epoch(stack, progress)
+                over = self.list_over(stack, progress)
+            if over and not self.keeps_over:
+                self.finish(stack, over, progress)
+            if checkpoint is not None and (over or time.monotonic() - saved >= self.checkpoint_seconds):
+                write_checkpoint(checkpoint, stack, progress)
+                saved = time.monotonic()
+            if over and self.keeps_over:
+                self.finish(stack, over, progress)
+            over = []
+
+    def list_over(self, stack: Stack, progress: Runs) -> list[int]:
+        steps = [count_steps(self.schedule.count_examples(m), self.experiment.batch_size) for m in stack.members]
+        return [i for i, m in enumerate(stack.members) if progress[m.name].is_over(self.experiment, steps=steps[i])]
+
+    def finish(self, stack: Stack, over: Sequence[int], progress: Runs) -> None:
+        """These runs leave the stack, with their best weights."""
+        for i in over:
+            stack.take_best(i)
+        self.on_over(stack, over, progress)
+        stack.keep([i for i in range(len(stack.members)) if i not in over])
+
+    def train_epoch(self, stack: Stack, progress: dict[str, Progress]) -> None:
+        """One epoch and its validation; the best weights are kept."""
+        epoch = progress[stack.members[0].name].epoch
+        shown = self.schedule.show_training(stack.members, epoch)
+        told: dict[str, Any] = {"rows": shown.rows, "epoch": epoch, "report": lambda steps: self.on_step(stack, progress, steps)}
+        losses = stack.train_epoch(self.shelf, self.normalisations, shown.lengths, shown.labels, **told)
+        outputs = self.validate(stack)
+        rows, better = [], []
+        for i, member in enumerate(stack.members):
+            state, loss, ua = progress[member.name], outputs[i].loss(), outputs[i].ua()
+            state.epoch += 1
+            if loss < state.best_loss:
+                state.best_loss, state.best_epoch, state.best_ua = loss, state.epoch, ua
+                better.append(i)
+            rows.append(EpochOfRun(member.fold, member.repetition, state.epoch, float(losses[i]), loss, ua))
+        stack.keep_best(better)
+        self.on_epoch(stack, rows)
+
+    def validate(self, stack: Stack) -> dict[int, Outputs]:
+        shown = self.schedule.show_validation(stack.members)
+        return stack.predict(self.shelf, self.normalisations, dict(enumerate(shown.rows)), shown.lengths, shown.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """What lies on disk of a group that is being trained."""
+
+    path: Path
+    tensors: dict[str, torch.Tensor]
+    runs: tuple[str, ...]  # names of those that were not over
+    progress: dict[str, Any]
+
+    def restore(self, stack: Stack) -> dict[str, Progress]:
+        """Brings the stack to where it was. Raises DataError when it is of another experiment."""
+        try:
+            if self.tensors:
+                stack.set_state(self.tensors)
+            return {name: Progress(**told) for name, told in self.progress.items()}
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"{self.path}: the checkpoint does not fit this experiment ({error}); delete it to begin the group anew."
+            ) from error
+
+
+def write_checkpoint(path: Path, stack: Stack, progress: Runs) -> None:
+    names = [m.name for m in stack.members]
+    state = {"runs": names, "progress": {name: asdict(progress[name]) for name in names}}
+    replace_file(path, save(stack.get_state() if names else {}, {"state": json.dumps(state)}), sync=True)
+
+
+def read_checkpoint(path: Path) -> Checkpoint | None:
+    """None when the group was not begun. Raises DataError for a damaged file."""
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            state = json.loads(file.metadata()["state"])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+            return Checkpoint(path, tensors, tuple(state["runs"]), dict(state["progress"]))
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: the checkpoint is damaged ({error}); delete it to begin the group anew.") from error

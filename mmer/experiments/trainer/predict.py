@@ -1,0 +1,55 @@
+"""One model and examples -> what it says of them, read through the shelf that its training reads through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mmer.experiments.trainer.blocks import Block, Shelf
+from mmer.experiments.trainer.pairing import Example
+from mmer.experiments.trainer.stack import EVALUATED, Outputs
+from mmer.feature_store.cache import FeatureCache
+from mmer.heads.config import HeadConfig
+from mmer.heads.head import Head
+from mmer.heads.normalisation import Normalisation
+
+MAX_SECONDS = 300.0  # of sound: all of it
+
+
+class ModelReader:
+    """Lets one model read examples whole, as its head will: every frame, normalised."""
+
+    def __init__(self, config: HeadConfig, model: nn.Module, normalisation: Normalisation | None, cache: FeatureCache):
+        self.model, self.normalisation = model, normalisation
+        layers = {u: len(config.text_layers if u == "T" else config.speech_layers) for u in config.units}
+        sizes = {unit: (count, config.dim) for unit, count in layers.items()}
+        self.shelf = Shelf(cache, (), config.units, max_seconds=MAX_SECONDS, budget=0, sizes=sizes)
+
+    @classmethod
+    def of(cls, head: Head, cache: FeatureCache) -> ModelReader:
+        return cls(head.config, head.model, head.normalisation, cache)
+
+    @torch.no_grad()
+    def predict(self, examples: Sequence[Example]) -> Outputs:
+        """Logits of the sum and of each branch, in the order of the examples."""
+        self.model.eval()
+        self.shelf.show(examples)
+        order = np.argsort(self.shelf.measure_lengths(), kind="stable")
+        found: dict[str | None, np.ndarray] = {}
+        for start in range(0, len(order), EVALUATED):
+            rows = order[start : start + EVALUATED]
+            blocks = {unit: self.shelf.build_block(rows, unit, self.normalisation) for unit in self.shelf.units}
+            output = self.model({u: widen(b) for u, b in blocks.items()}, {u: b.mask for u, b in blocks.items()})
+            for unit, logits in {None: output.logits, **(output.branch_logits or {})}.items():
+                found.setdefault(unit, np.zeros((len(examples), logits.shape[1]), np.float32))[rows] = logits.float().numpy()
+        logits = found.pop(None)
+        labels = np.array([example.label for example in examples], np.int64)
+        return Outputs(labels, logits, {unit: values for unit, values in found.items() if unit is not None})
+
+
+def widen(block: Block) -> Tensor:
+    """(utterances, layers, segments, dim) float32, normalised."""
+    return torch.cat([states.transpose(0, 1) for _, states in block.cut_pieces()])

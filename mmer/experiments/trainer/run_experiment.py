@@ -1,0 +1,219 @@
+"""An experiment's folder -> its trained runs: groups of runs trained together, predictions, heads and scores on disk.
+
+Killed at any moment, it goes on from its last checkpoint and ends with the same predictions (loop.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from mmer.experiments.experiment import Experiment, shape_head
+from mmer.experiments.experiment_data import EXTRACTION, ExperimentData, load_data
+from mmer.experiments.folder.run_results import done_path, frame_outputs, read_done, write_done
+from mmer.experiments.folder.run_status import Hold, hold
+from mmer.experiments.folder.runs import RunFolder, describe_environment, name_run
+from mmer.experiments.prepare import reads_sound
+from mmer.experiments.remaining import count_least_epochs, count_steps, guess_epochs, guess_epochs_left
+from mmer.experiments.trainer.blocks import Shelf, fit_fold_normalisations
+from mmer.experiments.trainer.loop import CHECKPOINT_SECONDS, EpochOfRun, Loop, Runs, read_checkpoint
+from mmer.experiments.trainer.schedule import EveryUtterance
+from mmer.experiments.trainer.stack import Member, Stack, choose_device, count_run_bytes
+from mmer.feature_store.feature_set import count_cores
+from mmer.files.replace import remove_parts
+from mmer.heads.head import save_head
+from mmer.heads.normalisation import Normalisation
+from mmer.scores.scores import score_runs, summarise
+from mmer.scores.slices import list_metadata
+
+STATE_BYTES = {"cpu": 3 * 2**30 // 2, "cuda": 8 * 2**30}  # what the parameters of the runs trained together may take
+
+
+def run_experiment(
+    folder: RunFolder,
+    *,
+    workers: int = 0,
+    threads: int = 0,
+    budget: int | None = None,
+    say: Callable[[str], None] | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> dict[str, Any]:
+    """Extracts what is missing, trains all runs that are not finished, writes predictions, heads and scores; returns results.json.
+
+    `threads` is what the CPU may give where the experiment itself doesn't say; 0 stands for all of it. `budget`: bytes of features that may
+    stay in memory, by default a share of what is free.
+    Raises DataError (another process is at it, the data has changed, nothing can be read), Cancelled when told to stop.
+    """
+    experiment = folder.read_experiment()
+    with hold(folder, runs=len(folder.read("splits")), stage="reading the data") as held:
+        tell = held.say if say is None else say
+        data = load_data(folder, experiment, held, workers=workers)
+        for sentence in data.excluded[:5]:
+            tell(f"left out: {sentence}")
+        if len(data.excluded) > 5:
+            tell(f"and {len(data.excluded) - 5} more; data.json names them all")
+        device = choose_device(experiment)
+        threads = experiment.threads or threads or count_cores()
+        torch.set_num_threads(threads)
+        folder.write("environment", describe_environment(device=device, threads=threads))
+        told: dict[str, Any] = {"device": device, "checkpoint_seconds": checkpoint_seconds, "budget": budget}
+        Training(folder, experiment, data, held, tell, **told).run()
+        held.update(stage="scoring", done=1.0)
+        return finish(folder, data)
+
+
+def finish(folder: RunFolder, data: ExperimentData) -> dict[str, Any]:
+    """Predictions of all runs in one file, and results.json."""
+    predictions = folder.merge_parts()
+    scores = {(row["fold"], row["repetition"]): row for row in score_runs(predictions)}
+    rows = []
+    for member in data.members:
+        score = scores[member.fold, member.repetition]
+        rows.append(read_done(folder, member) | {name: score[name] for name in ("ua", "wa", "macro_f1", "at_chance")})
+    results = {"runs": rows, "summary": summarise(predictions, metadata=list_metadata(data.dataset))}
+    folder.write("results", results)
+    for path in folder.checkpoint.glob("*.safetensors"):
+        path.unlink()
+    return results
+
+
+@dataclass(eq=False)
+class Training:
+    """Trains an experiment's runs group by group; see Stack for what a group shares."""
+
+    folder: RunFolder
+    experiment: Experiment
+    data: ExperimentData
+    held: Hold
+    say: Callable[[str], None]
+    device: str = "cpu"
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
+    budget: int | None = None  # bytes of features in memory
+    begun: float = field(default_factory=time.monotonic)
+    shown: float = EXTRACTION  # share on the progress bar, which never goes back
+    pace: float | None = None  # seconds that an epoch of one run takes, as the last epoch did; None before the first of this process
+    epoch_begun: float = 0.0
+
+    def __post_init__(self) -> None:
+        experiment, data = self.experiment, self.data
+        told: dict[str, Any] = {"max_seconds": experiment.max_seconds, "device": self.device, "budget": self.budget}
+        self.shelf = Shelf(data.cache, data.items, experiment.units, stride=experiment.frame_stride, **told)
+        self.schedule = EveryUtterance(experiment, self.shelf, data.items, data.tests)
+        self.normalisations = self.normalise()
+        self.folder.checkpoint.mkdir(exist_ok=True)
+        remove_parts(self.folder.checkpoint)  # the lock is held: nobody else writes here
+
+    def normalise(self) -> Sequence[Normalisation | None]:
+        if not reads_sound(self.experiment):
+            return [None] * len(self.data.tests)
+        self.held.update(stage="measuring the features", done=EXTRACTION)
+        return fit_fold_normalisations(self.data.cache, self.data.items, self.data.tests, max_seconds=self.experiment.max_seconds)
+
+    def run(self) -> None:
+        groups = cut_groups(self.data.members, count_run_bytes(self.experiment), limit=STATE_BYTES[self.device])
+        self.finished = {m.name for m in self.data.members if done_path(self.folder, m).exists()}
+        self.epochs_done = {m.name: read_done(self.folder, m)["epochs"] for m in self.data.members if m.name in self.finished}
+        for number, members in enumerate(groups):
+            self.train_group(number, members)
+
+    def train_group(self, number: int, members: Sequence[Member]) -> None:
+        path = self.folder.checkpoint / f"group{number + 1}.safetensors"
+        kept = read_checkpoint(path)
+        begun = [m for m in members if (m.name not in self.finished if kept is None else m.name in kept.runs)]
+        self.finished -= {m.name for m in begun}  # a run that was finished after the checkpoint is finished once more, the same
+        self.epoch_begun = time.monotonic()
+        loop = Loop(
+            self.experiment,
+            self.schedule,
+            self.shelf,
+            self.normalisations,
+            device=self.device,
+            checkpoint_seconds=self.checkpoint_seconds,
+            on_step=self.show,
+            on_epoch=self.note_epoch,
+            on_over=self.finish_runs,
+        )
+        loop.train(begun, path)
+
+    def note_epoch(self, stack: Stack, epochs: Sequence[EpochOfRun]) -> None:
+        """An epoch's figures, appended to the experiment's and said."""
+        now = time.monotonic()
+        self.pace, self.epoch_begun = (now - self.epoch_begun) / len(epochs), now
+        seconds = round(now - self.begun, 2)
+        rows = [{k: round(v, 6) if isinstance(v, float) else v for k, v in asdict(e).items()} | {"seconds": seconds} for e in epochs]
+        self.folder.append_metrics(rows)
+        middle = {name: float(np.median([row[name] for row in rows])) for name in ("loss", "validation_loss", "validation_ua")}
+        self.say(
+            f"epoch {epochs[0].epoch}, {len(rows)} runs: loss {middle['loss']:.3f}, validation loss {middle['validation_loss']:.3f}, "
+            f"validation UA {middle['validation_ua']:.3f} (medians)"
+        )
+
+    def count_steps(self, member: Member) -> int:
+        return count_steps(self.schedule.count_examples(member), self.experiment.batch_size)
+
+    def count_least(self, member: Member) -> int:
+        return count_least_epochs(self.experiment.min_steps, self.count_steps(member))
+
+    def show(self, stack: Stack, progress: Runs, step: int) -> None:
+        """Progress as the share of all epochs that are done, of those that the runs will probably take; the time left at the last pace."""
+        self.held.check()
+        steps = max(self.count_steps(member) for member in stack.members)
+        epoch = progress[stack.members[0].name].epoch + min(step / steps, 1)
+        finished = [self.epochs_done[m.name] for m in self.data.members if m.name in self.finished]
+        running = {m.name for m in stack.members}
+        most, patience = self.experiment.epochs, self.experiment.patience
+        left = 0.0
+        for member in (m for m in self.data.members if m.name not in self.finished):
+            least = self.count_least(member)
+            usual = guess_epochs(finished, least=least, most=most)
+            best = progress[member.name].best_epoch if member.name in running else 0
+            told: dict[str, Any] = {"patience": patience, "least": least, "most": most, "usual": usual}
+            left += guess_epochs_left(epoch, best, **told) if member.name in running else usual
+        done = sum(finished) + epoch * len(running)
+        self.shown = max(self.shown, EXTRACTION + (1 - EXTRACTION) * done / (done + left))
+        runs = "1 run" if len(running) == 1 else f"{len(running)} runs together"
+        self.held.update(
+            stage=f"training {runs}, epoch {int(epoch) + 1} of {most} at most",
+            runs_finished=len(self.finished),
+            epoch=int(epoch) + 1,
+            done=self.shown,
+            seconds_left=None if self.pace is None else self.pace * left,
+        )
+
+    def finish_runs(self, stack: Stack, over: Sequence[int], progress: Runs) -> None:
+        """Predictions and heads of the runs that are over, which hold their best weights."""
+        self.schedule.show_validation(stack.members)
+        lengths, labels = self.schedule.lengths, self.schedule.labels
+        rows = {part: {i: getattr(stack.members[i], part) for i in over} for part in ("validation", "test")}
+        wanted = {part: stack.predict(self.shelf, self.normalisations, own, lengths, labels) for part, own in rows.items()}
+        for i in over:
+            member = stack.members[i]
+            frames = [frame_outputs(self.data.items, member, part, outputs[i]) for part, outputs in wanted.items()]
+            self.folder.write_part(member.fold, member.repetition, pd.concat(frames, ignore_index=True))
+            config = shape_head(self.experiment, name=name_run(member.fold, member.repetition))
+            place = self.folder.place_head(member.fold, member.repetition)
+            save_head(place, config, stack.models[i], normalisation=self.normalisations[member.fold], half=False)
+            write_done(self.folder, member, progress[member.name], stack.models[i])
+            self.finished.add(member.name)
+            self.epochs_done[member.name] = progress[member.name].epoch
+        self.warn(over, stack, progress)
+        self.held.update(runs_finished=len(self.finished))
+
+    def warn(self, over: Sequence[int], stack: Stack, progress: Runs) -> None:
+        """Says of runs that are over if they learnt nothing."""
+        diverged = [stack.members[i].name for i in over if not progress[stack.members[i].name].best_epoch]
+        if diverged:
+            self.say(f"{', '.join(diverged)}: the validation loss was never finite, so these are untrained; lower the learning rate")
+
+
+def cut_groups(members: Sequence[Member], run_bytes: int, *, limit: int) -> list[list[Member]]:
+    """Runs that are trained together: all of them, or as many as fit the memory, fold by fold, since a fold's runs share what they read."""
+    ordered = sorted(members, key=lambda m: (m.fold, m.repetition))
+    size = max(1, limit // run_bytes)
+    return [ordered[start : start + size] for start in range(0, len(ordered), size)]

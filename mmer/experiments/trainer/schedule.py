@@ -1,0 +1,169 @@
+"""What the runs of an experiment read in an epoch: every utterance once, or voices and texts that are brought together anew.
+
+What is random in an epoch (pairs, first frames, shifts of the voice) is drawn from the experiment's seed and the epoch's number, so an
+epoch that is begun anew is the same epoch, and all runs read the same examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from mmer.errors import DataError
+from mmer.experiments.experiment import Experiment
+from mmer.experiments.trainer.blocks import Shelf, VoiceShifts
+from mmer.experiments.trainer.pairing import Example, balance_texts, list_copies, pair_epoch, show_alone, show_texts
+from mmer.experiments.trainer.stack import Member
+from mmer.feature_store.cache import FeatureCache
+from mmer.feature_store.feature_set import FeatureItem
+from mmer.results import EMOTIONS
+
+VALIDATION_DRAWS = 3  # epochs' worth of pairs that the validation set holds, drawn once
+PAIRS, VALIDATION, FIRSTS, SHIFTS = 2, 3, 7, 8  # of the generators' seeds, each its own
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What the shelf shows now."""
+
+    lengths: np.ndarray  # (examples,) segments of each one's longest unit
+    labels: np.ndarray  # (examples,) int
+    rows: list[np.ndarray]  # per run, the examples that it reads
+
+
+class Schedule(Protocol):
+    """Puts examples on the shelf, from which a stack's runs then read."""
+
+    def show_training(self, members: Sequence[Member], epoch: int) -> Shown: ...
+
+    def show_validation(self, members: Sequence[Member]) -> Shown: ...
+
+    def count_examples(self, member: Member) -> int:
+        """How many a run reads in an epoch."""
+        ...
+
+
+class EveryUtterance:
+    """Each run reads each of its training utterances once an epoch."""
+
+    def __init__(self, experiment: Experiment, shelf: Shelf, items: Sequence[FeatureItem], tests: Sequence[np.ndarray] = ()):
+        """`tests`: each fold's test utterances, whose voices no shift may use."""
+        self.experiment, self.shelf, self.items = experiment, shelf, items
+        shelf.show(items)
+        self.lengths, self.labels = shelf.measure_lengths(), np.array([item.label for item in items])
+        self.voices: list[np.ndarray] = []  # a fold's, each (voices, layers, dim)
+        if experiment.voice_shift:
+            for test in tests:
+                held_out = set(test.tolist())
+                self.voices.append(average_voices(shelf.cache, [item for i, item in enumerate(items) if i not in held_out]))
+
+    def show_training(self, members: Sequence[Member], epoch: int) -> Shown:
+        told = draw_variations(self.experiment, len(self.items), self.voices, epoch)
+        self.shelf.show(self.items, firsts=told.firsts, shifts=told.shifts)
+        return Shown(self.lengths, self.labels, [member.train for member in members])
+
+    def show_validation(self, members: Sequence[Member]) -> Shown:
+        self.shelf.show(self.items)
+        return Shown(self.lengths, self.labels, [member.validation for member in members])
+
+    def count_examples(self, member: Member) -> int:
+        return len(member.train)
+
+
+@dataclass(frozen=True)
+class PairedData:
+    """Items whose speakers and texts are disjoint between the parts."""
+
+    speech: tuple[FeatureItem, ...] = ()
+    texts: tuple[FeatureItem, ...] = ()
+    validation_speech: tuple[FeatureItem, ...] = ()
+    validation_texts: tuple[FeatureItem, ...] = ()
+
+
+class Pairs:
+    """All runs read the same pairs of voices and texts (pairing.py), and validate on the same ones; only their seeds differ."""
+
+    def __init__(self, experiment: Experiment, shelf: Shelf, data: PairedData):
+        """Raises DataError when there is nothing to train or validate on, or all of it has one label."""
+        if not (data.speech or data.texts) or not (data.validation_speech or data.validation_texts):
+            raise DataError("Training needs clips or texts in both the training and the validation part.")
+        labels = {item.label for item in (*data.speech, *data.texts)}
+        if len(labels) < 2:
+            raise DataError(f"All training clips and texts are labelled {EMOTIONS[labels.pop()]}: there is nothing to tell apart.")
+        if experiment.pairing is None:
+            raise ValueError("an experiment without a pairing reads every utterance")
+        self.experiment, self.shelf, self.data, self.pairing = experiment, shelf, data, experiment.pairing
+        self.voices = [average_voices(shelf.cache, data.speech)] if experiment.voice_shift and data.speech else []
+        self.validation = self.draw_validation()
+        self.shelf.show(self.validation)
+        self.validation_lengths = self.shelf.measure_lengths()
+
+    def show_training(self, members: Sequence[Member], epoch: int) -> Shown:
+        examples = self.draw_epoch(self.data.speech, self.data.texts, np.random.default_rng([self.experiment.seed, PAIRS, epoch]))
+        told = draw_variations(self.experiment, len(examples), self.voices, epoch)
+        self.shelf.show(examples, firsts=told.firsts, shifts=told.shifts)
+        rows = np.arange(len(examples))
+        return Shown(self.shelf.measure_lengths(), np.array([e.label for e in examples]), [rows] * len(members))
+
+    def show_validation(self, members: Sequence[Member]) -> Shown:
+        self.shelf.show(self.validation)
+        labels, rows = np.array([e.label for e in self.validation]), np.arange(len(self.validation))
+        return Shown(self.validation_lengths, labels, [rows] * len(members))
+
+    def count_examples(self, member: Member) -> int:
+        return len(self.data.speech) + round(self.pairing.text_alone * len(self.data.speech)) if self.data.speech else len(self.data.texts)
+
+    def draw_epoch(self, speech: Sequence[FeatureItem], texts: Sequence[FeatureItem], rng: np.random.Generator) -> list[Example]:
+        units = self.experiment.units
+        if not speech or set(units) == {"T"}:
+            return balance_texts(texts, rng)
+        return pair_epoch(speech, texts, self.pairing, units=units, rng=rng)
+
+    def draw_validation(self) -> list[Example]:
+        """Every validation clip as it is and alone, and pairs in the training's mix with augmented copies; the same all through the run."""
+        speech, texts = self.data.validation_speech, self.data.validation_texts
+        rng = np.random.default_rng([self.experiment.seed, VALIDATION])
+        if not speech or set(self.experiment.units) == {"T"}:
+            return show_texts(texts)
+        pairs = [example for _ in range(VALIDATION_DRAWS) for example in self.draw_epoch(speech, texts, rng)]
+        return show_alone(speech, self.experiment.units) + pairs
+
+
+@dataclass(frozen=True, eq=False)
+class Variations:
+    """How an epoch's examples differ from what lies in the cache."""
+
+    firsts: np.ndarray | None  # (examples,) each one's first frame, where only every n-th is read
+    shifts: VoiceShifts | None
+
+
+def draw_variations(experiment: Experiment, count: int, voices: Sequence[np.ndarray], epoch: int) -> Variations:
+    """`voices`: one array (voices, layers, dim) a fold; none for no shift."""
+    firsts, shifts = None, None
+    if experiment.frame_stride > 1:
+        firsts = np.random.default_rng([experiment.seed, FIRSTS, epoch]).integers(experiment.frame_stride, size=count)
+    if voices:
+        rng = np.random.default_rng([experiment.seed, SHIFTS, epoch])
+        ends = np.stack([rng.integers(len(own), size=(2, count)) for own in voices])  # (folds, 2, examples)
+        shares = rng.uniform(0, experiment.voice_shift, count).astype(np.float32)
+        shifts = VoiceShifts(tuple(voices), ends[:, 0], ends[:, 1], shares)
+    return Variations(firsts, shifts)
+
+
+def average_voices(cache: FeatureCache, items: Sequence[FeatureItem]) -> np.ndarray:
+    """(voices, layers, dim) float32: the mean state of every speaker, in every copy, each emotion counting the same.
+
+    A speaker without one of the emotions is no voice: its mean would lie towards the others. Raises DataError when that leaves none.
+    """
+    sums: dict[tuple[str, int], dict[int, list[np.ndarray]]] = {}
+    for item in items:
+        for copy, key in enumerate(list_copies(item) if "F" in item.units else ()):
+            mean = cache.read_states(key, "F").mean(1, dtype=np.float32)
+            sums.setdefault((item.speaker, copy), {}).setdefault(item.label, []).append(mean)
+    whole = [voice for voice in sums.values() if len(voice) == len(EMOTIONS)]
+    if not whole:
+        raise DataError("Voice shift: no speaker has every emotion, so there are no voices to shift to; set it to 0.")
+    return np.stack([np.mean([np.mean(clips, axis=0) for clips in voice.values()], axis=0) for voice in whole]).astype(np.float32)

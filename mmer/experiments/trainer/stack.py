@@ -1,0 +1,516 @@
+"""Many runs of one model trained together: their parameters are the rows of one matrix, their data is read once.
+
+A step reads the utterances that the runs of a fold visit next, weights their layers for all these runs in one matrix product (Equation 1
+is linear in the weights), takes each run's own utterances out of the result, computes what follows run by run or as one stack
+(torch.func.vmap), and updates all runs in one call of Adam. A run's result does not depend on which others are trained beside it: its order
+is that of visits.py, its dropout masks and initial weights come from its own seed and step.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from mmer.datasets.folds import Split
+from mmer.errors import DataError
+from mmer.experiments.experiment import Experiment, seed_run, shape_head
+from mmer.experiments.trainer.blocks import Block, Room
+from mmer.experiments.trainer.visits import scramble_keys, visit_epoch
+from mmer.fusion import Dropout, LayerMix, normalise_weights
+from mmer.heads.config import HeadConfig
+from mmer.heads.head import build_model
+from mmer.heads.normalisation import Normalisation
+from mmer.scores.metrics import measure_ua
+
+EVALUATED = 64  # utterances that are evaluated together
+LIGHT_UNITS = frozenset("TPSW")  # of few segments: on a CPU their small products gain from being stacked, those of frames do not
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """What a model says about examples, in their order."""
+
+    labels: np.ndarray  # (examples,)
+    logits: np.ndarray  # (examples, classes)
+    branches: dict[str, np.ndarray] = field(default_factory=dict)  # unit -> (examples, classes); empty for early fusion
+
+    def ua(self, unit: str | None = None) -> float:
+        """Of the sum, or of one branch alone."""
+        return measure_ua(self.labels, (self.logits if unit is None else self.branches[unit]).argmax(1))
+
+    def loss(self) -> float:
+        """Mean cross entropy in nats."""
+        return float(F.cross_entropy(torch.from_numpy(self.logits), torch.from_numpy(self.labels)))
+
+
+class BlockSource(Protocol):
+    """A Shelf, or what stands in for one."""
+
+    def build_block(
+        self, rows: np.ndarray, unit: str, normalisation: Normalisation | None, *, fold: int = 0, room: Room | None = None
+    ) -> Block: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One run of an experiment, as the trainer sees it; rows are indices of the feature set's items."""
+
+    fold: int
+    repetition: int
+    seed: int  # of initial weights and dropout masks
+    train: np.ndarray  # (utterances,) int
+    validation: np.ndarray
+    test: np.ndarray
+
+    @property
+    def name(self) -> str:
+        return f"fold{self.fold + 1}-rep{self.repetition + 1}"
+
+
+def make_member(experiment: Experiment, split: Split, position: Mapping[int, int]) -> Member:
+    """`position` tells where an utterance of the data set stands among the items; utterances without features are left out."""
+    train, validation, test = (
+        np.array([position[i] for i in part if i in position], np.int64) for part in (split.train, split.validation, split.test)
+    )
+    return Member(split.fold, split.repetition, seed_run(experiment, split), train, validation, test)
+
+
+class Stack:
+    """Parameters, moments and best weights of some runs, and the steps that change them."""
+
+    STATE = ("flat", "best", "first", "second")  # (runs, parameters) float32 each: the weights, the best ones, Adam's moments
+
+    def __init__(self, experiment: Experiment, members: Sequence[Member], *, device: str, stacked: bool):
+        self.experiment, self.members, self.device, self.stacked = experiment, list(members), device, stacked
+        self.head = shape_head(experiment)
+        models = [make_model(self.head, member.seed) for member in self.members]
+        self.layout = Layout(models[0])
+        self.flat = torch.stack([self.layout.flatten(model) for model in models]).to(device)
+        self.best = self.flat.clone()
+        self.first, self.second = torch.zeros_like(self.flat), torch.zeros_like(self.flat)
+        self.steps = np.zeros(len(self.members), np.int64)
+        self.rooms: defaultdict[tuple[int, str], Room] = defaultdict(Room)  # (group of a step, unit)
+        self._tie()
+
+    def _tie(self) -> None:
+        """Models, stacked parameters and the optimizer as views of the matrices."""
+        self.grad = torch.zeros_like(self.flat)
+        self.models = [self.layout.view_model(self.head, row, grad) for row, grad in zip(self.flat, self.grad)]
+        self.skeleton = key_dropouts(build_model(self.head)).to(self.device).train()  # what vmap calls; its own weights are never read
+        mixes = self.layout.mixes
+        self.parts = [(row[mixes:].detach(), row[:mixes].detach()) for row in self.flat]  # a run's weights, its layer weights
+        rest, layers = [rest for rest, _ in self.parts], [layers for _, layers in self.parts]
+        experiment = self.experiment
+        alike = [(rest, layers)] if not experiment.warmup_steps else [([r], [own]) for r, own in zip(rest, layers)]
+        groups = []  # two for all runs; with a warm-up, which counts each run's own steps, two a run
+        for some_rest, some_layers in alike:
+            rate = experiment.rate
+            groups += [{"params": some_rest, "weight_decay": experiment.weight_decay, "lr": rate, "full_rate": rate}]
+            rate *= experiment.layer_rate
+            groups += [{"params": some_layers, "weight_decay": 0.0, "lr": rate, "full_rate": rate}]
+        self.optimizer = torch.optim.AdamW(groups, lr=experiment.rate, fused=True)
+        for run, parts in enumerate(self.parts):
+            for part, place in zip(parts, (slice(mixes, None), slice(0, mixes))):
+                moments = {"exp_avg": self.first[run, place], "exp_avg_sq": self.second[run, place]}
+                self.optimizer.state[part] = {"step": torch.tensor(float(self.steps[run]), device=self.device), **moments}
+
+    def keep(self, runs: Sequence[int]) -> None:
+        """Only these runs stay in the stack."""
+        for name in self.STATE:
+            setattr(self, name, getattr(self, name)[list(runs)].clone())
+        self.steps = self.steps[list(runs)]
+        self.members = [self.members[run] for run in runs]
+        if runs:
+            self._tie()
+
+    def get_state(self) -> dict[str, Tensor]:
+        return {name: getattr(self, name).cpu() for name in self.STATE} | {"steps": torch.from_numpy(self.steps.copy())}
+
+    def set_state(self, state: Mapping[str, Tensor]) -> None:
+        for name in self.STATE:
+            if state[name].shape != getattr(self, name).shape:
+                raise ValueError(f"{name}: {tuple(state[name].shape)} instead of {tuple(getattr(self, name).shape)}")
+            setattr(self, name, state[name].to(self.device).clone())
+        self.steps = state["steps"].numpy().copy()
+        self._tie()
+
+    def keep_best(self, runs: Sequence[int]) -> None:
+        """The present weights of these runs are their best."""
+        self.best[list(runs)] = self.flat[list(runs)]
+
+    def take_best(self, run: int) -> nn.Module:
+        """The run's model with its best weights, in eval(). The run must not be trained on."""
+        self.flat[run] = self.best[run]
+        return self.models[run].eval()
+
+    # training
+
+    def train_epoch(
+        self,
+        shelf: BlockSource,
+        normalisations: Sequence[Normalisation | None],
+        lengths: np.ndarray,
+        labels: np.ndarray,
+        *,
+        epoch: int,
+        rows: Sequence[np.ndarray] | None = None,
+        report: Callable[[int], None] = lambda steps: None,
+    ) -> np.ndarray:
+        """One epoch of every run; (runs,) the mean loss over its batches.
+
+        `lengths` and `labels` are of what the shelf shows, `rows` what each run reads of it, by default its own training utterances.
+        `report` hears after every step how many there have been.
+        """
+        experiment = self.experiment
+        own = [member.train for member in self.members] if rows is None else rows
+        members = [mark(some, len(labels)) for some in own]
+        sizes = {"size": experiment.batch_size, "chunk": experiment.chunk}
+        total, batches = np.zeros(len(self.members)), np.zeros(len(self.members))
+        for model in self.models:
+            model.train()
+        for number, step in enumerate(visit_epoch(members, lengths, seed=experiment.seed, epoch=epoch, **sizes), 1):
+            present = [run for run, batch in enumerate(step) if batch is not None]
+            losses = self.take_step(shelf, normalisations, {run: cast(np.ndarray, step[run]) for run in present}, labels)
+            total[present] += losses
+            batches[present] += 1
+            report(number)
+        return total / np.maximum(batches, 1)
+
+    def take_step(
+        self, shelf: BlockSource, normalisations: Sequence[Normalisation | None], batches: Mapping[int, np.ndarray], labels: np.ndarray
+    ) -> np.ndarray:
+        """One step of the runs in `batches` (run -> rows); their losses, in that order."""
+        self.grad.zero_()
+        runs = list(batches)
+        self.steps[runs] += 1
+        keys = scramble_keys(np.array([self.members[run].seed for run in runs]), self.steps[runs], self.layout.sites)
+        if self.stacked and len(runs) == len(self.members):
+            owns = self.group_runs(runs)
+            groups = [self.mix_group(shelf, normalisations, own, batches, slot=slot) for slot, own in enumerate(owns)]
+            losses = self.step_stacked(groups, batches, labels, keys)
+            for group in groups:
+                self.write_mix_gradients(group)
+        else:
+            found: dict[int, Tensor] = {}
+            for own in self.group_runs(runs):  # one after the other, so that one fold's block is held at a time
+                found |= self.step_singly(self.mix_group(shelf, normalisations, own, batches), batches, labels, dict(zip(runs, keys)))
+            losses = torch.stack([found[run] for run in runs])
+        self.update(runs)
+        return losses.cpu().numpy()
+
+    def group_runs(self, runs: Sequence[int]) -> list[list[int]]:
+        """The runs of each fold: their speech is normalised alike, and they visit nearly the same utterances at a step."""
+        folds = sorted({self.members[run].fold for run in runs})
+        return [[run for run in runs if self.members[run].fold == fold] for fold in folds]
+
+    def read_group(
+        self,
+        shelf: BlockSource,
+        normalisations: Sequence[Normalisation | None],
+        group: Sequence[int],
+        batches: Mapping[int, np.ndarray],
+        *,
+        slot: int = 0,
+    ) -> Mixed:
+        """The utterances of all runs of a group, read once. Groups that are held at the same time need slots of their own."""
+        union = np.unique(np.concatenate([batches[run] for run in group]))
+        places = [torch.from_numpy(np.searchsorted(union, batches[run])).to(self.device) for run in group]
+        fold = self.members[group[0]].fold
+        build = partial(shelf.build_block, union, normalisation=normalisations[fold], fold=fold)
+        blocks = {unit: build(unit, room=self.rooms[slot, unit]) for unit in self.experiment.units}
+        weights = {unit: normalise_weights(self.flat[:, self.layout.mix_slices[unit]][list(group)]) for unit in blocks}
+        return Mixed(list(group), places, blocks, weights, {}, {})
+
+    def mix_group(self, *args: Any, **options: Any) -> Mixed:
+        """The group of read_group with Equation 1's weighted sums for all its runs: one product a unit."""
+        group = self.read_group(*args, **options)
+        group.mixed = {unit: block.weigh(group.weights[unit]) for unit, block in group.blocks.items()}
+        return group
+
+    def step_singly(
+        self, group: Mixed, batches: Mapping[int, np.ndarray], labels: np.ndarray, keys: Mapping[int, np.ndarray]
+    ) -> dict[int, Tensor]:
+        """The runs of a group one after the other; their gradients are in self.grad afterwards, their losses are returned by run."""
+        losses = {}
+        group.gradients = {unit: group.take_gradients(unit) for unit in group.mixed}
+        for i, (run, place) in enumerate(zip(group.runs, group.places)):
+            states = {unit: values[i, place].requires_grad_() for unit, values in group.mixed.items()}
+            masks = {unit: block.mask[place] for unit, block in group.blocks.items()}
+            set_keys(self.models[run], keys[run])
+            with self.autocast():
+                output = self.models[run](states, masks)
+            target = torch.from_numpy(labels[batches[run]]).to(self.device)
+            share = torch.full((len(target),), 1 / len(target), device=self.device)
+            loss = self.measure(output.logits, output.branch_logits or {}, masks, target, share)
+            loss.backward()
+            losses[run] = loss.detach()
+            for unit, values in states.items():
+                group.write_gradients(unit, i, values.grad)
+        self.write_mix_gradients(group)
+        return losses
+
+    def step_stacked(self, groups: Sequence[Mixed], batches: Mapping[int, np.ndarray], labels: np.ndarray, keys: np.ndarray) -> Tensor:
+        """All runs as one: batches shorter than the longest are filled up with rows that weigh nothing."""
+        runs = list(batches)
+        size = max(len(rows) for rows in batches.values())
+        order = [run for group in groups for run in group.runs]
+        states = {unit: self.pick([g.mixed[unit] for g in groups], groups, size).requires_grad_() for unit in self.experiment.units}
+        masks = {unit: self.pick([g.blocks[unit].mask.expand(len(g.runs), -1, -1) for g in groups], groups, size) for unit in states}
+        target = torch.zeros(len(runs), size, dtype=torch.int64)
+        share = torch.zeros(len(runs), size)
+        for i, run in enumerate(order):
+            target[i, : len(batches[run])] = torch.from_numpy(labels[batches[run]])
+            share[i, : len(batches[run])] = 1 / len(batches[run])
+        target, share = target.to(self.device), share.to(self.device)
+        leaves = self.layout.view_rows(self.flat[order])
+        buffers = {
+            name: torch.from_numpy(keys[[runs.index(run) for run in order], site]).to(self.device)
+            for site, name in enumerate(self.layout.keys)
+        }
+
+        def compute(
+            parameters: dict[str, Tensor], buffers: dict[str, Tensor], states: dict[str, Tensor], masks: dict[str, Tensor]
+        ) -> tuple[Tensor, dict[str, Tensor]]:
+            output = functional_call(self.skeleton, (parameters, buffers), (states, masks))
+            return output.logits, output.branch_logits or {}
+
+        with sdpa_kernel(SDPBackend.MATH), self.autocast():  # the fused kernels have no rule for a stack
+            logits, branches = vmap(compute)(leaves, buffers, states, masks)  # (runs, batch, classes)
+        losses = self.measure(logits, branches, masks, target, share)
+        wanted = [*leaves.values(), *states.values()]
+        gradients = torch.autograd.grad(losses.sum(), wanted, materialize_grads=True)
+        for name, gradient in zip(leaves, gradients):
+            self.grad[order, self.layout.slices[name]] = gradient.flatten(1)
+        for unit, gradient in zip(states, gradients[len(leaves) :]):
+            self.spread(gradient, unit, groups)
+        found = losses.detach()
+        return found[[order.index(run) for run in runs]]
+
+    def pick(self, values: Sequence[Tensor], groups: Sequence[Mixed], size: int) -> Tensor:
+        """Each run's own utterances, (runs, size, segments, ...); zeros where its batch or its segments are fewer."""
+        longest = max(v.shape[2] for v in values)
+        runs = sum(len(g.runs) for g in groups)
+        picked = values[0].new_zeros(runs, size, longest, *values[0].shape[3:])
+        row = 0
+        for value, group in zip(values, groups):
+            for i, place in enumerate(group.places):
+                picked[row, : len(place), : value.shape[2]] = value[i, place]
+                row += 1
+        return picked
+
+    def spread(self, gradient: Tensor, unit: str, groups: Sequence[Mixed]) -> None:
+        """The reverse of pick: gradients of the picked utterances at their places in each group's block."""
+        row = 0
+        for group in groups:
+            values = group.mixed[unit]
+            group.gradients[unit] = group.take_gradients(unit)
+            for i, place in enumerate(group.places):
+                group.write_gradients(unit, i, gradient[row, : len(place), : values.shape[2]])
+                row += 1
+
+    def write_mix_gradients(self, group: Mixed) -> None:
+        """The gradients of Equation 1's raw weights, all runs of a group in one product a unit."""
+        for unit, block in group.blocks.items():
+            raw = self.flat[:, self.layout.mix_slices[unit]][group.runs].requires_grad_()  # columns first: a copy of all weights takes long
+            (found,) = torch.autograd.grad(normalise_weights(raw), raw, block.weigh_gradients(group.gradients[unit]))
+            self.grad[group.runs, self.layout.mix_slices[unit]] = found
+
+    def measure(self, logits: Tensor, branches: Mapping[str, Tensor], masks: Mapping[str, Tensor], target: Tensor, share: Tensor) -> Tensor:
+        """The loss of a batch, or of each run's: cross entropy of (..., batch, classes) against (..., batch), each weighted by its share.
+
+        With a branch loss, that of every branch's own logits on the utterances that have its unit is added.
+        """
+
+        def compare(found: Tensor) -> Tensor:
+            flat = found.float().flatten(0, -2)
+            losses = F.cross_entropy(flat, target.flatten(), label_smoothing=self.experiment.label_smoothing, reduction="none")
+            return losses.view(target.shape)
+
+        loss = (compare(logits) * share).sum(-1)
+        for unit, own in branches.items() if self.experiment.branch_loss else ():
+            loss = loss + self.experiment.branch_loss * (compare(own) * masks[unit].any(-1) * share).sum(-1)
+        return loss
+
+    def autocast(self) -> AbstractContextManager:
+        """Matrix products in half precision where the experiment says so; what is predicted is computed in single precision."""
+        if self.experiment.precision == "float32":
+            return nullcontext()
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16)
+
+    def update(self, runs: Sequence[int]) -> None:
+        """Gradients clipped run by run, then one step of Adam; runs that had no batch stay as they are."""
+        norms = self.grad.norm(dim=1, keepdim=True)  # (runs, 1)
+        self.grad.mul_((self.experiment.clip_norm / (norms + 1e-6)).clamp(max=1))
+        mixes = self.layout.mixes
+        for run, (rest, layers) in enumerate(self.parts):
+            rest.grad = self.grad[run, mixes:] if run in runs else None
+            layers.grad = self.grad[run, :mixes] if run in runs else None
+        if self.experiment.warmup_steps:
+            for i, group in enumerate(self.optimizer.param_groups):
+                group["lr"] = group["full_rate"] * min(1.0, float(self.steps[i // 2]) / self.experiment.warmup_steps)
+        self.optimizer.step()
+
+    # evaluation
+
+    @torch.no_grad()
+    def predict(
+        self,
+        shelf: BlockSource,
+        normalisations: Sequence[Normalisation | None],
+        wanted: Mapping[int, np.ndarray],
+        lengths: np.ndarray,
+        labels: np.ndarray,
+    ) -> dict[int, Outputs]:
+        """What each run says about its rows (run -> rows), in the order of the rows. Utterances are read once for the runs of a fold."""
+        found: dict[int, dict[str | None, np.ndarray]] = {run: {} for run in wanted}
+        for group in self.group_runs(list(wanted)):
+            union = np.unique(np.concatenate([wanted[run] for run in group]))
+            union = union[np.argsort(lengths[union], kind="stable")]
+            position = {run: {int(row): i for i, row in enumerate(wanted[run])} for run in group}
+            for start in range(0, len(union), EVALUATED):
+                rows = union[start : start + EVALUATED]
+                batches = {run: own for run in group if len(own := np.array([r for r in rows if int(r) in position[run]], np.int64))}
+                read = self.read_group(shelf, normalisations, list(batches), batches)
+                for i, (run, place) in enumerate(zip(read.runs, read.places)):  # run by run, since each validates on utterances of its own
+                    states = {unit: block.weigh_rows(read.weights[unit][i], place) for unit, block in read.blocks.items()}
+                    masks = {unit: block.mask[place] for unit, block in read.blocks.items()}
+                    output = self.models[run].eval()(states, masks)
+                    at = [position[run][int(row)] for row in batches[run]]
+                    for unit, logits in {None: output.logits, **(output.branch_logits or {})}.items():
+                        shape = (len(wanted[run]), logits.shape[1])
+                        found[run].setdefault(unit, np.zeros(shape, np.float32))[at] = logits.float().cpu().numpy()
+        return {run: make_outputs(labels[wanted[run]], logits) for run, logits in found.items()}
+
+
+@dataclass(eq=False)
+class Mixed:
+    """The weighted sums of a group of runs at one step."""
+
+    runs: list[int]
+    places: list[Tensor]  # per run, where its utterances stand in the block
+    blocks: dict[str, Block]  # per unit
+    weights: dict[str, Tensor]  # unit -> (runs, layers), normalised
+    mixed: dict[str, Tensor]  # unit -> (runs, utterances, segments, dim)
+    gradients: dict[str, Tensor]  # of `mixed`, once they are known
+
+    def take_gradients(self, unit: str) -> Tensor:
+        """Where they go, not yet filled."""
+        return self.blocks[unit].room.take("gradients", self.mixed[unit].shape, like=self.mixed[unit])
+
+    def write_gradients(self, unit: str, i: int, found: Tensor | None) -> None:
+        """Those of run i: what was found for its own utterances, 0 for the others."""
+        others = torch.ones(self.mixed[unit].shape[1], dtype=torch.bool, device=self.mixed[unit].device)
+        if found is not None:
+            others[self.places[i]] = False
+            self.gradients[unit][i, self.places[i]] = found
+        self.gradients[unit][i, others] = 0
+
+
+class Layout:
+    """Where each parameter of a model stands in its run's row: first Equation 1's raw weights, unit by unit, then the rest."""
+
+    def __init__(self, model: nn.Module):
+        mixes = {f"{name}.weights" for name, module in model.named_modules() if isinstance(module, LayerMix)}
+        names = [name for name, _ in model.named_parameters()]
+        parameters = dict(model.named_parameters())
+        self.names = sorted(names, key=lambda name: (name not in mixes, names.index(name)))
+        self.shapes = {name: tuple(parameters[name].shape) for name in self.names}
+        ends = np.cumsum([parameters[name].numel() for name in self.names])
+        self.slices = {name: slice(int(end) - parameters[name].numel(), int(end)) for name, end in zip(self.names, ends)}
+        self.mixes = sum(parameters[name].numel() for name in mixes)
+        self.mix_slices = {name.split(".")[-2]: self.slices[name] for name in mixes}  # unit -> its raw weights
+        self.size = int(ends[-1])
+        self.keys = [f"{name}.key" for name, module in model.named_modules() if isinstance(module, Dropout)]
+
+    @property
+    def sites(self) -> int:
+        """How many places of the model drop values."""
+        return len(self.keys)
+
+    def flatten(self, model: nn.Module) -> Tensor:
+        parameters = dict(model.named_parameters())
+        return torch.cat([parameters[name].detach().flatten() for name in self.names])
+
+    def view_model(self, head: HeadConfig, row: Tensor, grad: Tensor) -> nn.Module:
+        """A model whose parameters and gradients are views of one row each."""
+        with torch.device(row.device):
+            model = key_dropouts(build_model(head))
+        for name, parameter in model.named_parameters():
+            parameter.data = row[self.slices[name]].view(self.shapes[name])
+            parameter.grad = grad[self.slices[name]].view(self.shapes[name])
+        return model
+
+    def view_rows(self, flat: Tensor) -> dict[str, Tensor]:
+        """name -> (runs, *shape) leaves that see the rows of (runs, parameters)."""
+        found = {}
+        for name in self.names:
+            found[name] = flat[:, self.slices[name]].unflatten(1, self.shapes[name]).detach().requires_grad_()
+        return found
+
+
+def make_model(head: HeadConfig, seed: int) -> nn.Module:
+    """A model with the initial weights of one seed, whatever was drawn before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build_model(head)
+
+
+def key_dropouts(model: nn.Module) -> nn.Module:
+    for module in model.modules():
+        if isinstance(module, Dropout):
+            module.keyed = True
+    return model
+
+
+def set_keys(model: nn.Module, keys: np.ndarray) -> None:
+    """keys (sites,) int32, in the order of the model's modules."""
+    dropouts = [module for module in model.modules() if isinstance(module, Dropout)]
+    for dropout, key in zip(dropouts, keys.tolist()):
+        dropout.key.fill_(key)
+
+
+def make_outputs(labels: np.ndarray, logits: dict[str | None, np.ndarray]) -> Outputs:
+    total = logits.pop(None, np.zeros((0, 4), np.float32))
+    return Outputs(labels, total, cast(dict[str, np.ndarray], logits))
+
+
+def mark(rows: np.ndarray, count: int) -> np.ndarray:
+    """(count,) bool, True at `rows`."""
+    marked = np.zeros(count, bool)
+    marked[rows] = True
+    return marked
+
+
+def choose_stacked(experiment: Experiment, device: str) -> bool:
+    """Whether the branches are computed as one stack: always on a GPU; on a CPU where the products are small. See benchmarks."""
+    if experiment.stacked != "auto":
+        return experiment.stacked == "yes"
+    return device != "cpu" or (experiment.fusion in ("linear", "late", "concatenation") and set(experiment.units) <= LIGHT_UNITS)
+
+
+def choose_device(experiment: Experiment) -> str:
+    """cpu | cuda. Raises DataError when a GPU is asked for and there is none."""
+    if experiment.device == "cuda" and not torch.cuda.is_available():
+        raise DataError("Device cuda: PyTorch finds no GPU here; use cpu, or auto for a GPU where there is one.")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if experiment.device == "auto" else experiment.device
+
+
+def count_parameters(experiment: Experiment) -> int:
+    with torch.device("meta"):
+        return sum(p.numel() for p in build_model(shape_head(experiment)).parameters())
+
+
+def count_run_bytes(experiment: Experiment) -> int:
+    """Bytes one run takes: weights, best weights, gradient, two moments; float32."""
+    return 5 * 4 * count_parameters(experiment)

@@ -1,0 +1,1 @@
+"""A prediction -> the numbers that explain it."""

@@ -1,0 +1,166 @@
+"""Clips and texts -> entries of the feature cache: audio, augmented copies, alignment, states, pooled units; each clip once.
+
+The path is the app's: read_transcript, an aligner, the encoders, extract_features. One that can't be aligned keeps its frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from mmer.align import Aligner
+from mmer.align.files import read_alignment
+from mmer.datasets.manifest import Utterance
+from mmer.encoders.encoders import SpeechEncoder, TextEncoder
+from mmer.encoders.features import FEATURES_VERSION, extract_features
+from mmer.encoders.weights import hash_file
+from mmer.errors import AlignmentError, TranscriptError
+from mmer.feature_store.augment import CLEAN, Recipe, apply_recipe, draw_recipe, recipe_name
+from mmer.feature_store.cache import FeatureCache, make_key
+from mmer.results import ALIGNED_UNITS, SPEECH_UNITS, Alignment, Clip, Features, Segment
+from mmer.transcript.transcribe import read_transcript
+
+TEXT_BATCH = 64
+NO_ALIGNER = "There is no alignment file, and no aligner was asked for."
+Progress = Callable[[int, int], None]
+
+
+def draw_recipes(clip: Clip, copies: int) -> list[Recipe]:
+    """The clip as it is and `copies` augmented copies, drawn from its content: the same clip has the same copies everywhere."""
+    return [CLEAN, *(draw_recipe(np.random.default_rng([copy, int(clip.sha256[:8], 16)])) for copy in range(1, copies + 1))]
+
+
+class SpeechExtractor:
+    """One encoder and one aligner, which write the units of clips into a cache."""
+
+    def __init__(
+        self,
+        cache: FeatureCache,
+        encoder: SpeechEncoder,
+        *,
+        preset: str,
+        aligner: Aligner | None = None,
+        check: bool = False,
+        again: bool = False,
+    ):
+        self.cache, self.encoder, self.preset, self.aligner = cache, encoder, preset, aligner
+        self.check = check  # read entries that are there through: altered ones are written again
+        self.again = again  # try once more what could not be had before
+
+    def extract(
+        self,
+        utterance: Utterance,
+        clip: Clip,
+        *,
+        recipes: Sequence[Recipe] = (CLEAN,),
+        units: Sequence[str] = SPEECH_UNITS,
+        aligned: bool = True,
+    ) -> list[str]:
+        """The keys of `clip` under `recipes`, each with `units` or the reason why not in the cache; what is missing or damaged is written.
+
+        `aligned` False does without P, S and W.
+        """
+        spoken = name_alignment(utterance, self.aligner.identity if self.aligner else "") if aligned else ""
+        keys = [self.name_entry(clip, recipe, spoken=spoken) for recipe in recipes]
+        missing = {key: recipe for key, recipe in zip(keys, recipes) if not self.holds(key, units)}
+        if not missing:
+            return keys
+        alignment, absent = self._align(utterance, clip) if aligned else (None, {})
+        copies = [apply_recipe(clip.samples, recipe) for recipe in missing.values()]
+        for (key, recipe), states in zip(missing.items(), self.encoder.encode_batch(copies)):
+            moved = None if alignment is None else scale_alignment(alignment, recipe.speed)
+            kept = {*units, *self.cache.list_units(key)} if key in self.cache else units
+            self.cache.write(key, extract_features(self.preset, states, None, moved, absent=absent), units=kept)
+        return keys
+
+    def name_entry(self, clip: Clip, recipe: Recipe = CLEAN, *, spoken: str) -> str:
+        """The cache key; `spoken` is name_alignment's."""
+        content = f"{clip.sha256} {recipe_name(recipe)}"
+        return make_key(content=content, encoder=self.encoder.identity, version=FEATURES_VERSION, alignment=spoken)
+
+    def holds(self, key: str, units: Sequence[str]) -> bool:
+        """Whether the entry has each of `units`, or the reason why it can't be had."""
+        if not (self.cache.is_whole(key) if self.check else key in self.cache):
+            return False
+        missing = set(units) - set(self.cache.list_units(key))
+        return not missing or (not self.again and missing <= set(self.cache.read_absent(key)))
+
+    def _align(self, utterance: Utterance, clip: Clip) -> tuple[Alignment | None, dict[str, str]]:
+        """The utterance's own alignment file, which need not have the transcript's words, else the aligner's; or why there is none."""
+        try:
+            if utterance.alignment is not None:
+                return read_alignment(utterance.alignment, duration=clip.duration), {}
+            if self.aligner is None:
+                return None, dict.fromkeys(ALIGNED_UNITS, NO_ALIGNER)
+            return self.aligner.align(clip, read_transcript(utterance.text)), {}
+        except (AlignmentError, TranscriptError) as error:
+            return None, dict.fromkeys(ALIGNED_UNITS, str(error))
+
+
+def name_alignment(utterance: Utterance, aligner: str) -> str:
+    """Who aligned which words, for the cache key: the content of the alignment files, else the aligner's identity and the text; else ""."""
+    if utterance.alignment is None:
+        return f"{aligner}: {utterance.text}" if aligner else ""
+    files = [path for path in list_alignment_files(utterance.alignment) if path.is_file()]
+    return "files " + " ".join(f"{path.suffix} {hash_file(path)}" for path in files)
+
+
+def list_alignment_files(alignment: Path) -> list[Path]:
+    """The files that read_alignment reads, whether they are there or not."""
+    return [alignment.with_suffix(s) for s in (".wdseg", ".phseg", ".syseg")] if alignment.suffix == ".wdseg" else [alignment]
+
+
+def scale_alignment(alignment: Alignment, speed: float) -> Alignment:
+    """The alignment of the same clip played `speed` times as fast."""
+
+    def scale(tier: Sequence[Segment]) -> tuple[Segment, ...]:
+        return tuple(replace(s, start=s.start / speed, end=s.end / speed) for s in tier)
+
+    return replace(alignment, words=scale(alignment.words), syllables=scale(alignment.syllables), phones=scale(alignment.phones))
+
+
+def extract_texts(
+    texts: Sequence[str],
+    cache: FeatureCache,
+    encoder: TextEncoder,
+    *,
+    preset: str,
+    check: bool = False,
+    progress: Progress = lambda done, total: None,
+) -> list[str]:
+    """The cache keys of texts, in order; what is not yet there is encoded in batches of equal length.
+
+    `check` reads entries that are there through; altered ones are written again.
+    """
+    keys = [name_text(text, encoder.identity) for text in texts]
+    missing = {k: t for k, t in zip(keys, texts) if not (cache.is_whole(k) if check else k in cache)}
+    done = 0
+    for batch in _group_texts(missing, encoder):
+        transcripts = [read_transcript(missing[key]) for key in batch]
+        for key, states in zip(batch, encoder.encode_batch(transcripts)):
+            cache.write(key, _text_features(preset, states))
+        done += len(batch)
+        progress(done, len(missing))
+    return keys
+
+
+def _group_texts(texts: Mapping[str, str], encoder: TextEncoder) -> Iterator[list[str]]:
+    """Keys of texts (by key) of the same number of word pieces, so that nothing is padded and a text's states don't depend on its batch."""
+    lengths: dict[int, list[str]] = {}
+    for key, text in texts.items():
+        lengths.setdefault(encoder.count_pieces(text), []).append(key)
+    for length, keys in sorted(lengths.items()):
+        size = TEXT_BATCH if length <= encoder.window else 1  # the windows of longer texts are padded
+        yield from (keys[start : start + size] for start in range(0, len(keys), size))
+
+
+def name_text(text: str, encoder: str) -> str:
+    """The cache key of a text; `encoder` is the encoder's identity."""
+    return make_key(content=f"text {text}", encoder=encoder, version=FEATURES_VERSION)
+
+
+def _text_features(preset: str, states) -> Features:
+    return extract_features(preset, None, states, None)

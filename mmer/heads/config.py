@@ -1,0 +1,171 @@
+"""What a head says of itself: its config.json, without its weights. Reads and writes it, and checks it before anything is built."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmer import __version__
+from mmer.encoders.presets import PRESETS
+from mmer.errors import DataError, HeadError
+from mmer.exports.analysis_json import decode, field_types
+from mmer.files.guarded_json import read_json, show
+from mmer.files.replace import replace_file
+from mmer.heads.checks import check_config
+from mmer.results import EMOTIONS
+
+FORMAT = 1
+CONFIG = "config.json"
+LARGEST = 16 * 2**20  # bytes of it
+COMBINATION = "combination"
+ADDED = frozenset(["measured_clips", "clips"])  # fields that the configs of the first releases lack
+ROLES = {"linear": "late", "transformer": "late", "late": "late", "coattention": "early", "concatenation": "early", COMBINATION: "combined"}
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """Everything about a head but its arrays; saved as config.json beside them."""
+
+    name: str  # e.g. "late-fs"; a loaded head goes by its folder's name, which may be another by now
+    title: str  # as shown to people, e.g. "Late fusion of text, frames and syllables"
+    fusion: str  # linear | transformer | late | coattention | concatenation | combination
+    units: tuple[str, ...]  # letters of the units it reads, e.g. ("T", "F", "S")
+    preset: str  # of the encoders whose states it was trained on
+    text_layers: tuple[str, ...] = ()  # names of the text encoder's layers; the paper: "1" to "12"
+    speech_layers: tuple[str, ...] = ()  # names of the speech encoder's layers; the paper: "1" to "12"
+    dim: int = 768  # of the states; the paper: 768
+    hidden: int = 128  # width of the two feed-forward layers of a branch ([5]'s); unused by coattention
+    heads: int = 8  # attention heads; the paper is silent
+    feedforward: int = 384  # inner width of an encoder block; the paper is silent
+    blocks: int = 3  # coattention or encoder blocks; the paper: 3
+    dropout: float = 0.2  # after each feed-forward layer while training; the paper: 0.2
+    classes: tuple[str, ...] = EMOTIONS  # in the order of the logits
+    members: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # combination: role -> {"name", "sha256"}
+    temperature: float = 1.0  # logits are divided by it; fitted on clips of speakers that it never heard
+    margin: float = 0.0  # below this gap between the two highest probabilities the verdict is "not sure"
+    measured_clips: int | None = None  # that temperature and margin were fitted on; None: how sure it is was never measured
+    normalised: bool = False  # whether speech states are normalised with the arrays in the weight file
+    novelty_threshold: float | None = None  # distance above which a clip is "unfamiliar"; None: the head has no reference
+    trained_on: str = ""  # one sentence for people; "" for an untrained head, which is never sure
+    licence: str = ""  # of the weights
+    caveat: str = ""  # one sentence for people, e.g. that voices and words were paired artificially
+    training: Mapping[str, Any] = field(default_factory=dict)  # run, seed, counts of the data, date
+    metrics: Mapping[str, Any] = field(default_factory=dict)  # as in the model card
+    weights: Mapping[str, str] = field(default_factory=dict)  # file -> sha256; filled in by save_head
+    clips: Mapping[str, str] = field(default_factory=dict)  # clip_list.FILE -> sha256; {}: which clips it was trained on isn't told
+    version: str = __version__  # of mmer
+    format: int = FORMAT  # of this file
+
+    def __post_init__(self):
+        if self.fusion not in ROLES:
+            raise HeadError(f"Head {self.name} has the unknown fusion {self.fusion!r}; known are {', '.join(ROLES)}.")
+        check_config(self)
+        if self.measured_clips is not None and self.measured_clips < 1:
+            raise HeadError(f"Head {self.name} was measured on {self.measured_clips} clips; it must be 1 or more, or null for never.")
+
+    @property
+    def role(self) -> str:
+        return ROLES[self.fusion]
+
+
+def shape_model(fusion: str, units: Sequence[str], preset: str, sizes: Mapping[str, Any], **further: Any) -> HeadConfig:
+    """The config of a model for a preset's encoders: their layers and width, and `sizes` of its own (hidden, heads ...)."""
+    encoders = PRESETS[preset]
+    first = 0 if encoders.include_input else 1
+    return HeadConfig(
+        fusion=fusion,
+        units=tuple(units),
+        preset=preset,
+        text_layers=tuple(str(i) for i in range(first, encoders.text_layers + 1)),
+        speech_layers=tuple(str(i) for i in range(first, encoders.speech_layers + 1)),
+        dim=encoders.dim,
+        **sizes,
+        **further,
+    )
+
+
+def list_heads(root: str | os.PathLike[str]) -> dict[str, HeadConfig]:
+    """Name of the folder -> config of every head below root, in alphabetical order; no weights are read. Raises HeadError."""
+    if not os.path.isdir(root):
+        raise HeadError(f"There is no folder of heads {show(root)}. Name the one that holds them, such as pretrained, with --heads.")
+    try:
+        paths = sorted(Path(root).glob(f"*/{CONFIG}"))
+    except OSError as error:
+        raise HeadError(f"The folder of heads {root} can't be read: {error.strerror}.") from error
+    return {path.parent.name: read_config(path.parent) for path in paths}
+
+
+def check_head(root: str | os.PathLike[str], name: str, *, preset: str) -> None:
+    """Before anything is loaded: raises HeadError when there is no head of this name and preset below root."""
+    known = [head for head, config in list_heads(root).items() if config.preset == preset]
+    if name not in known:
+        choice = ", ".join(known) or "none is installed"
+        raise HeadError(f"There is no head {name[:100]!r} for the preset {preset!r} in {show(root)}. Choose one of: {choice}.")
+
+
+def read_config(folder: str | os.PathLike[str]) -> HeadConfig:
+    """The config of a head's folder. Raises HeadError naming the file and what is missing, unknown or of the wrong type."""
+    path = Path(folder) / CONFIG
+    try:
+        data = read_json(path, error=HeadError, limit=LARGEST)
+    except FileNotFoundError as error:
+        raise HeadError(f"There is no head in {show(folder)}: {CONFIG} is missing.") from error
+    except HeadError as error:
+        raise HeadError(f"{error} Install the head again.") from error
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        found = data.get("format") if isinstance(data, dict) else None
+        raise HeadError(f"{path} has format {found!r:.60}; this version of mmer reads format {FORMAT}.")
+    names = {f.name for f in fields(HeadConfig)}
+    wrong = sorted({"name", "title", "fusion", "units", "preset"} - set(data)) or sorted(set(data) - names)
+    if wrong:
+        raise HeadError(f"{path} has missing or unknown fields: {', '.join(wrong)[:200]}.")
+    try:
+        return HeadConfig(**{name: decode(hint, data[name], name) for name, hint in field_types(HeadConfig).items() if name in data})
+    except DataError as error:
+        raise HeadError(f"{path}: {error} Install the head again.") from error
+
+
+def read_layer_runs(config: HeadConfig) -> dict[str, np.ndarray]:
+    """Unit -> (runs, layers) normalised layer weights of every run of the head's experiment; {} for a head that is no run of one."""
+    found: dict[str, np.ndarray] = {}
+    told = config.training.get("layer weights", {})
+    if not isinstance(told, Mapping):
+        raise HeadError(f"Head {config.name} tells its runs' layer weights as {told!r:.60}; install the head again.")
+    for unit, rows in told.items():
+        layers = config.text_layers if unit == "T" else config.speech_layers
+        try:
+            found[unit] = np.array(rows, dtype=float).reshape(-1, len(layers))
+        except (TypeError, ValueError) as error:
+            raise HeadError(f"Head {config.name} tells no {len(layers)} layer weights of {unit} a run; install the head again.") from error
+    return found
+
+
+def read_layer_rate(config: HeadConfig) -> float | None:
+    """So many times as fast as the rest of the head its layer weights learned; None where its training does not say."""
+    experiments = config.training.get("experiments", {})
+    told = [config.training.get("config"), *(experiments.values() if isinstance(experiments, Mapping) else ())]
+    rates = [one["layer_rate"] for one in told if isinstance(one, Mapping) and "layer_rate" in one]
+    known = [float(rate) for rate in rates if isinstance(rate, int | float) and math.isfinite(rate)]
+    return max(known, default=None)
+
+
+def hash_config(config: HeadConfig) -> str:
+    """The head's identity: sha256 of its config as canonical JSON, which holds the sha256 of its weights or of its members.
+
+    A field of ADDED at its default is left out, so that heads made before there was one keep their identity.
+    """
+    told = {name: value for name, value in asdict(config).items() if name not in ADDED or value}
+    return hashlib.sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def write_config(folder: Path, config: HeadConfig) -> str:
+    replace_file(folder / CONFIG, (json.dumps(asdict(config), indent=2, ensure_ascii=False) + "\n").encode())
+    return hash_config(read_config(folder))

@@ -1,1 +1,0 @@
-"""Data sets -> features on disk -> trained, calibrated and described heads."""

@@ -1,0 +1,1 @@
+"""Speech or typed text -> words as they are said."""

@@ -1,0 +1,248 @@
+"""HTML of "Test the claim": differences as tables with bars, the leave-one-out beside the two explanations, what the numbers say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from mmer.explain.verdict import ROLE_NAMES, read_headline, say_briefly
+from mmer.interventions import Agreement, Difference, Intervention, LeaveOneOut, describe_agreement, rank_agreements
+from mmer.interventions.apply import describe_edit
+from mmer.interventions.edits import PLACES
+from mmer.interventions.leave_one_out import describe_flips, read_columns, read_flips
+from mmer.interventions.material import read_material
+from mmer.interventions.ranks import chance_of
+from mmer.results import UNIT_NAMES, Analysis
+
+LEAST = 0.01  # logits or probability that fill a bar at least, so that rounding is not drawn as a difference
+CURVE_NOTE = (
+    "Drops and contributions share one scale, in logits; attention has its own and no sign. "
+    "A row that is pressed is selected and heard above."
+)
+UNIT_OF_TIER = {"words": "W", "syllables": "S", "phones": "P"}
+COLUMN_NAMES = {
+    "drop (silence)": "drop, against silence",
+    "drop (noise)": "drop, against noise",
+    "drop (mask)": "drop, against [MASK]",
+    "contribution": "contribution",
+    "attention": "attention",
+}
+
+
+# original | changed | difference
+
+
+def write_intervention(result: Intervention) -> str:
+    """What was done, what the best model says now, and every difference."""
+    material = read_material(result.original)
+    lines = "".join(f'<p class="mc-done">{escape(describe_edit(material, edit))}</p>' for edit in result.edits)
+    told = lines + word_outcome(result) + write_missing(result)
+    return f'<section class="mc" aria-label="What changed">{told}{write_differences(result.differences)}</section>'
+
+
+def word_outcome(result: Intervention) -> str:
+    before, after = result.original.best, result.changed.best
+    one, other = (say_outcome(analysis) for analysis in (result.original, result.changed))
+    same = read_headline(result.original).text == read_headline(result.changed).text
+    verdict = "The verdict stays" if same else "The verdict changes"
+    role = "" if before.role == after.role else f" (before by {ROLE_NAMES[before.role]}, now by {ROLE_NAMES[after.role]})"
+    return f'<p class="mc-outcome"><b>{verdict}.</b> Before: {escape(one)}. Now: {escape(other)}{escape(role)}.</p>'
+
+
+def say_outcome(analysis: Analysis) -> str:
+    """With a digit more than elsewhere, since it is the difference that counts."""
+    said = read_headline(analysis)
+    return say_briefly(analysis) if said.share is None else f"{said.text} with {100 * said.share:.1f} %"
+
+
+def write_missing(result: Intervention) -> str:
+    """The roles that can no longer speak, and those for which another head steps in."""
+    lost = [role for role in result.original.predictions if role not in result.changed.predictions]
+    items = [f"{ROLE_NAMES[role]} can't speak any more: {result.changed.unavailable.get(role, 'its input is gone')}" for role in lost]
+    items += [
+        f"For {ROLE_NAMES[d.role]} another head speaks now, so the difference is also one of heads."
+        for d in result.differences
+        if not d.unit and not d.same_head
+    ]
+    silent: dict[str, list[str]] = {}
+    for unit, reason in result.changed.unavailable.items():
+        if unit in UNIT_NAMES and unit not in result.original.unavailable:
+            silent.setdefault(reason, []).append(UNIT_NAMES[unit])
+    items += [f"Not there any more: {', '.join(units)}. {reason}" for reason, units in silent.items()]
+    before = {notice.text for notice in result.original.notices}
+    items += [n.text for n in result.changed.notices if n.level == "warning" and n.text not in before and n.text not in silent]
+    return "".join(f'<p class="mc-warning">{escape(text)}</p>' for text in items)
+
+
+def write_differences(differences: Sequence[Difference], names: tuple[str, str] = ("original", "changed")) -> str:
+    """A table with bars for every model and every branch; models share one scale, branches another."""
+    models, branches = [d for d in differences if not d.unit], [d for d in differences if d.unit]
+    note = "Bars of a model are probabilities, raw logits below them; bars of a branch are raw logits. Differences are second minus first."
+    parts = [f'<p class="mc-note">{note.replace("second minus first", f"{escape(names[1])} minus {escape(names[0])}")}</p>']
+    for found in (models, branches):
+        if found:
+            widest, most = largest_side(found), largest_difference(found)
+            tables = "".join(write_difference(d, names, widest, most) for d in found)
+            parts.append(f'<div class="mc-tables">{tables}</div>')
+    return "".join(parts)
+
+
+def largest_side(differences: Sequence[Difference]) -> float:
+    sides = [abs(side).max() for d in differences for side in (d.original, d.changed) if side is not None]
+    return max(float(max(sides, default=1.0)), 1e-9)
+
+
+def largest_difference(differences: Sequence[Difference]) -> float:
+    found = [value for d in differences if (value := d.logits if d.unit else d.probabilities) is not None]
+    return max(float(max((abs(value).max() for value in found), default=1.0)), LEAST)
+
+
+def write_difference(d: Difference, names: tuple[str, str], widest: float, most: float) -> str:
+    title = f"{ROLE_NAMES.get(d.role, 'verdict')}: {UNIT_NAMES[d.unit]}" if d.unit else ROLE_NAMES.get(d.role, "verdict")
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in ("", *names, "difference"))
+    rows = "".join(write_class(d, i, widest, most) for i in range(len(d.classes)))
+    return (
+        f'<table class="mc-table" data-role="{escape(d.role)}" data-unit="{escape(d.unit)}"><caption>{escape(title)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    )
+
+
+def write_class(d: Difference, i: int, widest: float, most: float) -> str:
+    cells = []
+    for logits, probabilities in ((d.original, d.original_probabilities), (d.changed, d.changed_probabilities)):
+        if logits is None:
+            cells.append('<td class="mc-none">not there</td>')
+        elif probabilities is not None:
+            cells.append(write_cell(draw_bar(float(probabilities[i]), 1.0), f"{100 * probabilities[i]:.1f} %", f"{logits[i]:+z.4f}"))
+        else:
+            cells.append(write_cell(draw_signed(float(logits[i]), widest), f"{logits[i]:+z.4f}"))
+    if d.logits is None:
+        cells.append('<td class="mc-none">none</td>')
+    elif d.probabilities is not None:
+        bar = draw_signed(float(d.probabilities[i]), most)
+        cells.append(write_cell(bar, f"{100 * d.probabilities[i]:+z.1f} points", f"{d.logits[i]:+z.4f}"))
+    else:
+        cells.append(write_cell(draw_signed(float(d.logits[i]), most), f"{d.logits[i]:+z.4f}"))
+    return f'<tr><th scope="row">{escape(d.classes[i])}</th>{"".join(cells)}</tr>'
+
+
+def write_cell(bar: str, number: str, below: str = "") -> str:
+    number, below = (text.replace("-", "−") for text in (number, below))
+    small = f"<small>{below}</small>" if below else ""
+    return f"<td>{bar}<span>{number}</span>{small}</td>"
+
+
+def draw_bar(value: float, most: float) -> str:
+    return f'<i class="mc-track"><i class="mc-bar" style="left:0;width:{100 * min(value / most, 1):.2f}%"></i></i>'
+
+
+def draw_signed(value: float, most: float) -> str:
+    """A bar to the right of the middle for what speaks for, to the left for what speaks against."""
+    width = 50 * min(abs(value) / most, 1)
+    left, kind = (50.0, "mc-for") if value >= 0 else (50 - width, "mc-against")
+    return f'<i class="mc-track mc-signed"><i class="mc-bar {kind}" style="left:{left:.2f}%;width:{width:.2f}%"></i></i>'
+
+
+# leave one out
+
+
+def write_curve(curve: LeaveOneOut, emotion: str, role: str) -> str:
+    """The segments as rows: the drops, the contribution and the attention side by side; then what their ranks say."""
+    columns = read_columns(curve, emotion, role=role)
+    logits = [np.abs(values).max() for name, values in columns.items() if name != "attention"]
+    scale = {name: max(float(max(logits, default=1.0)), 1e-9) for name in columns}
+    if "attention" in columns:
+        scale["attention"] = max(float(columns["attention"].max()), 1e-9)
+    head = "".join(f'<th scope="col">{COLUMN_NAMES[name]}</th>' for name in columns)
+    flips = read_flips(curve, emotion, role=role)
+    rows = "".join(write_segment(curve, i, columns, scale, is_flipped=bool(flips[i])) for i in range(len(curve.labels)))
+    told = describe_flips([label for label, flipped in zip(curve.labels, flips) if flipped])
+    flipped = f'<p class="mc-warning">{escape(told)}</p>' if told else ""
+    over = f"how far the logit falls without each of {len(curve.labels)} {curve.tier}, centred over the emotions"
+    caption = f"{escape(emotion)}, {ROLE_NAMES[role]}: {over}"
+    scroll = '<div class="mc-scroll" tabindex="0" role="region" aria-label="Leave-one-out table">'
+    left_out = "".join(f"<li>{escape(text)}</li>" for text in curve.left_out)
+    details = f"<details><summary>Left out of the curve</summary><ul>{left_out}</ul></details>" if left_out else ""
+    return (
+        f'<section class="mc" aria-label="Leave one out">{write_agreements(curve, emotion, role)}{flipped}'
+        f'{scroll}<table class="mc-table mc-curve"><caption>{caption}</caption>'
+        f'<thead><tr><th scope="col">{curve.tier[:-1]}</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<p class="mc-note">{CURVE_NOTE}</p>{details}</section>'
+    )
+
+
+def write_segment(curve: LeaveOneOut, i: int, columns: dict[str, np.ndarray], scale: dict[str, float], *, is_flipped: bool) -> str:
+    cells = ""
+    for name, values in columns.items():
+        value = float(values[i])
+        bar = draw_bar(value, scale[name]) if name == "attention" else draw_signed(value, scale[name])
+        cells += write_cell(bar, f"{value:.4f}" if name == "attention" else f"{value:+z.4f}")
+    placed = np.isfinite(curve.starts[i])
+    time = f"<small>{curve.starts[i]:.2f} s</small>" if placed else ""
+    mark = '<small class="mc-flip">± sign differs</small>' if is_flipped else ""
+    unit = UNIT_OF_TIER[curve.tier]
+    return (
+        f'<tr data-unit="{unit}" data-segment="{int(curve.places[i])}" data-word="{int(curve.words[i])}">'
+        f'<th scope="row"><button type="button">{escape(curve.labels[i])}</button>{time}{mark}</th>{cells}</tr>'
+    )
+
+
+def write_agreements(curve: LeaveOneOut, emotion: str, role: str) -> str:
+    """One sentence per baseline and comparison, and the table of the rank correlations."""
+    found = [a for c in curve.curves for a in rank_agreements(curve, emotion, role=role, baseline=c.baseline)]
+    seen: dict[tuple[str, str, str], Agreement] = {}
+    for a in found:  # contribution against attention is the same for every baseline
+        seen.setdefault((a.one, a.other, a.baseline if a.one == "drop" else ""), a)
+    rows = "".join(
+        f'<tr><th scope="row">{word_pair(a)}</th><td>{"none" if a.rho is None else f"{a.rho:+.2f}"}</td>'
+        f"<td>{'' if a.rho is None else f'{chance_of(a.rho, a.n):.3f}'}</td><td>{a.n}</td></tr>"
+        for a in seen.values()
+    )
+    table = (
+        '<table class="mc-table mc-ranks"><caption>Spearman\'s rank correlations</caption><thead><tr><th scope="col">of</th>'
+        f'<th scope="col">rho</th><th scope="col">as strong by chance</th><th scope="col">n</th></tr></thead><tbody>{rows}</tbody></table>'
+    )
+    return f'<p class="mc-outcome">{word_agreement(curve, list(seen.values()))}</p>{table}'
+
+
+def word_pair(a: Agreement) -> str:
+    against = f" (against {a.baseline})" if a.one == "drop" else ""
+    sizes = ", by size" if a.sizes else ""
+    return f"{a.one} and {a.other}{against}{sizes}"
+
+
+def word_agreement(curve: LeaveOneOut, agreements: Sequence[Agreement]) -> str:
+    """What the drops' rank correlations say about arithmetic and about attention, one sentence each."""
+    parts = []
+    for other, name in (("contribution", "Arithmetic (the contributions)"), ("attention", "Attention")):
+        judged = [
+            f"with {a.baseline}{'' if a.rho is None else f' (rho {a.rho:+.2f})'} {describe_agreement(a.rho, a.n)}"
+            for a in agreements
+            if a.one == "drop" and a.other == other
+        ]
+        parts += [f"{name} beside the drops of {len(curve.labels)} {curve.tier}: {'; '.join(judged)}."] if judged else []
+    return escape(" ".join(parts) or f"Over {len(curve.labels)} {curve.tier}: there is nothing to compare the drops with.")
+
+
+def name_edit(edit: Mapping[str, Any]) -> str:
+    """ "mute word 4 in the text" of an edit as an analysis keeps it; what is odd in a file from elsewhere is left out."""
+    target, medium = edit.get("target"), edit.get("medium")
+    parts = [str(edit.get("kind", "?"))]
+    if isinstance(target, Mapping):
+        index = target.get("index")
+        parts += [
+            str(target.get("tier", "")),
+            str(index + 1) if isinstance(index, int) else f"{target.get('start')} to {target.get('end')} s",
+        ]
+    return " ".join([*parts, *([PLACES[str(medium)]] if medium in PLACES else [])])
+
+
+def write_parent(analysis: Analysis) -> str:
+    """Where a changed clip comes from."""
+    if analysis.parent is None:
+        return ""
+    edits = ", then ".join(name_edit(edit) for edit in analysis.parent.edits)
+    return f'<p class="mc-parent">This clip was made from <b>{escape(analysis.parent.name)}</b> ({escape(edits)}); it is no recording.</p>'

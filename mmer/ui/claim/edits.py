@@ -1,0 +1,122 @@
+"""What the widgets of "Test the claim" hold -> an edit: the part, named in the list, selected in the views or told in seconds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mmer.errors import DataError, EditError
+from mmer.files.guarded_json import parse_json
+from mmer.interventions import (
+    ChangeLoudness,
+    ChangePitch,
+    ChangeTempo,
+    CorrectWords,
+    Edit,
+    Isolate,
+    Mute,
+    Remove,
+    SwapVoice,
+    SwapWords,
+    Target,
+)
+from mmer.results import Analysis
+
+SELECTED = "selected"
+STRETCH = "stretch"
+AMOUNTS = {  # action -> label, value
+    "pitch": ("Semitones, -24 to 24", 4.0),
+    "tempo": ("Times as fast, 0.25 to 4", 1.5),
+    "loudness": ("Decibels, -60 to 60", -12.0),
+}
+IN_TEXT = ("mute", "mute noise", "remove", "isolate")  # actions that know a medium
+WHOLE = ("words", "correct", "voice")  # actions on the whole clip
+UNIT_TIERS = {"W": "word", "S": "syllable", "P": "phone"}
+
+
+def list_parts(analysis: Analysis) -> list[tuple[str, str]]:
+    """Everything that can be named: what is selected, then each word, syllable and phone."""
+    parts = [("What is selected above", SELECTED), ("A stretch, in seconds", STRETCH)]
+    parts += [(f"word {i + 1}: {word.text}", f"word:{i}") for i, word in enumerate(analysis.transcript.words)]
+    for tier, segments in (("syllable", "syllables"), ("phone", "phones")):
+        if analysis.alignment is not None:
+            found = enumerate(getattr(analysis.alignment, segments))
+            parts += [(f"{tier} {i + 1}: {s.label}, {s.start:.2f} s", f"{tier}:{i}") for i, s in found]
+    return parts
+
+
+def read_edit(
+    analysis: Analysis,
+    place: str,
+    part: str,
+    stretch: tuple[float | None, float | None],
+    action: str,
+    medium: str,
+    amount: float | None,
+    words: str,
+    voice: str | None,
+) -> Edit:
+    """The edit that the widgets describe. Raises EditError for what is missing."""
+    if action in WHOLE:
+        return read_whole(action, words, voice)
+    target = read_selection(analysis, place) if part == SELECTED else read_stretch(stretch) if part == STRETCH else read_part(part)
+    if medium == "both" and target.tier in ("syllable", "phone"):
+        medium = "sound"  # the text has none; what was done is said with the result
+    if action in AMOUNTS:
+        if amount is None or not math.isfinite(amount):
+            raise EditError(f"Say how much: {AMOUNTS[action][0].lower()}.")
+        made: Mapping[str, Callable[[Target, float], Edit]] = {"pitch": ChangePitch, "tempo": ChangeTempo, "loudness": ChangeLoudness}
+        return made[action](target, float(amount))
+    if action == "remove":
+        return Remove(target, medium=medium)
+    if action == "isolate":
+        return Isolate(target, medium=medium)
+    return Mute(target, medium=medium, fill="noise" if action == "mute noise" else "silence")
+
+
+def read_whole(action: str, words: str, voice: str | None) -> Edit:
+    if action == "voice":
+        if not voice:
+            raise EditError("There is no other clip yet whose voice could be used: analyse one more, it then stands in the list.")
+        return SwapVoice(voice)
+    if not words or not words.strip():
+        raise EditError("Type the words first.")
+    return SwapWords(words) if action == "words" else CorrectWords(words)
+
+
+def read_stretch(stretch: tuple[float | None, float | None]) -> Target:
+    start, end = stretch
+    if start is None or end is None:
+        raise EditError("Say from which second to which, for example from 0.5 to 1.2.")
+    return Target("span", start=float(start), end=float(end))
+
+
+def read_part(part: str) -> Target:
+    tier, _, index = str(part).partition(":")
+    return Target(tier, index=int(index) if index.isdecimal() else None)
+
+
+def read_place(place: str) -> dict[str, Any]:
+    """The linked views' selection. Raises EditError when it is none."""
+    try:
+        selection = parse_json(place or "{}", "The selection")
+    except DataError as error:
+        raise EditError("What is selected can't be read; choose the part from the list.") from error
+    if not isinstance(selection, dict):
+        raise EditError("What is selected can't be read; choose the part from the list.")
+    return selection
+
+
+def read_selection(analysis: Analysis, place: str) -> Target:
+    """What is selected in the linked views. Raises EditError when nothing is, or when it is nothing of this clip."""
+    selection = read_place(place)
+    unit, segment, word, span = (selection.get(key) for key in ("unit", "segment", "word", "span"))
+    if unit in ("W", "T") and isinstance(word, int) and word >= 0:
+        return Target("word", index=word)
+    if unit in ("S", "P") and isinstance(segment, int):
+        return Target(UNIT_TIERS[unit], index=segment)
+    if isinstance(span, list) and len(span) == 2 and all(isinstance(t, int | float) and math.isfinite(t) for t in span):
+        start, end = max(0.0, float(span[0])), min(float(span[1]), analysis.clip.duration)
+        return Target("span", start=start, end=end)
+    raise EditError("Nothing is selected: press a word, syllable or phone above, or choose a part from the list.")

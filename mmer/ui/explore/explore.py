@@ -1,0 +1,324 @@
+"""The Explore tab: a clip in, an explained emotion out. This file lays out the page and says what triggers what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from mmer.pipeline import Analyzer
+from mmer.ui.claim import claim
+from mmer.ui.claim.handlers import ClaimHandlers
+from mmer.ui.explore import cards
+from mmer.ui.explore.examples import Example, Opener, choose_head
+from mmer.ui.explore.forms import ALIGNER_NAMES
+from mmer.ui.explore.handlers import Handlers
+from mmer.ui.explore.session import Session
+from mmer.ui.keep import keep
+from mmer.ui.page.events import BOUNDS, HIDDEN, MODEL_QUEUE, MOST_SECONDS, POLL
+from mmer.ui.page.upload_folder import KEPT_SECONDS
+
+OTHER_FILES = [".mp4", ".webm", ".mkv", ".mov", ".m4a", ".aac", ".opus"]  # what gr.Audio does not take
+# the linked views draw what they are handed, in the browser; their script is in the page's head
+SHOW_VIEWS = """
+const place = element.querySelector(".mv-place");
+const show = () => { if (props.value) window.mmerViews.mount(place, JSON.parse(props.value)); };
+watch("value", show);
+show();
+"""
+WAITING = """() => {
+  window.mmer?.revealProgress();
+  return '<ol class="mm-stages"><li class="mm-running">Waiting for a free model</li></ol>';
+}"""
+
+
+@dataclass
+class Inputs:
+    """What the person gives."""
+
+    audio: gr.Audio
+    other: gr.UploadButton
+    transcript: gr.Textbox
+    transcribe: gr.Button
+    analyse: gr.Button
+    cancel: gr.Button
+    aligner: gr.Radio
+    head: gr.Dropdown
+    pronunciations: gr.Textbox
+    textgrid: gr.File
+    examples: list[tuple[gr.Button, Example]]
+    importer: gr.UploadButton
+
+    @property
+    def asked(self) -> list[gr.components.Component]:
+        """The inputs of one analysis, in the order that the handlers take them."""
+        return [self.audio, self.transcript, self.aligner, self.head, self.pronunciations, self.textgrid]
+
+
+@dataclass
+class Results:
+    """What the person sees."""
+
+    empty: gr.HTML
+    stages: gr.HTML
+    body: gr.Column
+    verdict: gr.HTML
+    notices: gr.HTML
+    views: gr.HTML  # its value is the payload of mmer.views as JSON text
+    panels: gr.Column  # further panels, below the views
+    claim: claim.Panel
+    keep: keep.Panel
+    trace: gr.HTML
+    exports: dict[str, gr.Button]
+    sound: gr.Checkbox
+    download: gr.DownloadButton
+
+    @property
+    def shown(self) -> list[gr.blocks.Block]:
+        """Everything that a new analysis changes, in the order of Handlers.show."""
+        return [self.empty, self.body, self.stages, self.verdict, self.notices, self.views, self.trace]
+
+
+def build(analyzer: Analyzer, *, examples: Sequence[Example], open_stored: Opener, is_public: bool) -> None:
+    """The tab's content, inside the gr.Blocks that is open."""
+    session = gr.State(Session(), time_to_live=KEPT_SECONDS)  # copied for every visitor
+    chips = build_examples(examples)
+    with gr.Row(elem_classes="mm-page", equal_height=False):
+        with gr.Column(scale=4, min_width=300, elem_classes="mm-inputs"):
+            inputs = build_inputs(analyzer, is_public=is_public)
+            inputs.examples += chips
+        with gr.Column(scale=9, min_width=320, elem_classes="mm-results"):
+            results = build_results()
+    side = keep.build_side(head_section)
+    handlers = Handlers(analyzer, BOUNDS[is_public], open_stored)
+    wire_analysis(handlers, inputs, results, session)
+    wire_exports(handlers, results, session)
+
+    def show_again(event: Any) -> None:
+        """After an event that changed the session's analysis."""
+        shown = event.success(handlers.show, session, results.shown, show_progress="hidden", api_visibility="private")
+        filled = [inputs.audio, inputs.transcript, inputs.head, inputs.aligner]
+        shown.success(handlers.fill_inputs, session, filled, show_progress="hidden", api_visibility="private")
+        shown.success(fn=None, js="() => window.mmer && window.mmer.reveal(true)", api_visibility="private")
+
+    keeping = keep.KeepHandlers(examples, tuple(analyzer.heads), tuple(str(value) for _, value in inputs.aligner.choices), open_stored)
+    wire_link(handlers, keeping, inputs, results, session)
+    imported = keep.wire(keeping, results.keep, side, inputs.importer, session, results.views, show_again)
+    imported.failure(handlers.show_problem, session, [results.stages, inputs.analyse], api_name="problem_import", **HIDDEN)
+    keep.wire_beside(keeping, results.keep, side, results.claim.beside, session)
+    claim.wire(ClaimHandlers(analyzer, MOST_SECONDS[is_public], BOUNDS[is_public]), results.claim, session, results.views, show_again)
+
+
+def build_inputs(analyzer: Analyzer, *, is_public: bool) -> Inputs:
+    audio = gr.Audio(
+        sources=["upload", "microphone"], type="filepath", label="Your clip, English, a few seconds", elem_id="clip", buttons=[]
+    )
+    if is_public:
+        gr.HTML('<p class="mm-note">Recordings are used for your result alone and deleted within the hour.</p>')
+    transcript = gr.Textbox(
+        label="What is said",
+        lines=3,
+        max_lines=6,
+        placeholder="Leave empty to have it recognised, or type it yourself.",
+        elem_id="transcript",
+        max_length=20_000,
+    )
+    with gr.Row(elem_classes="mm-small-buttons"):
+        other = gr.UploadButton("Video or other file", size="sm", file_types=["audio", "video", *OTHER_FILES], elem_id="other-file")
+        transcribe = gr.Button("Transcribe", size="sm", elem_id="transcribe", interactive=False)
+        importer = keep.build_import()
+    with gr.Row(elem_classes="mm-go"):
+        analyse = gr.Button("Analyse", variant="primary", elem_id="analyse", scale=3, min_width=120, interactive=False)
+        cancel = gr.Button("Cancel", elem_id="cancel", scale=1, min_width=80)
+    gr.HTML('<p class="mm-note mm-keys"><kbd>Ctrl</kbd> + <kbd>Enter</kbd> analyses.</p>')
+    with gr.Accordion("Settings", open=False, elem_id="settings"):
+        head = gr.Dropdown(name_heads(analyzer), value=choose_head(analyzer), label="Models that speak", elem_id="head")
+        ready = [name for name, reason in analyzer.aligners.items() if reason is None]
+        choices = [(ALIGNER_NAMES.get(name, name), name) for name in [*ready, "none"]]
+        missing = " ".join(f"{ALIGNER_NAMES.get(n, n)} is not ready: {reason}" for n, reason in analyzer.aligners.items() if reason)
+        aligner = gr.Radio(choices, value=(ready or ["none"])[0], label="Aligner", info=missing or None, elem_id="aligner")
+        textgrid = gr.File(
+            label="TextGrid in the aligner's place", file_types=[".TextGrid", ".textgrid", ".txt"], type="filepath", height=170
+        )
+        pronunciations = gr.Textbox(
+            label="Pronunciations", lines=2, placeholder="zorb  Z AO R B", info="One word per line, then its ARPAbet phones."
+        )
+    return Inputs(audio, other, transcript, transcribe, analyse, cancel, aligner, head, pronunciations, textgrid, [], importer)
+
+
+def name_heads(analyzer: Analyzer) -> list[tuple[str, str]]:
+    return [(head.title or name, name) for name, head in analyzer.heads.items()]
+
+
+def build_examples(examples: Sequence[Example]) -> list[tuple[gr.Button, Example]]:
+    if not examples:
+        return []
+    with gr.Row(elem_classes="mm-examples"):
+        gr.HTML('<span class="mm-try">Try an example</span>', elem_classes="mm-try-block")
+        return [
+            (gr.Button(example.title, size="sm", min_width=60, elem_id=f"example-{example.folder.name}", elem_classes="mm-chip"), example)
+            for example in examples
+        ]
+
+
+def build_results() -> Results:
+    parts: dict = {"stages": gr.HTML("", elem_id="stages", elem_classes="mm-stages-block"), "empty": gr.HTML(cards.EMPTY, elem_id="empty")}
+    with gr.Column(visible=False, elem_id="results") as parts["body"]:
+        parts["verdict"] = gr.HTML(elem_id="verdict")
+        parts["notices"] = gr.HTML(elem_id="notices")
+        parts["views"] = gr.HTML(
+            "",
+            elem_id="views",
+            html_template='<div class="mv-place"></div>',
+            js_on_load=SHOW_VIEWS,
+            apply_default_css=False,
+            elem_classes="mm-views",
+        )
+        with gr.Column(elem_id="panels") as parts["panels"]:
+            parts["claim"] = claim.build(head_section)
+            parts["keep"] = keep.build(head_section)
+        parts |= build_exports()
+    return Results(**parts)
+
+
+def head_section(title: str, caption: str) -> None:
+    gr.HTML(f'<div class="mm-section"><h2>{title}</h2><p>{caption}</p></div>')
+
+
+def build_exports() -> dict:
+    with gr.Column(elem_classes="mm-panel"):
+        head_section(
+            "Take it with you",
+            "JSON holds every number above, the CSV a row per segment; the TextGrid opens in Praat; the report is one HTML file that needs"
+            " no network. Each picture has its own button, for SVG and PDF.",
+        )
+        with gr.Row():
+            exports = {kind: gr.Button(name, size="sm", elem_id=f"export-{kind}") for kind, name in EXPORTS.items()}
+        sound = gr.Checkbox(label="The JSON with its sound, to be heard and changed when it is opened again", elem_id="export-sound")
+        download = gr.DownloadButton("Download", elem_classes="mm-hidden", elem_id="download")
+        with gr.Accordion("How this was computed", open=False):
+            trace = gr.HTML(elem_id="trace")
+    return {"exports": exports, "sound": sound, "download": download, "trace": trace}
+
+
+EXPORTS: Mapping[str, str] = {"json": "JSON", "textgrid": "TextGrid", "csv": "CSV", "html": "HTML report"}
+
+
+def wire_analysis(handlers: Handlers, inputs: Inputs, results: Results, session: gr.State) -> None:
+    """Analyse, Cancel, Transcribe, examples: everything that brings a new result."""
+    progress = [results.stages, inputs.analyse]
+    inputs.analyse.click(fn=None, js=WAITING, outputs=results.stages, api_visibility="private")
+    running = []
+    asking: dict[str, tuple[Any, Callable, list[Any]]] = {
+        "run": (inputs.analyse.click, handlers.run, inputs.asked),
+        "rerun_head": (inputs.head.input, handlers.use_head, [inputs.head]),
+        "rerun_aligner": (inputs.aligner.input, handlers.use_aligner, [inputs.aligner, inputs.head, inputs.pronunciations]),
+    }
+    for name, (trigger, handler, asked) in asking.items():
+        run = trigger(
+            handler,
+            [session, *asked],
+            progress,
+            show_progress="full",
+            show_progress_on=[results.stages],
+            api_name=name,
+            trigger_mode="once",
+            **HIDDEN,
+            **MODEL_QUEUE,
+        )
+        running.append(run)
+        show = run.success(handlers.show, session, results.shown, show_progress="hidden", api_name=f"show_{name}", **HIDDEN)
+        show.success(handlers.fill_transcript, session, inputs.transcript, show_progress="hidden", api_name=f"fill_{name}", **HIDDEN)
+        show.success(fn=None, js="() => window.mmer && window.mmer.reveal()", api_visibility="private")
+        run.failure(handlers.show_problem, session, progress, show_progress="hidden", api_name=f"problem_{name}", **HIDDEN)
+    words = inputs.transcribe.click(
+        handlers.transcribe,
+        [session, inputs.audio],
+        [inputs.transcript, *progress],
+        show_progress="hidden",
+        api_name="fill_in_words",
+        **HIDDEN,
+        **MODEL_QUEUE,
+    )
+    words.failure(handlers.show_problem, session, progress, show_progress="hidden", api_name="problem_words", **HIDDEN)
+    cancelled = inputs.cancel.click(
+        handlers.cancel,
+        session,
+        progress,
+        queue=False,
+        cancels=[*running, words],
+        show_progress="hidden",
+        api_name="cancel",
+        **HIDDEN,
+    )
+    cancelled.then(handlers.settle, session, [inputs.analyse, *results.shown], show_progress="hidden", api_name="settle", **HIDDEN)
+    inputs.other.upload(handlers.take_file, inputs.other, inputs.audio, show_progress_on=[inputs.audio], api_name="take_file", **HIDDEN)
+    for event in (inputs.other.upload, inputs.audio.upload, inputs.audio.stop_recording, inputs.audio.clear):
+        event(
+            handlers.forget_words,
+            [session, inputs.transcript],
+            inputs.transcript,
+            show_progress="hidden",
+            api_visibility="private",
+        )
+    wire_clip(handlers, inputs, results, session)
+    for button, example in inputs.examples:
+        opened = button.click(
+            handlers.opener(example),
+            session,
+            [inputs.audio, inputs.transcript],
+            show_progress="hidden",
+            api_name=f"open_{example.folder.name}",
+            **HIDDEN,
+        )
+        shown = opened.success(
+            handlers.show, session, results.shown, show_progress="hidden", api_name=f"show_{example.folder.name}", **HIDDEN
+        )
+        shown.success(fn=None, js="() => window.mmer && window.mmer.reveal()", api_visibility="private")
+
+
+def wire_clip(handlers: Handlers, inputs: Inputs, results: Results, session: gr.State) -> None:
+    """A clip that comes or goes: what needs one can be pressed or not, and the result of one that is gone is taken away."""
+    needs = [inputs.analyse, inputs.transcribe]
+    inputs.audio.change(handlers.take_clip, [session, inputs.audio], needs, api_name="take_clip", **POLL)
+    inputs.audio.clear(handlers.clear_result, session, results.shown, api_name="clear_result", **POLL)
+    for number, event in enumerate((inputs.other.upload, inputs.audio.upload, inputs.audio.stop_recording)):
+        event(handlers.name_shown, session, results.stages, api_name=f"name_shown_{number}", **POLL)
+
+
+def wire_link(handlers: Handlers, keeping: keep.KeepHandlers, inputs: Inputs, results: Results, session: gr.State) -> None:
+    """A page that was opened by a link: its example, its settings, then its selection."""
+    follow, query = keep.build_follow()
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    opened = follow.click(
+        keeping.follow_link,
+        [session, query],
+        [inputs.audio, inputs.transcript, inputs.head, inputs.aligner],
+        js="(session, query) => [session, window.mmerKeep.takeQuery()]",
+        show_progress="hidden",
+        api_name="follow_link",
+        **HIDDEN,
+    )
+    shown = opened.success(handlers.show_linked, session, results.shown, **quiet)
+    progress = [results.stages, inputs.analyse]
+    run = shown.success(handlers.run_linked, [session, *inputs.asked], progress, api_name="run_linked", **HIDDEN, **MODEL_QUEUE)
+    run.failure(handlers.show_link_problem, session, [results.empty, *progress], **quiet)
+    shown = run.success(handlers.show_unseen, session, results.shown, **quiet)
+    shown.success(fn=None, js="() => { window.mmer?.reveal(); window.mmerKeep.restore(); }", api_visibility="private")
+
+
+def wire_exports(handlers: Handlers, results: Results, session: gr.State) -> None:
+    """A click writes the file, hands it to a hidden download button and presses that."""
+    for kind, button in results.exports.items():
+        written = button.click(
+            handlers.exporter(kind),
+            [session, results.sound],
+            results.download,
+            show_progress="minimal",
+            show_progress_on=[button],
+            api_name=f"export_{kind}",
+            **HIDDEN,
+        )
+        written.success(fn=None, js="() => window.mmer.download()", api_visibility="private")

@@ -1,0 +1,24 @@
+"""What people type or upload beside the clip, read into what the pipeline takes."""
+
+from __future__ import annotations
+
+from mmer.align.phones import split_arpabet
+from mmer.errors import AlignmentError
+
+ALIGNER_NAMES = {"sphinx": "PocketSphinx (built in)", "mfa": "Montreal Forced Aligner", "none": "No alignment"}
+
+
+def read_pronunciations(text: str) -> dict[str, tuple[str, ...]]:
+    """Lines of "word PH OW N Z" -> word -> ARPAbet phones without stress. Raises: AlignmentError naming the line."""
+    said = {}
+    for number, line in enumerate((text or "").splitlines(), start=1):
+        word, *phones = line.split() or [""]
+        if not word:
+            continue
+        read = split_arpabet(" ".join(phones))
+        if read is None:
+            raise AlignmentError(
+                f'Pronunciations, line {number}: "{line.strip()}" is not a word and ARPAbet phones. Write it as: zorb Z AO R B'
+            )
+        said[word.lower()] = read
+    return said

@@ -1,0 +1,354 @@
+"""What happens behind the Explore tab's controls: read the widgets, call the pipeline, return values."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import soundfile
+from gradio.utils import get_upload_folder
+
+from mmer.align.textgrid import read_text, write_textgrid
+from mmer.audio.load import SAMPLE_RATE, load_audio
+from mmer.errors import MmerError, TranscriptError
+from mmer.exports.analysis_json import analysis_to_json, dump_json
+from mmer.exports.report import report_html
+from mmer.exports.segment_table import write_segment_table
+from mmer.interventions.material import read_material
+from mmer.pipeline import Analyzer
+from mmer.results import Analysis, Clip
+from mmer.turns import UNBOUNDED, Bounds
+from mmer.ui.explore import cards
+from mmer.ui.explore.examples import Example, Opener, open_example
+from mmer.ui.explore.forms import read_pronunciations
+from mmer.ui.explore.session import Session, StopFlag, name_aligner, watch_stages
+from mmer.ui.page.failures import for_people
+from mmer.ui.page.visitors import name_visitor
+from mmer.views import build_payload, dump_payload
+
+NO_CLIP = "There is no clip yet: record one, upload one or open an example."
+SHOWN = 7  # how many components a new analysis changes
+Work = Callable[[Callable[[float, str], None]], Analysis]  # takes what reports its progress
+IDLE, BUSY = gr.Button(interactive=True), gr.Button(interactive=False)  # a button that asks the models
+
+
+def name_idle(session: Session) -> gr.Button:
+    """Analyse when nothing runs: it can be pressed where there is a clip."""
+    return IDLE if session.has_clip else BUSY
+
+
+@dataclass(frozen=True, eq=False)
+class Handlers:
+    """The handlers of one page; the analyzer is shared by all visitors and only read."""
+
+    analyzer: Analyzer
+    bounds: Bounds = UNBOUNDED  # of the line for the models
+    open_stored: Opener = open_example  # what an example opens with
+
+    @for_people
+    def run(
+        self, session: Session, audio: str | None, text: str, aligner: str, head: str, said: str, textgrid: str | None
+    ) -> Iterator[tuple]:
+        """Analyse the clip, reporting stages; the result waits in the session for `show`."""
+        yield from self.follow(session, lambda stop: self.plan_analysis(session, audio, text, aligner, head, said, textgrid, stop))
+
+    def follow(self, session: Session, plan: Callable[[StopFlag], Work]) -> Iterator[tuple]:
+        """The stages of the work that `plan` makes, and Analyse."""
+        stop = session.begin()
+        session.problem, session.working, session.unseen = "", True, False
+        yield cards.write_stages([]), BUSY
+        try:
+            work = plan(stop)
+            for stages, analysis in self.watch(session, work, stop):
+                if analysis is not None:
+                    session.analysis, session.origin = session.keep_example(analysis), ""
+                    session.working, session.unseen = False, True
+                yield cards.write_stages(stages), (BUSY if analysis is None else name_idle(session))
+        except MmerError as error:
+            session.problem = str(error)
+            raise
+
+    def watch(self, session: Session, work: Callable[..., Any], stop: StopFlag) -> Iterator[tuple]:
+        """The stages of work that stands in line for the models."""
+        yield from watch_stages(work, stop, turns=self.analyzer.turns, visitor=name_visitor(session), bounds=self.bounds)
+
+    def plan_analysis(
+        self,
+        session: Session,
+        audio: str | None,
+        text: str,
+        aligner: str,
+        head: str,
+        said: str,
+        textgrid: str | None,
+        stop: StopFlag,
+    ) -> Work:
+        """The analysis of what the widgets hold, as a function of the progress callback."""
+        session.has_clip = audio is not None
+        if audio is None:
+            raise MmerError(NO_CLIP)
+        options: dict[str, Any] = {
+            "text": text if text and text.strip() else None,
+            "aligner": aligner,
+            "head": head,
+            "pronunciations": read_pronunciations(said),
+            "textgrid": read_text(Path(textgrid)) if textgrid else None,
+            "memo": session.memo,
+            "cancelled": stop.is_set,
+        }
+
+        def work(progress: Callable[[float, str], None]) -> Analysis:
+            progress(0.0, "Reading the clip")
+            return self.analyzer.analyze(self.read_clip(audio), progress=progress, **options)
+
+        return work
+
+    @for_people
+    def use_head(self, session: Session, head: str) -> Iterator[tuple]:
+        """What is shown, a changed clip too, as another head hears it; nothing before there is a first result."""
+        shown = session.analysis
+        if shown is None:
+            yield gr.skip(), name_idle(session)
+            return
+
+        def plan(stop: StopFlag) -> Work:
+            material = read_material(shown)
+            told: dict[str, Any] = {"absent": material.absent, "head": head, "parent": shown.parent}
+            told |= {"memo": session.memo, "cancelled": stop.is_set}
+            return lambda progress: self.analyzer.analyze_parts(
+                material.clip, material.transcript, material.alignment, progress=progress, **told
+            )
+
+        yield from self.follow(session, plan)
+
+    @for_people
+    def use_aligner(self, session: Session, aligner: str, head: str, said: str) -> Iterator[tuple]:
+        """The clip that is shown, aligned anew; nothing before there is a first result."""
+        shown = session.analysis
+        if shown is None:
+            yield gr.skip(), name_idle(session)
+            return
+
+        def plan(stop: StopFlag) -> Work:
+            if shown.clip.outline:
+                raise MmerError("This result came without its sound, so its words can't be looked for in it.")
+            if shown.parent is not None:
+                raise MmerError("The places of a changed clip's words come from its recording; go back to that to align it anew.")
+            told: dict[str, Any] = {"aligner": aligner, "head": head, "pronunciations": read_pronunciations(said)}
+            told["text"] = shown.transcript.text if shown.transcript.source in ("typed", "file") else None
+            told |= {"memo": session.memo, "cancelled": stop.is_set}
+            return lambda progress: self.analyzer.analyze(shown.clip, progress=progress, **told)
+
+        yield from self.follow(session, plan)
+
+    def read_clip(self, path: str) -> Clip:
+        """While a file is decoded the models are others'."""
+        with self.analyzer.turns.lend():
+            return load_audio(path, name=Path(path).name)
+
+    @for_people
+    def transcribe(self, session: Session, audio: str | None) -> Iterator[tuple]:
+        """The recognised words, which a later analysis does not recognise again; then the stages and Analyse."""
+        stop = session.begin()
+        session.problem, session.working = "", True
+        try:
+            if audio is None:
+                raise MmerError(NO_CLIP)
+            told: dict[str, Any] = {"memo": session.memo, "cancelled": stop.is_set}
+            for stages, transcript in self.watch(
+                session, lambda progress: self.analyzer.transcribe(self.read_clip(audio), progress=progress, **told), stop
+            ):
+                if transcript is None:
+                    yield gr.skip(), cards.write_stages(stages), BUSY
+            if not transcript.words:
+                raise TranscriptError("No words were recognised. Type what is said, or analyse without words.")
+            if transcript.untrusted:
+                raise TranscriptError(f"{transcript.untrusted} It heard: {transcript.text[:200]}")
+        except MmerError as error:
+            session.problem, session.working = str(error), False
+            raise
+        session.working, session.filled_in = False, transcript.text
+        yield transcript.text, "", name_idle(session)
+
+    def cancel(self, session: Session) -> tuple:
+        """Ends the run in progress; without one, or when its result came first, nothing is said. One that waits says so when it ends."""
+        was_working = session.working
+        session.cancel()
+        if not was_working:
+            return gr.skip(), gr.skip()
+        return cards.write_problem("Cancelled.", kept=session.analysis is not None), BUSY
+
+    def settle(self, session: Session) -> tuple:
+        """After Cancel, once Gradio has ended what ran: Analyse can be pressed, and a result that came before Cancel is shown."""
+        return name_idle(session), *self.show_unseen(session)
+
+    def show_unseen(self, session: Session) -> tuple:
+        """A result that no event has shown yet."""
+        return self.show(session) if session.unseen else tuple(gr.skip() for _ in range(SHOWN))
+
+    def show_problem(self, session: Session) -> tuple:
+        session.working = False
+        return cards.write_problem(session.explain_end(), kept=session.analysis is not None), name_idle(session)
+
+    @for_people
+    def take_file(self, path: str) -> str:
+        """Any file with sound in it, such as a video, as a wav for the page's recorder."""
+        clip = load_audio(path, name=Path(path).name)
+        return write_clip(clip)
+
+    @for_people
+    def run_linked(self, session: Session, *asked: Any) -> Iterator[tuple]:
+        """What a link asks for beyond the stored result of its example."""
+        wanted, session.relink = session.relink, False
+        if wanted:
+            yield from self.run(session, *asked)
+        else:
+            yield gr.skip(), name_idle(session)
+
+    def show_linked(self, session: Session) -> tuple:
+        """A link's example as it was stored; nothing where the link asks for another verdict, which is then the first to be seen."""
+        if not session.relink:
+            return self.show(session)
+        return gr.HTML(visible=False), *(gr.skip() for _ in range(SHOWN - 1))
+
+    def show_link_problem(self, session: Session) -> tuple:
+        """Why what a link asks for can't be had; nothing is shown then."""
+        if session.shown == 0:
+            session.analysis = session.example = None
+        return gr.HTML(visible=session.analysis is None), *self.show_problem(session)
+
+    def take_clip(self, session: Session, audio: str | None) -> tuple:
+        """The clip has come or gone: (Analyse, Transcribe), which need one."""
+        session.has_clip = audio is not None
+        return (BUSY if session.working else name_idle(session)), name_idle(session)
+
+    def name_shown(self, session: Session) -> Any:
+        """After a new clip: whose result still stands there."""
+        if session.analysis is None or session.working:
+            return gr.skip()
+        return (
+            f'<p class="mm-note">Below is still the result of {escape(session.analysis.clip.name)}. The new clip is not analysed yet.</p>'
+        )
+
+    def clear_result(self, session: Session) -> tuple:
+        """The clip is gone, and with it what was said about it; the list of results is back with the next one."""
+        session.take_away()
+        kept = "" if not session.kept else cards.KEPT_AWAY
+        empty = cards.EMPTY.replace("</section>", f"{kept}</section>")
+        return gr.update(value=empty, visible=True), gr.Column(visible=False), "", "", "", "", ""
+
+    def forget_words(self, session: Session, text: str) -> Any:
+        """A new clip empties the transcript box, unless the person typed what stands there."""
+        return "" if text and text == session.filled_in else gr.skip()  # an empty box may be typed into by now
+
+    def fill_transcript(self, session: Session) -> Any:
+        """Recognised words go into the box, to be read and edited, unless they are not trusted: what stands in the box is."""
+        transcript = session.analysis.transcript if session.analysis else None
+        if transcript is None or transcript.source == "typed" or transcript.untrusted:
+            return gr.skip()
+        session.filled_in = transcript.text
+        return transcript.text
+
+    def opener(self, example: Example) -> Callable:
+        """The handler of one example's button."""
+
+        @for_people
+        def open_stored(session: Session) -> tuple:
+            session.show_example(example, self.open_stored(example))
+            return str(example.clip), example.text
+
+        return open_stored
+
+    def show(self, session: Session) -> tuple:
+        """Every part of the page that a new analysis changes, in the order of Results.shown."""
+        if session.analysis is None:
+            return tuple(gr.skip() for _ in range(SHOWN))
+        session.unseen, session.shown = False, session.shown + 1
+        analysis, example = session.analysis, session.example
+        anew = " " * (session.shown % 2)  # what is equal to what is there would be no change, for those who wait for one
+        return (
+            gr.HTML(visible=False),
+            gr.Column(visible=True),
+            cards.write_timings(analysis.timings, origin=session.origin),
+            cards.write_verdict(analysis, example),
+            cards.write_notices(analysis),
+            dump_payload(build_payload(analysis)) + anew,
+            cards.write_trace(analysis),
+        )
+
+    def fill_inputs(self, session: Session) -> tuple:
+        """Clip, words, head and aligner of what is shown, so that Analyse means the same again."""
+        analysis, example = session.analysis, session.example
+        if analysis is None:
+            return (gr.skip(),) * 4
+        text = "" if analysis.transcript.untrusted else analysis.transcript.text
+        session.filled_in = text
+        path = str(example.clip) if example else None if analysis.clip.outline else write_clip(analysis.clip)
+        head = analysis.best.head if analysis.best.head in self.analyzer.heads else gr.skip()
+        aligner = name_aligner(analysis)
+        return path, text, head, aligner if aligner == "none" or aligner in self.analyzer.aligners else gr.skip()
+
+    def exporter(self, kind: str) -> Callable:
+        """The handler of one export button: writes the file where Gradio deletes it with the rest."""
+
+        @for_people
+        def write_export(session: Session, sound: bool = False) -> str:
+            if session.analysis is None:
+                raise MmerError(session.let_go or "There is no result to export yet.")
+            name, text = export_json(session, sound=sound) if kind == "json" else WRITERS[kind](session.analysis)
+            path = new_cache_path(name)
+            path.write_text(text, encoding="utf-8")
+            return str(path)
+
+        return write_export
+
+
+def new_cache_path(name: str) -> Path:
+    """A path of that name in a folder that nobody can guess, where Gradio deletes files with the recordings."""
+    folder = Path(get_upload_folder()) / secrets.token_hex(16)
+    folder.mkdir(parents=True)
+    return folder / name
+
+
+def write_clip(clip: Clip) -> str:
+    """The clip's samples as a wav that Gradio deletes with the recordings."""
+    path = new_cache_path(f"{Path(clip.name).stem or 'clip'}.wav")
+    soundfile.write(path, clip.samples, SAMPLE_RATE, subtype="PCM_16")
+    return str(path)
+
+
+def export_json(session: Session, *, sound: bool) -> tuple[str, str]:
+    """With the sound if it is wanted, and with the person's own note and tags."""
+    analysis = session.analysis
+    assert analysis is not None
+    kept = next((one for one in session.kept if one.analysis is analysis), None)
+    own = {"note": kept.note, "tags": kept.tags.split()} if kept and (kept.note or kept.tags) else {}
+    return name_export(analysis, "json"), dump_json(analysis_to_json(analysis, include_samples=sound) | own)
+
+
+def export_textgrid(analysis: Analysis) -> tuple[str, str]:
+    if analysis.alignment is None:
+        raise MmerError("There is no alignment to write as a TextGrid.")
+    return name_export(analysis, "TextGrid"), write_textgrid(analysis.alignment, analysis.clip.duration)
+
+
+def export_csv(analysis: Analysis) -> tuple[str, str]:
+    return name_export(analysis, "csv"), write_segment_table(analysis)
+
+
+def export_html(analysis: Analysis) -> tuple[str, str]:
+    return name_export(analysis, "html"), report_html(analysis)
+
+
+def name_export(analysis: Analysis, suffix: str) -> str:
+    """The clip's name with letters that every file system takes."""
+    stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in Path(analysis.clip.name).stem)[:60] or "clip"
+    return f"{stem}.{suffix}"
+
+
+WRITERS = {"textgrid": export_textgrid, "csv": export_csv, "html": export_html}

@@ -1,0 +1,213 @@
+"""What one visitor's page remembers, and how long work reports its stages while it runs."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mmer.errors import Cancelled, MmerError
+from mmer.interventions import Intervention, LeaveOneOut
+from mmer.pipeline import Memo
+from mmer.results import Analysis
+from mmer.turns import UNBOUNDED, Bounds, Ticket, Turns
+from mmer.ui.explore.examples import Example
+
+ALIGNERS = {"pocketsphinx": "sphinx", "montreal": "mfa", "mfa": "mfa"}  # how an alignment's source begins -> the setting
+
+
+class StopFlag:
+    """Set by Cancel, read between stages. A plain attribute: gr.State copies what it holds, which a threading.Event does not allow."""
+
+    def __init__(self) -> None:
+        self._raised = False
+
+    def set(self) -> None:
+        self._raised = True
+
+    def is_set(self) -> bool:
+        return self._raised
+
+
+@dataclass(eq=False)
+class Kept:
+    """One entry of the visitor's list."""
+
+    number: int  # from 1 on, never used again
+    analysis: Analysis
+    example: Example | None
+    note: str = ""  # the person's own words
+    tags: str = ""
+
+
+@dataclass(eq=False)
+class Session:
+    """One visitor's memory; lives in gr.State, is never shared. Compared by identity, as gr.State needs."""
+
+    memo: Memo = field(default_factory=Memo)
+    stop: StopFlag = field(default_factory=StopFlag)  # of the run in progress
+    analysis: Analysis | None = None  # what the page shows; None before the first
+    example: Example | None = None  # the example that the page shows; None for a visitor's own clip
+    has_clip: bool = False  # whether the recorder holds a clip
+    working: bool = False  # whether a run is in progress
+    cancelled: bool = False  # whether Cancel was pressed since the last run began; it may still have been waiting then
+    origin: str = ""  # where the result came from if no model was asked: "example", "list" or "file"
+    shown: int = 0  # how often a result was shown
+    relink: bool = False  # whether a link asks for other settings than those of the stored result that it opens
+    unseen: bool = False  # whether the last run's result is still to be shown
+    filled_in: str = ""  # what the page itself last wrote into the transcript box
+    problem: str = ""  # the last error's sentence, until the next success
+    intervention: Intervention | None = None  # the last claim that was tested
+    curve: LeaveOneOut | None = None  # of the analysis that is shown
+    kept: list[Kept] = field(default_factory=list)  # what was analysed, oldest first; bounded (keep.py)
+    numbered: int = 0  # entries so far
+    pinned: dict[str, Kept] = field(default_factory=dict)  # "A", "B"
+    drawn: tuple[int, ...] = ()  # numbers of the two entries that stand side by side
+    let_go: str = ""  # why results are gone that were here, for their owner; "" while all are there
+
+    def begin(self) -> StopFlag:
+        """A stop flag for a new run; an older run that is still in a stage keeps its own."""
+        self.stop.set()
+        self.stop, self.cancelled = StopFlag(), False
+        return self.stop
+
+    def cancel(self) -> None:
+        """Stops the run in progress, or the one that waits for its turn."""
+        self.stop.set()
+        self.working, self.cancelled = False, True
+
+    def let_results_go(self, reason: str) -> None:
+        """Nothing that takes memory stays; what the page shows stays on the page."""
+        self.memo, self.analysis, self.intervention, self.curve = Memo(), None, None, None
+        self.kept, self.pinned, self.drawn, self.let_go = [], {}, (), reason
+
+    def explain_end(self) -> str:
+        """Why the last run brought no result."""
+        return self.problem or ("Cancelled." if self.cancelled else "Something went wrong.")
+
+    def take(self, analysis: Analysis, *, example: Example | None = None, origin: str = "") -> None:
+        """The analysis that is shown from now on, without a model having been asked."""
+        self.begin()
+        self.working, self.problem = False, ""
+        self.analysis, self.example, self.origin = analysis, example, origin
+
+    def take_away(self) -> None:
+        """Nothing is shown any more; the list of results stays."""
+        self.begin()
+        self.working, self.unseen, self.relink, self.problem = False, False, False, ""
+        self.analysis = self.example = self.intervention = self.curve = None
+
+    def keep_example(self, analysis: Analysis) -> Analysis:
+        """A new analysis of the example that is shown, with the same words, is still the example's, and has its name."""
+        before = self.analysis
+        same = before is not None and before.clip.sha256 == analysis.clip.sha256 and before.transcript.text == analysis.transcript.text
+        if before is None or self.example is None or not same or analysis.parent is not None:
+            self.example = None
+            return analysis
+        return replace(analysis, clip=replace(analysis.clip, name=before.clip.name))
+
+    def show_example(self, example: Example, analysis: Analysis) -> None:
+        """The stored result of an example becomes the one that is shown."""
+        self.take(analysis, example=example, origin="example")
+        self.filled_in = example.text
+
+
+@dataclass
+class Stage:
+    """One named step of running work."""
+
+    name: str
+    seconds: float
+    done: bool = False
+
+
+def watch_stages(
+    work: Callable[[Callable[[float, str], None]], Any],
+    stop: StopFlag,
+    *,
+    turns: Turns,
+    visitor: Hashable = None,
+    bounds: Bounds = UNBOUNDED,
+    tick: float = 0.5,
+) -> Iterator[tuple[list[Stage], Any | None]]:
+    """Runs `work(progress)` in a thread when its turn has come; yields the stages so far and, at last, the result.
+
+    Until then the one stage says how many are before. Work that was cancelled, or whose page has gone, ends unseen; as it has the turn
+    until then, no two run at once. Raises: Busy where the line is full, before anything begins; whatever `work` raises; Cancelled soon
+    after `stop` is set. When the caller closes the iterator, `stop` is set.
+    """
+    ticket = turns.ask(visitor, bounds)
+    news: queue.Queue = queue.Queue()
+    worker = threading.Thread(target=run_reporting, args=(work, news, stop, turns, ticket), daemon=True)
+    worker.start()
+    stages: list[Stage] = []
+    told, begun = "", time.perf_counter()
+    said = begun
+    try:
+        while True:
+            try:
+                kind, value = news.get(timeout=tick)
+            except queue.Empty:
+                kind, value = "tick", None
+            now = time.perf_counter()
+            if stages and not stages[-1].done:
+                stages[-1].seconds = now - begun
+            if stop.is_set():
+                raise Cancelled("Cancelled.")
+            if kind == "error":
+                raise value
+            if kind == "stage":
+                if stages:
+                    stages[-1].done = True
+                stages.append(Stage(value, 0.0))
+                begun = now
+            if kind == "tick" and not stages:
+                place = say_place(turns.count_before(ticket))
+                if place != told or now - said >= STILL_SECONDS:
+                    told, said = place, now
+                    yield [Stage(place, now - begun)], None
+                continue
+            if kind == "result":
+                for stage in stages:
+                    stage.done = True
+                yield stages, value
+                return
+            yield stages, None
+    finally:
+        stop.set()
+
+
+STILL_SECONDS = 2.0  # between two words to one who waits where nothing changes: each costs the others time, and shows who has left
+
+
+def say_place(before: int) -> str:
+    """Where somebody stands in the line for the models."""
+    if before == 0:
+        return "Waiting for a free model: you are next"
+    return f"Waiting for a free model: {before} {'is' if before == 1 else 'are'} before you"
+
+
+def run_reporting(
+    work: Callable[[Callable[[float, str], None]], Any], news: queue.Queue, stop: StopFlag, turns: Turns, ticket: Ticket
+) -> None:
+    """Runs the work when it has the turn, and puts ("stage", name), then ("result", value) or ("error", exception)."""
+    try:
+        with turns.hold(ticket, stop.is_set):
+            if not stop.is_set():
+                news.put(("result", work(lambda share, text: news.put(("stage", text)))))
+    except MmerError as error:
+        news.put(("error", error))
+    except BaseException as error:  # a bug: handed to the waiting page, where it stays loud
+        news.put(("error", error))
+        raise
+
+
+def name_aligner(analysis: Analysis) -> str | None:
+    """The setting that gave the alignment; None where it was a file."""
+    if analysis.alignment is None:
+        return "none"
+    source = analysis.alignment.source.lower()
+    return next((name for start, name in ALIGNERS.items() if source.startswith(start)), None)

@@ -1,0 +1,46 @@
+"""The one place where an error that a person can mend becomes a message on the page."""
+
+from __future__ import annotations
+
+import functools
+import html
+import inspect
+from collections.abc import Callable
+
+import gradio as gr
+
+from mmer.errors import Cancelled, MmerError
+
+
+def for_people(handler: Callable) -> Callable:
+    """The handler, raising gr.Error with the sentence of any MmerError. Other exceptions stay loud."""
+    if inspect.isgeneratorfunction(handler):
+
+        @functools.wraps(handler)
+        def stepwise(*args, **options):
+            try:
+                yield from handler(*args, **options)
+            except MmerError as error:
+                raise show_error(error) from error
+
+        return stepwise
+
+    @functools.wraps(handler)
+    def at_once(*args, **options):
+        try:
+            return handler(*args, **options)
+        except MmerError as error:
+            raise show_error(error) from error
+
+    return at_once
+
+
+def show_error(error: MmerError) -> gr.Error:
+    """The toast for an error, escaped because Gradio renders it as HTML; none for what the person stopped."""
+    return gr.Error(
+        html.escape(str(error), quote=False),
+        title="This can't be used",
+        duration=12,
+        visible=not isinstance(error, Cancelled),
+        print_exception=False,
+    )

@@ -1,0 +1,216 @@
+"""HTML fragments of the Train tab's form: what a data set holds and shares, an estimate. Every foreign word is escaped here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from mmer.datasets.describe import list_reasons, word_missing_classes
+from mmer.experiments.check_data import MOST_ROWS, DataReport, count_labels, count_part, count_unreadable, list_speakers
+from mmer.experiments.workshop import Estimate
+from mmer.phrasing import say_time
+from mmer.results import EMOTIONS
+
+EMPTY_CHECK = """
+<section class="mm-empty" aria-label="What a check shows">
+  <ol>
+    <li><b>What is in the data.</b> Recordings of each emotion, speaker and session, and what is left out and why.</li>
+    <li><b>How it is divided.</b> The folds with their speakers and sizes; every model on the same data gets the same ones.</li>
+    <li><b>What leaks.</b> Speakers, dialogues, sentences and sounds that stand on both sides of a split, in numbers.</li>
+  </ol>
+  <p>{}</p>
+</section>"""
+BEFORE = {
+    False: "Choose a data set and press Check. Nothing is written or trained before you press Start.",
+    True: "On your own machine, Check shows this before anything is trained. The form writes the command.",
+}
+
+
+def write_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "", kind: str = "") -> str:
+    """A table whose cells are HTML; the first column names the rows, the others are numbers."""
+    top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
+    body = "".join(f'<tr><th scope="row">{row[0]}</th>{"".join(f"<td>{cell}</td>" for cell in row[1:])}</tr>' for row in rows)
+    title = f"<caption>{caption}</caption>" if caption else ""
+    head_row = f"<thead><tr>{top}</tr></thead>" if head else ""
+    return f'<div class="mm-scroll" tabindex="0"><table class="mm-grid {kind}">{title}{head_row}<tbody>{body}</tbody></table></div>'
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    return "–" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def write_problem(text: str) -> str:
+    return f'<p class="mm-problem" role="alert">{escape(text)}</p>'
+
+
+def write_note(text: str) -> str:
+    return f'<p class="mm-quiet" role="status">{escape(text)}</p>'
+
+
+def write_question(text: str) -> str:
+    return f'<p class="mm-problem" role="alert">{escape(text)}</p>'
+
+
+# choosing data
+
+
+def write_empty(*, closed: bool) -> str:
+    """What stands in the report's place before a check."""
+    return EMPTY_CHECK.format(BEFORE[closed])
+
+
+def write_closed(reason: str) -> str:
+    """Why training is off, with the command to copy."""
+    sentence, colon, command = reason.rpartition(": ")
+    if not colon or not command.startswith("python"):
+        return f'<div class="mm-closed"><p>{escape(reason)}</p></div>'
+    return f'<div class="mm-closed"><p>{escape(sentence)}:</p>{write_code(command)}</div>'
+
+
+def write_code(command: str) -> str:
+    """A command with a button that copies it."""
+    return f'<div class="mm-code"><code tabindex="0">{escape(command)}</code><button type="button" data-copy>Copy</button></div>'
+
+
+def write_report(report: DataReport) -> str:
+    """Counts, folds and leakage of a checked data set."""
+    return f"""
+<section class="mm-report" aria-label="The data set">
+  {write_counts(report)}
+  {write_warnings(report.warnings)}
+  {write_left_out(report)}
+  {write_folds(report)}
+  <h3>What both sides share</h3>
+  {write_leakage(report.summary, runs=len(report.splits), unknown=find_unknown(report), utterances=len(report.dataset.utterances))}
+</section>"""
+
+
+def write_counts(report: DataReport) -> str:
+    dataset = report.dataset
+    whole = [sum(u.label == e for u in dataset.utterances) for e in EMOTIONS]
+    sessions = f", {len(dataset.sessions)} sessions" if dataset.sessions else ""
+    told = f"{len(dataset.utterances):,} utterances of {len(dataset.speakers)} speakers{sessions}"
+    rows = [["all", f"<b>{sum(whole):,}</b>", *(f"<b>{n:,}</b>" for n in whole)]]
+    for by in ("session", "speaker"):
+        groups = count_labels(dataset, by)
+        rows += [[f"{by} {escape(name)}", f"{sum(n):,}", *(f"{c:,}" for c in n)] for name, n in groups[:MOST_ROWS]]
+        if len(groups) > MOST_ROWS:
+            rows.append([f"and {len(groups) - MOST_ROWS} more {by}s", *[""] * (len(EMOTIONS) + 1)])
+    table = write_table(["", "utterances", *EMOTIONS], rows, kind="mm-tall")
+    lacking = "".join(f'<p class="mm-note">{n:,} have {what}.</p>' for what, n in count_unreadable(dataset).items())
+    return f"<h3>{escape(dataset.name)}: {told}</h3>{lacking}{table}"
+
+
+def write_warnings(warnings: Sequence[str]) -> str:
+    """What is too small to be trusted, as a list."""
+    if not warnings:
+        return ""
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in warnings)
+    return f'<div class="mm-problem" role="note"><b>Too small to be sure</b><ul>{items}</ul></div>'
+
+
+def write_left_out(report: DataReport) -> str:
+    dataset = report.dataset
+    missing = word_missing_classes([u.label for u in dataset.utterances])
+    why = f'<p class="mm-note">Left out: {escape(list_reasons(dataset.left_out))}.</p>' if dataset.left_out else ""
+    parts = [f'<p class="mm-problem">{missing}</p>' if missing else "", why or '<p class="mm-note">Nothing is left out.</p>']
+    return "".join([*parts, write_list("Left out", dataset.left_out), write_list("Notes", dataset.notes)])
+
+
+def write_list(title: str, lines: Sequence[str], *, most: int = 200) -> str:
+    """A folded list; "" of nothing."""
+    if not lines:
+        return ""
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines[:most])
+    more = f"<li>and {len(lines) - most:,} more</li>" if len(lines) > most else ""
+    return f'<details class="mm-details"><summary>{escape(title)}: {len(lines):,}</summary><ul>{items}{more}</ul></details>'
+
+
+def write_folds(report: DataReport) -> str:
+    rows = []
+    for split in report.folds:
+        counts = count_part(report.dataset, split, "test")
+        speakers = list_speakers(report.dataset, split)
+        named = ", ".join(escape(s) for s in speakers[:6]) + (f" and {len(speakers) - 6} more" if len(speakers) > 6 else "")
+        sizes = (len(split.train), len(split.validation), len(split.test))
+        rows.append([escape(split.name), *(f"{n:,}" for n in sizes), *(f"{n:,}" for n in counts), f'<span class="mm-left">{named}</span>'])
+    head = ["", "train", "validation", "test", *(f"test {e}" for e in EMOTIONS), LEFT.format("tested speakers")]
+    runs = len(report.splits)
+    note = (
+        f"{len(report.folds)} folds × {runs // max(1, len(report.folds))} repetitions = {runs} runs; the sizes are the first repetition's."
+    )
+    return f'<h3>Folds</h3><p class="mm-note">{note}</p>{write_table(head, rows)}'
+
+
+def find_unknown(report: DataReport) -> dict[str, int]:
+    """Kind -> utterances for which it isn't known."""
+    return dict(report.leakage[0].unknown) if report.leakage else {}
+
+
+WHY = {
+    "speakers": ("Speakers", "no speaker is given"),
+    "dialogues": ("Dialogues", "no dialogue is given"),
+    "sentences": ("Sentences", "no words are given"),
+    "audio": ("Recordings", "no sound was compared"),
+}
+
+
+def write_leakage(rows: Sequence[Mapping[str, Any]], *, runs: int, unknown: Mapping[str, int] | None = None, utterances: int = 0) -> str:
+    """The leakage of all splits as a table with a verdict per row; train and test first, which matters most.
+
+    `unknown`: kind -> utterances for which it isn't known; a kind that is known for none of `utterances` has no rows.
+    """
+    if not rows:
+        return '<p class="mm-note">No leakage report was kept.</p>'
+    gaps = {kind: count for kind, count in (unknown or {}).items() if count}
+    pairs = [("train", "test"), ("validation", "test"), ("train", "validation")]
+    compared = [row for row in rows if not utterances or gaps.get(row["kind"]) != utterances]
+    told = [write_leak(row) for pair in pairs for row in compared if (row["first"], row["second"]) == pair]
+    head = ["", LEFT.format("between"), LEFT.format("verdict"), "shared by both, at most", "on average", "share of the second, at most"]
+    notes = "".join(f'<p class="mm-note">{WHY[k][0]}: not compared for {n:,} utterances; {WHY[k][1]}.</p>' for k, n in gaps.items())
+    note = f"Over all {runs} runs. Anything that stands on both sides may be recognised again instead of understood."
+    return f'<p class="mm-note">{note}</p>{write_table(head, told, kind="mm-leakage")}{notes}'
+
+
+LEFT = '<span class="mm-left">{}</span>'
+NOTHING_SHARED = '<span class="mm-left mm-ok">✓ none</span>'
+NOT_COMPARED = '<span class="mm-left" title="It is known for no utterance of one of them">nothing to compare</span>'
+
+
+def write_leak(row: Mapping[str, Any]) -> list[str]:
+    kind, most = row["kind"], row["shared_most"]
+    serious = kind != "sentences" and row["second"] == "test"
+    look = "mm-bad" if serious else "mm-warn"
+    mark = f'<span class="mm-left {look}">{judge_leak(row)}</span>' if most else NOTHING_SHARED if row.get("compared", 1) else NOT_COMPARED
+    between = LEFT.format(f"{row['first']} and {row['second']}")
+    return [WHY[kind][0], between, mark, f"{most:,}", f"{row['shared_mean']:.1f}", percent(row["share_most"])]
+
+
+def judge_leak(row: Mapping[str, Any]) -> str:
+    kind, second = row["kind"], row["second"]
+    if kind == "sentences":
+        return "! a model of words may know them by heart"
+    if kind == "speakers" and second == "validation":
+        return "! as in the paper; validation by speaker avoids it"
+    if kind == "dialogues" and second == "validation":
+        return "! as in the paper; validation by session avoids it"
+    return "✗ the test is not fair"
+
+
+# estimate
+
+
+def write_estimate(estimate: Estimate, *, active: Sequence[str] = ()) -> str:
+    """Time and memory before the start."""
+    rows = [
+        ("Training", f"about {say_time(estimate.seconds_likely)}, {say_time(estimate.seconds_most)} at most"),
+        (
+            "Features",
+            f"about {say_time(estimate.extraction_seconds)} more to extract" if estimate.extraction_seconds else "all extracted",
+        ),
+        ("Memory", f"about {estimate.memory_bytes / 1e9:.1f} GB"),
+    ]
+    body = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in rows)
+    busy = f'<p class="mm-note">{escape(", ".join(active))} is training: both will be slower.</p>' if active else ""
+    return f'<dl class="mm-estimate" aria-label="Estimate">{body}</dl>{busy}'

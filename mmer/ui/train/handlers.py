@@ -1,0 +1,290 @@
+"""What happens behind the Train tab's controls: read the widgets, ask the workshop, return values. Experiments stay on disk alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from mmer.errors import DataError, MmerError
+from mmer.experiments.experiment import SINGLE
+from mmer.experiments.report.run_view import RunView
+from mmer.experiments.settings import PROTOCOL, SETTINGS, UNIT_CHOICES, write_command
+from mmer.experiments.workshop import Workshop, is_recorded
+from mmer.figures import runs as figures
+from mmer.scores import scores
+from mmer.ui.explore.handlers import new_cache_path
+from mmer.ui.page.failures import for_people
+from mmer.ui.train import cards as train_cards
+from mmer.ui.train import run_cards
+from mmer.ui.train.plots import to_plot
+
+CHOICES = ("data", "labels", "fusion", "unit", "units", "preset", "aligner", "by", "validation", "device")
+FIELDS = (*CHOICES, *(setting.name for setting in (*PROTOCOL, *SETTINGS)))  # of the form, in the order that handlers take them
+STATE, LEARNED = 8, 10  # how many components show_state and show_learned fill
+AGAIN = ("stopped", "failed", "lost", "waiting")  # states from which an experiment goes on
+CHECK_FIRST = '<p class="mm-note">Check the data set to see how long it will take.</p>'
+
+
+@dataclass(eq=False)
+class TrainSession:
+    """One visitor's page; lives in gr.State. The experiments themselves are on disk and shared."""
+
+    chosen: str | None = None  # key of the experiment that is shown
+    seen: tuple[tuple, tuple] | None = None  # what of it is on the page, see sign_folder; None: nothing
+    listed: str = ""  # the list on the page
+    checked: tuple | None = None  # what the report on the page is of
+
+
+@dataclass(frozen=True, eq=False)
+class TrainHandlers:
+    """The handlers of one app; the workshop is shared by all visitors."""
+
+    workshop: Workshop
+
+    # the form
+
+    def change_model(self, fusion: str, units: Sequence[str]) -> tuple:
+        """Shows the choice of units that the model can take."""
+        single, choices = fusion in SINGLE, UNIT_CHOICES[fusion]
+        label = "Speech units, beside text (T)" if fusion == "coattention" else "Units"
+        kept = [unit for unit in units if unit in choices]
+        return gr.Radio(visible=single), gr.CheckboxGroup(name_units(choices), value=kept, label=label, visible=not single)
+
+    def list_data(self) -> Any:
+        """The data sets below the roots, looked for anew."""
+        return gr.Dropdown([(data.title, str(data.path)) for data in self.workshop.list_data()])
+
+    @for_people
+    def check(self, session: TrainSession, *values: Any) -> tuple:
+        """Report, estimate, name and Start."""
+        session.checked = None
+        report = self.workshop.check(read_form(values))
+        session.checked = report.key
+        return train_cards.write_report(report), *self.expect(session, *values), gr.Button(interactive=True)
+
+    def expect(self, session: TrainSession, *values: Any) -> tuple:
+        """Estimate, suggested name, command; what is wrong with the form stands in the estimate's place."""
+        form = read_form(values)
+        try:
+            command = train_cards.write_code(write_command(self.workshop.describe_form(form)))
+            if self.workshop.closed or session.checked is None:
+                return CHECK_FIRST, gr.skip(), command
+            busy = [summary.name for _, summary in self.workshop.list() if summary.status.active]
+            estimate = train_cards.write_estimate(self.workshop.estimate(form), active=busy)
+            return estimate, gr.Textbox(placeholder=self.workshop.suggest(form)), command
+        except MmerError as error:
+            return train_cards.write_problem(str(error)), gr.skip(), gr.skip()
+
+    @for_people
+    def start(self, session: TrainSession, name: str, *values: Any) -> tuple:
+        """A new experiment in a process of its own; the page goes to it."""
+        session.chosen = self.workshop.start(read_form(values), name or "", checked=session.checked)
+        session.seen = None
+        return gr.Tabs(selected="runs"), ""
+
+    # experiments
+
+    def open(self, session: TrainSession) -> tuple:
+        """The list and the chosen experiment, all drawn anew: a page that was just opened, or comes back to this tab."""
+        session.seen, session.listed = None, ""
+        if session.chosen is None:
+            session.chosen = choose_first(self.workshop)
+        return self.refresh(session)
+
+    def refresh(self, session: TrainSession) -> tuple:
+        """What changed since the last look; called every two seconds."""
+        listed = run_cards.write_runs(self.workshop.list(), session.chosen, closed=self.workshop.closed)
+        known, session.listed = session.listed, listed
+        return gr.skip() if listed == known else listed, *self.look(session)
+
+    def look(self, session: TrainSession) -> tuple:
+        if session.chosen is None:
+            return (run_cards.NOTHING_CHOSEN, *show_nothing())
+        try:
+            signs = self.workshop.sign(session.chosen)
+        except DataError as error:  # deleted by somebody else
+            session.chosen = session.seen = None
+            return (train_cards.write_problem(str(error)), *show_nothing())
+        before, session.seen = session.seen, signs
+        if signs == before:
+            return (gr.skip(),) * (STATE + LEARNED)
+        view = self.workshop.view(session.chosen)
+        learned = (gr.skip(),) * LEARNED if before and before[1] == signs[1] else show_learned(view)
+        return *show_state(view, closed=bool(self.workshop.closed), fresh=before is None), *learned
+
+    def choose(self, session: TrainSession, event: gr.EventData) -> tuple:
+        """An experiment of the list was pressed."""
+        key = getattr(event, "run", None)
+        if not isinstance(key, str) or key == session.chosen:
+            return (gr.skip(),) * (1 + STATE + LEARNED)
+        session.chosen, session.seen = key, None
+        return self.refresh(session)
+
+    # What acts shows nothing itself: its answer waits in Gradio's queue, and may reach the page after that of a later look.
+
+    @for_people
+    def stop(self, session: TrainSession) -> None:
+        self.workshop.stop(session.chosen or "")
+
+    @for_people
+    def resume(self, session: TrainSession) -> None:
+        self.workshop.resume(session.chosen or "")
+
+    def ask_delete(self, session: TrainSession) -> tuple:
+        name = (session.chosen or "/").partition("/")[2]
+        return gr.Column(visible=True), train_cards.write_question(f"Delete {name} with its heads and predictions for good?")
+
+    @for_people
+    def delete(self, session: TrainSession) -> None:
+        self.workshop.delete(session.chosen or "")
+        session.chosen = session.seen = None
+
+    @for_people
+    def export(self, session: TrainSession) -> str:
+        """The zip, written where Gradio deletes it with the rest."""
+        name = self.workshop.find(session.chosen).name
+        return str(self.workshop.export(session.chosen or "", new_cache_path(f"{name}.zip")))
+
+    @for_people
+    def promote(self, session: TrainSession, name: str, licence: str, by: str) -> str:
+        place = self.workshop.promote(session.chosen or "", name=name or "", licence=licence or "", by=by or "median")
+        return train_cards.write_note(f"The head {place.name} was written to {place.parent}. It speaks when the app is started anew.")
+
+    def regroup(self, session: TrainSession, of: str) -> Any:
+        """The scores of each fold, speaker ..."""
+        try:
+            return draw_groups(self.workshop.view(session.chosen or ""), of)
+        except DataError:
+            return gr.skip()
+
+    # comparison
+
+    def list_compared(self, first: str | None, second: str | None) -> tuple:
+        """What can be compared, for both choices; what was chosen stays if it is there still."""
+        named = [(name_key(key), key) for key, summary in self.workshop.list() if summary.ua is not None]
+        keys = [key for _, key in named]
+        kept = [key if key in keys else None for key in (first, second)]
+        chosen = kept if any(kept) else [*keys[:2], None, None][:2]
+        return tuple(gr.Dropdown(named, value=key) for key in chosen)
+
+    @for_people
+    def compare(self, first: str | None, second: str | None) -> tuple:
+        if not first or not second or first == second:
+            return run_cards.CHOOSE_TWO, gr.Column(visible=False), *(gr.skip(),) * 5
+        views = (self.workshop.view(first), self.workshop.view(second))
+        found, problem = self.pair(first, second)
+        return run_cards.write_comparison(*views, found, problem), *draw_comparison(*views)
+
+    def pair(self, first: str, second: str) -> tuple[Mapping[str, Any] | None, str]:
+        """What scores.compare found, or why it can't be."""
+        folders = (self.workshop.find(first), self.workshop.find(second))
+        try:
+            found = scores.compare(*(f.read_predictions() for f in folders), names=(folders[0].name, folders[1].name))
+        except DataError as error:
+            return None, str(error)
+        return found, ""
+
+
+def read_form(values: Sequence[Any]) -> dict[str, Any]:
+    return dict(zip(FIELDS, values, strict=True))
+
+
+def name_units(units: Sequence[str]) -> list[tuple[str, str]]:
+    return [(f"{unit} {run_cards.UNIT_NAMES[unit]}", unit) for unit in units]
+
+
+def name_key(key: str) -> str:
+    return key.partition("/")[2] + (" (recorded)" if is_recorded(key) else "")
+
+
+def choose_first(workshop: Workshop) -> str | None:
+    """The one that is training, else the newest."""
+    runs = workshop.list()
+    return next((key for key, summary in runs if summary.status.active), runs[0][0] if runs else None)
+
+
+# What the components of one experiment become, in the order of Board.shown
+
+
+def show_nothing() -> tuple:
+    hidden = gr.Button(visible=False)
+    buttons = (hidden, hidden, hidden, hidden, gr.Column(visible=False), gr.Column(visible=False), "")
+    return (*buttons, gr.Column(visible=False), None, gr.Column(visible=False), "", None, gr.skip(), None, None, "", "")
+
+
+def show_state(view: RunView, *, closed: bool, fresh: bool) -> tuple:
+    """Head, Stop, Resume, Delete, Export, promotion, the question, log. Drawn with every sign of life."""
+    own, state = not (closed or view.recorded), view.status.state
+    active = view.status.active
+    ready = own and state == "finished" and view.has_heads
+    return (
+        run_cards.write_run(view),
+        gr.Button(visible=own and active),
+        gr.Button(visible=own and state in AGAIN and not view.summary.problem),
+        gr.Button(visible=own and not active),
+        gr.Button(visible=view.experiment is not None),
+        gr.Column(visible=ready) if fresh or not ready else gr.skip(),
+        gr.Column(visible=False) if fresh or active else gr.skip(),
+        run_cards.write_log(view),
+    )
+
+
+def show_learned(view: RunView) -> tuple:
+    """Curves, scores, confusion, groups, layers, numbers, facts. Drawn when a run or an epoch is done."""
+    s, groups = view.scores, list_groups(view)
+    curves = to_plot(figures.draw_learning_curves(view.rows, runs=view.runs), same=view.name) if view.rows else None
+    weighted = [run for run in view.results if run.get("layer_weights")]
+    return (
+        gr.Column(visible=bool(view.rows)),
+        curves,
+        gr.Column(visible=s is not None),
+        run_cards.write_scores(view),
+        to_plot(figures.draw_confusion(s["confusion"])) if s else None,
+        gr.Radio(groups, value=groups[0]) if groups else gr.skip(),
+        draw_groups(view, groups[0]) if groups else None,
+        to_plot(figures.draw_run_layer_weights({name_weights(view.name, view): weighted})) if weighted else None,
+        run_cards.write_fold_scores(view),
+        run_cards.write_facts(view),
+    )
+
+
+def name_weights(name: str, view: RunView) -> str:
+    """An experiment's name above its layer weights, with how fast they learned where that is not the paper's way."""
+    rate = view.experiment.layer_rate if view.experiment else 1
+    return name if rate == 1 else f"{name}: layer weights learned {rate:g} × as fast as the rest"
+
+
+def list_groups(view: RunView) -> list[str]:
+    """By what the scores of an experiment can be shown."""
+    s = view.scores
+    if s is None:
+        return []
+    found = [of for of in ("fold", "session", "speaker") if s.get(f"per_{of}")]
+    return [*found, *(of for of, rows in s.get("slices", {}).items() if rows and of not in found)]
+
+
+def draw_groups(view: RunView, of: str) -> Any:
+    if view.scores is None:
+        return None
+    rows = view.scores.get(f"per_{of}") or view.scores.get("slices", {}).get(of) or []
+    return to_plot(figures.draw_group_scores(rows, of=of, overall=view.scores["pooled_ua"])) if rows else None
+
+
+def draw_comparison(a: RunView, b: RunView) -> tuple:
+    """The figures' column, and scores, two confusions, their difference, layer weights."""
+    if a.scores is None or b.scores is None:
+        return gr.Column(visible=False), *(gr.skip(),) * 5
+    first, second = a.scores, b.scores
+    names = (a.name, b.name) if a.name != b.name else (a.name, f"{b.name} (recorded)")
+    weights = {name_weights(name, view): [r for r in view.results if r.get("layer_weights")] for name, view in zip(names, (a, b))}
+    return (
+        gr.Column(visible=True),
+        to_plot(figures.draw_comparison(dict(zip(names, (first, second))))),
+        to_plot(figures.draw_confusion(first["confusion"])),
+        to_plot(figures.draw_confusion(second["confusion"])),
+        to_plot(figures.draw_confusion_difference(first["confusion"], second["confusion"], names=names)),
+        to_plot(figures.draw_run_layer_weights({name: runs for name, runs in weights.items() if runs})) if any(weights.values()) else None,
+    )

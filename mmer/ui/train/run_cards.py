@@ -1,0 +1,316 @@
+"""HTML fragments of experiments: the list, one experiment, two beside each other. What a visitor or a file can choose is escaped here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from html import escape
+from typing import Any
+
+from mmer.experiments.experiment import Experiment
+from mmer.experiments.folder.run_list import RunSummary
+from mmer.experiments.report.deviations import list_deviations
+from mmer.experiments.report.learning import name_runs
+from mmer.experiments.report.run_view import FoldProgress, RunView, find_paper_ua
+from mmer.experiments.settings import write_command
+from mmer.phrasing import say_time
+from mmer.results import UNIT_NAMES
+from mmer.scores import comparison
+from mmer.ui.train.cards import percent, write_code, write_leakage, write_list, write_problem, write_table, write_warnings
+
+STATES = {
+    "waiting": "not begun",
+    "starting": "starting",
+    "running": "running",
+    "finished": "finished",
+    "failed": "failed",
+    "stopped": "stopped",
+    "lost": "lost",
+    "recorded": "recorded, read only",
+    "broken": "broken",
+}
+CHOOSE_TWO = '<p class="mm-note">Choose two experiments that have scores.</p>'
+NOTHING_CHOSEN = '<p class="mm-note">Choose an experiment to see it.</p>'
+
+
+def write_runs(runs: Sequence[tuple[str, RunSummary]], chosen: str | None, *, closed: str = "") -> str:
+    """The list: a button per experiment."""
+    if not runs:
+        what = "No experiment was recorded with this app." if closed else "There are no experiments yet. New makes the first one."
+        return f'<p class="mm-note mm-none">{what}</p>'
+    items = "".join(write_run_item(key, summary, chosen == key) for key, summary in runs)
+    return f'<ul class="mm-runs" aria-label="Experiments">{items}</ul>'
+
+
+def write_run_item(key: str, summary: RunSummary, chosen: bool) -> str:
+    state = "broken" if summary.problem else summary.status.state
+    ua = f"UA {100 * summary.ua:.1f} %" if summary.ua is not None else ""
+    facts = " · ".join(escape(fact) for fact in (summary.title, summary.data, summary.preset) if fact)
+    learning = f'<small class="mm-bad">{escape(summary.learning)}</small>' if summary.learning else ""
+    when = time.strftime("%d %b %Y, %H:%M", time.localtime(summary.changed)) if summary.changed and state != "recorded" else ""
+    return (
+        f'<li><button type="button" data-run="{escape(key)}" aria-current="{"true" if chosen else "false"}">'
+        f"<b>{escape(summary.name)}</b>{write_state(state)}<span>{facts}</span>"
+        f'<span class="mm-ua">{ua}</span>{learning}<small>{when}</small></button></li>'
+    )
+
+
+def write_state(state: str) -> str:
+    return f'<span class="mm-badge mm-is-{escape(state)}">{STATES.get(state, escape(state))}</span>'
+
+
+def write_run(view: RunView) -> str:
+    """The head of one experiment: state, progress, what went wrong."""
+    title = f"<h2>{escape(view.name)} {write_state('broken' if view.summary.problem else view.status.state)}</h2>"
+    if view.experiment is None:
+        return f'<section class="mm-run">{title}{write_problem(view.summary.problem)}</section>'
+    facts = f"{escape(view.experiment.title)}, preset {escape(view.experiment.preset)}; {escape(str(view.data.get('name', '')))}"
+    return f"""
+<section class="mm-run" aria-label="Experiment">
+  {title}
+  <p class="mm-note">{facts}{write_size(view)}</p>
+  {write_end(view)}
+  {write_learning(view)}
+  {write_progress(view) if view.status.state not in ("finished", "recorded") else ""}
+</section>"""
+
+
+def write_learning(view: RunView) -> str:
+    """That runs learnt nothing, beside a mean that holds them; "" when all learnt."""
+    told = [view.learning.sentence] if view.learning.unlearnt else []
+    if view.learning.diverged:
+        many, names = len(view.learning.diverged), name_runs(view.learning.diverged)
+        told.append(
+            f"{many} of {view.learning.runs} runs had no finite validation loss, so they are untrained and stand in the means: {names}. "
+            "Lower the learning rate."
+        )
+    return "".join(f'<p class="mm-problem" role="note">{escape(sentence)}</p>' for sentence in told)
+
+
+def write_size(view: RunView) -> str:
+    if not view.data:
+        return ""
+    return f", {view.data['utterances']:,} utterances of {view.data['speakers']} speakers; {view.runs} runs"
+
+
+def write_end(view: RunView) -> str:
+    """Why it ended, with its last words."""
+    status = view.status
+    if status.state not in ("failed", "lost", "stopped"):
+        return ""
+    told = {
+        "failed": f"It failed: {status.message}",
+        "lost": f"{status.message} Nothing that was written is lost: Resume goes on.",
+        "stopped": "It was stopped. Resume goes on where it was.",
+    }[status.state]
+    words = "".join(f"{escape(line)}\n" for line in status.last_words)
+    last = f'<p class="mm-note">Its last words:</p>{write_lines(words, "Its last words")}' if words else ""
+    kind = "mm-quiet" if status.state == "stopped" else "mm-problem"
+    return f'<p class="{kind}">{escape(told)}</p>{last}'
+
+
+def write_progress(view: RunView) -> str:
+    """The whole and each fold as bars, in words beside."""
+    status = view.status
+    left = f"about {say_time(status.seconds_left)} left" if status.seconds_left is not None else ""
+    so_far = f"UA so far {percent(view.ua)} over {len(view.finished)} of {view.runs} runs" if view.ua is not None else ""
+    told = " · ".join(part for part in (f"{status.runs_finished} of {view.runs} runs finished", left, so_far) if part)
+    stage = f'<p class="mm-note" aria-live="polite">{escape(status.stage)}</p>' if status.active and status.stage else ""
+    whole = f'<div class="mm-whole">{write_bar(status.done, "the whole")}<p><b>{percent(status.done, 0)}</b> {escape(told)}</p></div>'
+    return f'{whole}{stage}<div class="mm-folds">{"".join(write_fold(fold) for fold in view.folds)}</div>'
+
+
+def write_fold(fold: FoldProgress) -> str:
+    parts = [f"{fold.finished} of {fold.runs} finished"]
+    if fold.ua is not None:
+        parts.append(f"test UA {percent(fold.ua)}")
+    elif fold.epoch:
+        parts.append(f"epoch {fold.epoch}")
+    if fold.validation_ua is not None and fold.ua is None:
+        parts.append(f"validation UA {percent(fold.validation_ua)}")
+    return f"<div><b>{escape(fold.name)}</b>{write_bar(fold.share, fold.name)}<span>{' · '.join(parts)}</span></div>"
+
+
+def write_bar(share: float, name: str) -> str:
+    whole = max(0.0, min(100.0, 100 * share))
+    return (
+        f'<div class="mm-progress" role="progressbar" aria-label="{escape(name)}" aria-valuemin="0" aria-valuemax="100" '
+        f'aria-valuenow="{whole:.0f}"><i style="width:{whole:.1f}%"></i></div>'
+    )
+
+
+def write_log(view: RunView) -> str:
+    lines = "".join(f"{escape(line)}\n" for line in view.log)
+    return write_lines(lines, "Log") if lines else '<p class="mm-note">It has said nothing yet.</p>'
+
+
+def write_lines(lines: str, name: str) -> str:
+    return f'<pre class="mm-log" role="group" tabindex="0" aria-label="{name}">{lines}</pre>'
+
+
+def write_scores(view: RunView) -> str:
+    """The scores at the end, or so far; the paper's beside."""
+    if view.scores is None:
+        return (
+            f'<p class="mm-note">UA so far {percent(view.ua)}, mean over {len(view.finished)} of {view.runs} runs.</p>'
+            if view.finished
+            else ""
+        )
+    s = view.scores
+    spread = [
+        f"{100 * s[f'ua_over_{what}_sd']:.1f} over {what}" for what in ("folds", "repetitions") if s.get(f"ua_over_{what}_sd") is not None
+    ]
+    figures = [
+        ("UA", percent(s["ua"]), f"mean over {s['runs']} runs{'; sd ' + ', '.join(spread) if spread else ''}"),
+        ("WA", percent(s["wa"]), "accuracy, mean over runs"),
+        ("macro F1", percent(s["macro_f1"]), "mean over runs"),
+    ]
+    if s.get("interval"):
+        i = s["interval"]
+        told = f"{100 * i['level']:.0f} % interval {100 * i['low']:.1f} to {100 * i['high']:.1f} %, {i['of']} resampled"
+        figures.insert(1, ("pooled UA", percent(s["pooled_ua"]), told))
+    paper = find_paper_ua(view.experiment) if view.experiment else None
+    if paper is not None and view.experiment:
+        utterances = view.data.get("utterances", 0)
+        told = "; ".join(list_deviations(view.experiment, data=str(view.data.get("name", "")), utterances=utterances))
+        figures.append(("the paper's UA", f"{paper:.1f} %", f"another experiment: {told}" if told else "on the same data and settings"))
+    items = "".join(f'<div><dt>{name}</dt><dd>{value}</dd><dd class="mm-told">{escape(note)}</dd></div>' for name, value, note in figures)
+    return f'<dl class="mm-scores" aria-label="Scores">{items}</dl>'
+
+
+def write_fold_scores(view: RunView) -> str:
+    """The scores of every finished run, fold by fold."""
+    names, failed = {fold.fold: fold.name for fold in view.folds}, {*view.learning.unlearnt, *view.learning.diverged}
+    ends = {(r.get("fold"), r.get("repetition")): r for r in view.results}
+    rows = [
+        [f"{escape(names.get(r['fold'], str(r['fold'] + 1)))}, repetition {r['repetition'] + 1}", f"{r['utterances']:,}"]
+        + [percent(r[name]) for name in ("ua", "wa", "macro_f1")]
+        + [write_epochs(ends.get((r["fold"], r["repetition"]))), "no" if (r["fold"], r["repetition"]) in failed else "yes"]
+        for r in sorted(view.finished, key=lambda r: (r["fold"], r["repetition"]))
+    ]
+    head = ["", "tested", "UA", "WA", "macro F1", "best epoch of all", "learnt"]
+    return write_table(head, rows, kind="mm-tall") if rows else ""
+
+
+def write_epochs(run: Mapping[str, Any] | None) -> str:
+    """ "12 of 16"; "–" before the experiment's end."""
+    return f"{run['best_epoch']} of {run['epochs']}" if run and "best_epoch" in run and "epochs" in run else "–"
+
+
+def write_facts(view: RunView) -> str:
+    """Settings, leakage, what was left out, machine and command: for whoever wants to do it again."""
+    if view.experiment is None:
+        return ""
+    told = describe_settings(view.experiment)
+    shown = ("mmer", "python", "torch", "numpy", "platform", "cpu", "cores", "device", "threads")
+    machine = {k: str(view.environment[k]) for k in shown if view.environment.get(k)}
+    place = replace(view.experiment, data="DATA", features="cache") if view.recorded else view.experiment
+    return "".join(
+        (
+            "<h3>What both sides shared</h3>",
+            write_leakage(view.leakage, runs=view.runs, unknown=view.unknown, utterances=view.data.get("utterances", 0)),
+            write_warnings(view.data.get("warnings", ())),
+            write_list("Left out", list(view.data.get("excluded", []))),
+            write_list(f"Read without some of {', '.join(view.experiment.units)}", list_partial(view)),
+            write_list("Notes", list(view.data.get("notes", []))),
+            "<h3>Settings</h3>",
+            write_table([], [[escape(k), escape(v)] for k, v in told.items()], kind="mm-facts"),
+            "<h3>Machine</h3>",
+            write_table([], [[escape(k), escape(v)] for k, v in machine.items()], kind="mm-facts"),
+            "<h3>The same from a shell</h3>",
+            write_code(write_command(place, name=view.name)),
+        )
+    )
+
+
+def list_partial(view: RunView) -> list[str]:
+    """Utterances that lack units which the model reads. Older experiments told of every unit; a model of one unit reads none in part."""
+    units = view.experiment.units if view.experiment else ()
+    return list(view.data.get("partial", [])) if len(units) > 1 else []
+
+
+def describe_settings(experiment: Experiment) -> dict[str, str]:
+    """Field -> value, without what only this machine knows."""
+    told = experiment.to_json()
+    facts = {k: v for k, v in told.items() if k not in ("data", "features", "model", "device", "threads", "stacked")} | told["model"]
+    facts["learning_rate"] = experiment.rate
+    facts["units"] = ", ".join(f"{u} ({UNIT_NAMES[u]})" for u in experiment.units)
+    facts["labels"] = ", ".join(f"{k}={v}" for k, v in experiment.labels.items()) or "as they are"
+    return {k.replace("_", " "): f"{v:g}" if isinstance(v, float) else str(v) for k, v in facts.items()}
+
+
+# comparison
+
+
+def write_comparison(a: RunView, b: RunView, found: Mapping[str, Any] | None, problem: str) -> str:
+    """Scores of two experiments side by side, the difference with its interval and test, and in which settings they differ."""
+    names = [escape(a.name), escape(b.name)]
+    return f"""
+<section class="mm-run" aria-label="Comparison">
+  <h2>{names[0]} <span class="mm-thin">and</span> {names[1]}</h2>
+  {write_difference(found) if found else write_unpaired(problem)}
+  {write_idle(a, b)}
+  {write_table(["", *names], list_score_rows(a, b))}
+  {write_setting_differences(a, b)}
+</section>"""
+
+
+def write_idle(*views: RunView) -> str:
+    """That means hold runs which never learnt: then it is luck of the start that is compared."""
+    told = [f"{view.name}: {view.learning.short}" for view in views if view.learning.unlearnt]
+    return f'<p class="mm-problem" role="note">{escape("; ".join(told))}. They stand in what is compared.</p>' if told else ""
+
+
+def list_score_rows(a: RunView, b: RunView) -> list[list[str]]:
+    rows = [[title, *(percent((v.scores or {}).get(name)) for v in (a, b))] for name, title in SCORES.items()]
+    rows.append(["interval of the pooled UA", *(write_interval((v.scores or {}).get("interval")) for v in (a, b))])
+    rows.append(["utterances tested", *(f"{(v.scores or {}).get('utterances', 0):,}" for v in (a, b))])
+    rows.append(["runs", *(f"{len(v.finished)} of {v.runs}" for v in (a, b))])
+    if a.learning.unlearnt or b.learning.unlearnt:
+        rows.append(["stopped before learning", *(f"{len(v.learning.unlearnt)} of {v.learning.runs}" for v in (a, b))])
+    return rows
+
+
+SCORES = {"ua": "UA, mean over runs", "pooled_ua": "UA, pooled over folds", "wa": "WA", "macro_f1": "macro F1"}
+
+
+def write_interval(interval: Mapping[str, Any] | None) -> str:
+    return f"{100 * interval['low']:.1f} to {100 * interval['high']:.1f} %" if interval else "–"
+
+
+def write_difference(found: Mapping[str, Any]) -> str:
+    first, second = (escape(name) for name in found["names"])
+    difference = 100 * found["difference"]
+    more = first if difference > 0 else second
+    told = f"<b>{abs(difference):.1f} points</b> of pooled UA in favour of <b>{more}</b>" if difference else "The same pooled UA"
+    interval = found["interval"]
+    if interval:
+        low, high = 100 * interval["low"], 100 * interval["high"]
+        within = "which includes no difference" if low <= 0 <= high else "which excludes no difference"
+        told += f"; {first} minus {second}: {difference:+.1f}, {100 * interval['level']:.0f} % interval {low:+.1f} to {high:+.1f}, {within}"
+    folds = [[escape(f["value"]), *(percent(ua) for ua in f["ua"]), f"{100 * f['difference']:+.1f}"] for f in found["per_fold"]]
+    table = write_table(["UA", first, second, "difference, points"], folds)
+    sentences = [comparison.word_test(found), comparison.word_cover(found)]
+    if not found["same_validation"]:
+        sentences.append(comparison.OTHER_VALIDATION)
+    notes = "".join(f'<p class="mm-note">{escape(sentence)}</p>' for sentence in sentences if sentence)
+    return (
+        f'<p class="mm-difference">{told}.</p><p class="mm-note">{escape(comparison.word_pairing(found))} '
+        f"{escape(comparison.word_folds(found))}</p>{table}{notes}"
+    )
+
+
+def write_unpaired(problem: str) -> str:
+    return f'<p class="mm-quiet">No paired test: {escape(problem)}</p>'
+
+
+def write_setting_differences(a: RunView, b: RunView) -> str:
+    if a.experiment is None or b.experiment is None:
+        return ""
+    first, second = describe_settings(a.experiment), describe_settings(b.experiment)
+    names = [k for k in {**first, **second} if first.get(k) != second.get(k)]
+    if not names:
+        return '<p class="mm-note">Both have the same settings.</p>'
+    rows = [[escape(k), escape(first.get(k, "the default")), escape(second.get(k, "the default"))] for k in names]
+    return write_table(["settings that differ", escape(a.name), escape(b.name)], rows, kind="mm-facts")

@@ -1,0 +1,40 @@
+"""What a shelf reads of an utterance, and how much of it may stay in memory."""
+
+import math
+
+import numpy as np
+
+from mmer.experiments.trainer.blocks import Shelf, read_container_room
+from mmer.feature_store.cache import FeatureCache
+from mmer.feature_store.feature_set import FeatureItem
+from mmer.results import Features, UnitStates
+
+
+def plant_long(cache):
+    """25 s: a frame each 20 ms, a phone each 100 ms, and 30 word pieces."""
+    rng = np.random.default_rng(0)
+    units = {}
+    for unit, count, step in (("F", 1250, 0.02), ("P", 250, 0.1)):
+        starts = np.arange(count) * step
+        states = rng.normal(size=(2, count, 4)).astype(np.float16)
+        units[unit] = UnitStates(unit, states, ("x",) * count, starts, starts + step, np.zeros(count, int))
+    cache.write("long", Features("compact", units, {}))
+    text = UnitStates("T", rng.normal(size=(2, 900, 4)).astype(np.float16), ("x",) * 900, None, None, np.zeros(900, int))
+    cache.write("words", Features("compact", {"T": text}, {}))
+    return FeatureItem("long", 0, "s", "", "", "long", "words", ("T", "F", "P"), 0, 25.0)
+
+
+def test_every_unit_of_sound_is_cut_at_the_same_second_and_words_are_not(tmp_path):
+    cache = FeatureCache(tmp_path)
+    shelf = Shelf(cache, [plant_long(cache)], ("T", "F", "P"), max_seconds=15)
+    assert [shelf.count(0, unit) for unit in "TFP"] == [900, 750, 150]
+    assert [shelf.read(0, unit).shape[1] for unit in "TFP"] == [900, 750, 150]
+    assert [Shelf(cache, shelf.items, ("P",), max_seconds=s).count(0, "P") for s in (0.05, 30)] == [1, 250]
+
+
+def test_a_container_s_limit_counts(tmp_path):
+    assert read_container_room(tmp_path) == math.inf
+    (tmp_path / "memory.current").write_text("3000\n")
+    for limit, room in (("max", math.inf), ("5000", 2000.0), ("1000", 0.0), ("odd", math.inf)):
+        (tmp_path / "memory.max").write_text(limit + "\n")
+        assert read_container_room(tmp_path) == room

@@ -314,7 +314,7 @@ SOUNDS = {  # samples, rate -> what the notice must say
     "five channels": (lambda x: (np.stack([x, 0.5 * x, x, 0.9 * x, 0.8 * x], axis=1), 16000), "5 channels"),
     "clipped": (lambda x: (np.clip(20 * x, -1, 1), 16000), "clipped"),
     "very quiet": (lambda x: (0.005 * x / np.abs(x).max(), 16000), "very quiet"),
-    "noise only": (lambda x: (0.2 * np.random.default_rng(0).standard_normal(32000), 16000), "made out no words"),
+    "noise only": (lambda x: (0.2 * np.random.default_rng(0).standard_normal(32000), 16000), "No speech was found"),
     "cut off": (None, "cut off"),
 }
 

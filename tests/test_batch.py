@@ -318,7 +318,7 @@ class StumblingAnalyzer:
     """The real one, but for a mistake of ours that one clip's words bring out."""
 
     def __init__(self, analyzer):
-        self.analyzer, self.heads = analyzer, analyzer.heads
+        self.analyzer, self.heads, self.knows_speaker = analyzer, analyzer.heads, analyzer.knows_speaker
 
     def analyze(self, clip, *, text=None, **options):
         if text == "ace of clubs":

@@ -51,7 +51,7 @@ def test_recordings_are_refused_and_the_result_stays(handlers, programs, analysi
     session = Session()
     session.analysis = analysis
     run = lambda: list(handlers.run(session, path, "", "sphinx", "combined", "", None))  # noqa: E731
-    doors = [run, lambda: handlers.transcribe(session, path), lambda: programs.transcribe(path)]
+    doors = [run, lambda: list(handlers.transcribe(session, path)), lambda: programs.transcribe(path)]
     doors += [lambda: programs.analyze(path, "", "sphinx", "combined")]
     for door in doors:
         assert said in read_refusal(door)

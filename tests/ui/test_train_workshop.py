@@ -17,6 +17,7 @@ from mmer.experiments.check_data import count_labels, count_part, list_speakers
 from mmer.experiments.data_roots import allow_path, find_data, read_pairs
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.folder.run_status import find_birth, read_status
+from mmer.experiments.promote import promote_run
 from mmer.experiments.report.run_view import find_paper_ua, measure_folds
 from mmer.experiments.settings import SETTINGS, build_experiment, default_of, suggest_name, write_command
 from mmer.experiments.workshop import PUBLIC, load_engine
@@ -288,7 +289,7 @@ def test_a_killed_trainer_is_shown_as_lost_with_its_last_words(tmp_path):
 def test_the_package_s_own_engine_trains_what_the_form_says(tmp_path):
     shop = make_workshop(tmp_path, load=load_engine)
     write_data(tmp_path / "data")
-    told = {"folds": 2, "repetitions": 1, "epochs": 2, "hidden": 8, "threads": 1, "device": "cpu"}
+    told = {"folds": 2, "repetitions": 1, "epochs": 2, "min_steps": 0, "hidden": 8, "threads": 1, "device": "cpu"}
     estimate = shop.estimate(fill_form(data="voices", **told))
     assert 0 < estimate.seconds_likely <= estimate.seconds_most and estimate.extraction_seconds > 0
     key = start(shop, **told)
@@ -296,7 +297,9 @@ def test_the_package_s_own_engine_trains_what_the_form_says(tmp_path):
     view = shop.view(key)
     assert len(view.finished) == 2 and view.has_heads and len(view.results[0]["layer_weights"]["F"]["normalised"]) == 4
     assert shop.estimate(fill_form(data="voices", **told)).extraction_seconds == 0
-    place = shop.promote(key, name="mine", licence="CC0 1.0")
+    with pytest.raises(DataError, match="so none is worth being a head"):  # noise teaches nothing
+        shop.promote(key, name="noise", licence="CC0 1.0")
+    place = promote_run(shop.find(key), name="mine", fold=0, repetition=0, out=shop.heads, licence="CC0 1.0")
     assert (place / "README.md").is_file() and place.parent == shop.heads
 
 

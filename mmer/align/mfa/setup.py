@@ -122,7 +122,7 @@ def find_model(name: str, folder: Path, kind: str) -> Path:
     found = next(
         (p for p in (*downloaded, path) if os.path.exists(p)), None
     )  # unlike Path.exists it takes any name, an endless one as well
-    shown = f"“{name[:SHOWN]}”"
+    shown = f"“{name if len(name) <= SHOWN else '…' + name[1 - SHOWN :]}”"  # a path's end tells more than its beginning
     what, flag = ("acoustic model", "--mfa-model") if kind == "acoustic" else ("dictionary", "--mfa-dictionary")
     if found is None and path.name != name:
         raise AlignmentError(f"The {what} {shown} of the Montreal Forced Aligner is not there. Check the path given with {flag}.")

@@ -20,8 +20,8 @@ from mmer.explain.steps import (
     flipping_part,
     list_removable,
 )
-from mmer.phrasing import say_layer_rate
-from mmer.results import UNIT_NAMES, UNITS, Alignment, Analysis, Branch, Clip, Coattention, LayerWeights, Prediction
+from mmer.phrasing import join_words, say_layer_rate
+from mmer.results import UNIT_NAMES, UNITS, Alignment, Analysis, Branch, Clip, Coattention, HeadInfo, LayerWeights, Prediction
 from mmer.views.acoustics import RATE, make_spectrogram, trace_wave, track_pitch
 from mmer.word_contributions import describe_division, name_rest, own_segments, word_contributions
 
@@ -39,7 +39,6 @@ CAPTIONS = {
 
 def build_payload(analysis: Analysis, *, with_sound: bool = True) -> dict[str, Any]:
     """Everything that the views need, as plain JSON types."""
-    caveats = dict.fromkeys(f"{info.title or info.name}: {info.caveat}" for info in analysis.heads if info.caveat)
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -59,8 +58,17 @@ def build_payload(analysis: Analysis, *, with_sound: bool = True) -> dict[str, A
         "preset": analysis.preset,
         "created": analysis.created,
         "mmer_version": analysis.version,
-        "captions": CAPTIONS | {"caveats": list(caveats)},
+        "captions": CAPTIONS | {"caveats": describe_caveats(analysis.heads)},
     }
+
+
+def describe_caveats(heads: Sequence[HeadInfo]) -> list[str]:
+    """Each caveat once: after the names of the heads that it is about, or alone where it is about all of them."""
+    names: dict[str, list[str]] = {}
+    for info in heads:
+        if info.caveat:
+            names.setdefault(info.caveat, []).append(info.title or info.name)
+    return [caveat if len(titles) == len(heads) else f"{join_words(titles)}: {caveat}" for caveat, titles in names.items()]
 
 
 def dump_payload(payload: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:

@@ -376,7 +376,8 @@ function drawFrames({ data, selection, axis, theme }, context, width, height) {
 
 function makeLegend(view) {
   const { data, selection } = view;
-  if (!data.late) return { element: "", draw: () => {} };
+  const isColoured = data.tiers.length || data.payload.words.length; // a clip in which nothing is said has no words or segments
+  if (!data.late || !isColoured) return { element: "", draw: () => {} };
   const [low, middle, high] = [make("span"), make("span", { class: "mv-legend-name" }), make("span")];
   const bar = make("i", { class: "mv-legend-bar" });
   const element = make("div", { class: "mv-legend", "data-part": "legend" }, low, bar, high, middle);

@@ -355,6 +355,7 @@ def test_a_clip_without_words_or_early_model_still_has_its_pictures(open_report,
     page.locator("[data-lane=frames]").click(position={"x": 200, "y": 20})
     assert selection(page)["unit"] == "F" and heard(page)[2] == pytest.approx(0.02, abs=1e-6)
     assert page.get_by_text("It needs words.").first.is_visible()
+    assert page.locator("[data-part=legend]").count() == 0  # no word or segment has a colour
 
 
 def test_colours_reach_the_contrast_that_people_need(open_report, analysis):

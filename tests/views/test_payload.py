@@ -40,6 +40,17 @@ def test_layer_weights_that_learned_faster_say_so_and_others_nothing(analysis):
         assert (said in note) if said else note == ""
 
 
+def test_a_caveat_that_several_heads_share_is_said_once(analysis):
+    first, second = (replace(analysis.heads[0], name=name, title=name.title(), caveat="Acted.") for name in ("late", "early"))
+    for heads, said in (
+        ((first, second), ["Acted."]),
+        ((first, replace(second, caveat="Read.")), ["Late: Acted.", "Early: Read."]),
+        ((first, second, replace(second, name="third", caveat="")), ["Late and Early: Acted."]),
+        ((replace(first, caveat=""), replace(second, caveat="")), []),
+    ):
+        assert build_payload(replace(analysis, heads=heads))["captions"]["caveats"] == said
+
+
 def test_contributions_biases_and_logits_are_the_model_s(analysis, payload):
     for role, prediction in analysis.predictions.items():
         told = payload["predictions"][role]

@@ -391,6 +391,8 @@ def test_strangers_see_recorded_runs_the_reason_and_the_command(open_page, publi
 
 def test_a_page_without_runs_or_roots_says_so(tmp_path):
     app, url = serve(make_workshop(tmp_path, roots=()))
+    (field,) = [block.info for block in app.blocks.values() if block.elem_id == "data-set"]
+    assert field == "No folder of data sets was named when this app was started. Start it with: python app.py --data-root FOLDER"
     visitor = Client(url, verbose=False)
     assert "There are no experiments yet" in str(visitor.predict(api_name="/open_experiments"))
     with pytest.raises(AppError, match=r"python app\.py --data-root FOLDER"):

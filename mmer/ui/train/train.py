@@ -10,6 +10,7 @@ import gradio as gr
 
 from mmer.datasets.folds import VALIDATIONS
 from mmer.encoders.presets import PRESETS
+from mmer.experiments.data_roots import NO_ROOTS
 from mmer.experiments.experiment import ALIGNERS, TITLES
 from mmer.experiments.settings import PROTOCOL, SETTINGS, Setting, default_of, write_command
 from mmer.experiments.workshop import Workshop
@@ -196,8 +197,10 @@ def build_form(workshop: Workshop) -> Form:
 
 
 def build_data(parts: dict[str, Any], workshop: Workshop) -> None:
-    roots = ", ".join(str(root) for root in workshop.roots)
-    told = f"Or type a path below {roots}." if roots and not workshop.closed else "A manifest, or the folder of an IEMOCAP release."
+    told = "A manifest, or the folder of an IEMOCAP release."
+    if not workshop.closed:
+        roots = ", ".join(str(root) for root in workshop.roots)
+        told = f"Or type a path below {roots}." if roots else NO_ROOTS
     parts["fields"]["data"] = gr.Dropdown(
         [(data.title, str(data.path)) for data in workshop.list_data()],
         value=None,

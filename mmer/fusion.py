@@ -7,11 +7,19 @@ Every model is called with `states` {unit: (batch, layers, segments, dim)} and `
 and returns a FusionOutput. What stands at padded positions (any finite value) never changes a result. An utterance whose mask row is
 all False lacks that unit: it is left out of late fusion's sum, without a gradient. No control flow depends on values, so torch.func can
 stack models.
+
+The paper's weights and where they are:
+
+    w_l, LN         Equation 1          LayerMix.weights, LayerMix.norm
+    W1, W2          before Equation 2   Branch.layer1, Branch.layer2
+    W3, b3          Equation 3          Branch.output
+    W4, b4, LN      Equation 4          Coattention.fuse, Coattention.norm
+    W5, b5          Equation 4          Coattention.output
+    W6, W7, W8      after Equation 4    Attention.query, Attention.key, Attention.value
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,21 +30,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmer.building_blocks.attention_maps import CoattentionMaps, MapCollector, segments_per_cell
+from mmer.building_blocks.dropout import POSITIONS, Dropout
+
 States = Mapping[str, Tensor]
 TEXT = "T"
 Logits = TypeVar("Logits", Tensor, np.ndarray)
 MIN_WEIGHT_SUM = 1e-3  # Equation 1 divides by the weights' sum: nearer to zero than this, it is taken as +-1e-3, keeping its sign
-MAX_MAP_VALUES = 4_000_000  # attention weights kept per unit (16 MB); longer inputs share cells
-POSITIONS = 65536  # more than any utterance has segments
-
-
-@dataclass
-class CoattentionMaps:
-    """Attention weights of one speech unit and the text; rows over real keys sum to 1, rows of padding are zero."""
-
-    text_to_speech: Tensor  # (batch, blocks, heads, tokens, cells) text queries, speech keys
-    speech_to_text: Tensor  # (batch, blocks, heads, cells, tokens) speech queries, text keys
-    segments_per_cell: int  # 1, or how many neighbouring segments share a cell: keys summed, queries averaged
 
 
 @dataclass
@@ -49,48 +49,6 @@ class FusionOutput:
     contributions: dict[str, Tensor] | None  # unit -> (batch, segments, classes); bias + their sum = branch_logits
     layer_weights: dict[str, tuple[Tensor, Tensor]]  # unit -> raw w and w / sum w, (layers,) each
     coattention: dict[str, CoattentionMaps] | None = None  # speech unit -> maps
-
-
-class Dropout(nn.Module):
-    """Dropout with a mask that can be fixed: where `keyed`, what is dropped depends on `key` and on each value's place alone.
-
-    So a run drops the same values whether it is trained by itself or in a stack with others, on any device and however its batch is padded.
-    """
-
-    key: Tensor
-
-    def __init__(self, p: float):
-        super().__init__()
-        self.p, self.keyed = p, False
-        self.register_buffer("key", torch.zeros((), dtype=torch.int32), persistent=False)
-
-    def forward(self, x: Tensor, places: Tensor | None = None) -> Tensor:
-        """x (batch, segments, dim) or (batch, dim); places (segments,) int32 where a segment's place is not its index."""
-        if not self.training or not self.p:
-            return x
-        if not self.keyed:
-            return F.dropout(x, self.p)
-        return x * (draw_mask(self.key, x.shape, self.p, x.device, places=places) * (1 / (1 - self.p)))
-
-
-def draw_mask(key: Tensor, shape: Sequence[int], p: float, device: torch.device, *, places: Tensor | None = None) -> Tensor:
-    """(*shape) bool, False with probability p: integer hashes of the key and of each value's row, segment and dimension."""
-    rows = torch.arange(shape[0], dtype=torch.int32, device=device)
-    if len(shape) == 3:
-        segments = torch.arange(shape[1], dtype=torch.int32, device=device) if places is None else places
-        rows = rows[:, None] * POSITIONS + segments
-    columns = torch.arange(shape[-1], dtype=torch.int32, device=device)
-    bits = scramble(rows ^ key)[..., None] ^ scramble(columns * -1028477387 + key)
-    bits.mul_(-2048144777)
-    bits.bitwise_xor_(bits >> 15).mul_(-1028477387)  # the high bits, which decide, have seen all others
-    return bits >= int(-(2**31) + p * 2**32)
-
-
-def scramble(x: Tensor) -> Tensor:
-    """An int32 hash: odd multipliers and shifts, as in MurmurHash3's finalizer; products wrap."""
-    x = x * -1640531535
-    x = (x ^ (x >> 15)) * -2048144777
-    return x ^ (x >> 13)
 
 
 class LayerMix(nn.Module):
@@ -197,31 +155,6 @@ class EncoderBlock(nn.Module):
         x = self.norm1(x + self.dropout1(self.attention(x, keys, key_mask, collect=collect)))  # (batch, queries, dim)
         inner = self.dropout2(F.relu(self.layer1(x)))  # (batch, queries, feedforward)
         return self.norm2(x + self.dropout3(self.layer2(inner)))
-
-
-class MapCollector:
-    """Softmax attention written out for one head at a time; keeps the weights, with neighbouring speech segments sharing a cell."""
-
-    def __init__(self, query_mask: Tensor, *, query_bin: int = 1, key_bin: int = 1):
-        self.query_mask, self.query_bin, self.key_bin = query_mask, query_bin, key_bin
-        self.maps: list[Tensor] = []  # one (batch, queries, keys) per head, in order
-
-    def __call__(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
-        scores = (q @ k.transpose(1, 2)).div_(math.sqrt(q.shape[-1])).masked_fill_(~mask, -math.inf)  # (batch, queries, keys)
-        weights = scores.softmax(-1)
-        kept = weights.masked_fill(~self.query_mask[..., None], 0)
-        if self.key_bin > 1:
-            kept = sum_neighbours(kept, self.key_bin, axis=2)
-        if self.query_bin > 1:
-            real = sum_neighbours(self.query_mask.to(kept.dtype), self.query_bin, axis=1)
-            kept = sum_neighbours(kept, self.query_bin, axis=1) / real.clamp(min=1)[..., None]
-        self.maps.append(kept)
-        return weights @ v
-
-
-def sum_neighbours(values: Tensor, size: int, *, axis: int) -> Tensor:
-    """Sums of `size` neighbours along an axis; the last cell holds what is left."""
-    return torch.stack([part.sum(axis) for part in values.split(size, dim=axis)], axis)
 
 
 def require_units(states: States, units: Sequence[str], model: str) -> None:
@@ -436,11 +369,6 @@ class Coattention(nn.Module):
             return averaged, None
         from_text, from_speech = (torch.stack([torch.stack(pair[i].maps, 1) for pair in found], 1) for i in (0, 1))
         return averaged, CoattentionMaps(from_speech, from_text, size)
-
-
-def segments_per_cell(segments: int, values_per_segment: int) -> int:
-    """How many neighbouring segments must share a cell so that no more than MAX_MAP_VALUES attention weights are kept."""
-    return max(1, math.ceil(segments * values_per_segment / MAX_MAP_VALUES))
 
 
 class Concatenation(nn.Module):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmer import fusion
+from mmer.building_blocks import attention_maps
 from mmer.fusion import FUSIONS, Attention, EncoderBlock, LateFusion, LayerMix, combine
 
 DIM, TEXT_LAYERS, SPEECH_LAYERS = 16, 3, 2
@@ -145,7 +145,7 @@ def test_attention_equals_torch_multihead_attention():
     mask = torch.arange(7) < torch.tensor([[7], [3]])
     expected, weights = as_torch_attention(attention)(x, keys, keys, key_padding_mask=~mask, average_attn_weights=False)
     assert torch.allclose(attention(x, keys, mask), expected, atol=1e-5)
-    collect = fusion.MapCollector(torch.ones(2, 5, dtype=torch.bool))
+    collect = attention_maps.MapCollector(torch.ones(2, 5, dtype=torch.bool))
     assert torch.allclose(attention(x, keys, mask, collect=collect), expected, atol=1e-5)
     assert torch.allclose(torch.stack(collect.maps, 1), weights, atol=1e-6)
 
@@ -305,7 +305,7 @@ def test_maps_are_for_evaluation_only():
 def test_long_inputs_share_cells_keys_summed_queries_averaged(monkeypatch):
     model, (states, masks) = make_model("coattention"), make_batch(lengths={"T": (5,), "F": (11,), "P": (6,)})
     fine = model(states, masks, explain=True)
-    monkeypatch.setattr(fusion, "MAX_MAP_VALUES", 2 * 3 * 4 * 5 * 3)  # room for 3 cells
+    monkeypatch.setattr(attention_maps, "MAX_MAP_VALUES", 2 * 3 * 4 * 5 * 3)  # room for 3 cells
     coarse = model(states, masks, explain=True)
     full, binned = fine.coattention["F"], coarse.coattention["F"]
     assert binned.segments_per_cell == 4 and binned.text_to_speech.shape[-1] == 3

@@ -6,12 +6,12 @@ import torch
 from planted_items import Bench, plant_items
 from torch.nn import functional as F
 
+from mmer.building_blocks.dropout import Dropout, draw_mask
 from mmer.experiments.experiment import shape_head
 from mmer.experiments.trainer.blocks import Shelf, fit_fold_normalisations
 from mmer.experiments.trainer.stack import Stack, choose_stacked, set_keys
 from mmer.experiments.trainer.visits import scramble_keys, visit_epoch
 from mmer.feature_store.cache import FeatureCache
-from mmer.fusion import Dropout, draw_mask
 from mmer.heads.head import build_model
 from mmer.heads.normalisation import fit_normalisation
 

@@ -22,12 +22,13 @@ from torch.func import functional_call, vmap
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from mmer.building_blocks.dropout import Dropout
 from mmer.datasets.folds import Split
 from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment, seed_run, shape_head
 from mmer.experiments.trainer.blocks import Block, Room
 from mmer.experiments.trainer.visits import scramble_keys, visit_epoch
-from mmer.fusion import Dropout, LayerMix, normalise_weights
+from mmer.fusion import LayerMix, normalise_weights
 from mmer.heads.config import HeadConfig
 from mmer.heads.head import build_model
 from mmer.heads.normalisation import Normalisation

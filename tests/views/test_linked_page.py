@@ -190,7 +190,9 @@ def test_zoom_reaches_the_phone_and_fits_back(open_report, analysis):
 
 def test_a_stretch_of_sound_can_be_drawn_with_the_mouse(open_report, analysis):
     page = open_report(analysis)
-    box = page.locator("[data-lane=wave]").bounding_box()
+    wave = page.locator("[data-lane=wave]")
+    wave.scroll_into_view_if_needed()
+    box = wave.bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 40)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 40, steps=4)

@@ -22,6 +22,7 @@ __all__ = ["build_app", "launch_options", "serve"]
 
 REMEMBERED_EVENTS = 200  # Gradio makes a table of all that it remembers after each event; its own 10,000 would slow everybody
 CACHE_CHECK_SECONDS = 5 * 60
+SHOW_ERRORS = "window.mmer.showError = (sentence) => trigger('error', sentence);"  # as Gradio's own toast; page.js calls it
 VISITORS = {False: 10_000, True: 1000}  # is_public -> pages at once; what their results take together is bounded (forgetting.py)
 
 
@@ -34,7 +35,7 @@ def build_app(analyzer: Analyzer, *, examples: Path, workshop: Workshop | None =
         fill_width=True,
         delete_cache=(CACHE_CHECK_SECONDS, KEPT_SECONDS),
     ) as app:
-        gr.HTML(cards.HEADER)
+        gr.HTML(cards.HEADER, js_on_load=SHOW_ERRORS)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Explore", id="explore") as explore_tab:
                 explore.build(analyzer, examples=stored, open_stored=open_stored, is_public=is_public)

@@ -13,6 +13,16 @@
     }
   });
 
+  // An event that doesn't queue is answered at once. Gradio's own script then forgets whether its error is to be seen, and shows none.
+  const send = window.fetch;
+  window.fetch = async (...request) => {
+    const answer = await send(...request);
+    if (answer.status === 500 && new URL(answer.url).pathname.includes("/gradio_api/run/")) {
+      answer.clone().json().then(({ error, visible }) => { if (error && visible) window.mmer.showError?.(error); }, () => {});
+    }
+    return answer;
+  };
+
   // A button that was off while it worked gets the focus back; one that is gone hands it to what held it.
   let held = null;
   let around = [];

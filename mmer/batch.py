@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from mmer.datasets.clips import load_clip
 from mmer.datasets.manifest import Utterance
 from mmer.datasets.table import SeenFiles, decode_text, parse_table
-from mmer.errors import AudioError, Cancelled, DataError, HeadError, MmerError
+from mmer.errors import AlignmentError, AudioError, Cancelled, DataError, HeadError, MmerError
 from mmer.explain.verdict import SEEN, collect_notices
 from mmer.exports.analysis_json import OUTPUT, analysis_to_json, dump_json, open_file, write_file
 from mmer.exports.segment_table import guard_cell
@@ -46,6 +46,7 @@ FACTS = (
     "head",
     "head_sha256",
     "aligner",
+    "aligner_identity",
     "words",
     "words_from",
     "words_confidence",
@@ -199,6 +200,7 @@ def analyze_item(
     row |= {"head_sha256": analyzer.heads[request.head].sha256}
 
     def work() -> tuple[Row, Analysis]:
+        row["aligner_identity"] = analyzer.identify_aligner(request.aligner)
         row["file_sha256"] = identify_file(item.path)
         clip = load_clip(Utterance(item.path, item.text, item.label, "", start=item.start, end=item.end))
         row["seconds"] = show(clip.duration)
@@ -324,9 +326,14 @@ def identify(row: Row) -> tuple[str, ...]:
 
 
 def is_done(row: Row, item: BatchItem, analyzer: Analyzer, json_path: Path | None) -> bool:
-    """Whether an earlier row still holds: no error, the same file, the same weights, and its JSON is there if it is wanted."""
-    same = row["head_sha256"] == analyzer.heads[row["head"]].sha256 and row["file_sha256"] == identify_file(item.path) != ""
-    return not row["error"] and same and (json_path is None or json_path.exists())
+    """Whether an earlier row still holds: no error, the same file, weights and aligner, and its JSON is there if it is wanted."""
+    if row["error"] or row["head_sha256"] != analyzer.heads[row["head"]].sha256:
+        return False
+    try:
+        same = row["aligner_identity"] == analyzer.identify_aligner(row["aligner"])
+    except AlignmentError:
+        return False  # the new row says why
+    return same and row["file_sha256"] == identify_file(item.path) != "" and (json_path is None or json_path.exists())
 
 
 def run_batch(

@@ -198,6 +198,10 @@ class Analyzer:
         with self.turns.lend():  # an aligner is another program, or has a lock of its own: no model waits for it
             return self._aligners[aligner].align(clip, transcript, pronunciations=pronunciations or {})
 
+    def identify_aligner(self, name: str) -> str:
+        """`Aligner.identity` of an aligner by its name here; "" for none and for one that can't be used. Raises: AlignmentError."""
+        return self._aligners[name].identity if name in self._aligners else ""
+
     def analyze(
         self,
         clip: Clip,

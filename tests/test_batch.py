@@ -193,6 +193,24 @@ def test_what_is_there_is_not_done_again(monkeypatch, analyzer, listed, tmp_path
     assert count_analyses(monkeypatch, analyzer, items[:2], out, json_dir=tmp_path / "json") == []
 
 
+def test_rows_of_an_aligner_with_other_models_are_done_again(monkeypatch, analyzer, listed, tmp_path):
+    out, items, models = tmp_path / "t.csv", read_items(listed)[:2], ["mfa 3.4.3 aa bb"]
+    asked = Request("late-fs", "mfa")
+    monkeypatch.setattr(analyzer, "identify_aligner", lambda name: models[0])
+    assert len(count_analyses(monkeypatch, analyzer, items, out, asked)) == 2
+    assert {row["aligner_identity"] for row in read_rows(out)} == {models[0]}
+    assert count_analyses(monkeypatch, analyzer, items, out, asked) == []
+    models[0] = "mfa 3.4.3 aa cc"
+    assert len(count_analyses(monkeypatch, analyzer, items, out, asked)) == 2, "another dictionary"
+    assert {row["aligner_identity"] for row in read_rows(out)} == {models[0]}, "in place of the earlier rows"
+    assert len(read_rows(out)) == 2
+
+
+def test_an_aligner_is_identified_by_what_it_is_made_of(analyzer):
+    assert analyzer.identify_aligner("sphinx").startswith("pocketsphinx 5.")
+    assert analyzer.identify_aligner("none") == "" == analyzer.identify_aligner("not there")
+
+
 @pytest.mark.parametrize("cut", [1, 40, 400])
 def test_a_row_that_was_cut_off_is_done_again(monkeypatch, analyzer, listed, tmp_path, cut):
     out, items = tmp_path / "t.csv", read_items(listed)[:2]
@@ -319,6 +337,7 @@ class StumblingAnalyzer:
 
     def __init__(self, analyzer):
         self.analyzer, self.heads, self.knows_speaker = analyzer, analyzer.heads, analyzer.knows_speaker
+        self.identify_aligner = analyzer.identify_aligner
 
     def analyze(self, clip, *, text=None, **options):
         if text == "ace of clubs":

@@ -45,6 +45,12 @@ def test_a_wheel_brings_the_heads_and_what_the_doctor_aligns(installed):
     assert found == str(installed / "mmer" / "pretrained")
 
 
+def test_a_wheel_holds_every_file_of_the_package(installed):
+    files = [path.relative_to(ROOT) for path in (ROOT / "mmer").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert {".py", ".css", ".js", ".json", ".flac"} <= {path.suffix for path in files}
+    assert not [str(path) for path in files if not (installed / path).is_file()]
+
+
 def test_the_doctor_promises_the_page_only_where_it_is(installed):
     assert run(installed, "from mmer.doctor import name_ways; print(name_ways())") == "`python -m mmer analyze CLIP`"
 

@@ -42,12 +42,21 @@ def suggest_command(analysis: Analysis) -> str:
     if alignment is None or alignment.approximate:
         words += ["--aligner", "none"] if analysis.transcript.is_readable else []
     elif alignment.source.startswith("mfa"):
-        words += ["--aligner", "mfa"]
+        words += ["--aligner", "mfa", *name_models(alignment.source)]
     elif alignment.source == "TextGrid":
         words += ["--textgrid-in", "ALIGNMENT.TextGrid"]
     if len(analysis.predictions) == 1:
         words += ["--head", analysis.best.head]
     return shlex.join([*words, "--preset", analysis.preset, "--html", "report.html"])
+
+
+def name_models(source: str) -> list[str]:
+    """The flags that name MFA's models, from an alignment's source: "mfa 3.4.3 english_mfa with english_us_mfa"; none where it names none.
+
+    A model that was given by its path is named without its folder: a report does not tell where its maker's files are.
+    """
+    model, _, dictionary = source.partition(" ")[2].partition(" ")[2].partition(" with ")
+    return [*(("--mfa-model", model) if model else ()), *(("--mfa-dictionary", dictionary) if dictionary else ())]
 
 
 # sections

@@ -102,7 +102,11 @@ def test_command_says_how_to_get_the_same():
     assert command.startswith("python -m mmer analyze '<voice>.wav' --text 'I won <10> & more'")
     assert "--aligner none" in suggest_command(replace(analysis, alignment=None))
     mfa = replace(analysis, alignment=replace(analysis.alignment, source="mfa 3.4.3 english_us_arpa"))
-    assert "--aligner mfa" in suggest_command(mfa)
+    assert "--aligner mfa --mfa-model english_us_arpa --preset" in suggest_command(mfa)
+    own = replace(analysis, alignment=replace(analysis.alignment, source="mfa 3.4.3 my voices with english_us_mfa"))
+    assert "--aligner mfa --mfa-model 'my voices' --mfa-dictionary english_us_mfa --preset" in suggest_command(own)
+    bare = replace(analysis, alignment=replace(analysis.alignment, source="mfa 3.4.3"))
+    assert "--aligner mfa --preset" in suggest_command(bare)
     heard = replace(analysis, transcript=replace(analysis.transcript, source="whisper-tiny.en"))
     assert "--text" not in suggest_command(heard)
 

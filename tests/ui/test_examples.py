@@ -1,5 +1,6 @@
 """The examples that ship, and the way they are stored and opened."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,22 @@ def test_an_example_of_other_heads_is_heard_by_those_of_the_page(analyzer, examp
     assert analysis.clip.sha256 == open_example(shipped).clip.sha256 and analysis.transcript.text == shipped.text
     assert open_one(shipped) is analysis  # made once
     assert open_one(own).created == open_example(own).created  # of this page's heads: as it was stored
+
+
+def test_an_example_that_waits_for_the_models_keeps_nobody_from_the_others(analyzer):
+    open_one, (ready, wanted) = open_with(analyzer), SHIPPED[:2]
+    analysis = open_one(ready)
+    seen = []
+    with analyzer.turns.take("somebody else"):
+        waiting = [threading.Thread(target=lambda: seen.append(open_one(wanted))) for _ in range(2)]
+        again = threading.Thread(target=lambda: seen.append(open_one(ready)))
+        for thread in (*waiting, again):
+            thread.start()
+        again.join(10)
+        assert seen == [analysis]
+    for thread in waiting:
+        thread.join(120)
+    assert len(seen) == 3 and seen[1] is seen[2]  # made once for both
 
 
 def test_a_broken_description_is_named(tmp_path):

@@ -107,7 +107,7 @@ class ClaimHandlers:
         result = session.intervention
         if result is None:
             return "", "", gr.skip(), gr.skip()
-        samples = (np.clip(result.changed.clip.samples, -1, 1) * 32767).astype(np.int16)
+        samples = np.clip(np.rint(result.changed.clip.samples * 32768.0), -32768, 32767).astype(np.int16)
         return "", claim_cards.write_intervention(result), gr.Column(visible=True), (SAMPLE_RATE, samples)
 
     @for_people

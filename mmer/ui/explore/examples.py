@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -18,6 +19,7 @@ from mmer.exports.analysis_json import analysis_to_json, dump_json, read_analysi
 from mmer.interventions.intervene import check_analysis
 from mmer.pipeline import Analyzer
 from mmer.results import Analysis
+from mmer.stopping import hold_lock
 
 STORED = "analysis.json"
 
@@ -86,16 +88,17 @@ Opener = Callable[[Example], Analysis]
 def open_with(analyzer: Analyzer) -> Opener:
     """What opens examples on a page: the stored analysis; where that is of other models than the page's, one by the page's, made once."""
     made: dict[Path, Analysis] = {}
-    making = threading.Lock()
+    making: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)  # one each: who waits for a turn keeps nobody from the others
 
     def open_one(example: Example) -> Analysis:
         stored = open_shared(example)
         if is_made_by(analyzer, stored):
             return stored
-        with making:
-            if example.folder not in made:
-                with analyzer.turns.take():
-                    made[example.folder] = analyze_example(example, analyzer)
+        if example.folder not in made:
+            with hold_lock(making[example.folder]):
+                if example.folder not in made:
+                    with analyzer.turns.take():
+                        made[example.folder] = analyze_example(example, analyzer)
         return made[example.folder]
 
     return open_one

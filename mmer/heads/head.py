@@ -96,6 +96,8 @@ class Head:
     def predict(self, features: Features, *, role: str | None = None) -> Prediction:
         """Logits, probabilities and all that explains them; `role` overrides the head's own.
 
+        How sure a sum may be that lacks one of the head's branches was never measured.
+
         Raises HeadError when the features are of another preset or size, or lack a unit the head can't do without.
         """
         for sentence in self.unavailable(features).values():
@@ -121,7 +123,7 @@ class Head:
             layer_weights=self.read_layers(output, units),
             coattention=read_maps(output),
             margin=self.config.margin if self.config.trained_on else UNTRAINED_MARGIN,
-            measured_clips=self.config.measured_clips if self.config.trained_on else None,
+            measured_clips=self.config.measured_clips if self.config.trained_on and len(units) == len(self.config.units) else None,
             novelty=self.measure_novelty(features, arrays),
             novelty_threshold=self.config.novelty_threshold,
         )
@@ -214,9 +216,10 @@ class CombinedHead:
     def combine(self, early: Prediction, late: Prediction) -> Prediction:
         """The combined prediction of two given ones; `early` may come from another head of the same classes.
 
-        How sure such a pair may be was never measured.
+        How sure the combination with another head, or of a sum that lacks a branch, may be was never measured.
         """
         own = (early.head, late.head) == (self.early.config.name, self.late.config.name)
+        whole = set(late.units) == set(self.late.config.units)
         logits = combine(early.logits, late.logits)
         units = tuple(u for u in UNIT_NAMES if u in {*early.units, *late.units})
         nearest = late if late.novelty is not None else early
@@ -234,7 +237,7 @@ class CombinedHead:
             layer_weights={},
             members=("early", "late"),
             margin=self.config.margin if self.config.trained_on else UNTRAINED_MARGIN,
-            measured_clips=self.config.measured_clips if self.config.trained_on and own else None,
+            measured_clips=self.config.measured_clips if self.config.trained_on and own and whole else None,
             novelty=nearest.novelty,
             novelty_threshold=nearest.novelty_threshold,
         )

@@ -13,7 +13,7 @@ from mmer.errors import HeadError
 from mmer.heads import head as heads
 from mmer.heads.calibration import softmax
 from mmer.heads.config import HeadConfig, list_heads, read_config, read_layer_rate
-from mmer.heads.head import Head, build_model, load_combination, load_head, save_combination, save_head
+from mmer.heads.head import CombinedHead, Head, build_model, load_combination, load_head, save_combination, save_head
 from mmer.heads.normalisation import fit_normalisation
 from mmer.heads.novelty import fit_novelty
 from mmer.results import Features, UnitStates
@@ -135,6 +135,17 @@ def test_late_head_leaves_out_what_is_absent(tmp_path):
     empty = make_features("TF")
     nothing = UnitStates("S", np.zeros((2, 0, DIM), np.float32), (), np.zeros(0), np.zeros(0), np.zeros(0, int))
     assert np.array_equal(head.predict(replace(empty, units={**empty.units, "S": nothing})).logits, less.logits)
+
+
+def test_how_sure_a_sum_without_one_of_its_branches_is_was_never_measured(tmp_path):
+    save_small(tmp_path, measured_clips=200, margin=0.001)
+    save_small(tmp_path, "coattention-f", "coattention", ("T", "F"), measured_clips=200, margin=0.001)
+    late, early = (load_head(tmp_path / name) for name in ("late-fs", "coattention-f"))
+    both = CombinedHead(make_config("combined", "combination", measured_clips=200), early=early, late=late)
+    whole, less = both.predict_all(make_features()), both.predict_all(make_features("TF"))
+    assert {role: p.measured_clips for role, p in whole.items()} == {"late": 200, "early": 200, "combined": 200}
+    assert {role: p.measured_clips for role, p in less.items()} == {"late": None, "early": 200, "combined": None}
+    assert late.predict(make_features("F")).verdict in ("never measured", "unfamiliar")
 
 
 def test_head_without_any_of_its_units_says_why(tmp_path):

@@ -199,6 +199,12 @@ def test_the_shell_names_each_branch_s_part_of_a_word():
     assert lines[6] == "Not found in the sound, so with their text alone: it."
 
 
+def test_nothing_is_said_of_all_branches_where_there_is_one():
+    lines = list_words(plant_words("S"))
+    assert lines[0] == "Words that count most (logits for anger, centred over the emotions):"
+    assert not any(" = " in line for line in lines)
+
+
 def test_the_shell_says_that_sound_without_alignment_is_not_divided():
     lines = list_words(plant_words(aligned=False))
     assert lines[1] == "  for     it +0.400 = text +0.400"

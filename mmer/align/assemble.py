@@ -153,5 +153,5 @@ def align_from_recogniser(transcript: Transcript) -> Alignment:
             end = word.end
     if not words:
         raise AlignmentError("The transcript carries no word times: only a recognised transcript does.")
-    notice = Notice("alignment", "Word times are the recogniser's own and only approximate; phones and syllables are not available.")
+    notice = Notice("alignment", "Word times are the recogniser's own and only approximate.")
     return Alignment(tuple(words), (), (), transcript.source, approximate=True, notices=(notice,))

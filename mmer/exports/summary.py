@@ -82,7 +82,8 @@ def list_words(analysis: Analysis) -> list[str]:
         units = join_words([UNIT_NAMES[unit] for unit in found.units])
         return [f"No word has a part of {found.role} fusion's sum here, which is made of {units}. {describe_division(found)}"]
     order = np.argsort(-whole, kind="stable")
-    lines = [f"Words that count most in {found.role} fusion, all its branches together (logits for {label}, centred over the emotions):"]
+    where = f" in {found.role} fusion, all its branches together" if len(found.units) > 1 else ""
+    lines = [f"Words that count most{where} (logits for {label}, centred over the emotions):"]
     for name, chosen in (("for", order[whole[order] > 0]), ("against", order[::-1][whole[order[::-1]] < 0])):
         for place, i in enumerate(chosen[:MOST_WORDS]):
             lines.append(f"  {name if place == 0 else '':<8}{describe_word(found, int(i), column)}")

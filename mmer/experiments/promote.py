@@ -22,13 +22,15 @@ from mmer.experiments.confidence import measure_confidence, read_outputs
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.folder.runs import NAME, RunFolder
 from mmer.experiments.report.learning import Run, read_learning
-from mmer.experiments.report.run_card import LICENCES, describe_promoted
+from mmer.experiments.report.run_card import LICENCES, describe_promoted, list_met
 from mmer.experiments.trainer.stack import Outputs
 from mmer.exports.analysis_json import write_file
 from mmer.heads.calibration import softmax
 from mmer.heads.clip_list import ClipList, make_clip_list
 from mmer.heads.config import COMBINATION, HeadConfig, read_config
 from mmer.heads.head import CombinedHead, Head, save_combination, save_head
+from mmer.phrasing import join_words
+from mmer.results import EMOTIONS
 from mmer.scores.metrics import count_confusions, measure_macro_f1, measure_ua, measure_wa
 from mmer.scores.scores import combine_predictions, select_part, summarise
 
@@ -217,7 +219,7 @@ def finish_config(
         measured_clips=confidence.clips,
         trained_on=f"{told['training utterances']} utterances of {data}, without the speakers {', '.join(told['test speakers'])}.",
         licence=licence or LICENCES.get(data, ""),
-        caveat=CAVEAT_ACTED if data in ACTED else CAVEAT_ALONE.format(data=data),
+        caveat=" ".join(filter(None, (CAVEAT_ACTED if data in ACTED else CAVEAT_ALONE.format(data=data), name_unmet(told)))),
         training=told,
         metrics={
             "run": measure_test(test, select_part(own, "test")),
@@ -225,6 +227,13 @@ def finish_config(
             "calibration": confidence.figures,
         },
     )
+
+
+def name_unmet(training: Mapping[str, Any]) -> str:
+    """One sentence about the emotions that the data lacked; "" where it has all."""
+    met = list_met(training)
+    unmet = [emotion for emotion in EMOTIONS if emotion not in met]
+    return f"Its data held nothing of {join_words(unmet)}, which it therefore can't recognise." if unmet else ""
 
 
 def measure_test(outputs: Outputs, rows: pd.DataFrame) -> dict[str, Any]:

@@ -129,6 +129,18 @@ def test_a_small_experiment_measures_no_confidence(planted, promoted):
     assert "How sure it is was never measured: its runs have test predictions of 64 clips of 4 speakers" in card
 
 
+def test_a_head_of_two_emotions_says_which_it_never_met(tmp_path, promoted):
+    folder, _ = plant_experiment(tmp_path / "runs", units=("F",), steps=8)
+    folder.write("data", folder.read("data") | {"counts": {"anger": 32, "happiness": 32, "sadness": 0}})
+    place = promote_run(folder, name="two", out=tmp_path / "heads")
+    unmet = "Its data held nothing of sadness and neutral, which it therefore can't recognise."
+    assert load_head(place).config.caveat.endswith(unmet) and unmet not in load_head(promoted).config.caveat
+    card, whole = ((head / "README.md").read_text("utf-8") for head in (place, promoted))
+    assert "Only anger and happiness from speech." in card and "mean recall of anger and happiness (chance 0.50)" in card
+    assert "Four emotions from speech." in whole and "mean recall of the four classes (chance 0.25)" in whole
+    assert "mfa_model" not in whole  # settings that nobody set
+
+
 def test_the_config_tells_the_test_part_s_figures_and_no_path(planted, promoted):
     config = load_head(promoted).config
     rows = rows_of(planted[0], config.training["fold"], config.training["repetition"], "test")

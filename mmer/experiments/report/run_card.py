@@ -9,6 +9,7 @@ from typing import Any
 from mmer.experiments.choosing import CHOICES, EASY
 from mmer.experiments.report.card import LICENCE, MISUSE, SOURCES, describe_calibration, describe_clips, describe_model, format_table
 from mmer.heads.config import HeadConfig
+from mmer.phrasing import join_words
 from mmer.results import EMOTIONS
 
 LICENCES = {"ravdess": LICENCE, "nemo": LICENCE, "tess": "CC BY-NC-ND 4.0", "iemocap": "IEMOCAP release licence"}
@@ -33,7 +34,7 @@ def describe_promoted(config: HeadConfig) -> str:
     licence = config.licence or "unknown: it is that of the data, which its owner must tell"
     parts = [
         _write_metadata(config),
-        f"# {config.name}: {config.title}\n\nFour emotions from speech. {config.caveat}\n",
+        f"# {config.name}: {config.title}\n\n{describe_scope(config.training)}\n{config.caveat}\n",
         _describe_use(config),
         describe_model(config, command="runs promote"),
         _describe_experiments(config.training),
@@ -44,6 +45,17 @@ def describe_promoted(config: HeadConfig) -> str:
         f"## Licence\n\nOf the weights: {licence}. The code that made them is Apache-2.0.\n",
     ]
     return "\n".join(part for part in parts if part)
+
+
+def list_met(training: Mapping[str, Any]) -> list[str]:
+    """The emotions that the data of an experiment has."""
+    return [emotion for emotion in EMOTIONS if training["data"]["counts"].get(emotion)]
+
+
+def describe_scope(training: Mapping[str, Any]) -> str:
+    """How many emotions the head can tell apart."""
+    met = list_met(training)
+    return "Four emotions from speech." if len(met) == len(EMOTIONS) else f"Only {join_words(met)} from speech."
 
 
 def _write_metadata(config: HeadConfig) -> str:
@@ -111,7 +123,8 @@ def _describe_experiments(training: Mapping[str, Any]) -> str:
         for row in shared
     )
     for name, settings in training["experiments"].items():
-        told = ", ".join(f"{key} {value}" for key, value in settings.items() if key not in ("labels", "model", "preset", "units", "fusion"))
+        unsaid = ("labels", "model", "preset", "units", "fusion")
+        told = ", ".join(f"{key} {value}" for key, value in settings.items() if key not in unsaid and value != "")
         text += f"\nSettings of {name}: {told}.\n"
     return text
 
@@ -127,7 +140,9 @@ def _describe_scores(metrics: Mapping[str, Any], training: Mapping[str, Any]) ->
             *(f"{whole[k]:.3f}" for k in ("ua", "wa", "macro_f1")),
         ),
     ]
-    text = "## Figures\n\nUA is the mean recall of the four classes (chance 0.25), WA the share that is right.\n\n"
+    met = list_met(training)
+    classes = "the four classes" if len(met) == len(EMOTIONS) else join_words(met)
+    text = f"## Figures\n\nUA is the mean recall of {classes} (chance {1 / len(met):.2f}), WA the share that is right.\n\n"
     text += format_table(head, rows) + "\n"
     spread = [f"{whole[f'ua_over_{what}_sd']:.3f} over {what}" for what in ("folds", "repetitions") if whole[f"ua_over_{what}_sd"]]
     if spread:

@@ -61,7 +61,7 @@ def keep_working() -> Iterator[Stream | None]:
         streams.append(stream)
         if stream is not None:
             setattr(sys, name, wrap_stream(stream, getattr(sys, name)))
-        else:
+        elif isinstance(getattr(sys, name), io.TextIOWrapper):  # a notebook's stream, or a string that collects, takes every character
             getattr(sys, name).reconfigure(errors="backslashreplace")
     try:
         yield streams[0]

@@ -1,5 +1,7 @@
 """Standard output that is closed, full or read by nobody, and the last net: files are whole, and what was lost is said."""
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from mmer.align.textgrid import read_tiers
+from mmer.cli import main
 from mmer.errors import AudioError, Bug, MmerError
 from mmer.exports.analysis_json import read_analysis
 from mmer.files.bugs import catch_bugs
@@ -129,3 +132,10 @@ def test_there_is_one_last_net():
     assert sorted(nets) == ["bugs.py", *["mfa_worker.py"] * 2], (
         "the aligner's worker answers for whatever happens in another program's Python"
     )
+
+
+def test_streams_that_a_notebook_or_a_string_put_in_their_place_are_printed_to():
+    out, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+        assert main(["analyze", "/nonexistent/clip.wav"]) == 2
+    assert (out.getvalue(), errors.getvalue()) == ("", "mmer: clip.wav: there is no such file.\n")

@@ -61,7 +61,7 @@ def test_numbers(text, said):
         ("Mr. Smith and Dr Who", "mister smith and doctor who"),
         ("St. John lives on Main St.", "saint john lives on main street"),
         ("No. 5? No.", "number five no"),
-        ("etc. vs. Jan. 5", "et cetera versus january five"),
+        ("etc. vs. Jan. 5", "et cetera versus january fifth"),
         ("e.g. i.e. U.S. U.S.A.", "for example that is u s u s a"),
         ("FBI BBC USA TV TVs", "f b i b b c u s a t v t v's"),
         ("IEMOCAP NASA", "iemocap nasa"),
@@ -99,7 +99,12 @@ SAID = {
         ₽5 ₺5 ₪5 ₱5 ฿5 = five rubles five lira five shekels five pesos five baht
         5 USD 1 USD 5 CHF = five u s dollars one u s dollar five swiss francs
         £1.01 £13.60 = one pound and one penny thirteen pounds and sixty pence
-        $1 000 = one thousand dollars""",
+        $1 000 = one thousand dollars
+        $5-10 $5-$10 $10–$20 = five to ten dollars five dollars to ten dollars ten dollars to twenty dollars
+        $5-10M $1-2 million = five to ten million dollars one to two million dollars
+        €3,50 £1,50 $1,500 = three euros and fifty cents one pound and fifty pence one thousand five hundred dollars
+        ($5) (-5) = five dollars minus five
+        $100/day $20/hr $1,500/mo = one hundred dollars per day twenty dollars per hour one thousand five hundred dollars per month""",
     "telephone numbers": """
         1-800-555-0199 = one eight zero zero five five five zero one nine nine
         (555) 123-4567 = five five five one two three four five six seven
@@ -114,7 +119,11 @@ SAID = {
         25/12/2020 25.12.2020 = december twenty fifth twenty twenty december twenty fifth twenty twenty
         1/1/05 = january first oh five
         2020-13-45 = twenty twenty to thirteen to forty five
-        Mar. 3 Jul. 4 Tues. = march three july four tuesday""",
+        Mar. 3 Jul. 4 Tues. = march third july fourth tuesday
+        July 4, 1776 May 5, 2021 = july fourth seventeen seventy six may fifth twenty twenty one
+        Dec 25 Sept 5th = december twenty fifth september fifth
+        Jan is here in March 2020 = jan is here in march twenty twenty
+        March 5 kg, may 5 people = march five kilograms may five people""",
     "units": """
         60 mph 1 mph = sixty miles per hour one mile per hour
         10 km/h 1 km/h 10km/h = ten kilometers per hour one kilometer per hour ten kilometers per hour
@@ -125,6 +134,9 @@ SAID = {
         50 % 0.5% = fifty percent zero point five percent
         30 min 1 hr 5 hrs 5 sec = thirty minutes one hour five hours five seconds
         ½ cup 1/2 lb 2½ lb = one half cup one half pound two and one half pounds
+        2 L 12 V 100 W 5V = two liters twelve volts one hundred watts five volts
+        30 fps 30 mpg 60 km/hr 6-8 ft = thirty frames per second thirty miles per gallon sixty kilometers per hour six to eight feet
+        5' tall 4x6 = five feet tall four by six
         5m² x² = five meters squared x squared""",
     "letters behind numbers": """
         5G 4K 8K TV = five g four k eight k t v
@@ -151,9 +163,12 @@ SAID = {
         '90s 1990s mid-1990s 20s = nineties nineteen nineties mid nineteen nineties twenties""",
     "times": """
         3:30pm 3:30 p.m. 10 a.m. = three thirty p m three thirty p m ten a m
+        9am-5pm 2 p.m.-4 p.m. = nine a m to five p m two p m to four p m
+        10:30-11:45 = ten thirty to eleven forty five
         13:45 10:05 = thirteen forty five ten oh five""",
     "fractions and ranges": """
         2 1/2 cups 1⁄2 = two and one half cups one half
+        10%-20% 5-10% = ten percent to twenty percent five to ten percent
         5-10 5–10 5 - 10 5~6 ~5 = five to ten five to ten five to ten five to six about five
         16:9 9/11 = sixteen to nine nine eleven
         1,000th = one thousandth""",
@@ -171,6 +186,7 @@ SAID = {
         (laughs) no (laughing softly) = no
         <noise> ok <unk> = okay
         *sighs* fine {breath} = fine
+        {LG} {NOISE} yes = yes
         [door slams] [MUSIC] go = go
         (not a note) *really* = not a note really""",
 }

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from mmer.transcript.spelling.tables import (
     ATTACHED,
+    CAPITAL_UNITS,
     COUNTRIES,
     CURRENCIES,
     LETTER_MAGNITUDES,
@@ -27,7 +28,8 @@ SUPERSCRIPTS = {"²": "squared", "³": "cubed"}
 
 def say_number(folded: str, following: str = "") -> tuple[str, ...]:
     """The words of a written word that begins with a number, a sign or a currency; () for anything else."""
-    special = _say_phone(folded) or _say_date(folded) or _say_height(folded) or _say_mixed(folded) or _say_power(folded)
+    kinds = (_say_phone, _say_date, _say_height, _say_area, _say_mixed, _say_power)
+    special = next((said for say in kinds if (said := say(folded))), "")
     if special:
         return tuple(special.split())
     match = NUMBER.fullmatch(folded)
@@ -39,7 +41,11 @@ def say_number(folded: str, following: str = "") -> tuple[str, ...]:
         said.append("number" if mark == "#" else "about")
     if rest.strip()[:1] in CURRENCIES:
         mark, rest = rest.strip()[0], rest.strip()[1:]
-    digits = _plain_groups(digits)
+    digits = _plain_groups(re.sub(r",(?=\d\d?$)", ".", digits) if mark in CURRENCIES else digits)
+    spread = re.fullmatch(r"([\d.,]+)[-–~]([\d.,]+)", digits) if mark in CURRENCIES else None
+    if spread and (not rest or rest.lower() in LETTER_MAGNITUDES):
+        said += [_say_compound(spread[1], bare=False), "to"]  # $5-10: five to ten dollars
+        digits = spread[2]
     if mark in CURRENCIES and re.fullmatch(r"[\d,]+(\.\d+)?", digits) and (not rest or rest.lower() in LETTER_MAGNITUDES):
         said += _say_money(digits, mark, LETTER_MAGNITUDES.get(rest.lower(), ""), COUNTRIES.get(country, ""), following)
     else:
@@ -49,13 +55,15 @@ def say_number(folded: str, following: str = "") -> tuple[str, ...]:
 
 def say_unit(written: str, preceding: str) -> tuple[str, ...]:
     """The unit that stands behind a number and a space ("60 mph"); () where it is none."""
-    if not re.fullmatch(rf"[-−~]?[\d.,/]*\d[½⅓¼¾]?|[½⅓¼¾]|[{SIGNS}]?[\d.,]+", preceding):
+    if not re.fullmatch(rf"[-−~]?[\d.,/–~-]*\d[½⅓¼¾]?|[½⅓¼¾]|[{SIGNS}]?[\d.,]+", preceding):
         return ()
     many = preceding.lstrip("-−~") not in ("1", "½", "1/2", "¼", "1/4", "¾", "3/4")
     if written in MONEY_CODES:
         return tuple(MONEY_CODES[written][many].split())
+    if written in CAPITAL_UNITS:
+        return tuple(CAPITAL_UNITS[written][many].split())
     name = written.lower().rstrip(".")
-    if name not in UNITS or (name in ATTACHED and not (name in "lhg" and written.islower())) or written in ("M", "MS", "MI", "L", "H", "G"):
+    if name not in UNITS or (name in ATTACHED and not (name in "lhg" and written.islower())) or written in ("M", "MS", "MI", "H", "G"):
         return ()
     return tuple(UNITS[name][many].split())
 
@@ -109,7 +117,9 @@ def _say_date(folded: str) -> str:
 
 
 def _say_height(folded: str) -> str:
-    """5'10" and 5 ft 10 in."""
+    """5'10" and 5 ft 10 in; 5' alone, where the next word shows that it is a length."""
+    if re.fullmatch(r"\d{1,2}'", folded):
+        return cardinal(folded) + (" foot" if folded == "1'" else " feet")
     match = re.fullmatch(r"(\d{1,2})(?:'| ?ft\.?) ?(\d{1,2})(?:\"|''| ?in\.?)", folded)
     if match is None:
         return ""
@@ -117,6 +127,12 @@ def _say_height(folded: str) -> str:
         return f"{cardinal(match[1])} foot {cardinal(match[2])}"
     feet, inches = match.groups()
     return f"{cardinal(feet)} {'foot' if feet == '1' else 'feet'} {cardinal(inches)} {'inch' if inches == '1' else 'inches'}"
+
+
+def _say_area(folded: str) -> str:
+    """4x6: four by six."""
+    match = re.fullmatch(r"(\d{1,5})[x×](\d{1,5})", folded)
+    return f"{cardinal(match[1])} by {cardinal(match[2])}" if match else ""
 
 
 def _say_mixed(folded: str) -> str:
@@ -162,8 +178,8 @@ def _say_digits(digits: str, rest: str, following: str) -> list[str]:
         return [*said, rest.lower()]  # a mobile network, a screen
     if rest in ("M", "B", "T") and not (rest == "T" and "." not in digits):
         return [*said, LETTER_MAGNITUDES[ending]]
-    if ending in UNITS:
-        return [*said, UNITS[ending][digits != "1"]]
+    if ending in UNITS or rest in CAPITAL_UNITS:
+        return [*said, (CAPITAL_UNITS.get(rest) or UNITS[ending])[digits != "1"]]
     if re.fullmatch(r" ?° ?[CFK]?", rest, re.IGNORECASE):
         scale = {"C": "celsius", "F": "fahrenheit", "K": "kelvin"}.get(rest[-1].upper(), "")
         return [*said, "degree" if digits == "1" else "degrees", scale]
@@ -189,11 +205,16 @@ def _say_compound(digits: str, *, bare: bool) -> str:
         return _fraction(*parts) if len(parts) == 2 else " ".join(cardinal(p, year=True) for p in parts)
     for sign, word in (("-", " to "), ("–", " to "), ("~", " to "), (":", " to ")):
         if sign in digits:
-            return word.join(_say_compound(p, bare=bare) for p in digits.split(sign) if p)
+            return word.join(_say_side(p, bare=bare) for p in digits.split(sign) if p)
     whole, *decimals = digits.replace(",", "").split(".") if not re.search(r",\d{1,2}$", digits) else digits.split(",")
     if not decimals:
         return cardinal(whole, year=bare and "," not in digits)
     return " point ".join([cardinal(whole or "0"), *(one_by_one(d) for d in decimals)])
+
+
+def _say_side(digits: str, *, bare: bool) -> str:
+    """One side of a range: a time, or any other number."""
+    return _say_time(digits, half_day=True) if re.fullmatch(r"\d{1,2}:[0-5]\d", digits) else _say_compound(digits, bare=bare)
 
 
 def _say_money(digits: str, mark: str, magnitude: str, country: str, following: str) -> list[str]:

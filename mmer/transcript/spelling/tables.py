@@ -192,9 +192,13 @@ UNITS = {  # singular, plural; said so only behind a number
     "kph": ("kilometer per hour", "kilometers per hour"),
     "kmh": ("kilometer per hour", "kilometers per hour"),
     "km/h": ("kilometer per hour", "kilometers per hour"),
+    "km/hr": ("kilometer per hour", "kilometers per hour"),
     "m/s": ("meter per second", "meters per second"),
     "ft/s": ("foot per second", "feet per second"),
     "mb/s": ("megabyte per second", "megabytes per second"),
+    "mpg": ("mile per gallon", "miles per gallon"),
+    "fps": ("frame per second", "frames per second"),
+    "rpm": ("revolution per minute", "revolutions per minute"),
     "hz": ("hertz", "hertz"),
     "khz": ("kilohertz", "kilohertz"),
     "mhz": ("megahertz", "megahertz"),
@@ -213,6 +217,8 @@ UNITS = {  # singular, plural; said so only behind a number
     "mn": ("million", "million"),
     "tn": ("trillion", "trillion"),
 }
+CAPITAL_UNITS = {"L": ("liter", "liters"), "W": ("watt", "watts"), "V": ("volt", "volts")}  # behind a number, in capitals only
+PER = "day|night|week|month|year|hour|minute|second|person|head|mile|kilogram|pound|hr|wk|mo|yr|min|sec|kg|lb"  # what "/" is "per" before
 ATTACHED = {"k", "c", "f", "l", "h", "g", "bn", "mn", "tn"}  # units only where no space is between; "l", "h" and "g" in lower case with one
 MAGNITUDES = {"hundred", "thousand", "million", "billion", "trillion"}
 LETTER_MAGNITUDES = {"k": "thousand", "m": "million", "mm": "million", "mn": "million", "b": "billion", "bn": "billion"} | {
@@ -225,6 +231,7 @@ MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
 )
+SHORT_MONTHS = {month[:length]: month for month in MONTHS for length in (3, 4) if month[:length] in ABBREVIATIONS | NUMBERED}
 COUNTED = {  # before a Roman numeral that is said as a number; a single letter only behind one with a capital
     *("act", "article", "apollo", "appendix", "book", "bowl", "category", "chapter", "class", "episode", "grade", "level", "part", "phase"),
     *("rocky", "scene", "season", "section", "stage", "step", "table", "title", "type", "unit", "vol", "volume", "war"),

@@ -22,15 +22,19 @@ from mmer.transcript.spelling.tables import (
     LATIN,
     LETTER_MAGNITUDES,
     MAGNITUDES,
+    MONTHS,
     NUMBERED,
+    PER,
     PLAIN,
     RULERS,
     SHARPS,
     SHORT_MAGNITUDES,
+    SHORT_MONTHS,
     SIGNS,
     SOUNDS,
     SYMBOLS,
     TITLES,
+    UNITS,
 )
 
 MAX_LETTERS = 60  # of one written word; longer ones are no words and are not said
@@ -48,7 +52,7 @@ _AROUND = ',;.!?"“”«»'  # may stand around a symbol that is said: "rock & 
 _SPACE = "[ \u00a0\u2009\u202f]"
 _NOTE = rf"(?:{DIRECTIONS})[a-z]*\b[^\n%s]{{0,25}}"
 _DIRECTION = re.compile(
-    rf"\[[^\[\]\n]{{1,60}}\]|\({_NOTE % '()'}\)|<{_NOTE % '<>'}>|\*{_NOTE % '*'}\*|\{{{_NOTE % '{}'}\}}",
+    rf"\[[^\[\]\n]{{1,60}}\]|\({_NOTE % '()'}\)|<{_NOTE % '<>'}>|\*{_NOTE % '*'}\*|\{{{_NOTE % '{}'}\}}|(?-i:\{{[A-Z]{{2,12}}\}})",
     re.IGNORECASE,
 )
 _TOKEN = re.compile(
@@ -66,18 +70,19 @@ _TOKEN = re.compile(
         (?<![\w(+-])(?: \+\d{{1,3}}(?:[ .-]?\(?\d{{1,5}}\)?){{2,5}} | (?:\d{{1,2}}[ .-])?\(\d{{3}}\)[ ]?\d{{3}}[ .-]\d{{4}}
           | (?:\d[.-])?\d{{3}}[.-]\d{{3}}[.-]\d{{4}} )(?![\w-])
       | (?<![\w.,/])\d{{1,2}}(?: ['’′][ ]?\d{{1,2}}(?:["″”]|['’′]{{2}}) | [ ]?ft\.?[ ]\d{{1,2}}[ ]?in\b\.? )
+      | (?<![\w.,/])\d{{1,2}}['’′](?=[ ](?:tall|high|long|wide|deep)\b) | (?<![\w.,])\d{{1,5}}[x×]\d{{1,5}}(?!\w)
       | (?<![\w.,])\d+(?:\.\d+)?(?:\^-?\d+|e[+-]?\d+)(?!\w)
       | (?<![\w.,/])\d{{1,4}}[ ]\d{{1,2}}/\d{{1,2}}(?![\d/])
-      | (?:(?<![\w.,])[-−~])? (?-i:(?<!\w)(?:US|CA?|AU?|NZ|HK|S|R)(?=[$]))? (?:[{SIGNS}]{_SPACE}?[-−]?|[#])?
+      | (?:(?<![\w.,%°{SIGNS}])[-−~])? (?-i:(?<!\w)(?:US|CA?|AU?|NZ|HK|S|R)(?=[$]))? (?:[{SIGNS}]{_SPACE}?[-−]?|[#])?
         (?: (?<![\w.,])\d{{1,3}}(?:[\u00a0\u2009\u202f]\d{{3}})+(?![\d]) | (?<![\w.,])\d{{1,3}}(?:[ ]\d{{3}}){{2,}}(?![\d.])
           | (?<=[{SIGNS}])\d{{1,3}}(?:[ ]\d{{3}})+(?!\d) | \d+(?:[.,:/⁄–~-]\d+)* | (?<![\w.])\.\d+ )
-        (?: [%$¢] | {_SPACE}?[{SIGNS.replace("$", "")}](?!\d) | {_SPACE}?°(?:{_SPACE}?[CFK]\b)? | {_SPACE}?(?:km/h|m/s|ft/s|mb/s)\b
+        (?: [%$¢] | {_SPACE}?[{SIGNS.replace("$", "")}](?!\d) | {_SPACE}?°(?:{_SPACE}?[CFK]\b)? | {_SPACE}?(?:km/hr?|m/s|ft/s|mb/s)\b
           | ['’]?(?:{_LETTER})+ )?
     )
   | (?P<dotted> (?<!\w) (?:[A-Za-z]\.){{2,}} (?:[A-Za-z](?!\w))? )
   | (?P<version> (?<!\w)v\d+(?:\.\d+)+(?!\w) )
   | (?P<word> (?:[{_APOSTROPHES}](?=(?:cause|em|til|tis|twas|bout|n)\b))? {_WORD} (?:[{_APOSTROPHES}‐‑&@-]{_WORD})* )
-  | (?P<symbol> [^\w\s{_MARKS}]+ )
+  | (?P<symbol> [^\w\s{_MARKS}] (?: (?![{SIGNS}]{_SPACE}?[-−]?\.?\d | (?<=[(\["“‘])[-−][{SIGNS}]?\.?\d) [^\w\s{_MARKS}] )* )
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -141,8 +146,11 @@ def _span(match: re.Match[str], text: str) -> tuple[int, int] | None:
 
 def _symbol_span(text: str, start: int, end: int) -> tuple[int, int] | None:
     """The part of a run of signs that is a word: an emoji, or one symbol that is said; None for punctuation."""
-    if text[start:end] in ("-", "–") and re.search(r"\d\s$", text[max(start - 2, 0) : start]) and re.match(r"\s\d", text[end : end + 2]):
-        return start, end  # 5 - 10
+    before, after = text[max(start - 8, 0) : start], text[end : end + 12]
+    if text[start:end] in ("-", "–") and _is_range(before, after):
+        return start, end
+    if text[start:end] == "/" and re.search(r"\d[km%]?$", before, re.IGNORECASE) and re.match(rf"(?:{PER})\b", after, re.IGNORECASE):
+        return start, end
     signs = [i for i in range(start, end) if text[i] in SYMBOLS or text[i] in CURRENCIES]
     pictures = [i for i in range(start, end) if unicodedata.category(text[i]) == "So" and text[i] not in SYMBOLS]
     if not pictures:
@@ -151,6 +159,13 @@ def _symbol_span(text: str, start: int, end: int) -> tuple[int, int] | None:
     while last < end and (text[last] in "\u200d\ufe0e\ufe0f" or unicodedata.category(text[last]) == "Sk"):
         last += 1  # variation selectors and skin tones
     return pictures[0], last
+
+
+def _is_range(before: str, after: str) -> bool:
+    """Whether a dash between these stands for "to": "5 - 10", "9am-5pm", "$5-$10"."""
+    is_spaced = re.search(r"\d\s$", before) and re.match(r"\s\d", after)
+    has_halves = re.search(r"\d\s?(?:[ap]\.?m\.?|%)\s?$", before, re.IGNORECASE) and re.match(r"\s?\d", after)
+    return bool(is_spaced or has_halves or (re.search(r"\d[km]?\s?$", before, re.IGNORECASE) and re.match(rf"\s?[{SIGNS}]\d", after)))
 
 
 # ---- saying them ----
@@ -167,6 +182,12 @@ def _say(written: str, preceding: str, following: str) -> tuple[str, ...]:
     said = _say_after(written, folded, preceding)
     if said:
         return said
+    if preceding[:1].isupper() and re.fullmatch(r"[1-9]|[12]\d|3[01]", folded) and not _is_measured(following):
+        month = preceding.lower().rstrip(".")
+        if month in MONTHS or month in SHORT_MONTHS:
+            return tuple(ordinal(folded).split())
+    if written[:1].isupper() and folded.lower() in SHORT_MONTHS and re.match(r"\d{1,2}(?:st|nd|rd|th)?$", following):
+        return (SHORT_MONTHS[folded.lower()],)
     if folded.lower() == "st." and not following[:1].isupper():
         return ("street",)
     if _is_address(folded):
@@ -179,19 +200,26 @@ def _say(written: str, preceding: str, following: str) -> tuple[str, ...]:
 def _say_after(written: str, folded: str, preceding: str) -> tuple[str, ...]:
     """What depends on the word before: magnitudes and units behind numbers, Roman numerals behind names."""
     lower = folded.lower()
-    if written in ("-", "–"):
-        return ("to",)
+    if written in ("-", "–", "/"):
+        return ("per",) if written == "/" else ("to",)
     if preceding and written in CURRENCIES:
         return (CURRENCIES[written][preceding.lower() in MAGNITUDES],)
-    money = re.fullmatch(rf"-?([A-Z]{{0,2}})([{SIGNS}])\s?-?[\d.,]+", preceding)
+    money = re.fullmatch(rf"-?([A-Z]{{0,2}})([{SIGNS}])\s?-?[\d.,–~-]+", preceding)
     if money and (lower in MAGNITUDES or written in SHORT_MAGNITUDES):
         return (*(LETTER_MAGNITUDES.get(lower, lower)).split(), *COUNTRIES.get(money[1], "").split(), CURRENCIES[money[2]][1])
     if lower in ("am", "pm") and preceding[-1:].isdigit():
         return tuple(lower)
+    if preceding == "/" and (lower in UNITS or lower == "mo"):
+        return tuple(["month"] if lower == "mo" else UNITS[lower][0].split())
     value = say_roman(written)
-    if value:
-        return _say_roman(written, value, preceding)
+    if value and (said := _say_roman(written, value, preceding)):
+        return said
     return say_unit(folded, _fold(preceding)) if preceding[-1:].isnumeric() else ()
+
+
+def _is_measured(following: str) -> bool:
+    """Whether this stands behind an amount, not behind a day."""
+    return following.rstrip(".") in UNITS or following == "%"
 
 
 def _say_roman(written: str, value: int, preceding: str) -> tuple[str, ...]:

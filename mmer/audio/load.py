@@ -200,6 +200,8 @@ def _open_av(file: BinaryIO, name: str, resources: ExitStack) -> _Stream:
         raise AudioError(f"{name} has a codec that can't be decoded here; save it as WAV, FLAC, MP3 or M4A.")
     sentences = _name_track(list(container.streams.audio), track)
     promised = float(track.duration * track.time_base) if track.duration and track.time_base else None
+    if promised is None and container.duration and len(container.streams) == 1:  # Matroska and WebM name one length for all tracks
+        promised = container.duration / av.time_base
     codec = f"{container.format.name.split(',')[0]} {track.codec_context.name}"
     frames = _decode_frames(container.demux(track))
     first = next(frames, None)  # the rate is certain only once a frame is decoded

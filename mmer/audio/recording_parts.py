@@ -17,12 +17,16 @@ from typing import Literal
 
 import numpy as np
 
+from mmer.audio.mpeg_frames import Buffer, find_frame, measure_tag, read_frame
+
 MAX_PARTS = 50  # of one file
 MAX_PAGES = 300_000  # Ogg pages or MPEG frames that are walked through: two hours
 ALIKE = 0.5  # correlation of neighbouring samples above which bytes are taken for sound: random bytes have 0, speech at 16 kHz 0.8 to 0.99
 SPARE = 4096  # bytes behind a recording that need no word
 
-Buffer = mmap.mmap | bytes
+OTHER_START = re.compile(rb"RIFF.{4}WAVEfmt |OggS\x00\x02\x00{8}|fLaC[\x00\x80]\x00\x00\x22\x10\x00", re.DOTALL)
+CUT_OFF = "The file ends before {what}: it was probably cut off."
+
 Order = Literal["little", "big"]  # of the bytes of a number
 
 
@@ -88,6 +92,17 @@ def find_parts(path: Path) -> tuple[Part, ...]:
 
 
 def split_file(data: Buffer) -> Iterator[Part]:
+    """The parts of a file; behind FLAC and MPEG audio, which don't say how long they are, one of another format may begin."""
+    other = OTHER_START.search(data, SPARE) if data[:4] == b"fLaC" or data[:3] == b"ID3" or read_frame(data, 0) else None
+    if other is None:
+        yield from split_format(data)
+        return
+    at = other.start()
+    yield from split_format(data[:at])
+    yield from (Part(at + part.start, at + part.end, part.share, part.patch, part.sentences) for part in split_format(data[at:]))
+
+
+def split_format(data: Buffer) -> Iterator[Part]:
     start = data[:12]
     if start[:4] == b"OggS":
         yield from split_ogg(data)
@@ -99,6 +114,14 @@ def split_file(data: Buffer) -> Iterator[Part]:
         yield from split_boxes(data)
     elif start[:4] == b"fLaC":
         yield from cut_at(data, rb"fLaC[\x00\x80]\x00\x00\x22")
+    elif start[:4] == b"caff":
+        yield read_caf(data)
+    elif start[:4] == b"riff":
+        yield describe_end(data, int.from_bytes(data[16:24], "little"))
+    elif start[:8] == b"NIST_1A\n":
+        yield read_nist(data)
+    elif start[:5] == b"TTA1\x01":
+        yield from cut_at(data, rb"TTA1\x01\x00")
     elif start[:5] == b"#!AMR":
         yield from cut_at(data, rb"#!AMR(?:-WB)?\n")
     elif start[:4] == b"\x1aE\xdf\xa3":
@@ -126,6 +149,7 @@ SOUND_HEADS = (b"\x01vorbis", b"OpusHead", b"\x7fFLAC", b"Speex   ")
 
 def split_ogg(data: Buffer) -> Iterator[Part]:
     at, link, sounds = 0, 0, 0
+    end = 0  # of the last page
     has_data, has_ended, is_cut = False, False, False
     for _ in range(MAX_PAGES):
         if data[at : at + 4] != b"OggS" or at + 27 > len(data):
@@ -143,8 +167,9 @@ def split_ogg(data: Buffer) -> Iterator[Part]:
         sounds += begins and any(data[body : body + len(head)] == head for head in SOUND_HEADS)
         has_data, has_ended = has_data or not begins, bool(data[at + 5] & 4)
         is_cut = body + length > len(data)
-        at = body + length
-    yield describe_link(link, len(data), sounds, is_cut=is_cut or not has_ended)
+        at = end = body + length
+    last = describe_link(link, len(data), sounds, is_cut=is_cut or not has_ended)
+    yield add_sentence(last, name_rest(len(data) - end)) if end and len(data) - end > SPARE else last
 
 
 def describe_link(start: int, end: int, sounds: int, *, is_cut: bool) -> Part:
@@ -152,7 +177,7 @@ def describe_link(start: int, end: int, sounds: int, *, is_cut: bool) -> Part:
     if sounds > 1:
         sentences.append(f"The file holds {sounds} sound tracks; the first is read and the others are not.")
     if is_cut:
-        sentences.append("The file ends before the recording's own mark of its end: it was probably cut off.")
+        sentences.append(CUT_OFF.format(what="the recording's own mark of its end"))
     return Part(start, end, sentences=tuple(sentences))
 
 
@@ -190,8 +215,8 @@ def read_chunks(data: Buffer, start: int) -> tuple[Part, int]:
         if name in (b"data", b"SSND"):
             sound = (name, at, whole if size == 0xFFFFFFFF and whole else size)
             break
-    if sound is None:
-        return Part(start, len(data)), len(data)
+    if sound is None:  # a film, for example
+        return describe_end(data, start + 8 + written if written < 0x7FFFF000 else 0, start), len(data)
     return describe_sound(data, start, end, sound, order, shape)
 
 
@@ -264,6 +289,37 @@ def read_au(data: Buffer) -> Part:
     return Part(0, len(data), min(rest / size, 1.0), sentences=sentences)
 
 
+def describe_end(data: Buffer, written: int, start: int = 0) -> Part:
+    """All of the file, of which the header says that it ends at `written`."""
+    return Part(start, len(data), sentences=(CUT_OFF.format(what="its header says that it does"),) if written > len(data) + 1 else ())
+
+
+def read_caf(data: Buffer) -> Part:
+    at = 8
+    while at + 12 <= len(data):
+        name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 12], "big", signed=True)
+        if size < 0:  # written before the length was known: to the file's end
+            break
+        at += 12 + size
+        if name == b"data":
+            unread = len(data) - at if data[at : at + 4] == b"caff" else 0
+            return Part(0, len(data), sentences=(name_unread(size, unread),)) if unread > SPARE else describe_end(data, at)
+    return Part(0, len(data))
+
+
+def read_nist(data: Buffer) -> Part:
+    """NIST SPHERE: a header in text that names samples."""
+    facts = dict(re.findall(rb"(sample_count|sample_n_bytes|channel_count|sample_coding) -\w+ (\S+)", data[:1024]))
+    counts = [facts.get(key, b"") for key in (b"sample_count", b"sample_n_bytes", b"channel_count")]
+    if not all(re.fullmatch(rb"\d{1,9}", count) for count in counts) or facts.get(b"sample_coding", b"pcm") not in (
+        b"pcm",
+        b"ulaw",
+        b"alaw",
+    ):
+        return Part(0, len(data))
+    return describe_end(data, 1024 + int(counts[0]) * int(counts[1]) * int(counts[2]))
+
+
 # ---- MP4: boxes ----
 
 
@@ -282,53 +338,12 @@ def split_boxes(data: Buffer) -> Iterator[Part]:
     yield from (Part(a, b) for a, b in zip(starts, [*starts[1:], len(data)]))
 
 
-# ---- MPEG audio: frames, some of which say how many follow ----
-
-BITRATES = {  # (version 1?, layer) -> kbit/s
-    (True, 1): (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
-    (True, 2): (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
-    (True, 3): (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-    (False, 1): (0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
-    (False, 2): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-    (False, 3): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-}
-
-
-@dataclass(frozen=True)
-class Frame:
-    size: int  # bytes
-    kind: tuple[int, int, int]  # version, layer and rate bits: the same in all frames of a recording
-    named: int | None  # frames that follow, where this one says so; 0 where it is such a frame and names no number
-
-
-def read_frame(data: Buffer, at: int) -> Frame | None:
-    head = data[at : at + 4]
-    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
-        return None
-    version, layer, bits, rate = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3), head[2] >> 4, head[2] >> 2 & 3
-    if version == 1 or layer == 4 or bits in (0, 15) or rate == 3:
-        return None
-    is_first = version == 3
-    hertz = (44100, 48000, 32000)[rate] >> (0 if is_first else 1 if version == 2 else 2)
-    kbits, padding = BITRATES[is_first, layer][bits], head[2] >> 1 & 1
-    if layer == 1:
-        size = (12000 * kbits // hertz + padding) * 4
-    else:
-        size = (144000 if is_first or layer == 2 else 72000) * kbits // hertz + padding
-    is_mono = head[3] >> 6 == 3
-    side = (17 if is_mono else 32) if is_first else (9 if is_mono else 17)
-    return Frame(size, (version, layer, rate), read_count(data, at + 4 + side, at + 36))
-
-
-def read_count(data: Buffer, xing: int, vbri: int) -> int | None:
-    if data[xing : xing + 4] in (b"Xing", b"Info"):
-        return int.from_bytes(data[xing + 8 : xing + 12], "big") if data[xing + 7] & 1 else 0
-    return int.from_bytes(data[vbri + 14 : vbri + 18], "big") if data[vbri : vbri + 4] == b"VBRI" else None
+# ---- MPEG audio ----
 
 
 def split_mpeg(data: Buffer) -> Iterator[Part]:
     """A tag, or a frame that says how many follow, begins another recording once frames of the one before have been seen."""
-    at, start, frames, named = 0, 0, 0, 0
+    at, start, frames, named, is_cut = 0, 0, 0, 0, False
     for _ in range(MAX_PAGES):
         tag = measure_tag(data, at)
         frame = None if tag else find_frame(data, at)
@@ -343,35 +358,18 @@ def split_mpeg(data: Buffer) -> Iterator[Part]:
             break
         else:
             named = found.named or named
+            is_cut = at + found.size > len(data) and not named
             frames += found.named is None and at + found.size <= len(data)
             at += found.size
     if frames or not start:
-        yield Part(start, len(data), count_share(frames, named))
+        unread = len(data) - at if frames else 0
+        sentences = [CUT_OFF.format(what="its last frame is complete")] * is_cut + [name_rest(unread)] * (unread > SPARE)
+        yield Part(start, len(data), count_share(frames, named), sentences=tuple(sentences))
+
+
+def name_rest(unread: int) -> str:
+    return f"Behind the sound the file holds {unread:,} bytes that are no sound of its kind; they were not read."
 
 
 def count_share(frames: int, named: int) -> float | None:
     return min(frames / named, 1.0) if named else None
-
-
-def measure_tag(data: Buffer, at: int) -> int:
-    """Bytes of a tag (ID3 of both versions, APE) that begins here; 0 where none does."""
-    head = data[at : at + 16]
-    if head[:3] == b"ID3" and len(head) >= 10:
-        return 10 + sum((head[6 + i] & 127) << (21 - 7 * i) for i in range(4)) + (10 if head[5] & 16 else 0)
-    if head[:3] == b"TAG":
-        return 128
-    return 32 + int.from_bytes(head[12:16], "little") if head[:8] == b"APETAGEX" else 0
-
-
-def find_frame(data: Buffer, at: int) -> tuple[int, Frame] | None:
-    """The next frame at or after `at`: away from the place where it is expected another of its kind must follow, or the file end."""
-    frame = read_frame(data, at)
-    if frame is not None:
-        return at, frame
-    for match in re.finditer(rb"\xff[\xe0-\xff]|ID3[\x02-\x04]", data[at : at + (1 << 20)]):
-        place = at + match.start()
-        frame = read_frame(data, place)
-        follower = read_frame(data, place + frame.size) if frame else None
-        if frame is not None and follower is not None and follower.kind == frame.kind:
-            return place, frame
-    return None

@@ -201,3 +201,24 @@ def test_any_bytes_behind_any_start_give_parts_that_cover_the_file(tmp_path):
         parts = find_parts(path)
         assert parts[0].start == 0 and parts[-1].end == len(data)
         assert all(a.end == b.start for a, b in itertools.pairwise(parts))
+
+
+@pytest.mark.parametrize(("form", "subtype"), [("CAF", "PCM_16"), ("W64", "PCM_16"), ("NIST", "PCM_16")])
+def test_half_of_a_file_in_a_rare_format_says_that_it_was_cut_off(tmp_path, form, subtype):
+    whole = encode(FIRST, form, subtype)
+    assert "cut off" not in load(tmp_path, whole)[1]
+    assert "probably cut off" in load(tmp_path, whole[: len(whole) // 2])[1]
+
+
+@pytest.mark.parametrize("first", ["FLAC", "MP3"])
+def test_a_wav_behind_another_format_is_read_as_well(tmp_path, first):
+    begin = encode(FIRST, first, "PCM_16" if first == "FLAC" else "MPEG_LAYER_III")
+    (one, _), (both, said) = load(tmp_path, begin), load(tmp_path, begin + encode(FIRST, "WAV", "PCM_16"))
+    assert len(both.samples) - len(one.samples) == pytest.approx(len(FIRST), abs=2)
+    assert "2 recordings one after another" in said
+
+
+@pytest.mark.parametrize(("form", "subtype"), [("OGG", "VORBIS"), ("MP3", "MPEG_LAYER_III")])
+def test_junk_behind_a_recording_is_named(tmp_path, form, subtype):
+    _, said = load(tmp_path, encode(FIRST, form, subtype) + b"\x12\x34" * 20_000)
+    assert "40,000 bytes that are no sound" in said

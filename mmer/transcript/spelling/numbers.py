@@ -29,7 +29,7 @@ SUPERSCRIPTS = {"²": "squared", "³": "cubed"}
 def say_number(folded: str, following: str = "") -> tuple[str, ...]:
     """The words of a written word that begins with a number, a sign or a currency; () for anything else."""
     kinds = (_say_phone, _say_date, _say_height, _say_area, _say_mixed, _say_power)
-    special = next((said for say in kinds if (said := say(folded))), "")
+    special = next(filter(None, (say(folded) for say in kinds)), "")
     if special:
         return tuple(special.split())
     match = NUMBER.fullmatch(folded)

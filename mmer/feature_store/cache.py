@@ -19,6 +19,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from mmer.errors import DataError
+from mmer.files.guarded_json import explain_name
 from mmer.files.replace import remove_parts, replace_file
 from mmer.results import UNITS, Features, UnitStates
 
@@ -35,9 +36,14 @@ def make_key(*, content: str, encoder: str, version: int, alignment: str = "") -
 
 
 class FeatureCache:
-    """A folder of entries. Safe to share between processes that write the same keys."""
+    """A folder of entries. Safe to share between processes that write the same keys.
+
+    Raises DataError for a name that no folder can have.
+    """
 
     def __init__(self, folder: str | Path):
+        if problem := explain_name(str(folder)):
+            raise DataError(f"The folder of features {str(folder)[:60]!r} can't be: {problem}.")
         self.folder = Path(folder)
         self._headers: dict[str, tuple[dict, int, tuple[int, int]]] = {}  # key -> header, first byte of the data, the file's stamp
 

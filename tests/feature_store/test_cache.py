@@ -7,6 +7,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from mmer.errors import DataError
+from mmer.experiments.folder.runs import check_name
 from mmer.feature_store.cache import FeatureCache, make_key
 from mmer.results import Features, UnitStates
 
@@ -113,3 +114,11 @@ def test_what_killed_processes_left_is_removed(tmp_path):
     os.utime(old, (1, 1))
     cache.remove_parts()
     assert sorted(tmp_path.rglob("*.*")) == [path, new]
+
+
+def test_a_folder_that_no_system_takes_is_refused(tmp_path):
+    for name, why in (("f" * 5000, "5,000 characters"), ("a\0b", "zero byte")):
+        with pytest.raises(DataError, match=f"folder of features .* can't be: it .*{why}"):
+            FeatureCache(name)
+        with pytest.raises(DataError, match=f"folder of experiments .* can't be: it .*{why}"):
+            check_name(name, "run")

@@ -28,7 +28,7 @@ from mmer import __version__
 from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment, read_experiment
 from mmer.exports.analysis_json import write_file
-from mmer.files.guarded_json import read_json
+from mmer.files.guarded_json import explain_name, read_json
 
 DOCUMENTS = ("config", "data", "splits", "leakage", "environment", "status", "results", "clips")  # each is a .json of this name
 METRICS, LOG, LOCK, PREDICTIONS = "metrics.jsonl", "log.txt", "lock", "predictions.parquet"
@@ -228,12 +228,14 @@ def find_run(root: str | Path, name: str) -> RunFolder:
 
 
 def check_name(root: str | Path, name: str) -> Path:
-    """root/name. Raises DataError for a name that could lead elsewhere."""
+    """root/name. Raises DataError for a name that could lead elsewhere, or a root that no folder can have."""
     if not NAME.fullmatch(name):
         raise DataError(
             f"{name[:100]!r} can't be an experiment's name: use at most 80 letters (a to z), digits and - _ . and begin with a letter or "
             "digit."
         )
+    if problem := explain_name(str(root)):
+        raise DataError(f"The folder of experiments {str(root)[:60]!r} can't be: {problem}.")
     return Path(root) / name
 
 

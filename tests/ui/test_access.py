@@ -193,7 +193,7 @@ def expect_focus(page, selector):
 
 def choose_entry(page, number, key):
     tab_to(page, f"#keep-list label:nth-child({number}) input", key=key)
-    with page.expect_response(lambda response: "queue/data" in response.url):
+    with page.expect_response(lambda response: "/gradio_api/run/" in response.url):
         page.keyboard.press("Space")
     page.wait_for_timeout(500)  # its own note and tags come
 

@@ -1,4 +1,4 @@
-"""Writes a package `kalpy` that answers like the real one: just enough of its classes for `mfa_worker.py`, with planted intervals."""
+"""Writes a package `kalpy` that answers like the real one: just enough of its classes for `worker.py`, with planted intervals."""
 
 MODULES = {
     "__init__": "",

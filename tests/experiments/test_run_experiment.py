@@ -32,8 +32,8 @@ from mmer.ui.train import run_cards
 
 SCRIPT = """
 import sys
-from mmer.training.run_experiment import run_experiment
-from mmer.training.runs import RunFolder
+from mmer.experiments.trainer.run_experiment import run_experiment
+from mmer.experiments.folder.runs import RunFolder
 run_experiment(RunFolder(sys.argv[1]), checkpoint_seconds=0)
 """
 

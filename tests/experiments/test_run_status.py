@@ -17,8 +17,8 @@ from mmer.experiments.folder.runs import create_run
 
 TRAINER = """
 import sys, time
-from mmer.training.run_status import hold
-from mmer.training.runs import RunFolder
+from mmer.experiments.folder.run_status import hold
+from mmer.experiments.folder.runs import RunFolder
 with hold(RunFolder(sys.argv[1]), runs=2, stage="training") as held:
     held.say("epoch 1")
     held.update(done=0.5, runs_finished=1, epoch=3)
@@ -115,8 +115,8 @@ def test_the_heartbeat_goes_on_and_silence_is_noticed(folder, start):
 WRITER = """
 import sys
 import pandas as pd
-from mmer.training.run_status import hold
-from mmer.training.runs import RunFolder
+from mmer.experiments.folder.run_status import hold
+from mmer.experiments.folder.runs import RunFolder
 folder = RunFolder(sys.argv[1])
 with hold(folder) as held:
     epoch = max([row["epoch"] for row in folder.read_metrics()], default=0)

@@ -129,9 +129,7 @@ def test_the_same_bug_met_again_has_one_file():
 def test_there_is_one_last_net():
     package = Path(__file__).parents[2] / "mmer"
     nets = [p.name for p in sorted(package.rglob("*.py")) for _ in re.findall(r"except Exception\b", p.read_text(encoding="utf-8"))]
-    assert sorted(nets) == ["bugs.py", *["mfa_worker.py"] * 2], (
-        "the aligner's worker answers for whatever happens in another program's Python"
-    )
+    assert sorted(nets) == ["bugs.py", *["worker.py"] * 2], "the aligner's worker answers for whatever happens in another program's Python"
 
 
 def test_streams_that_a_notebook_or_a_string_put_in_their_place_are_printed_to():

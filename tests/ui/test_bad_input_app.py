@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from html import unescape
+from importlib import import_module
 from pathlib import Path
 
 import gradio as gr
@@ -123,8 +124,8 @@ REFERENCES = {
 @pytest.mark.parametrize("kind", REFERENCES)
 def test_no_file_outside_the_upload_folder_is_opened(address, analyzer, monkeypatch, kind, endpoint):
     opened = []
-    for module in ("explore.handlers", "api"):
-        monkeypatch.setattr(f"mmer.ui.{module}.load_audio", lambda path, name: opened.append(path))
+    for module in ("mmer.ui.explore.handlers", "mmer.ui.api"):
+        monkeypatch.setattr(import_module(module), "load_audio", lambda path, name: opened.append(path))
     data = {"analyze": [REFERENCES[kind], "ace", "none", "late-fs", False]}.get(endpoint, [REFERENCES[kind]])
     event, told = call(address, endpoint, data)
     assert event in ("error", "refused") and not opened

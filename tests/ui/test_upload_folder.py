@@ -63,7 +63,7 @@ def test_the_folder_is_the_process_s_own_and_gone_at_its_end(tmp_path, monkeypat
 
 PROCESS = textwrap.dedent("""
     import pathlib, sys, time
-    from mmer.ui.upload_folder import own_upload_folder
+    from mmer.ui.page.upload_folder import own_upload_folder
     with own_upload_folder(pathlib.Path(sys.argv[1])) as folder:
         (folder / "tmpbroken").write_bytes(b"voice")
         print("ready", flush=True)

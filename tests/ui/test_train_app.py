@@ -18,7 +18,7 @@ from mmer.experiments.settings import PROTOCOL, SETTINGS
 from mmer.experiments.workshop import PUBLIC, load_engine
 from mmer.ui import launch_options
 from mmer.ui.train import train
-from mmer.ui.train.handlers import FIELDS
+from mmer.ui.train.handlers import FIELDS, TrainHandlers, TrainSession
 
 PATIENCE = 90_000  # ms
 # titles of axes that reach beyond their figure
@@ -249,6 +249,25 @@ def finish_one(shop):
         assert read_status(shop.find(key)).state == "finished"
 
 
+def test_answers_that_overtake_each_other_leave_no_old_picture(tmp_path):
+    """A page that is left with the older of two answers gets the newer one at its next look; one that lacks nothing is left alone."""
+    shop = make_workshop(tmp_path)
+    write_data(tmp_path / "data", extra_rows=["clips/0-0.wav,Calm.,calm,voice0,male"])
+    finish_one(shop)
+    handlers, session = TrainHandlers(shop), TrainSession()
+    folder = shop.find(shop.list()[0][0])
+    finished = folder.read("status")
+    folder.write("status", finished | {"state": "stopped"})
+    older = handlers.open(session)
+    folder.write("status", finished)
+    newer = handlers.refresh(session, older[-1])
+    assert "stopped" in older[1] and "finished" in newer[1]
+    assert "finished" in handlers.refresh(session, older[-1])[1]  # the older answer came last
+    assert [value for value in handlers.refresh(session, newer[-1])[:-1] if value != gr.skip()] == []
+    for nonsense in ("", "a b", "x" * 1000, None, 5, "a b c d"):  # what a browser may send
+        assert "finished" in handlers.refresh(session, nonsense)[1]
+
+
 def test_every_handler_answers_twice(tmp_path):
     shop = make_workshop(tmp_path)  # of its own: an opened page shows the newest experiment
     write_data(tmp_path / "data", extra_rows=["clips/0-0.wav,Calm.,calm,voice0,male"])
@@ -260,7 +279,7 @@ def test_every_handler_answers_twice(tmp_path):
         assert "about 1 min 15 s" in str(visitor.predict(*ask_form(), api_name="/expect_fusion"))
         visitor.predict("coattention", ["F"], api_name="/change_model")
         assert "mm-runs" in str(visitor.predict(api_name="/open_experiments"))
-        visitor.predict(api_name="/refresh_experiments")
+        visitor.predict("", api_name="/refresh_experiments")
         assert "plotly" in str(visitor.predict("gender", api_name="/regroup"))
         assert "Delete " in str(visitor.predict(api_name="/ask_delete"))
         assert visitor.predict(api_name="/export_experiment")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import gradio as gr
@@ -33,9 +34,31 @@ class TrainSession:
     """One visitor's page; lives in gr.State. The experiments themselves are on disk and shared."""
 
     chosen: str | None = None  # key of the experiment that is shown
-    seen: tuple[tuple, tuple] | None = None  # what of it is on the page, see sign_folder; None: nothing
-    listed: str = ""  # the list on the page
     checked: tuple | None = None  # what the report on the page is of
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a page shows, in short: each part changes when what it stands for must be drawn anew."""
+
+    listed: str = ""  # the list of experiments
+    chosen: str = ""  # which of them is shown
+    state: str = ""  # what changes with every sign of life
+    learned: str = ""  # what changes when an epoch or a run ends
+
+    @classmethod
+    def read(cls, text: Any) -> Signature:
+        """From what the page sent; anything that `write` did not make is the signature of an empty page."""
+        parts = text.split(" ") if isinstance(text, str) and len(text) < 100 else []
+        return cls(*parts) if len(parts) == len(fields(cls)) else cls()
+
+    def write(self) -> str:
+        return " ".join(getattr(self, part.name) for part in fields(self))
+
+
+def digest(shown: Any) -> str:
+    """16 digits that stand for what is shown."""
+    return hashlib.blake2b(repr(shown).encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,46 +105,59 @@ class TrainHandlers:
     def start(self, session: TrainSession, name: str, *values: Any) -> tuple:
         """A new experiment in a process of its own; the page goes to it."""
         session.chosen = self.workshop.start(read_form(values), name or "", checked=session.checked)
-        session.seen = None
         return gr.Tabs(selected="runs"), ""
 
     # experiments
 
     def open(self, session: TrainSession) -> tuple:
         """The list and the chosen experiment, all drawn anew: a page that was just opened, or comes back to this tab."""
-        session.seen, session.listed = None, ""
         if session.chosen is None:
             session.chosen = choose_first(self.workshop)
-        return self.refresh(session)
+        return self.refresh(session, "")
 
-    def refresh(self, session: TrainSession) -> tuple:
-        """What changed since the last look; called every two seconds."""
-        listed = run_cards.write_runs(self.workshop.list(), session.chosen, closed=self.workshop.closed)
-        known, session.listed = session.listed, listed
-        return gr.skip() if listed == known else listed, *self.look(session)
+    def refresh(self, session: TrainSession, drawn: str) -> tuple:
+        """What the page lacks, and the signature of what it holds then; called every two seconds.
 
-    def look(self, session: TrainSession) -> tuple:
+        `drawn` is the signature that came with the last answer which reached the page. Two answers may arrive in the wrong order: the page
+        then holds the older one together with its signature, so that the next look draws it anew.
+        """
+        known, runs = Signature.read(drawn), self.workshop.list()
+        listed = run_cards.write_runs(runs, session.chosen, closed=self.workshop.closed)
+        state, learned = self.sign(session)
+        now = Signature(digest(listed), digest(session.chosen), state, learned)
+        return gr.skip() if now.listed == known.listed else listed, *self.look(session, known, now), now.write()
+
+    def sign(self, session: TrainSession) -> tuple[str, str]:
+        if session.chosen is None:
+            return "", ""
+        try:
+            state, learned = self.workshop.sign(session.chosen)
+        except DataError as error:  # deleted by somebody else
+            return digest(str(error)), ""
+        return digest(state), digest(learned)
+
+    def look(self, session: TrainSession, known: Signature, now: Signature) -> tuple:
+        """The components of the chosen experiment; those that the page has already are skipped."""
+        fresh = known.chosen != now.chosen
+        if not fresh and known == replace(now, listed=known.listed):
+            return (gr.skip(),) * (STATE + LEARNED)
         if session.chosen is None:
             return (run_cards.NOTHING_CHOSEN, *show_nothing())
         try:
-            signs = self.workshop.sign(session.chosen)
-        except DataError as error:  # deleted by somebody else
-            session.chosen = session.seen = None
+            view = self.workshop.view(session.chosen)
+        except DataError as error:
+            session.chosen = None
             return (train_cards.write_problem(str(error)), *show_nothing())
-        before, session.seen = session.seen, signs
-        if signs == before:
-            return (gr.skip(),) * (STATE + LEARNED)
-        view = self.workshop.view(session.chosen)
-        learned = (gr.skip(),) * LEARNED if before and before[1] == signs[1] else show_learned(view)
-        return *show_state(view, closed=bool(self.workshop.closed), fresh=before is None), *learned
+        learned = (gr.skip(),) * LEARNED if not fresh and known.learned == now.learned else show_learned(view)
+        return *show_state(view, closed=bool(self.workshop.closed), fresh=fresh), *learned
 
-    def choose(self, session: TrainSession, event: gr.EventData) -> tuple:
+    def choose(self, session: TrainSession, drawn: str, event: gr.EventData) -> tuple:
         """An experiment of the list was pressed."""
         key = getattr(event, "run", None)
         if not isinstance(key, str) or key == session.chosen:
-            return (gr.skip(),) * (1 + STATE + LEARNED)
-        session.chosen, session.seen = key, None
-        return self.refresh(session)
+            return (gr.skip(),) * (1 + STATE + LEARNED + 1)
+        session.chosen = key
+        return self.refresh(session, drawn)
 
     # What acts shows nothing itself: its answer waits in Gradio's queue, and may reach the page after that of a later look.
 
@@ -140,7 +176,7 @@ class TrainHandlers:
     @for_people
     def delete(self, session: TrainSession) -> None:
         self.workshop.delete(session.chosen or "")
-        session.chosen = session.seen = None
+        session.chosen = None
 
     @for_people
     def export(self, session: TrainSession) -> str:

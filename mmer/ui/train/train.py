@@ -110,6 +110,7 @@ class Board:
     promote: gr.Button
     promoted: gr.HTML
     download: gr.DownloadButton
+    drawn: gr.Textbox  # the signature of what the page shows; never seen by a person
 
     @property
     def shown(self) -> list[gr.blocks.Block]:
@@ -117,7 +118,7 @@ class Board:
         return [
             self.runs, self.head, self.stop, self.resume, self.delete, self.export, self.promotion, self.question, self.log,
             self.curves_panel, self.curves, self.scores_panel, self.scores, self.confusion, self.group, self.groups, self.layers,
-            self.numbers, self.facts,
+            self.numbers, self.facts, self.drawn,
         ]  # fmt: skip
 
 
@@ -162,10 +163,10 @@ def build(workshop: Workshop) -> TrainTab:
         api_name="start_experiment",
         **HIDDEN,
     )
-    started.success(handlers.refresh, session, board.shown, api_visibility="private", **LOOK)
+    started.success(handlers.refresh, [session, board.drawn], board.shown, api_visibility="private", **LOOK)
     wire_board(handlers, board, session)
     wire_comparison(handlers, comparison, compare_tab)
-    timer.tick(handlers.refresh, session, board.shown, trigger_mode="once", api_name="refresh_experiments", **POLL)
+    timer.tick(handlers.refresh, [session, board.drawn], board.shown, trigger_mode="once", api_name="refresh_experiments", **POLL)
     return TrainTab(timer, session, handlers, board, form)
 
 
@@ -306,6 +307,7 @@ def build_board() -> Board:
     parts: dict[str, Any] = {}
     with gr.Row(elem_classes=["mm-page", "mm-train-page"], equal_height=False):
         with gr.Column(scale=4, min_width=280, elem_classes="mm-inputs"):
+            parts["drawn"] = gr.Textbox("", visible=False)
             parts["runs"] = gr.HTML(elem_id="runs", js_on_load=PRESS)
         with gr.Column(scale=9, min_width=320, elem_classes="mm-results"):
             parts["head"] = gr.HTML(run_cards.NOTHING_CHOSEN, elem_id="run-head")
@@ -374,7 +376,7 @@ def head_section(title: str, caption: str) -> None:
 
 
 def wire_board(handlers: TrainHandlers, board: Board, session: gr.State) -> None:
-    chosen = board.runs.click(handlers.choose, session, board.shown, api_name="choose_experiment", **POLL)
+    chosen = board.runs.click(handlers.choose, [session, board.drawn], board.shown, api_name="choose_experiment", **POLL)
     chosen.success(fn=None, js=REVEAL.format("run-head"), api_visibility="private")
     acting = {"stop": handlers.stop, "resume": handlers.resume}
     for name, handler in acting.items():
@@ -382,7 +384,7 @@ def wire_board(handlers: TrainHandlers, board: Board, session: gr.State) -> None
         acted = button.click(
             handler, session, None, show_progress_on=[board.head], trigger_mode="once", api_name=f"{name}_experiment", **HIDDEN
         )
-        acted.success(handlers.refresh, session, board.shown, api_visibility="private", **LOOK)
+        acted.success(handlers.refresh, [session, board.drawn], board.shown, api_visibility="private", **LOOK)
     board.delete.click(handlers.ask_delete, session, [board.question, board.ask], api_name="ask_delete", **POLL)
     board.no.click(lambda: gr.Column(visible=False), None, board.question, api_visibility="private", show_progress="hidden")
     deleted = board.yes.click(handlers.delete, session, None, trigger_mode="once", api_name="delete_experiment", **QUIET)

@@ -15,7 +15,7 @@ The paper's weights and where they are:
     W3, b3          Equation 3          Branch.output
     W4, b4, LN      Equation 4          Coattention.fuse, Coattention.norm
     W5, b5          Equation 4          Coattention.output
-    W6, W7, W8      after Equation 4    Attention.query, Attention.key, Attention.value
+    W6, W7, W8      after Equation 4    Attention.query, Attention.key, Attention.value, in building_blocks/transformer.py
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar, cast
+from typing import TypedDict, TypeVar, Unpack, cast
 
 import numpy as np
 import torch
@@ -31,7 +31,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmer.building_blocks.attention_maps import CoattentionMaps, MapCollector, segments_per_cell
-from mmer.building_blocks.dropout import POSITIONS, Dropout
+from mmer.building_blocks.dropout import Dropout, count_places
+from mmer.building_blocks.transformer import EncoderBlock
 
 States = Mapping[str, Tensor]
 TEXT = "T"
@@ -110,53 +111,6 @@ class Branch(nn.Module):
         return logits, parts
 
 
-class Attention(nn.Module):
-    """Multi-head attention as nn.MultiheadAttention computes it; the weights can be collected head by head in bounded memory."""
-
-    def __init__(self, dim: int, heads: int):
-        super().__init__()
-        if dim % heads:
-            raise ValueError(f"{heads} heads do not divide {dim} dimensions")
-        self.heads = heads
-        self.query, self.key, self.value, self.out = (nn.Linear(dim, dim) for _ in range(4))
-        for linear in (self.query, self.key, self.value):
-            nn.init.xavier_uniform_(linear.weight)
-        for linear in (self.query, self.key, self.value, self.out):
-            nn.init.zeros_(linear.bias)
-
-    def split_heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (batch, heads, positions, dim / heads)
-
-    def forward(self, x: Tensor, keys: Tensor, key_mask: Tensor, *, collect: MapCollector | None = None) -> Tensor:
-        """x (batch, queries, dim), keys (batch, keys, dim), key_mask (batch, keys) -> (batch, queries, dim)."""
-        q, k, v = self.split_heads(self.query(x)), self.split_heads(self.key(keys)), self.split_heads(self.value(keys))
-        present = key_mask.any(1)[:, None, None]  # (batch, 1, 1)
-        mask = (key_mask[:, None] | ~present)[:, None]  # (batch, 1, 1, keys); a row without keys would be NaN, so it is opened ...
-        if collect is None:
-            heard = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        else:
-            heard = torch.stack([collect(q[:, h], k[:, h], v[:, h], mask[:, 0]) for h in range(self.heads)], 1)
-        heard = heard.transpose(1, 2).flatten(2)  # (batch, queries, dim)
-        return self.out(heard.masked_fill(~present, 0))  # ... and what it heard is dropped
-
-
-class EncoderBlock(nn.Module):
-    """A standard post-norm transformer encoder block; with another modality's states as keys it is one branch of Figure 3."""
-
-    def __init__(self, *, dim: int, heads: int, feedforward: int, dropout: float):
-        super().__init__()
-        self.attention = Attention(dim, heads)
-        self.layer1, self.layer2 = nn.Linear(dim, feedforward), nn.Linear(feedforward, dim)
-        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        # none on the attention weights: the fused CPU kernel has none
-        self.dropout1, self.dropout2, self.dropout3 = (Dropout(dropout) for _ in range(3))
-
-    def forward(self, x: Tensor, keys: Tensor, key_mask: Tensor, *, collect: MapCollector | None = None) -> Tensor:
-        x = self.norm1(x + self.dropout1(self.attention(x, keys, key_mask, collect=collect)))  # (batch, queries, dim)
-        inner = self.dropout2(F.relu(self.layer1(x)))  # (batch, queries, feedforward)
-        return self.norm2(x + self.dropout3(self.layer2(inner)))
-
-
 def require_units(states: States, units: Sequence[str], model: str) -> None:
     missing = [u for u in units if u not in states]
     if missing:
@@ -169,9 +123,17 @@ def check_units(units: Sequence[str]) -> tuple[str, ...]:
     return tuple(units)
 
 
-def build_mixes(units: Sequence[str], *, text_layers: int, speech_layers: int, dim: int) -> nn.ModuleDict:
+class InputSizes(TypedDict):
+    """Keyword arguments that every model takes: the sizes of the states it is called with."""
+
+    text_layers: int
+    speech_layers: int
+    dim: int
+
+
+def build_mixes(units: Sequence[str], **inputs: Unpack[InputSizes]) -> nn.ModuleDict:
     """One set of Equation 1's weights per unit; the text's set is shared by all who read the text."""
-    return nn.ModuleDict({u: LayerMix(text_layers if u == TEXT else speech_layers, dim) for u in units})
+    return nn.ModuleDict({u: LayerMix(inputs["text_layers" if u == TEXT else "speech_layers"], inputs["dim"]) for u in units})
 
 
 def read_layer_weights(mixes: nn.ModuleDict) -> dict[str, tuple[Tensor, Tensor]]:
@@ -191,21 +153,11 @@ def read_single(unit: str, mixed: Tensor, mask: Tensor, *, mixes: nn.ModuleDict,
 class Linear(nn.Module):
     """The Linear single-modality model of Table 1, [5]'s: layer mix, two feed-forward layers, average, output layer."""
 
-    def __init__(
-        self,
-        units: Sequence[str],
-        *,
-        text_layers: int,
-        speech_layers: int,
-        dim: int,
-        classes: int = 4,
-        hidden: int = 128,
-        dropout: float = 0.2,
-    ):
+    def __init__(self, units: Sequence[str], *, classes: int = 4, hidden: int = 128, dropout: float = 0.2, **inputs: Unpack[InputSizes]):
         super().__init__()
         (self.unit,) = check_units(units)
-        self.mixes = build_mixes(units, text_layers=text_layers, speech_layers=speech_layers, dim=dim)
-        self.branch = Branch(dim=dim, classes=classes, hidden=hidden, dropout=dropout)
+        self.mixes = build_mixes(units, **inputs)
+        self.branch = Branch(dim=inputs["dim"], classes=classes, hidden=hidden, dropout=dropout)
 
     def forward(self, states: States, masks: States, *, explain: bool = False) -> FusionOutput:
         require_units(states, [self.unit], "Linear")
@@ -223,22 +175,20 @@ class TransformerEncoder(nn.Module):
         self,
         units: Sequence[str],
         *,
-        text_layers: int,
-        speech_layers: int,
-        dim: int,
         classes: int = 4,
         hidden: int = 128,
         dropout: float = 0.2,
         heads: int = 8,
         feedforward: int = 384,
         blocks: int = 3,
+        **inputs: Unpack[InputSizes],
     ):
         super().__init__()
         (self.unit,) = check_units(units)
-        self.mixes = build_mixes(units, text_layers=text_layers, speech_layers=speech_layers, dim=dim)
-        block = partial(EncoderBlock, dim=dim, heads=heads, feedforward=feedforward, dropout=dropout)
+        self.mixes = build_mixes(units, **inputs)
+        block = partial(EncoderBlock, dim=inputs["dim"], heads=heads, feedforward=feedforward, dropout=dropout)
         self.blocks = nn.ModuleList(block() for _ in range(blocks))
-        self.branch = Branch(dim=dim, classes=classes, hidden=hidden, dropout=dropout)
+        self.branch = Branch(dim=inputs["dim"], classes=classes, hidden=hidden, dropout=dropout)
 
     def forward(self, states: States, masks: States, *, explain: bool = False) -> FusionOutput:
         require_units(states, [self.unit], "TransformerEncoder")
@@ -251,21 +201,10 @@ class TransformerEncoder(nn.Module):
 class LateFusion(nn.Module):
     """Figure 1, Equations 2 and 3: a Linear branch per unit, logits added. What a clip lacks is left out of the sum."""
 
-    def __init__(
-        self,
-        units: Sequence[str],
-        *,
-        text_layers: int,
-        speech_layers: int,
-        dim: int,
-        classes: int = 4,
-        hidden: int = 128,
-        dropout: float = 0.2,
-    ):
+    def __init__(self, units: Sequence[str], *, classes: int = 4, hidden: int = 128, dropout: float = 0.2, **inputs: Unpack[InputSizes]):
         super().__init__()
         self.units = check_units(units)
-        sizes = {"text_layers": text_layers, "speech_layers": speech_layers, "dim": dim, "classes": classes, "hidden": hidden}
-        self.branches = nn.ModuleDict({unit: Linear([unit], **sizes, dropout=dropout) for unit in self.units})
+        self.branches = nn.ModuleDict({unit: Linear([unit], classes=classes, hidden=hidden, dropout=dropout, **inputs) for unit in units})
 
     def forward(self, states: States, masks: States, *, explain: bool = False) -> FusionOutput:
         units = [u for u in self.units if u in states]
@@ -314,24 +253,22 @@ class Coattention(nn.Module):
         self,
         units: Sequence[str],
         *,
-        text_layers: int,
-        speech_layers: int,
-        dim: int,
         classes: int = 4,
         dropout: float = 0.2,
         heads: int = 8,
         feedforward: int = 384,
         blocks: int = 3,
+        **inputs: Unpack[InputSizes],
     ):
         super().__init__()
         self.units = check_units(units)
         self.speech_units = tuple(u for u in self.units if u != TEXT)
         if TEXT not in self.units or not self.speech_units:
             raise ValueError(f"coattention needs T and at least one speech unit, not {units!r}")
-        self.mixes = build_mixes(self.units, text_layers=text_layers, speech_layers=speech_layers, dim=dim)
-        block = partial(CoattentionBlock, dim=dim, heads=heads, feedforward=feedforward, dropout=dropout)
+        self.mixes = build_mixes(self.units, **inputs)
+        block = partial(CoattentionBlock, dim=inputs["dim"], heads=heads, feedforward=feedforward, dropout=dropout)
         self.blocks = nn.ModuleDict({u: nn.ModuleList(block() for _ in range(blocks)) for u in self.speech_units})
-        width = dim * len(self.speech_units)
+        width = inputs["dim"] * len(self.speech_units)
         self.fuse, self.norm, self.output = nn.Linear(width, width), nn.LayerNorm(width), nn.Linear(width, classes)
         self.dropout = Dropout(dropout)
         self.heads = heads
@@ -377,21 +314,11 @@ class Concatenation(nn.Module):
     The sum over positions holds. Each position carries the same share of the one bias, so a unit's branch logits are its positions' sum.
     """
 
-    def __init__(
-        self,
-        units: Sequence[str],
-        *,
-        text_layers: int,
-        speech_layers: int,
-        dim: int,
-        classes: int = 4,
-        hidden: int = 128,
-        dropout: float = 0.2,
-    ):
+    def __init__(self, units: Sequence[str], *, classes: int = 4, hidden: int = 128, dropout: float = 0.2, **inputs: Unpack[InputSizes]):
         super().__init__()
         self.units = tuple(sorted(check_units(units), key="TFPSW".index))
-        self.mixes = build_mixes(self.units, text_layers=text_layers, speech_layers=speech_layers, dim=dim)
-        self.branch = Branch(dim=dim, classes=classes, hidden=hidden, dropout=dropout)
+        self.mixes = build_mixes(self.units, **inputs)
+        self.branch = Branch(dim=inputs["dim"], classes=classes, hidden=hidden, dropout=dropout)
 
     def forward(self, states: States, masks: States, *, explain: bool = False) -> FusionOutput:
         require_units(states, self.units, "Concatenation")
@@ -406,12 +333,6 @@ class Concatenation(nn.Module):
         bias = {u: share[u] * self.branch.output.bias for u in self.units}
         split = dict(zip(self.units, parts.split([masks[u].shape[1] for u in self.units], dim=1)))
         return FusionOutput(logits, {u: bias[u] + split[u].sum(1) for u in self.units}, bias, split, weights)
-
-
-def count_places(masks: Sequence[Tensor]) -> Tensor:
-    """(segments of all,) int32: each unit's segments counted from a number of its own, so that padding before them moves none."""
-    step = POSITIONS // len(masks)
-    return torch.cat([i * step + torch.arange(m.shape[1], dtype=torch.int32, device=m.device) for i, m in enumerate(masks)])
 
 
 def combine(early_logits: Logits, late_logits: Logits) -> Logits:

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from mmer.building_blocks import attention_maps
-from mmer.fusion import FUSIONS, Attention, EncoderBlock, LateFusion, LayerMix, combine
+from mmer.building_blocks.transformer import Attention, EncoderBlock
+from mmer.fusion import FUSIONS, LateFusion, LayerMix, combine
 
 DIM, TEXT_LAYERS, SPEECH_LAYERS = 16, 3, 2
 LENGTHS = {"T": (5, 3, 4), "F": (11, 7, 1), "P": (6, 6, 2), "S": (3, 2, 2), "W": (2, 1, 1)}

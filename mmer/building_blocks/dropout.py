@@ -51,3 +51,9 @@ def scramble(x: Tensor) -> Tensor:
     x = x * -1640531535
     x = (x ^ (x >> 15)) * -2048144777
     return x ^ (x >> 13)
+
+
+def count_places(masks: Sequence[Tensor]) -> Tensor:
+    """(segments of all,) int32: each unit's segments counted from a number of its own, so that padding before them moves none."""
+    step = POSITIONS // len(masks)
+    return torch.cat([i * step + torch.arange(m.shape[1], dtype=torch.int32, device=m.device) for i, m in enumerate(masks)])

@@ -12,7 +12,7 @@ import pandas as pd
 
 from mmer.experiments.confidence import measure_confidence, read_outputs
 from mmer.experiments.folder.runs import RunFolder
-from mmer.experiments.trainer.stack import Outputs
+from mmer.experiments.trainer.outputs import Outputs
 from mmer.heads import calibration
 from mmer.heads.calibration import ece, fit_temperature, mean_log_loss, softmax
 from mmer.scores.scores import select_part

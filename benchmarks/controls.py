@@ -18,11 +18,11 @@ from mmer.demo_heads.corpora import extract_parts
 from mmer.demo_heads.recipe import read_demo_texts
 from mmer.encoders.encoders import TextEncoder
 from mmer.encoders.presets import PRESETS
+from mmer.experiments.trainer.outputs import Outputs
 from mmer.experiments.trainer.paired_run import train_pairs
 from mmer.experiments.trainer.pairing import Example, show_texts
 from mmer.experiments.trainer.predict import ModelReader
 from mmer.experiments.trainer.schedule import PairedData
-from mmer.experiments.trainer.stack import Outputs
 from mmer.feature_store.extract import extract_texts
 from mmer.heads.head import load_head
 from mmer.scores.metrics import measure_ua

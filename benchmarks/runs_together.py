@@ -22,7 +22,8 @@ from mmer.datasets.reading import read_dataset
 from mmer.experiments.experiment import Experiment, shape_head
 from mmer.experiments.experiment_data import choose_items
 from mmer.experiments.trainer.blocks import Room, Shelf, fit_fold_normalisations
-from mmer.experiments.trainer.stack import EVALUATED, Stack, choose_stacked, make_member, mark
+from mmer.experiments.trainer.device import choose_stacked
+from mmer.experiments.trainer.stack import EVALUATED, Stack, make_member, mark
 from mmer.experiments.trainer.visits import visit_epoch
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.feature_set import read_feature_set

@@ -13,10 +13,10 @@ from mmer.demo_heads.recipe import DEMO_EXPERIMENTS, DEMO_TITLES
 from mmer.experiments.evaluate import calibrate, describe_calibration, fit_familiarity, measure_run, slice_ua
 from mmer.experiments.experiment import Experiment, Pairing, shape_head
 from mmer.experiments.report.card import CAVEAT, CAVEAT_SPEECH, LICENCE, write_card
+from mmer.experiments.trainer.outputs import Outputs
 from mmer.experiments.trainer.paired_run import TrainedRun, train_pairs
 from mmer.experiments.trainer.pairing import Example, draw_pairs, list_copies, show_alone
 from mmer.experiments.trainer.predict import ModelReader
-from mmer.experiments.trainer.stack import Outputs
 from mmer.feature_store.cache import FeatureCache
 from mmer.fusion import combine
 from mmer.heads.head import Head, load_head, save_combination, save_head

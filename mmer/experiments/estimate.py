@@ -15,8 +15,10 @@ from mmer.experiments.experiment_data import choose_items
 from mmer.experiments.prepare import read_experiment_data
 from mmer.experiments.remaining import count_least_epochs, count_steps, guess_epochs
 from mmer.experiments.trainer.blocks import Block, Room, Shelf, measure_budget
+from mmer.experiments.trainer.device import choose_device, choose_stacked
+from mmer.experiments.trainer.layout import count_run_bytes
 from mmer.experiments.trainer.run_experiment import STATE_BYTES
-from mmer.experiments.trainer.stack import Member, Stack, choose_device, choose_stacked, count_run_bytes
+from mmer.experiments.trainer.stack import Member, Stack
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.feature_index import FeatureIndex
 from mmer.feature_store.feature_set import count_cores, count_missing, make_feature_set, order_features

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from mmer.experiments.trainer.outputs import Outputs
 from mmer.experiments.trainer.paired_run import TrainedRun
 from mmer.experiments.trainer.pairing import Example, draw_pairs, list_copies, show_alone, show_texts
-from mmer.experiments.trainer.stack import Outputs
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.feature_set import FeatureItem
 from mmer.heads.calibration import ece, fit_margin, fit_temperature, softmax

@@ -23,7 +23,7 @@ from mmer.experiments.experiment import Experiment
 from mmer.experiments.folder.runs import NAME, RunFolder
 from mmer.experiments.report.learning import Run, read_learning
 from mmer.experiments.report.run_card import LICENCES, describe_promoted, list_met
-from mmer.experiments.trainer.stack import Outputs
+from mmer.experiments.trainer.outputs import Outputs
 from mmer.exports.analysis_json import write_file
 from mmer.heads.calibration import softmax
 from mmer.heads.clip_list import ClipList, make_clip_list

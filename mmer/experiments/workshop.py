@@ -43,7 +43,7 @@ class Engine:
 def load_engine() -> Engine:
     from mmer.experiments.estimate import estimate_experiment  # here because it brings torch
     from mmer.experiments.prepare import prepare_experiment
-    from mmer.experiments.trainer.stack import choose_device
+    from mmer.experiments.trainer.device import choose_device
 
     def prepare(root: Path, name: str, experiment: Experiment) -> RunFolder:
         choose_device(experiment)  # a GPU that isn't here is told before there is a folder

@@ -11,9 +11,9 @@ from mmer.errors import DataError
 from mmer.experiments.evaluate import TestData, calibrate, fit_familiarity, measure_run, read_gender, slice_ua
 from mmer.experiments.experiment import Experiment, Pairing, shape_head
 from mmer.experiments.report.card import describe_head, write_card
+from mmer.experiments.trainer.outputs import Outputs
 from mmer.experiments.trainer.paired_run import train_pairs
 from mmer.experiments.trainer.pairing import draw_pairs, show_alone
-from mmer.experiments.trainer.stack import Outputs
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.feature_set import FeatureItem
 from mmer.heads.head import load_head, save_head

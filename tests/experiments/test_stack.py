@@ -9,7 +9,9 @@ from torch.nn import functional as F
 from mmer.building_blocks.dropout import Dropout, draw_mask
 from mmer.experiments.experiment import shape_head
 from mmer.experiments.trainer.blocks import Shelf, fit_fold_normalisations
-from mmer.experiments.trainer.stack import Stack, choose_stacked, set_keys
+from mmer.experiments.trainer.device import choose_stacked
+from mmer.experiments.trainer.layout import set_keys
+from mmer.experiments.trainer.stack import Stack
 from mmer.experiments.trainer.visits import scramble_keys, visit_epoch
 from mmer.feature_store.cache import FeatureCache
 from mmer.heads.head import build_model

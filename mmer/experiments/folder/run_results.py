@@ -14,7 +14,8 @@ import torch
 from mmer.errors import DataError
 from mmer.experiments.folder.runs import RunFolder
 from mmer.experiments.trainer.loop import Progress
-from mmer.experiments.trainer.stack import Member, Outputs
+from mmer.experiments.trainer.outputs import Outputs
+from mmer.experiments.trainer.stack import Member
 from mmer.feature_store.feature_set import FeatureItem
 from mmer.files.replace import replace_file
 from mmer.fusion import read_layer_weights

@@ -312,3 +312,27 @@ def fit_fold_normalisations(
         deviation = np.sqrt(np.maximum(variance, MIN_DEVIATION**2))
         found.append(Normalisation(mean.astype(np.float32), deviation.astype(np.float32)))
     return found
+
+
+@dataclass(eq=False)
+class Mixed:
+    """The weighted sums of a group of runs at one step."""
+
+    runs: list[int]
+    places: list[Tensor]  # per run, where its utterances stand in the block
+    blocks: dict[str, Block]  # per unit
+    weights: dict[str, Tensor]  # unit -> (runs, layers), normalised
+    mixed: dict[str, Tensor]  # unit -> (runs, utterances, segments, dim)
+    gradients: dict[str, Tensor]  # of `mixed`, once they are known
+
+    def take_gradients(self, unit: str) -> Tensor:
+        """Where they go, not yet filled."""
+        return self.blocks[unit].room.take("gradients", self.mixed[unit].shape, like=self.mixed[unit])
+
+    def write_gradients(self, unit: str, i: int, found: Tensor | None) -> None:
+        """Those of run i: what was found for its own utterances, 0 for the others."""
+        others = torch.ones(self.mixed[unit].shape[1], dtype=torch.bool, device=self.mixed[unit].device)
+        if found is not None:
+            others[self.places[i]] = False
+            self.gradients[unit][i, self.places[i]] = found
+        self.gradients[unit][i, others] = 0

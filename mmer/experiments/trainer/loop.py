@@ -23,8 +23,10 @@ from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.remaining import count_steps
 from mmer.experiments.trainer.blocks import Shelf
+from mmer.experiments.trainer.device import choose_stacked
+from mmer.experiments.trainer.outputs import Outputs
 from mmer.experiments.trainer.schedule import Schedule
-from mmer.experiments.trainer.stack import Member, Outputs, Stack, choose_stacked
+from mmer.experiments.trainer.stack import Member, Stack
 from mmer.files.replace import replace_file
 from mmer.heads.normalisation import Normalisation
 

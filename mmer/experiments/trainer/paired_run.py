@@ -21,10 +21,11 @@ from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment, seed_run, shape_head
 from mmer.experiments.trainer.blocks import Shelf, fit_fold_normalisations
 from mmer.experiments.trainer.loop import EpochOfRun, Loop, Runs
+from mmer.experiments.trainer.outputs import Outputs
 from mmer.experiments.trainer.pairing import Example, pick_copy, show_alone
 from mmer.experiments.trainer.predict import ModelReader
 from mmer.experiments.trainer.schedule import PairedData, Pairs
-from mmer.experiments.trainer.stack import Member, Outputs, Stack
+from mmer.experiments.trainer.stack import Member, Stack
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.feature_set import FeatureItem, count_cores
 from mmer.files.replace import remove_parts, replace_file

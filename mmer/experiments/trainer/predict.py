@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from mmer.experiments.trainer.blocks import Block, Shelf
+from mmer.experiments.trainer.outputs import Outputs
 from mmer.experiments.trainer.pairing import Example
-from mmer.experiments.trainer.stack import EVALUATED, Outputs
+from mmer.experiments.trainer.stack import EVALUATED
 from mmer.feature_store.cache import FeatureCache
 from mmer.heads.config import HeadConfig
 from mmer.heads.head import Head

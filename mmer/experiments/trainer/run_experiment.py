@@ -22,9 +22,11 @@ from mmer.experiments.folder.runs import RunFolder, describe_environment, name_r
 from mmer.experiments.prepare import reads_sound
 from mmer.experiments.remaining import count_least_epochs, count_steps, guess_epochs, guess_epochs_left
 from mmer.experiments.trainer.blocks import Shelf, fit_fold_normalisations
+from mmer.experiments.trainer.device import choose_device
+from mmer.experiments.trainer.layout import count_run_bytes
 from mmer.experiments.trainer.loop import CHECKPOINT_SECONDS, EpochOfRun, Loop, Runs, read_checkpoint
 from mmer.experiments.trainer.schedule import EveryUtterance
-from mmer.experiments.trainer.stack import Member, Stack, choose_device, count_run_bytes
+from mmer.experiments.trainer.stack import Member, Stack
 from mmer.feature_store.feature_set import count_cores
 from mmer.files.replace import remove_parts
 from mmer.heads.head import save_head

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, cast
 
@@ -22,37 +22,17 @@ from torch.func import functional_call, vmap
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from mmer.building_blocks.dropout import Dropout
 from mmer.datasets.folds import Split
-from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment, seed_run, shape_head
-from mmer.experiments.trainer.blocks import Block, Room
+from mmer.experiments.trainer.blocks import Block, Mixed, Room
+from mmer.experiments.trainer.layout import Layout, key_dropouts, make_model, set_keys
+from mmer.experiments.trainer.outputs import Outputs, make_outputs
 from mmer.experiments.trainer.visits import scramble_keys, visit_epoch
-from mmer.fusion import LayerMix, normalise_weights
-from mmer.heads.config import HeadConfig
+from mmer.fusion import normalise_weights
 from mmer.heads.head import build_model
 from mmer.heads.normalisation import Normalisation
-from mmer.scores.metrics import measure_ua
 
 EVALUATED = 64  # utterances that are evaluated together
-LIGHT_UNITS = frozenset("TPSW")  # of few segments: on a CPU their small products gain from being stacked, those of frames do not
-
-
-@dataclass(frozen=True, eq=False)
-class Outputs:
-    """What a model says about examples, in their order."""
-
-    labels: np.ndarray  # (examples,)
-    logits: np.ndarray  # (examples, classes)
-    branches: dict[str, np.ndarray] = field(default_factory=dict)  # unit -> (examples, classes); empty for early fusion
-
-    def ua(self, unit: str | None = None) -> float:
-        """Of the sum, or of one branch alone."""
-        return measure_ua(self.labels, (self.logits if unit is None else self.branches[unit]).argmax(1))
-
-    def loss(self) -> float:
-        """Mean cross entropy in nats."""
-        return float(F.cross_entropy(torch.from_numpy(self.logits), torch.from_numpy(self.labels)))
 
 
 class BlockSource(Protocol):
@@ -394,124 +374,8 @@ class Stack:
         return {run: make_outputs(labels[wanted[run]], logits) for run, logits in found.items()}
 
 
-@dataclass(eq=False)
-class Mixed:
-    """The weighted sums of a group of runs at one step."""
-
-    runs: list[int]
-    places: list[Tensor]  # per run, where its utterances stand in the block
-    blocks: dict[str, Block]  # per unit
-    weights: dict[str, Tensor]  # unit -> (runs, layers), normalised
-    mixed: dict[str, Tensor]  # unit -> (runs, utterances, segments, dim)
-    gradients: dict[str, Tensor]  # of `mixed`, once they are known
-
-    def take_gradients(self, unit: str) -> Tensor:
-        """Where they go, not yet filled."""
-        return self.blocks[unit].room.take("gradients", self.mixed[unit].shape, like=self.mixed[unit])
-
-    def write_gradients(self, unit: str, i: int, found: Tensor | None) -> None:
-        """Those of run i: what was found for its own utterances, 0 for the others."""
-        others = torch.ones(self.mixed[unit].shape[1], dtype=torch.bool, device=self.mixed[unit].device)
-        if found is not None:
-            others[self.places[i]] = False
-            self.gradients[unit][i, self.places[i]] = found
-        self.gradients[unit][i, others] = 0
-
-
-class Layout:
-    """Where each parameter of a model stands in its run's row: first Equation 1's raw weights, unit by unit, then the rest."""
-
-    def __init__(self, model: nn.Module):
-        mixes = {f"{name}.weights" for name, module in model.named_modules() if isinstance(module, LayerMix)}
-        names = [name for name, _ in model.named_parameters()]
-        parameters = dict(model.named_parameters())
-        self.names = sorted(names, key=lambda name: (name not in mixes, names.index(name)))
-        self.shapes = {name: tuple(parameters[name].shape) for name in self.names}
-        ends = np.cumsum([parameters[name].numel() for name in self.names])
-        self.slices = {name: slice(int(end) - parameters[name].numel(), int(end)) for name, end in zip(self.names, ends)}
-        self.mixes = sum(parameters[name].numel() for name in mixes)
-        self.mix_slices = {name.split(".")[-2]: self.slices[name] for name in mixes}  # unit -> its raw weights
-        self.size = int(ends[-1])
-        self.keys = [f"{name}.key" for name, module in model.named_modules() if isinstance(module, Dropout)]
-
-    @property
-    def sites(self) -> int:
-        """How many places of the model drop values."""
-        return len(self.keys)
-
-    def flatten(self, model: nn.Module) -> Tensor:
-        parameters = dict(model.named_parameters())
-        return torch.cat([parameters[name].detach().flatten() for name in self.names])
-
-    def view_model(self, head: HeadConfig, row: Tensor, grad: Tensor) -> nn.Module:
-        """A model whose parameters and gradients are views of one row each."""
-        with torch.device(row.device):
-            model = key_dropouts(build_model(head))
-        for name, parameter in model.named_parameters():
-            parameter.data = row[self.slices[name]].view(self.shapes[name])
-            parameter.grad = grad[self.slices[name]].view(self.shapes[name])
-        return model
-
-    def view_rows(self, flat: Tensor) -> dict[str, Tensor]:
-        """name -> (runs, *shape) leaves that see the rows of (runs, parameters)."""
-        found = {}
-        for name in self.names:
-            found[name] = flat[:, self.slices[name]].unflatten(1, self.shapes[name]).detach().requires_grad_()
-        return found
-
-
-def make_model(head: HeadConfig, seed: int) -> nn.Module:
-    """A model with the initial weights of one seed, whatever was drawn before."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return build_model(head)
-
-
-def key_dropouts(model: nn.Module) -> nn.Module:
-    for module in model.modules():
-        if isinstance(module, Dropout):
-            module.keyed = True
-    return model
-
-
-def set_keys(model: nn.Module, keys: np.ndarray) -> None:
-    """keys (sites,) int32, in the order of the model's modules."""
-    dropouts = [module for module in model.modules() if isinstance(module, Dropout)]
-    for dropout, key in zip(dropouts, keys.tolist()):
-        dropout.key.fill_(key)
-
-
-def make_outputs(labels: np.ndarray, logits: dict[str | None, np.ndarray]) -> Outputs:
-    total = logits.pop(None, np.zeros((0, 4), np.float32))
-    return Outputs(labels, total, cast(dict[str, np.ndarray], logits))
-
-
 def mark(rows: np.ndarray, count: int) -> np.ndarray:
     """(count,) bool, True at `rows`."""
     marked = np.zeros(count, bool)
     marked[rows] = True
     return marked
-
-
-def choose_stacked(experiment: Experiment, device: str) -> bool:
-    """Whether the branches are computed as one stack: always on a GPU; on a CPU where the products are small. See benchmarks."""
-    if experiment.stacked != "auto":
-        return experiment.stacked == "yes"
-    return device != "cpu" or (experiment.fusion in ("linear", "late", "concatenation") and set(experiment.units) <= LIGHT_UNITS)
-
-
-def choose_device(experiment: Experiment) -> str:
-    """cpu | cuda. Raises DataError when a GPU is asked for and there is none."""
-    if experiment.device == "cuda" and not torch.cuda.is_available():
-        raise DataError("Device cuda: PyTorch finds no GPU here; use cpu, or auto for a GPU where there is one.")
-    return ("cuda" if torch.cuda.is_available() else "cpu") if experiment.device == "auto" else experiment.device
-
-
-def count_parameters(experiment: Experiment) -> int:
-    with torch.device("meta"):
-        return sum(p.numel() for p in build_model(shape_head(experiment)).parameters())
-
-
-def count_run_bytes(experiment: Experiment) -> int:
-    """Bytes one run takes: weights, best weights, gradient, two moments; float32."""
-    return 5 * 4 * count_parameters(experiment)

@@ -1,0 +1,24 @@
+"""Where an experiment is computed, and whether its runs are stepped as one stack."""
+
+from __future__ import annotations
+
+import torch
+
+from mmer.errors import DataError
+from mmer.experiments.experiment import Experiment
+
+LIGHT_UNITS = frozenset("TPSW")  # of few segments: on a CPU their small products gain from being stacked, those of frames do not
+
+
+def choose_stacked(experiment: Experiment, device: str) -> bool:
+    """Whether the branches are computed as one stack: always on a GPU; on a CPU where the products are small. See benchmarks."""
+    if experiment.stacked != "auto":
+        return experiment.stacked == "yes"
+    return device != "cpu" or (experiment.fusion in ("linear", "late", "concatenation") and set(experiment.units) <= LIGHT_UNITS)
+
+
+def choose_device(experiment: Experiment) -> str:
+    """cpu | cuda. Raises DataError when a GPU is asked for and there is none."""
+    if experiment.device == "cuda" and not torch.cuda.is_available():
+        raise DataError("Device cuda: PyTorch finds no GPU here; use cpu, or auto for a GPU where there is one.")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if experiment.device == "auto" else experiment.device

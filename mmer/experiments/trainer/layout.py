@@ -1,0 +1,86 @@
+"""A model's parameters as one row of a matrix: where each stands, and models that are views of their rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mmer.building_blocks.dropout import Dropout
+from mmer.experiments.experiment import Experiment, shape_head
+from mmer.fusion import LayerMix
+from mmer.heads.config import HeadConfig
+from mmer.heads.head import build_model
+
+
+class Layout:
+    """Where each parameter of a model stands in its run's row: first Equation 1's raw weights, unit by unit, then the rest."""
+
+    def __init__(self, model: nn.Module):
+        mixes = {f"{name}.weights" for name, module in model.named_modules() if isinstance(module, LayerMix)}
+        names = [name for name, _ in model.named_parameters()]
+        parameters = dict(model.named_parameters())
+        self.names = sorted(names, key=lambda name: (name not in mixes, names.index(name)))
+        self.shapes = {name: tuple(parameters[name].shape) for name in self.names}
+        ends = np.cumsum([parameters[name].numel() for name in self.names])
+        self.slices = {name: slice(int(end) - parameters[name].numel(), int(end)) for name, end in zip(self.names, ends)}
+        self.mixes = sum(parameters[name].numel() for name in mixes)
+        self.mix_slices = {name.split(".")[-2]: self.slices[name] for name in mixes}  # unit -> its raw weights
+        self.size = int(ends[-1])
+        self.keys = [f"{name}.key" for name, module in model.named_modules() if isinstance(module, Dropout)]
+
+    @property
+    def sites(self) -> int:
+        """How many places of the model drop values."""
+        return len(self.keys)
+
+    def flatten(self, model: nn.Module) -> Tensor:
+        parameters = dict(model.named_parameters())
+        return torch.cat([parameters[name].detach().flatten() for name in self.names])
+
+    def view_model(self, head: HeadConfig, row: Tensor, grad: Tensor) -> nn.Module:
+        """A model whose parameters and gradients are views of one row each."""
+        with torch.device(row.device):
+            model = key_dropouts(build_model(head))
+        for name, parameter in model.named_parameters():
+            parameter.data = row[self.slices[name]].view(self.shapes[name])
+            parameter.grad = grad[self.slices[name]].view(self.shapes[name])
+        return model
+
+    def view_rows(self, flat: Tensor) -> dict[str, Tensor]:
+        """name -> (runs, *shape) leaves that see the rows of (runs, parameters)."""
+        found = {}
+        for name in self.names:
+            found[name] = flat[:, self.slices[name]].unflatten(1, self.shapes[name]).detach().requires_grad_()
+        return found
+
+
+def make_model(head: HeadConfig, seed: int) -> nn.Module:
+    """A model with the initial weights of one seed, whatever was drawn before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build_model(head)
+
+
+def key_dropouts(model: nn.Module) -> nn.Module:
+    for module in model.modules():
+        if isinstance(module, Dropout):
+            module.keyed = True
+    return model
+
+
+def set_keys(model: nn.Module, keys: np.ndarray) -> None:
+    """keys (sites,) int32, in the order of the model's modules."""
+    dropouts = [module for module in model.modules() if isinstance(module, Dropout)]
+    for dropout, key in zip(dropouts, keys.tolist()):
+        dropout.key.fill_(key)
+
+
+def count_parameters(experiment: Experiment) -> int:
+    with torch.device("meta"):
+        return sum(p.numel() for p in build_model(shape_head(experiment)).parameters())
+
+
+def count_run_bytes(experiment: Experiment) -> int:
+    """Bytes one run takes: weights, best weights, gradient, two moments; float32."""
+    return 5 * 4 * count_parameters(experiment)

@@ -23,7 +23,8 @@ import numpy as np
 
 from mmer.align.files import read_alignment, read_file_transcript
 from mmer.align.textgrid import read_textgrid, textgrid_transcript, write_textgrid
-from mmer.batch import list_columns, read_items, write_table
+from mmer.batch.items import list_columns, read_items
+from mmer.batch.table import write_table
 from mmer.datasets.iemocap import read_iemocap, read_ratings, read_votes
 from mmer.datasets.manifest import read_manifest
 from mmer.errors import Bug, MmerError

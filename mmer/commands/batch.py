@@ -17,7 +17,9 @@ from mmer.heads.config import check_head
 from mmer.phrasing import say_time
 
 if TYPE_CHECKING:
-    from mmer.batch import Progress, Row, Score
+    from mmer.batch.columns import Row
+    from mmer.batch.fill import Progress
+    from mmer.batch.scores import Score
 
 MOST_NAMED = 5  # clips, in the summary; the table's column in_training names all
 
@@ -35,7 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mmer.batch import Request, read_items, run_batch, score_rows
+    from mmer.batch.fill import run_batch
+    from mmer.batch.items import read_items
+    from mmer.batch.rows import Request
+    from mmer.batch.scores import score_rows
     from mmer.datasets.reading import read_labels
 
     if os.path.exists(args.out) and os.path.exists(args.source) and args.out.samefile(args.source):
@@ -114,7 +119,7 @@ def summarise_batch(rows: list[Row], scores: tuple[Score, ...], out: Path) -> st
 
 def describe_seen(rows: list[Row]) -> list[str]:
     """Which clips the head is known to have been trained on, and what that means for the scores."""
-    from mmer.batch import SPEAKER
+    from mmer.batch.rows import SPEAKER
     from mmer.explain.verdict import SEEN
 
     found = [row["path"] for row in rows if row.get("in_training") in SEEN]

@@ -14,7 +14,10 @@ from typing import Any
 import gradio as gr
 from gradio_client.utils import strip_invalid_filename_characters
 
-from mmer.batch import SPEAKER, BatchItem, Request, Row, analyze_item, check_head, list_columns, read_list_file, write_table
+from mmer.batch.columns import Row
+from mmer.batch.items import BatchItem, list_columns, read_list_file
+from mmer.batch.rows import SPEAKER, Request, analyze_item, check_head
+from mmer.batch.table import write_table
 from mmer.errors import Busy, Cancelled, DataError, MmerError
 from mmer.explain.verdict import HEADLINES, SEEN
 from mmer.exports.analysis_json import analysis_to_json, dump_json

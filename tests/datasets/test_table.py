@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from mmer.batch import read_items
+from mmer.batch.items import read_items
 from mmer.datasets.manifest import read_manifest
 from mmer.datasets.table import decode_text, parse_table
 from mmer.datasets.texts import read_texts

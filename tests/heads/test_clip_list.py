@@ -11,7 +11,9 @@ import safetensors.numpy
 from sample_analysis import make_analysis
 from test_heads import make_config, save_small
 
-from mmer.batch import BatchItem, name_speaker, score_rows
+from mmer.batch.items import BatchItem
+from mmer.batch.rows import name_speaker
+from mmer.batch.scores import score_rows
 from mmer.commands.batch import summarise_batch
 from mmer.errors import HeadError
 from mmer.explain.verdict import describe_verdict, say_briefly

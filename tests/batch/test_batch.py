@@ -17,21 +17,13 @@ import jsonschema
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
-import mmer.batch
-from mmer.batch import (
-    FOUND,
-    BatchItem,
-    Request,
-    analyze_item,
-    hold_table,
-    list_columns,
-    name_json,
-    read_items,
-    read_table,
-    run_batch,
-    score_rows,
-    write_table,
-)
+from mmer.batch import rows as batch_rows
+from mmer.batch.columns import FOUND
+from mmer.batch.fill import name_json, run_batch
+from mmer.batch.items import BatchItem, list_columns, read_items
+from mmer.batch.rows import Request, analyze_item
+from mmer.batch.scores import score_rows
+from mmer.batch.table import hold_table, read_table, write_table
 from mmer.cli import main
 from mmer.commands.batch import describe_time, summarise_batch
 from mmer.errors import DataError, HeadError
@@ -168,10 +160,10 @@ def test_bad_clips_are_rows_and_the_rest_goes_on(analyzer, listed, tmp_path):
 def count_analyses(monkeypatch, analyzer, items, out, request=QUICK, **options):
     """How many clips were analysed, and the names of those."""
     done = []
-    plain = mmer.batch.analyze_item
-    monkeypatch.setattr(mmer.batch, "analyze_item", lambda a, item, *rest, **more: done.append(item.name) or plain(a, item, *rest, **more))
+    plain = batch_rows.analyze_item
+    monkeypatch.setattr(batch_rows, "analyze_item", lambda a, item, *rest, **more: done.append(item.name) or plain(a, item, *rest, **more))
     list(run_batch(analyzer, items, out, request, **options))
-    monkeypatch.setattr(mmer.batch, "analyze_item", plain)
+    monkeypatch.setattr(batch_rows, "analyze_item", plain)
     return done
 
 

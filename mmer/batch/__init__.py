@@ -1,0 +1,1 @@
+"""Many clips -> a table with a row each (docs/api.md)."""

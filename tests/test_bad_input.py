@@ -220,6 +220,10 @@ def test_pronunciations_that_cant_be_used(capsys, said):
     refuse(capsys, "align", LIBRIVOX, "--text", WORDS, "--pronounce", said)
 
 
+def test_two_pronunciations_of_one_word_are_refused(capsys):
+    assert "'ILL' twice" in refuse(capsys, "align", LIBRIVOX, "--text", WORDS, "--pronounce", "ill=IH L", "--pronounce", "ILL=AH L")
+
+
 # ---- weights ----
 
 

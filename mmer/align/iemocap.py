@@ -16,6 +16,7 @@ from pathlib import Path
 from mmer.align.assemble import cut_syllables, find_holders, match_labels, mean_score
 from mmer.align.phones import ARPABET, SPHINX3, strip_stress
 from mmer.errors import AlignmentError
+from mmer.files.encoding import decode_text
 from mmer.results import Alignment, Notice, Segment, Transcript, Word
 
 FRAME = 0.01  # seconds
@@ -77,11 +78,9 @@ def read_segments(path: str | Path) -> list[Line]:
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise AlignmentError(f"{path.name} has more than {MAX_BYTES // 10**6} MB; the alignment of one utterance has far less.")
-        text = data.decode("utf-8")
     except OSError as error:
         raise AlignmentError(f"{path.name} can't be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise AlignmentError(f"{path.name} is not a text file.") from error
+    text = decode_text(data, path.name, error=AlignmentError, advice="Save it as UTF-8.")
     rows = [(number, row.split()) for number, row in enumerate(text.splitlines(), 1) if row.strip()]
     if not rows or rows[0][1][:2] != ["SFrm", "EFrm"]:
         raise AlignmentError(f"{path.name} is not an IEMOCAP alignment: its first line must begin with “SFrm EFrm”.")

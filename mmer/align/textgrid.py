@@ -17,6 +17,7 @@ from pathlib import Path
 from mmer.align.assemble import bare_letters, cut_syllables, find_holders, is_silence, match_labels
 from mmer.align.phones import map_phone
 from mmer.errors import AlignmentError
+from mmer.files.encoding import decode_text
 from mmer.files.guarded_json import parse_json
 from mmer.results import Alignment, Notice, Segment, Transcript, Word
 
@@ -143,11 +144,7 @@ def read_text(source: str | Path) -> str:
         raise AlignmentError(f"The TextGrid “{path.name}” is empty.")
     if data.startswith(BINARY.encode()):
         raise AlignmentError(f"The TextGrid “{path.name}” {BINARY_ADVICE}")
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise AlignmentError(f"The TextGrid “{path.name}” is not text in UTF-8 or UTF-16. Save it in Praat as a text file.") from error
+    return decode_text(data, f"The TextGrid “{path.name}” can't be read", error=AlignmentError, advice="Save it in Praat as a text file.")
 
 
 def _check_size(size: int, name: str) -> None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmer.batch.columns import FIRST, FOUND
-from mmer.datasets.table import SeenFiles, decode_text, parse_table
+from mmer.datasets.table import SeenFiles, parse_table
 from mmer.errors import DataError
+from mmer.files.encoding import decode_text
 from mmer.files.guarded_json import show as show_path
 
 SUFFIXES = (

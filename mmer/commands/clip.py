@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mmer.errors import AlignmentError, DataError, TranscriptError
 from mmer.exports.analysis_json import OUTPUT, write_file
+from mmer.files.encoding import decode_text
 
 if TYPE_CHECKING:
     from mmer.align.mfa.setup import MfaSettings
@@ -56,11 +57,10 @@ def read_text(args: argparse.Namespace) -> str | None:
 
 def read_text_file(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        data = path.read_bytes()
     except OSError as error:
         raise TranscriptError(f"Can't read the words from {path}: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise TranscriptError(f"{path} is not text in UTF-8 (byte {error.start}); save it as UTF-8.") from error
+    return decode_text(data, str(path), error=TranscriptError, advice="Save it as UTF-8.")
 
 
 def read_textgrid_text(path: Path | None) -> str | None:
@@ -81,6 +81,8 @@ def parse_pronunciations(given: Iterable[str]) -> dict[str, tuple[str, ...]]:
         word, sign, phones = entry.partition("=")
         if not (word.strip() and sign and phones.split()):
             raise AlignmentError(f'--pronounce {entry!r} has not the form WORD="PHONES", for example Zhao="JH AW".')
+        if word.strip().lower() in pronunciations:
+            raise AlignmentError(f"--pronounce gives {word.strip()[:60]!r} twice. Name one pronunciation of a word.")
         pronunciations[word.strip().lower()] = tuple(phones.upper().split())
     return pronunciations
 

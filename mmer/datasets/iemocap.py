@@ -17,6 +17,7 @@ from pathlib import Path
 from mmer.datasets.describe import list_reasons
 from mmer.datasets.manifest import Dataset, Utterance
 from mmer.errors import DataError
+from mmer.files.encoding import decode_text
 
 LABELS = {"ang": "anger", "hap": "happiness", "exc": "happiness", "sad": "sadness", "neu": "neutral"}
 OTHER_LABELS = {
@@ -232,13 +233,13 @@ def read_transcription(file: Path, notes: list[str]) -> tuple[dict[str, str], li
 
 
 def _read_lines(file: Path) -> Iterator[tuple[int, str]]:
-    """(line number, line); UTF-8, else Windows' Western encoding, in which some editors saved the release's texts."""
+    """(line number, line); UTF-8 or UTF-16, else Windows' Western encoding, in which some editors saved the release's texts."""
     try:
         data = file.read_bytes()
     except OSError as error:
         raise DataError(f"{file}: can't be read ({error.strerror}).") from error
     try:
-        text = data.decode("utf-8-sig")
+        text = decode_text(data, str(file)) if b"\0" in data else data.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = data.decode("cp1252", errors="replace")
     yield from enumerate(re.split(r"\r\n|\r|\n", text), start=1)

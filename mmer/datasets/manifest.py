@@ -15,8 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmer.datasets.table import SeenFiles, check_numbers, decode_text, describe_missing, parse_table
+from mmer.datasets.table import SeenFiles, check_numbers, describe_missing, parse_table
 from mmer.errors import DataError
+from mmer.files.encoding import decode_text
 from mmer.files.guarded_json import explain_name, parse_json
 from mmer.results import EMOTIONS
 

@@ -49,12 +49,15 @@ def read_labels(told: str) -> dict[str, str]:
 
 
 def parse_labels(told: str) -> dict[str, str]:
-    """The mapping `angry=anger,calm=`, never the name of a file. Raises DataError for a pair or an emotion that is none."""
-    labels = {}
+    """The mapping `angry=anger,calm=`, never the name of a file. Raises DataError, also for a label that stands twice."""
+    labels: dict[str, str] = {}
     for pair in filter(None, (part.strip() for part in told.split(","))):
         label, sign, emotion = (part.strip() for part in pair.partition("="))
         if not (label and sign):
             raise DataError(f"Label mapping: {pair[:100]!r} has not the form label=emotion, for example angry=anger, calm=")
+        if label in labels:
+            both = f"as {labels[label][:40]!r} and {emotion[:40]!r}"
+            raise DataError(f"Label mapping: {label[:60]!r} stands in it twice ({both}). Delete one of them.")
         labels[label] = emotion
     return _check_emotions(labels)
 

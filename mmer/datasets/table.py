@@ -5,7 +5,6 @@ Manifests, batch lists and text corpora are read by this alone, so that what one
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import os
@@ -25,16 +24,6 @@ MAX_COLUMNS = 500
 class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[int, dict[str, str]], ...]  # (row number as an editor counts lines, column -> cell), rows of blank cells left out
-
-
-def decode_text(data: bytes, name: str) -> str:
-    """The text of a file in UTF-8, or in UTF-16 with its mark as Excel's "Unicode text" has it. Raises DataError."""
-    is_wide = data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-    try:
-        return data.decode("utf-16" if is_wide else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        kind = "UTF-16" if is_wide else "UTF-8"
-        raise DataError(f"{name}: not {kind} text (byte {error.start}). Save it as UTF-8 (in Excel: “CSV UTF-8”).") from error
 
 
 def parse_table(text: str, name: str) -> Table:

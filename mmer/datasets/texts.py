@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmer.datasets.table import decode_text, parse_table
+from mmer.datasets.table import parse_table
 from mmer.errors import DataError
+from mmer.files.encoding import decode_text
 from mmer.results import EMOTIONS
 
 SPLITS = ("train", "dev", "test")

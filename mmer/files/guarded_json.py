@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmer.errors import DataError, MmerError
+from mmer.files.encoding import decode_text
 
 MAX_BYTES = 64 * 2**20  # of a file: an analysis of five minutes with sound and attention is below that
 MAX_DEPTH = 60  # lists and objects in each other; ours have at most 8
@@ -28,21 +29,21 @@ def read_json(path: Path | str, *, error: type[MmerError] = DataError, limit: in
         raise error(f"{show(path)}: {explain_name(str(path)) or failed}.") from failed
     if len(data) > limit:
         raise error(f"{show(path)} has more than {limit // 2**20} MB, too many for a JSON file of ours.")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as failed:
-        raise error(f"{show(path)} is not a JSON file: not UTF-8 text (byte {failed.start}).") from failed
+    text = decode_text(data, f"{show(path)} is not a JSON file that can be read", error=error, advice="Save it as UTF-8.")
     return parse_json(text, show(path), error=error)
 
 
 def parse_json(text: str, where: str, *, error: type[MmerError] = DataError, key: str = "key", half_characters: bool = False) -> Any:
     """The value of JSON text. `where` names the file (and row) and `key` what its names are called, for the message.
 
-    Raises `error` for what is no JSON, is nested too deeply, or holds whole numbers of more than MAX_DIGITS digits or, unless
-    `half_characters` are taken, half of a character (a surrogate alone), which can't be written anywhere.
+    Raises `error` for what is no JSON, is nested too deeply, names a key twice in one object (of which only the last would count), or
+    holds whole numbers of more than MAX_DIGITS digits or, unless `half_characters` are taken, half of a character (a surrogate alone),
+    which can't be written anywhere.
     """
     try:
-        value = json.loads(text, parse_int=_read_int)
+        value = json.loads(text, parse_int=_read_int, object_pairs_hook=_read_object)
+    except _NamedTwice as failed:
+        raise error(f"{where}: the {key} {failed.describe()}. Delete one of them.") from failed
     except RecursionError as failed:
         raise error(f"{where}: not JSON that can be read: it is nested too deeply.") from failed
     except json.JSONDecodeError as failed:
@@ -51,6 +52,34 @@ def parse_json(text: str, where: str, *, error: type[MmerError] = DataError, key
     if problem:
         raise error(f"{where}{problem}.")
     return value
+
+
+class _NamedTwice(Exception):
+    """An object names a key twice."""
+
+    def __init__(self, name: str, before: Any, after: Any):
+        self.name, self.values = name, (before, after)
+
+    def describe(self) -> str:
+        plain = [value for value in self.values if value is None or isinstance(value, str | int | float)]
+        values = f" ({_quote(plain[0], 40)} and {_quote(plain[1], 40)})" if len(plain) == 2 else ""
+        return f"{_quote(self.name, 60)} stands twice in one object{values}"
+
+
+def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    seen: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in seen:
+            raise _NamedTwice(name, seen[name], value)
+        seen[name] = value
+    return found
+
+
+def _quote(value: Any, most: int) -> str:
+    return (repr(value) if is_whole(repr(value)) else ascii(value))[:most]
 
 
 class _Digits(str):

@@ -61,15 +61,19 @@ def test_what_is_no_data_set_is_refused(tmp_path):
         read_dataset(tmp_path)
 
 
+TWICE = (('{"angry": "anger", "calm": "", "angry": ""}', "the key 'angry' stands twice in one object .'anger' and ''."),)
+
+
 def test_label_mappings(tmp_path):
     assert read_labels("angry=anger, calm=,") == {"angry": "anger", "calm": ""}
     (tmp_path / "labels.json").write_text(json.dumps({"angry": "anger", "calm": ""}))
     assert read_labels(str(tmp_path / "labels.json")) == {"angry": "anger", "calm": ""}
     wrong = {"angry=rage": "'angry' is mapped to 'rage'", "angry=anger,calm": "'calm' has not the form", "none": "can't be opened"}
+    wrong |= {"angry=anger, angry=": "'angry' stands in it twice .as 'anger' and ''."}
     for told, words in wrong.items():
         with pytest.raises(DataError, match=words):
             read_labels(told)
-    for content, words in (("[1]", "an object such as"), ('{"a": 1}', "an object such as"), ("{", "Not a JSON object")):
+    for content, words in (("[1]", "an object such as"), ('{"a": 1}', "an object such as"), ("{", "Not a JSON object"), *TWICE):
         (tmp_path / "labels.json").write_text(content)
         with pytest.raises(DataError, match=words):
             read_labels(str(tmp_path / "labels.json"))

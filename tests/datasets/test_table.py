@@ -8,9 +8,10 @@ import soundfile
 
 from mmer.batch.items import read_items
 from mmer.datasets.manifest import read_manifest
-from mmer.datasets.table import decode_text, parse_table
+from mmer.datasets.table import parse_table
 from mmer.datasets.texts import read_texts
 from mmer.errors import DataError
+from mmer.files.encoding import decode_text
 
 ROWS = [
     ["path", "label", "text", "speaker", "session"],
@@ -117,11 +118,32 @@ def test_text_nan_stays_and_is_named(folder):
     assert dataset.notes == ("rows 2, 3: the text is 'nan', which is read as that word; leave the cell empty where no text is known",)
 
 
+UNMARKED = {
+    "utf-16-le": "UTF-16 .little-endian. without the mark",
+    "utf-16-be": "UTF-16 .big-endian. without the mark",
+    "utf-32-le": "UTF-32",
+    "utf-32-be": "UTF-32",
+    "utf-32": "UTF-32",
+}
+
+
+def test_a_manifest_in_another_encoding_is_refused_with_its_name(folder):
+    for encoding, named in UNMARKED.items():
+        (folder / "m.csv").write_text(HEADER + "a.wav,anger,Hi.,ann,1\n", encoding=encoding)
+        for read in (read_manifest, read_items):
+            with pytest.raises(DataError, match=named):
+                read(folder / "m.csv")
+
+
 def test_other_encodings_and_no_tables_are_refused():
     with pytest.raises(DataError, match=r"m\.csv: not UTF-8 text \(byte 1\).*CSV UTF-8"):
         decode_text(b"a\xff", "m.csv")
     with pytest.raises(DataError, match="not UTF-16 text"):
         decode_text(b"\xff\xfea", "m.csv")
+    for encoding, named in UNMARKED.items():
+        with pytest.raises(DataError, match=rf"m\.csv: .*{named}.*Save it as UTF-8"):
+            decode_text((HEADER + "ä.wav,anger,Hi.,ann,1\n").encode(encoding), "m.csv")
+    assert decode_text("a,ä\n".encode("utf-16"), "m.csv") == decode_text("a,ä\n".encode("utf-8-sig"), "m.csv") == "a,ä\n"
     with pytest.raises(DataError, match=r"not a table \(.*near line 2\)"):
         parse_table('a,b\n"x,y\n', "m.csv")
     assert parse_table("", "m").columns == parse_table("\n ,\n", "m").columns == parse_table("sep=;", "m").columns == ()

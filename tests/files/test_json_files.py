@@ -2,14 +2,17 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
+from mmer.align.textgrid import read_tiers
 from mmer.datasets.manifest import read_manifest
 from mmer.datasets.reading import read_dataset, read_labels
-from mmer.errors import AlignmentError, DataError
+from mmer.errors import AlignmentError, DataError, MmerError
 from mmer.exports.analysis_json import read_analysis
 from mmer.files.guarded_json import MAX_DEPTH, explain_name, parse_json, read_json
+from mmer.heads.config import read_config
 
 LONG = "x" * 5000
 
@@ -25,6 +28,8 @@ MANIFESTS = {  # a line of JSON -> what the sentence must say
     ),
     "half a character": (r'{"path": "a.wav", "text": "\ud800", "label": "anger", "speaker": "s"}', "column 'text': '\\ud800'"),
     "half a name": (r'{"\udfff": 1}', "half of a character"),
+    "named twice": ('{"path": "a.wav", "path": "b.wav"}', "the column 'path' stands twice in one object ('a.wav' and 'b.wav')"),
+    "half a name twice": (r'{"\udfff": 1, "\udfff": []}', "the column '\\udfff' stands twice in one object."),
     "deep": ('{"path": ' + "[" * 99 + "]" * 99 + "}", "column 'path': lists or objects nested more than 60 deep"),
     "deeper": ("[" * 100_000, "nested too deeply"),
     "long": (json.dumps(manifest(LONG)), "column 'path'"),
@@ -89,6 +94,25 @@ def test_what_is_ours_is_taken():
     assert parse_json(r'["\ud83d"]', "x", half_characters=True) == ["\ud83d"]
     with pytest.raises(AlignmentError):
         parse_json("[" + deepest + "]", "x", error=AlignmentError)
+
+
+def read_head(path):
+    return read_config(Path(path).parent)
+
+
+def read_grid(path):
+    return read_tiers(Path(path))
+
+
+@pytest.mark.parametrize("read", [read_analysis, read_labels, read_head, read_grid])
+def test_a_key_named_twice_is_refused_wherever_json_is_read(tmp_path, read):
+    path = tmp_path / "config.json"
+    path.write_text('{"tiers": {"words": [], "phones": [], "words": []}}')
+    with pytest.raises(MmerError, match="'words' stands twice in one object"):
+        read(str(path))
+    path.write_text('{"tiers": 1}', encoding="utf-16-le")
+    with pytest.raises(MmerError, match=r"UTF-16 \(little-endian\) without the mark"):
+        read(str(path))
 
 
 def test_names_that_file_systems_take(tmp_path):

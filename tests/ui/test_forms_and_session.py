@@ -36,7 +36,7 @@ def test_textgrids_are_read_as_praat_saves_them(tmp_path, encoding):
 def test_a_binary_textgrid_is_refused(tmp_path):
     path = tmp_path / "a.TextGrid"
     path.write_bytes(b"\x00\xff\x00\x80" * 10)
-    with pytest.raises(AlignmentError, match=r"a\.TextGrid” is not text in UTF-8 or UTF-16"):
+    with pytest.raises(AlignmentError, match=r"a\.TextGrid” can't be read: not UTF-8 text"):
         read_text(path)
 
 

@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import CDPSession, Page, sync_playwright
 
-from mmer.audio.load import SAMPLE_RATE, clip_from_samples, load_audio
+from mmer.audio.load import clip_from_samples, load_audio
 from mmer.exports.report import report_html
 from mmer.pipeline import Analyzer
-from mmer.results import Analysis
+from mmer.results import SAMPLE_RATE, Analysis
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRIVOX = Path("/usr/share/pocketsphinx/test/data/librivox")

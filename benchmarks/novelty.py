@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 from corpora import load_corpora, parse_arguments
 
-from mmer.audio.load import SAMPLE_RATE, load_audio
+from mmer.audio.load import load_audio
 from mmer.demo_heads.recipe import split_speech
 from mmer.encoders.encoders import SpeechEncoder
 from mmer.encoders.presets import PRESETS
 from mmer.heads.head import Head
 from mmer.heads.novelty import novelty_distance, novelty_vector
+from mmer.results import SAMPLE_RATE
 
 HEADS = ("late-fs", "coattention-fp", "coattention-f")
 SENTENCES = (

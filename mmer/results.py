@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+SAMPLE_RATE = 16000  # Hz, of every clip after decoding
 EMOTIONS = ("anger", "happiness", "sadness", "neutral")  # the paper's four classes; excitement counts as happiness
 UNITS = ("T", "F", "P", "S", "W")  # the paper's letters: text, frame, phone, syllable, word
 SPEECH_UNITS = ("F", "P", "S", "W")
@@ -42,7 +43,7 @@ class Clip:
 
     @property
     def duration(self) -> float:
-        return len(self.samples) / 16000
+        return len(self.samples) / SAMPLE_RATE
 
 
 @dataclass(frozen=True)

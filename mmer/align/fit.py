@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmer.results import Alignment, Clip, Notice
+from mmer.results import SAMPLE_RATE, Alignment, Clip, Notice
 
 NO_PATH = (
     "The words and the sound could not be matched: no way of saying these words fits the recording. "
     "Check that the words are what is said, all of it and in this order."
 )
-HOP = 160  # samples, 10 ms
+HOP = SAMPLE_RATE // 100  # samples, 10 ms
 LOUD_DB = 25.0  # a frame is loud when it lies less than this below the clip's loudest frames
 UNCOVERED_WARNING = 0.5  # share of the loud frames outside every word; at most 0.36 on 665 RAVDESS clips with their own words
 
@@ -31,7 +31,7 @@ def uncovered_share(samples: np.ndarray, alignment: Alignment) -> float:
     loud = level > np.percentile(level, 99) - LOUD_DB
     if not len(level) or level.max() < -90 or not loud.any():
         return 0.0
-    centres = (np.arange(len(level)) + 0.5) * HOP / 16000
+    centres = (np.arange(len(level)) + 0.5) * HOP / SAMPLE_RATE
     inside = np.zeros(len(level), dtype=bool)
     edges = np.searchsorted(centres, [(word.start, word.end) for word in alignment.words])
     for first, last in edges.reshape(-1, 2):

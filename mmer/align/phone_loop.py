@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mmer.results import Notice, Segment, Transcript
+from mmer.results import SAMPLE_RATE, Notice, Segment, Transcript
 
 DOUBT = "Other words may be said"  # how the warning begins
+FRAME_BYTES = 2 * SAMPLE_RATE // 100  # of a 10 ms frame, 16 bit
 RUN = 4  # phones in a row
 BASE = math.log(1.0001)  # pocketsphinx's scores are logarithms to this base
 SHORTEST = 25  # frames: four phones in less time are hurried over, and their scores are noise
@@ -34,7 +35,7 @@ class PhoneLoop:
 
         model = Path(pocketsphinx.__path__[0]) / "model" / "en-us" / "en-us-phone.lm.bin"
         self._decoder = pocketsphinx.Decoder(
-            samprate=16000,
+            samprate=SAMPLE_RATE,
             lm=None,
             allphone=str(model),
             allphone_ci=True,
@@ -53,7 +54,7 @@ class PhoneLoop:
             self._decoder.process_raw(pcm, full_utt=True)
         finally:
             self._decoder.end_utt()
-        scores = np.zeros(len(pcm) // 320 + 2)
+        scores = np.zeros(len(pcm) // FRAME_BYTES + 2)
         for phone in self._decoder.seg():
             length = phone.end_frame + 1 - phone.start_frame
             scores[phone.start_frame : phone.end_frame + 1] = math.log(max(phone.ascore, 1e-300)) / BASE / length

@@ -14,14 +14,14 @@ from mmer.align.fit import NO_PATH, check_fit
 from mmer.align.phone_loop import DOUBT, PhoneLoop, describe_doubt, find_worst_run
 from mmer.align.pronounce import check_pronunciations, describe_guesses, guess_pronunciation
 from mmer.errors import AlignmentError
-from mmer.results import Alignment, Clip, Notice, Segment, Transcript
+from mmer.results import SAMPLE_RATE, Alignment, Clip, Notice, Segment, Transcript
 from mmer.stopping import check_stopped, hold_lock
 
 FRAME = 0.01  # seconds; pocketsphinx counts in these
 FRAMES_PER_PHONE = 3  # a phone is three states of at least one frame each
 QUIET_PEAK = 0.1  # below it a clip is scaled up, so that 16 bit samples keep its detail
 NOISE = 2.0  # of 32768: digital silence has no logarithm
-BYTES_PER_SECOND = 32000
+BYTES_PER_SECOND = 2 * SAMPLE_RATE  # 16 bit
 PIECE_MIN, PIECE_MAX = 10.0, 25.0  # seconds; a longer clip is cut at its widest pause in this range
 
 MISFIT = "The words don't seem to match the sound"
@@ -63,7 +63,7 @@ class SphinxAligner:
     def _start_decoder(self) -> None:
         from pocketsphinx import Decoder
 
-        self._decoder = Decoder(samprate=16000, lm=None, bestpath=False, loglevel="FATAL")
+        self._decoder = Decoder(samprate=SAMPLE_RATE, lm=None, bestpath=False, loglevel="FATAL")
         self._added = 0  # pronunciations beyond the dictionary's, which can't be taken out again
 
     def align(self, clip: Clip, transcript: Transcript, *, pronunciations: Mapping[str, tuple[str, ...]] = {}) -> Alignment:
@@ -261,7 +261,7 @@ def _shift_word(word: SpokenWord, seconds: float) -> SpokenWord:
 
 
 def _byte(seconds: float) -> int:
-    return round(seconds * 16000) * 2
+    return round(seconds * SAMPLE_RATE) * 2
 
 
 def _seconds(frames: int) -> float:

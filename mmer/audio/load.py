@@ -22,9 +22,8 @@ import numpy as np
 from mmer.audio.recording_parts import Part, PartFile, find_parts
 from mmer.errors import AudioError
 from mmer.files.replace import replace_file
-from mmer.results import Clip, Notice
+from mmer.results import SAMPLE_RATE, Clip, Notice
 
-SAMPLE_RATE = 16000  # Hz, of every clip after decoding
 MAX_SECONDS = 300.0  # s, longest clip: set by the memory of states and attention maps (2.5 GB in all)
 MIN_SECONDS = 0.3  # s, shortest clip
 MAX_BYTES = 200_000_000  # of the file

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mmer.audio.load import SAMPLE_RATE, clip_from_samples, load_audio
+from mmer.audio.load import clip_from_samples, load_audio
 from mmer.datasets.manifest import Utterance
 from mmer.errors import AudioError
-from mmer.results import Clip
+from mmer.results import SAMPLE_RATE, Clip
 
 
 def load_clip(utterance: Utterance) -> Clip:

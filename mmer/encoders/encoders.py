@@ -18,11 +18,10 @@ from torch.nn.functional import gelu
 from transformers import BertConfig, BertModel, Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model, WhisperFeatureExtractor
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from mmer.audio.load import SAMPLE_RATE
 from mmer.encoders.presets import Preset
 from mmer.encoders.whisper_weights import load_whisper_encoder
 from mmer.errors import WeightsError
-from mmer.results import SpeechStates, TextStates, Transcript
+from mmer.results import SAMPLE_RATE, SpeechStates, TextStates, Transcript
 from mmer.stopping import check_stopped
 from mmer.word_contributions import own_pieces
 
@@ -54,22 +53,24 @@ class WhisperModel:
     `silence` seconds, as Whisper is used to; their frames are encoded and dropped.
     """
 
-    step = 320 / SAMPLE_RATE
-
     def __init__(self, encoder: WhisperEncoder, *, silence: float = 0.5):
         self.encoder = encoder
         self.silence = silence
         self.extractor = WhisperFeatureExtractor(feature_size=encoder.config.num_mel_bins)
+        self.per_frame = encoder.conv1.stride[0] * encoder.conv2.stride[0]  # steps of the spectrogram in a frame of the encoder
+        self.hop = self.per_frame * self.extractor.hop_length  # samples between frames
+        self.step = self.hop / SAMPLE_RATE
+        self.longest = len(encoder.embed_positions.weight) * self.step
 
     def times(self, frames: int) -> np.ndarray:
         return np.arange(frames) * self.step  # STFT frames are centred, conv2's stride keeps the even ones
 
     @torch.no_grad()
     def states(self, clips: Sequence[np.ndarray]) -> list[torch.Tensor]:
-        keep = [-(-len(clip) // 320) for clip in clips]  # frames whose centre lies in the clip
+        keep = [-(-len(clip) // self.hop) for clip in clips]  # frames whose centre lies in the clip
         mels = [self._mel(clip, frames) for clip, frames in zip(clips, keep)]
-        valid = [mel.shape[1] // 2 for mel in mels]
-        batch = torch.zeros(len(mels), mels[0].shape[0], 2 * max(valid))  # zeros beyond a clip's end are what conv pads with
+        valid = [mel.shape[1] // self.per_frame for mel in mels]
+        batch = torch.zeros(len(mels), mels[0].shape[0], self.per_frame * max(valid))  # zeros beyond a clip's end are what conv pads with
         for row, mel in zip(batch, mels):
             row[:, : mel.shape[1]] = torch.from_numpy(mel)
         parameter = next(self.encoder.parameters())
@@ -77,14 +78,14 @@ class WhisperModel:
         return [torch.stack([h[i, :n] for h in layers]) for i, n in enumerate(keep)]
 
     def _mel(self, clip: np.ndarray, frames: int) -> np.ndarray:
-        """(mel, 2 x frames) with the silence after the clip included."""
-        total = 320 * (frames + round(self.silence / self.step))
+        """(mel, per_frame x frames) with the silence after the clip included."""
+        total = self.hop * (frames + round(self.silence / self.step))
         padded = np.zeros(total, np.float32)
         padded[: len(clip)] = clip
         return np.asarray(self.extractor(padded, sampling_rate=SAMPLE_RATE, padding="do_not_pad", return_tensors="np").input_features[0])
 
     def _layers(self, mel: torch.Tensor, valid: Sequence[int]) -> list[torch.Tensor]:
-        """mel (batch, mels, 2 x frames) -> layers + 1 tensors (batch, frames, dim)."""
+        """mel (batch, mels, per_frame x frames) -> layers + 1 tensors (batch, frames, dim)."""
         h = gelu(self.encoder.conv2(gelu(self.encoder.conv1(mel)))).transpose(1, 2)
         frames = h.shape[1]
         if frames > len(self.encoder.embed_positions.weight):

@@ -12,7 +12,7 @@ import numpy as np
 import soxr
 from scipy.signal import butter, fftconvolve, sosfilt
 
-from mmer.audio.load import SAMPLE_RATE
+from mmer.results import SAMPLE_RATE
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from mmer.audio.load import SAMPLE_RATE
 from mmer.errors import AlignmentError, Cancelled, EditError
 from mmer.interventions import praat, sound
 from mmer.interventions.edits import (
@@ -39,7 +38,7 @@ from mmer.interventions.material import (
 )
 from mmer.interventions.words import drop_words, mask_words
 from mmer.pipeline import NO_WORDS, Analyzer
-from mmer.results import ALIGNED_UNITS, Analysis, Notice, Transcript
+from mmer.results import ALIGNED_UNITS, SAMPLE_RATE, Analysis, Notice, Transcript
 from mmer.transcript.transcribe import read_transcript
 
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from mmer.audio.load import SAMPLE_RATE
 from mmer.errors import EditError
 from mmer.explain.steps import centre, share_overlap, speech_attention, text_attention
 from mmer.exports.analysis_json import encode
@@ -24,7 +23,7 @@ from mmer.interventions.ranks import chance_of, explain_role, rank_agreements
 from mmer.interventions.sound import mute_range
 from mmer.interventions.words import mask_words
 from mmer.pipeline import Analyzer, Progress, Variant
-from mmer.results import Analysis
+from mmer.results import SAMPLE_RATE, Analysis
 from mmer.word_contributions import own_segments
 
 FORMAT = "mmer-leave-one-out"

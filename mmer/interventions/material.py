@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmer.audio.load import MAX_SECONDS, MIN_SECONDS, SAMPLE_RATE
+from mmer.audio.load import MAX_SECONDS, MIN_SECONDS
 from mmer.errors import EditError
 from mmer.interventions.edits import TIERS, Target
-from mmer.results import ALIGNED_UNITS, Alignment, Analysis, Clip, Notice, Segment, Transcript
+from mmer.results import ALIGNED_UNITS, SAMPLE_RATE, Alignment, Analysis, Clip, Notice, Segment, Transcript
 
 Segments = tuple[Segment, ...]
 SHORTEST = 0.01  # seconds, of a span that can be changed

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from mmer.audio.load import SAMPLE_RATE
 from mmer.errors import EditError
 from mmer.interventions.sound import join
+from mmer.results import SAMPLE_RATE
 
 CONTEXT = 0.1  # seconds around the span that are resynthesised with it and then faded away
 STEP = 0.01  # seconds between pitch measurements

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import welch
 
-from mmer.audio.load import SAMPLE_RATE
+from mmer.results import SAMPLE_RATE
 
 FADE = 0.005  # seconds of a cross-fade
 WELCH_SAMPLES = 512  # of one window of the long-term spectrum, 32 ms

@@ -9,10 +9,9 @@ from html import escape
 import numpy as np
 
 from mmer.lesson.markup import format_number
-from mmer.results import Clip
+from mmer.results import SAMPLE_RATE, Clip
 from mmer.views.acoustics import trace_wave
 
-RATE = 16000
 WAVE_COLUMNS = 900
 MANY = 28  # columns of a map whose names would lie on each other on a phone
 
@@ -46,16 +45,16 @@ def draw_wave(
     clip: Clip, *, start: float, end: float, tiers: Sequence[Sequence[Tile]], label: str, dots: Sequence[tuple[float, bool]] = ()
 ) -> str:
     """The wave from start to end, tiers of tiles below it, and dots (time, marked) for frame centres."""
-    first, last = max(0, round(start * RATE)), min(len(clip.samples), round(end * RATE))
+    first, last = max(0, round(start * SAMPLE_RATE)), min(len(clip.samples), round(end * SAMPLE_RATE))
     wave = trace_wave(clip.samples[first:last], bins=WAVE_COLUMNS)
     high_edge, low_edge = wave.high.astype(float), wave.low.astype(float)
     peak = max(1.0, float(np.abs(low_edge).max()), float(np.abs(high_edge).max()))
     columns = list(enumerate(zip(high_edge, low_edge)))
-    width = 1000 * wave.step / ((last - first) / RATE)
+    width = 1000 * wave.step / ((last - first) / SAMPLE_RATE)
     points = [f"{(i + 0.5) * width:.1f},{50 - 46 * top / peak:.1f}" for i, (top, _) in columns]
     points += [f"{(i + 0.5) * width:.1f},{50 - 46 * bottom / peak:.1f}" for i, (_, bottom) in reversed(columns)]
     path = f'<svg viewBox="0 0 1000 100" preserveAspectRatio="none" aria-hidden="true"><polygon points="{" ".join(points)}"/></svg>'
-    low, high = first / RATE, last / RATE
+    low, high = first / SAMPLE_RATE, last / SAMPLE_RATE
     marks = "".join(
         f'<i class="ml-dot{" ml-in" if marked else ""}" style="left:{place(time, low, high)}%"></i>'
         for time, marked in dots

@@ -28,10 +28,10 @@ from mmer.lesson.markup import (
     write_table,
 )
 from mmer.lesson.material import LessonClip
-from mmer.lesson.pictures import RATE, Bar, Tile, draw_bars, draw_wave
+from mmer.lesson.pictures import Bar, Tile, draw_bars, draw_wave
 from mmer.lesson.steps import Question, Step, StepNotPossible, find_segment, name_sound, name_unit, pick_sound, shuffle
 from mmer.phrasing import say_layer_rate
-from mmer.results import LayerWeights
+from mmer.results import SAMPLE_RATE, LayerWeights
 
 CONTEXT = 0.16  # seconds shown on either side of the chosen sound
 PRINTED = 3  # numbers of a vector
@@ -65,13 +65,13 @@ def teach_frames(clip: LessonClip) -> Step:
     layers, count = frames.values.shape[:2]
     layer, middle = pick_layer(clip), (first + last) // 2
     samples, duration = len(analysis.clip.samples), analysis.clip.duration
-    inside, heard = last - first, round((segment.end - segment.start) * RATE)
+    inside, heard = last - first, round((segment.end - segment.start) * SAMPLE_RATE)
     sound = name_sound(unit, segment)
     state = subsup(mi("u", bold=True), mi("f"), row_of("F,", "l,", "n"))
     lead = (
         f"<p>A recording is a long row of air pressures: this one is {write_number(samples, 'clip.samples', digits=0)} "
         "numbers, "
-        f"{write_number(RATE, 'clip.rate', digits=0)} a second. A <b>frozen encoder</b> "
+        f"{write_number(SAMPLE_RATE, 'clip.rate', digits=0)} a second. A <b>frozen encoder</b> "
         f"({escape(analysis.encoders.get('speech', 'speech encoder').split(' ')[0])}), "
         f"which learned from speech without emotion labels, reads them and answers with <b>frames</b>: every "
         f"{write_number(1000 * frames.step, 'frames.step_ms', digits=0)} ms, in each of its "
@@ -118,7 +118,7 @@ def teach_frames(clip: LessonClip) -> Step:
             (f"{inside}, one for each frame whose centre lies in it", f"Right: {inside} dots lie in the marked stretch of the picture."),
             (
                 f"{heard:,}, one for each sample",
-                f"{heard:,} is how many samples it has. The encoder sums up about {round(frames.step * RATE)} of them in a step.",
+                f"{heard:,} is how many samples it has. The encoder sums up about {round(frames.step * SAMPLE_RATE)} of them in a step.",
             ),
             ("1, one for each sound", "The encoder knows no sounds, only time. One vector for each sound comes in the next step."),
             place=1,

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-RATE = 16000  # Hz, of the samples
+from mmer.results import SAMPLE_RATE
+
 LONGEST = 29.0  # s, of one window; the recogniser's own are 30 s
 MARGIN = 1.0  # s of sound kept on either side of speech: soft first and last sounds are easily missed
 PAUSE = 0.3  # s without speech that ends a span
@@ -28,7 +29,7 @@ def find_speech(samples: np.ndarray) -> Spans:
         return ()
     options = VadOptions(min_silence_duration_ms=round(1000 * PAUSE), speech_pad_ms=0, max_speech_duration_s=LONGEST - 2 * MARGIN)
     found = get_speech_timestamps((samples * (LOUD / peak)).astype(np.float32), options)
-    return tuple((span["start"] / RATE, min(span["end"], len(samples)) / RATE) for span in found)
+    return tuple((span["start"] / SAMPLE_RATE, min(span["end"], len(samples)) / SAMPLE_RATE) for span in found)
 
 
 def plan_windows(spans: Spans, duration: float) -> Spans:

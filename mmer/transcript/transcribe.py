@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from mmer.audio.load import SAMPLE_RATE
 from mmer.encoders.weights import find_weights
 from mmer.errors import TranscriptError
-from mmer.results import Clip, Notice, Transcript, Word
+from mmer.results import SAMPLE_RATE, Clip, Notice, Transcript, Word
 from mmer.stopping import check_stopped
 from mmer.transcript.speech_activity import MARGIN, Spans, find_speech, measure_speech, name_span, plan_windows
 from mmer.transcript.spelling import WrittenWord, find_directions, split_words

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmer.audio.load import SAMPLE_RATE as RATE
+from mmer.results import SAMPLE_RATE
 
 WAVE_BINS = 4000  # columns of the outline, at most; the page draws from the samples themselves when it zooms in further
 SPECTROGRAM_COLUMNS = 7500  # at most, so 4 ms steps up to 30 s
@@ -55,7 +55,7 @@ def trace_wave(samples: np.ndarray, *, bins: int = WAVE_BINS) -> Wave:
     size = max(1, -(-len(samples) // bins))
     columns = np.pad(samples, (0, -len(samples) % size), mode="edge").reshape(-1, size)
     scaled = [np.round(np.clip(edge, -1, 1) * 127).astype(np.int8) for edge in (columns.min(axis=1), columns.max(axis=1))]
-    return Wave(size / RATE, *scaled)
+    return Wave(size / SAMPLE_RATE, *scaled)
 
 
 def make_spectrogram(samples: np.ndarray) -> Spectrogram:
@@ -70,7 +70,7 @@ def make_spectrogram(samples: np.ndarray) -> Spectrogram:
     power = power[:, : SPECTROGRAM_BANDS * per_band].reshape(len(frames), SPECTROGRAM_BANDS, per_band).mean(axis=2)
     decibels = 10 * np.log10(power / max(float(power.max()), 1e-12) + 1e-12)
     values = np.clip(1 + decibels / DECIBELS, 0, 1) if power.max() > 1e-9 else np.zeros_like(power)
-    return Spectrogram(step / RATE, np.round(255 * values.T).astype(np.uint8), SPECTROGRAM_HERTZ)
+    return Spectrogram(step / SAMPLE_RATE, np.round(255 * values.T).astype(np.uint8), SPECTROGRAM_HERTZ)
 
 
 def cut_frames(samples: np.ndarray, *, window: int, step: int) -> np.ndarray:
@@ -83,7 +83,7 @@ def cut_frames(samples: np.ndarray, *, window: int, step: int) -> np.ndarray:
 
 def track_pitch(samples: np.ndarray, *, floor: float = PITCH_FLOOR, ceiling: float = PITCH_CEILING) -> Pitch:
     """The most plausible path through the peaks of the normalised autocorrelation, or silence, one value per 10 ms."""
-    step, window = int(PITCH_STEP * RATE), int(3 / floor * RATE)
+    step, window = int(PITCH_STEP * SAMPLE_RATE), int(3 / floor * SAMPLE_RATE)
     centred = samples - samples.mean() if len(samples) else samples
     frames = cut_frames(centred, window=window, step=step)
     loudest = float(np.abs(centred).max()) if len(samples) else 0.0
@@ -112,7 +112,7 @@ def autocorrelate(frames: np.ndarray) -> np.ndarray:
 
 def find_candidates(correlation: np.ndarray, *, floor: float, ceiling: float) -> tuple[np.ndarray, np.ndarray]:
     """(frames, CANDIDATES) frequency in Hz and strength of the highest peaks; strength -inf where there are fewer."""
-    low, high = int(RATE / ceiling), min(int(RATE / floor) + 1, correlation.shape[1] - 2)
+    low, high = int(SAMPLE_RATE / ceiling), min(int(SAMPLE_RATE / floor) + 1, correlation.shape[1] - 2)
     middle = correlation[:, low : high + 1]
     left, right = correlation[:, low - 1 : high], correlation[:, low + 1 : high + 2]
     is_peak = (middle > left) & (middle >= right) & (middle > 0.5 * VOICING)
@@ -120,9 +120,9 @@ def find_candidates(correlation: np.ndarray, *, floor: float, ceiling: float) ->
     shift = np.where(is_peak, 0.5 * (left - right) / bend, 0.0)
     height = np.minimum(middle - 0.25 * (left - right) * shift, 1.0)
     lags = np.arange(low, high + 1) + shift
-    strength = np.where(is_peak, height - OCTAVE_COST * np.log2(floor * lags / RATE), -np.inf)
+    strength = np.where(is_peak, height - OCTAVE_COST * np.log2(floor * lags / SAMPLE_RATE), -np.inf)
     best = np.argsort(-strength, axis=1)[:, :CANDIDATES]
-    return RATE / np.take_along_axis(lags, best, axis=1), np.take_along_axis(strength, best, axis=1)
+    return SAMPLE_RATE / np.take_along_axis(lags, best, axis=1), np.take_along_axis(strength, best, axis=1)
 
 
 def choose_path(frequencies: np.ndarray, strengths: np.ndarray) -> np.ndarray:

@@ -21,8 +21,8 @@ from mmer.explain.steps import (
     list_removable,
 )
 from mmer.phrasing import join_words, say_layer_rate
-from mmer.results import UNIT_NAMES, UNITS, Alignment, Analysis, Branch, Clip, Coattention, HeadInfo, LayerWeights, Prediction
-from mmer.views.acoustics import RATE, make_spectrogram, trace_wave, track_pitch
+from mmer.results import SAMPLE_RATE, UNIT_NAMES, UNITS, Alignment, Analysis, Branch, Clip, Coattention, HeadInfo, LayerWeights, Prediction
+from mmer.views.acoustics import make_spectrogram, trace_wave, track_pitch
 from mmer.word_contributions import describe_division, name_rest, own_segments, word_contributions
 
 FORMAT, VERSION = "mmer-views", 1
@@ -90,7 +90,7 @@ def pack(array: np.ndarray, kind: str) -> dict[str, Any]:
 
 def describe_clip(clip: Clip, joins: tuple[float, ...], *, with_sound: bool) -> dict[str, Any]:
     sound = encode_sound(clip) if with_sound and not clip.outline else None
-    return {"name": clip.name, "sha256": clip.sha256, "duration": clip.duration, "sound": sound, "joins": list(joins)}
+    return {"name": clip.name, "sha256": clip.sha256, "duration": clip.duration, "rate": SAMPLE_RATE, "sound": sound, "joins": list(joins)}
 
 
 def encode_sound(clip: Clip) -> str:
@@ -98,7 +98,7 @@ def encode_sound(clip: Clip) -> str:
     import soundfile
 
     buffer = io.BytesIO()
-    soundfile.write(buffer, np.clip(clip.samples, -1, 1), RATE, format="FLAC", subtype="PCM_16")
+    soundfile.write(buffer, np.clip(clip.samples, -1, 1), SAMPLE_RATE, format="FLAC", subtype="PCM_16")
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 

@@ -231,7 +231,7 @@ function drawWave(view, context, width, height) {
   context.fillStyle = theme.line;
   context.fillRect(0, Math.round(middle), width, 1);
   context.fillStyle = theme.wave;
-  const read = sound.samples() ? readSamples(sound.samples()) : readOutline(data);
+  const read = sound.samples() ? readSamples(sound.samples(), sound.rate) : readOutline(data);
   const scale = (middle - 3) / data.loudest(sound.samples());
   const [start, end] = axis.visible();
   for (let x = 0; x < width; x++) {
@@ -242,9 +242,9 @@ function drawWave(view, context, width, height) {
   drawAttentionRow(view, context, width, height);
 }
 
-function readSamples(samples) {
+function readSamples(samples, rate) {
   return (start, end) => {
-    const from = Math.max(0, Math.floor(start * 16000)), to = Math.min(samples.length, Math.max(from + 2, Math.ceil(end * 16000) + 1));
+    const from = Math.max(0, Math.floor(start * rate)), to = Math.min(samples.length, Math.max(from + 2, Math.ceil(end * rate) + 1));
     const stride = Math.max(1, Math.floor((to - from) / 400)); // enough to find the peaks
     let low = 1, high = -1;
     for (let i = from; i < to; i += stride) { if (samples[i] < low) low = samples[i]; if (samples[i] > high) high = samples[i]; }

@@ -1,6 +1,5 @@
 // What can be taken from the pictures without a server: the selection as WAV, each picture as SVG or PDF.
 
-const RATE = 16000; // samples a second, of every clip
 const PICTURE_PARTS = { player: "player", attention: "attention", waterfall: "evidence", layers: "layers" }; // kind of figure -> part of the page
 
 // Adds the buttons to a view whose parts are there, and view.figure(kind) -> text of the SVG, or null without such a picture.
@@ -47,7 +46,7 @@ function addSaveSound(view, play) {
   const { data, selection, sound } = view;
   const save = makeButton("", () => {
     const { span } = selection.current();
-    saveFile(nameFile(data.payload.clip.name, `_${span.map((time) => time.toFixed(3)).join("-")}s.wav`), writeWav(cutSamples(sound.samples(), span)), "audio/wav");
+    saveFile(nameFile(data.payload.clip.name, `_${span.map((time) => time.toFixed(3)).join("-")}s.wav`), writeWav(cutSamples(sound.samples(), span, sound.rate), sound.rate), "audio/wav");
   }, { "data-part": "save-selection", hidden: true, "aria-label": "Save WAV of the selection", title: "Save the selected sound as WAV, 16 kHz, 16 bit" });
   save.append(make("span", { text: "Save " }), "WAV");
   play.after(save);
@@ -56,10 +55,10 @@ function addSaveSound(view, play) {
   sound.ready?.then(show, () => {}); // a browser that can't decode the sound can't save it
 }
 
-const cutSamples = (samples, [start, end]) => samples.subarray(...[start, end].map((time) => Math.min(Math.max(0, Math.round(time * RATE)), samples.length)));
+const cutSamples = (samples, [start, end], rate) => samples.subarray(...[start, end].map((time) => Math.min(Math.max(0, Math.round(time * rate)), samples.length)));
 
-// Samples from -1 to 1 -> a WAV file of 16 bit, mono.
-function writeWav(samples) {
+// Samples from -1 to 1, `rate` of them a second -> a WAV file of 16 bit, mono.
+function writeWav(samples, rate) {
   const bytes = new DataView(new ArrayBuffer(44 + 2 * samples.length));
   const writeText = (at, text) => Array.from(text, (letter, i) => bytes.setUint8(at + i, letter.charCodeAt(0)));
   writeText(0, "RIFF");
@@ -68,8 +67,8 @@ function writeWav(samples) {
   bytes.setUint32(16, 16, true); // of this chunk
   bytes.setUint16(20, 1, true); // PCM
   bytes.setUint16(22, 1, true); // channel
-  bytes.setUint32(24, RATE, true);
-  bytes.setUint32(28, 2 * RATE, true); // bytes a second
+  bytes.setUint32(24, rate, true);
+  bytes.setUint32(28, 2 * rate, true); // bytes a second
   bytes.setUint16(32, 2, true); // bytes a sample
   bytes.setUint16(34, 16, true); // bits
   writeText(36, "data");

@@ -4,12 +4,12 @@ const FADE = 0.003; // seconds, so that a cut does not click
 const afterPainting = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
 
 function createSound(data) {
-  const coded = data.payload.clip.sound;
+  const { sound: coded, rate } = data.payload.clip;
   const listeners = new Set();
   let context = null, playing = null; // {node, from, to, begun}
   let samples = null;
   const decoded = coded && window.OfflineAudioContext
-    ? new OfflineAudioContext(1, 1, 16000).decodeAudioData(decodeBytes(coded).buffer).then((buffer) => { samples = buffer.getChannelData(0); tell(); return buffer; })
+    ? new OfflineAudioContext(1, 1, rate).decodeAudioData(decodeBytes(coded).buffer).then((buffer) => { samples = buffer.getChannelData(0); tell(); return buffer; })
     : null;
   decoded?.catch(() => {}); // a browser that can't decode it shows the pictures all the same
 
@@ -60,7 +60,8 @@ function createSound(data) {
   return {
     ready: decoded, play, stop, position,
     isPlaying: () => playing !== null,
-    samples: () => samples, // (samples,) at 16 kHz once decoded, else null
+    samples: () => samples, // (samples,) once decoded, else null
+    rate, // samples a second
     subscribe: (listener) => { listeners.add(listener); return () => listeners.delete(listener); },
     close: () => { stop(); context?.close(); listeners.clear(); },
   };

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from sample_analysis import make_analysis
 
-from mmer.audio.load import SAMPLE_RATE, clip_from_samples
+from mmer.audio.load import clip_from_samples
 from mmer.explain.verdict import HEADLINES, NO_SPEECH, UNFAMILIAR, brief, describe_verdict, list_limits, read_headline
 from mmer.exports.analysis_json import analysis_from_json, analysis_to_json
 from mmer.exports.report import report_html
 from mmer.exports.summary import summarise
-from mmer.results import NO_WORDS, Notice
+from mmer.results import NO_WORDS, SAMPLE_RATE, Notice
 from mmer.transcript.transcribe import NOBODY_SPEAKS, NOTHING_HEARD
 from mmer.ui.explore.cards import write_notices, write_verdict
 

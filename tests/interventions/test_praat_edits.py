@@ -5,9 +5,9 @@ import sys
 import numpy as np
 import pytest
 
-from mmer.audio.load import SAMPLE_RATE
 from mmer.errors import EditError
 from mmer.interventions.praat import change_pitch, change_tempo
+from mmer.results import SAMPLE_RATE
 
 
 def glottal(hz, seconds):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.signal import butter, sosfilt
 
-from mmer.audio.load import SAMPLE_RATE
 from mmer.interventions.sound import cut_range, join, match_noise, mute_range, scale_range
+from mmer.results import SAMPLE_RATE
 
 HUM = (0.3 * np.sin(2 * np.pi * 200 * np.arange(SAMPLE_RATE) / SAMPLE_RATE)).astype(np.float32)
 

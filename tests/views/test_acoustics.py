@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 
-from mmer.views.acoustics import RATE, make_spectrogram, trace_wave, track_pitch
+from mmer.results import SAMPLE_RATE
+from mmer.views.acoustics import make_spectrogram, trace_wave, track_pitch
 
-TIME = np.arange(2 * RATE) / RATE
+TIME = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
 
 
 def make_voice(hertz, *, harmonics=8, loudness=0.1):
     """A tone of harmonics that fall by 6 dB an octave; hertz may change over time."""
-    phase = 2 * np.pi * np.cumsum(np.broadcast_to(hertz, TIME.shape)) / RATE
+    phase = 2 * np.pi * np.cumsum(np.broadcast_to(hertz, TIME.shape)) / SAMPLE_RATE
     return sum(np.sin(k * phase) / k for k in range(1, harmonics)) * loudness
 
 
@@ -61,7 +62,7 @@ def test_spectrogram_is_brightest_at_the_tone_s_band():
 
 
 def test_spectrogram_shows_when_a_click_comes():
-    click = np.zeros(RATE)
+    click = np.zeros(SAMPLE_RATE)
     click[8000] = 1
     spectrogram = make_spectrogram(click)
     column = int(np.argmax(spectrogram.values.sum(axis=0)))
@@ -70,7 +71,7 @@ def test_spectrogram_shows_when_a_click_comes():
 
 
 def test_long_clips_get_fewer_columns_and_silence_none_that_shine():
-    long = make_spectrogram(np.zeros(120 * RATE, np.float32))
+    long = make_spectrogram(np.zeros(120 * SAMPLE_RATE, np.float32))
     assert long.values.shape[0] == 80 and long.values.shape[1] <= 7500 and not long.values.any()
     assert long.step * long.values.shape[1] == pytest.approx(120, abs=0.05)
 
@@ -81,4 +82,4 @@ def test_outline_holds_every_peak():
     wave = trace_wave(samples)
     assert len(wave.low) == len(wave.high) <= 4000
     assert wave.high.max() == 64 and wave.low.min() == -127 and wave.high[-1] == 32
-    assert wave.low.dtype == np.int8 and wave.step * len(wave.low) >= 50_000 / RATE
+    assert wave.low.dtype == np.int8 and wave.step * len(wave.low) >= 50_000 / SAMPLE_RATE

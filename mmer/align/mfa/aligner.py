@@ -27,7 +27,7 @@ from mmer.align.phones import map_phone, name_phones
 from mmer.align.pronounce import check_pronunciations, describe_guesses, guess_pronunciation
 from mmer.align.textgrid import read_tiers, split_interval
 from mmer.errors import AlignmentError
-from mmer.results import Alignment, Clip, Notice, Segment, Transcript
+from mmer.results import SAMPLE_RATE, Alignment, Clip, Notice, Segment, Transcript
 from mmer.stopping import hold_lock
 
 FRAME = 0.01  # seconds, in which MFA counts
@@ -288,5 +288,5 @@ def write_wav(path: Path, samples: np.ndarray) -> None:
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
-        file.setframerate(16000)
+        file.setframerate(SAMPLE_RATE)
         file.writeframes(round_samples(samples).tobytes())

@@ -18,7 +18,6 @@ from mmer.feature_store.cache import FeatureCache
 from mmer.fusion import TEXT
 from mmer.heads.normalisation import MIN_DEVIATION, Normalisation
 
-FRAMES_PER_SECOND = 50  # of both presets' speech encoders
 CGROUP = Path("/sys/fs/cgroup")
 MIN_BUDGET, MAX_SHARE = 2**29, 0.4  # bytes that are always taken, and the share of the free memory that may be
 COLUMNS = 2**16  # of a product on a CPU at a time, so that what is read and written stays in its caches
@@ -169,7 +168,8 @@ class Shelf:
     ):
         self.cache, self.units, self.device = cache, tuple(units), device
         self.stride = stride  # every n-th frame is read: models without positions read them as they read all, in an n-th of the time
-        self.max_seconds, self.max_frames = max_seconds, round(max_seconds * FRAMES_PER_SECOND)
+        self.max_seconds = max_seconds
+        self._counts: dict[tuple[str, str], int] = {}  # (cache key, unit) -> segments that are read
         self.budget = measure_budget() if budget is None else budget
         self.bytes_read = 0
         self._held: OrderedDict[tuple[str, str], np.ndarray] = OrderedDict()  # (cache key, unit) -> all its states
@@ -191,13 +191,10 @@ class Shelf:
         return 0 if key is None else self._count(key, unit)
 
     def _count(self, key: str, unit: str) -> int:
-        """Segments that are read: frames of the first `max_seconds`, phones, syllables and words that begin in them, all of the text."""
-        whole = self.cache.count_segments(key, unit)
-        if unit == TEXT or whole == 0:
-            return whole
-        if unit == "F":
-            return min(whole, self.max_frames)
-        return max(1, int(np.searchsorted(self.cache.read_starts(key, unit), self.max_seconds)))
+        """Segments that are read, see count_until; all of the text."""
+        if (key, unit) not in self._counts:
+            self._counts[key, unit] = count_until(self.cache, key, unit, seconds=self.max_seconds)
+        return self._counts[key, unit]
 
     def _key(self, index: int, unit: str) -> str | None:
         item = self.items[index]
@@ -261,6 +258,21 @@ class Shelf:
         return self.sizes[unit]
 
 
+def count_until(cache: FeatureCache, key: str, unit: str, *, seconds: float) -> int:
+    """Segments of an entry's first `seconds`, at least one where there is any: phones, syllables and words that begin in them, frames whose
+    centre lies in them, all of a text."""
+    whole = cache.count_segments(key, unit)
+    if unit == TEXT or whole == 0:
+        return whole
+    starts = cache.read_starts(key, unit)
+    if unit != "F":
+        return max(1, int(np.searchsorted(starts, seconds)))
+    if whole < 3:
+        return whole
+    step = starts[-1] - starts[-2]  # the first frame's begin may be cut off at 0
+    return max(1, int(np.searchsorted(starts + step / 2, seconds - 1e-6)))
+
+
 def measure_budget() -> int:
     """Bytes of features that may stay in memory: a share of what is free now, to this container too, at least half a GiB."""
     if not hasattr(os, "sysconf") or "SC_AVPHYS_PAGES" not in os.sysconf_names:
@@ -291,11 +303,11 @@ def fit_fold_normalisations(
     count = np.zeros(len(tests) + 1)
     total: np.ndarray | None = None  # (folds + 1, layers, dim); the last is of utterances that no fold tests
     squares: np.ndarray | None = None
-    frames = round(max_seconds * FRAMES_PER_SECOND)
     for index, item in enumerate(items):
         if item.speech is None or "F" not in item.units:
             continue
-        x = cache.read_states(item.speech, "F")[:, :frames].astype(np.float32)
+        count_frames = count_until(cache, item.speech, "F", seconds=max_seconds)
+        x = cache.read_states(item.speech, "F")[:, :count_frames].astype(np.float32)
         if total is None or squares is None:
             total = np.zeros((len(tests) + 1, x.shape[0], x.shape[2]))
             squares = np.zeros_like(total)

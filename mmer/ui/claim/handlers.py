@@ -13,12 +13,11 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from mmer.audio.load import SAMPLE_RATE
 from mmer.errors import MmerError
 from mmer.exports.analysis_json import dump_json
 from mmer.interventions import intervene, intervention_to_json, leave_one_out, leave_one_out_to_json
 from mmer.pipeline import Analyzer
-from mmer.results import Analysis
+from mmer.results import SAMPLE_RATE, Analysis
 from mmer.turns import UNBOUNDED, Bounds
 from mmer.ui.claim import cards as claim_cards
 from mmer.ui.claim.edits import AMOUNTS, IN_TEXT, SELECTED, WHOLE, list_parts, read_edit, read_place

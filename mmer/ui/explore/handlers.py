@@ -14,14 +14,14 @@ import soundfile
 from gradio.utils import get_upload_folder
 
 from mmer.align.textgrid import read_text, write_textgrid
-from mmer.audio.load import SAMPLE_RATE, load_audio
+from mmer.audio.load import load_audio
 from mmer.errors import MmerError, TranscriptError
 from mmer.exports.analysis_json import analysis_to_json, dump_json
 from mmer.exports.report import report_html
 from mmer.exports.segment_table import write_segment_table
 from mmer.interventions.material import read_material
 from mmer.pipeline import Analyzer
-from mmer.results import Analysis, Clip
+from mmer.results import SAMPLE_RATE, Analysis, Clip
 from mmer.turns import UNBOUNDED, Bounds
 from mmer.ui.explore import cards
 from mmer.ui.explore.examples import Example, Opener, open_example

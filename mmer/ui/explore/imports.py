@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from mmer.audio.load import MAX_SECONDS, SAMPLE_RATE
+from mmer.audio.load import MAX_SECONDS
 from mmer.errors import DataError
 from mmer.exports.analysis_json import analysis_from_json
 from mmer.files.guarded_json import read_json
 from mmer.interventions.intervene import ROLES
-from mmer.results import SPEECH_UNITS, UNITS, Analysis, Prediction
+from mmer.results import SAMPLE_RATE, SPEECH_UNITS, UNITS, Analysis, Prediction
 from mmer.ui.explore import cards
 from mmer.views import build_payload, dump_payload
 

@@ -117,7 +117,7 @@ def measure(work, device: str) -> float:
 
 def compare(bench: Bench, rounds: int, *, only_chosen: bool) -> dict[str, list[float]]:
     chosen = choose_stacked(bench.experiment, bench.device)
-    light = bench.experiment.fusion not in ("coattention", "transformer") or bench.device == "cuda"
+    light = not bench.experiment.kind.has_attention or bench.device == "cuda"
     stacks = {}
     ways = [chosen] if only_chosen else [False, True] if light else [False]
     for stacked in ways:

@@ -338,12 +338,3 @@ class Concatenation(nn.Module):
 def combine(early_logits: Logits, late_logits: Logits) -> Logits:
     """Section 2.4: the mean of the logits of an early and a late fusion model, (..., classes), tensors or arrays."""
     return (early_logits + late_logits) / 2
-
-
-FUSIONS = {
-    "linear": Linear,
-    "transformer": TransformerEncoder,
-    "late": LateFusion,
-    "coattention": Coattention,
-    "concatenation": Concatenation,
-}

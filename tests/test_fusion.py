@@ -9,7 +9,8 @@ from torch import nn
 
 from mmer.building_blocks import attention_maps
 from mmer.building_blocks.transformer import Attention, EncoderBlock
-from mmer.fusion import FUSIONS, LateFusion, LayerMix, combine
+from mmer.choices.fusion_models import FUSION_MODELS
+from mmer.fusion import LateFusion, LayerMix, combine
 
 DIM, TEXT_LAYERS, SPEECH_LAYERS = 16, 3, 2
 LENGTHS = {"T": (5, 3, 4), "F": (11, 7, 1), "P": (6, 6, 2), "S": (3, 2, 2), "W": (2, 1, 1)}
@@ -19,7 +20,9 @@ MODELS = {"linear": "F", "transformer": "F", "late": "TFPSW", "coattention": "TF
 def make_model(name, units=None, seed=0, **options):
     torch.manual_seed(seed)
     options |= {"heads": 4, "feedforward": 24} if name in ("coattention", "transformer") else {}
-    model = FUSIONS[name](units or MODELS[name], text_layers=TEXT_LAYERS, speech_layers=SPEECH_LAYERS, dim=DIM, **options).eval()
+    model = (
+        FUSION_MODELS[name].load()(units or MODELS[name], text_layers=TEXT_LAYERS, speech_layers=SPEECH_LAYERS, dim=DIM, **options).eval()
+    )
     with torch.no_grad():
         for parameter in model.parameters():  # so that no bias is 0 and no norm is the identity
             parameter.add_(0.1 * torch.randn_like(parameter))

@@ -21,6 +21,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = README + "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md")))
 # a part of the package (file or folder) imports only from lines above its own
 LAYERS = (
+    {"choices"},
     {"errors", "results", "phrasing", "building_blocks"},
     {"fusion", "stopping", "turns", "files", "word_contributions"},
     {"audio", "align", "figures"},

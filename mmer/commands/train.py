@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmer.choices.fusion_models import FUSION_MODELS
 from mmer.errors import DataError
-from mmer.experiments.experiment import FURTHER, MODEL, MODELS, PROTOCOL, SETTINGS, Experiment
+from mmer.experiments.experiment import FURTHER, MODEL, PROTOCOL, SETTINGS, Experiment
 from mmer.results import UNITS
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ TEXTS = {  # fields of Experiment that are no numbers; a flag each
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", metavar="FOLDER", type=Path, help="go on with the experiment in this folder; nothing else is needed")
     parser.add_argument("--name", help="of the experiment's folder; the same name again goes on with it")
-    parser.add_argument("--model", choices=MODELS, help="(late)")
+    parser.add_argument("--model", choices=tuple(FUSION_MODELS), help="(late)")
     parser.add_argument("--units", nargs="+", choices=UNITS, metavar="UNIT", help="of T F P S W (T F S)")
     add_settings(parser)
 

@@ -100,7 +100,7 @@ class Specimen:
 
 def time_step(experiment: Experiment, segments: dict[str, int], *, device: str) -> float:
     """Seconds of one run's step of batch_size utterances, when runs of a fold are trained together."""
-    heavy = experiment.fusion in ("transformer", "coattention") and device == "cpu"
+    heavy = experiment.kind.has_attention and device == "cpu"
     runs = 1 if heavy else min(TIMED_RUNS, experiment.repetitions)
     size = min(TIMED_UTTERANCES, experiment.batch_size) if heavy else experiment.batch_size
     rows = np.arange(size)

@@ -121,7 +121,7 @@ def read_gender(item: FeatureItem) -> str:
 def measure_run(trained: TrainedRun, test: TestData, calibration: Calibration) -> dict[str, Any]:
     """The figures of the model card, all on speakers and texts that neither trained nor stopped the run."""
     experiment, found = trained.experiment, {}
-    late = experiment.fusion != "coattention"
+    late = experiment.kind.role == "late"
     speech_units = [u for u in experiment.units if u != "T"]
     if late and speech_units:
         found["speech alone"] = measure_speech(trained, test.speech)

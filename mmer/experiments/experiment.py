@@ -12,17 +12,13 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from mmer.align.mfa.setup import MfaSettings
+from mmer.choices.fusion_models import FUSION_MODELS, FusionModel
 from mmer.datasets.folds import Plan, Split
 from mmer.encoders.presets import PRESETS
 from mmer.errors import DataError
-from mmer.heads.config import COMBINATION, ROLES, HeadConfig, shape_model
-from mmer.results import UNIT_NAMES
+from mmer.heads.config import HeadConfig, shape_model
+from mmer.results import SPEECH_UNITS, UNIT_NAMES
 
-MODELS = tuple(name for name in ROLES if name != COMBINATION)  # those of fusion.FUSIONS
-RATES = {"coattention": 5e-5, "transformer": 5e-5}  # the paper's for its transformer models
-FEEDFORWARD_RATE = 1e-3  # the paper's for all others
-SINGLE = ("linear", "transformer")  # models of one unit
-WITH_HEADS = ("transformer", "coattention")
 ALIGNERS = ("sphinx", "mfa", "none")  # those of align.ALIGNERS, or to do without
 DEVICES, STACKED, PRECISIONS = ("auto", "cpu", "cuda"), ("auto", "yes", "no"), ("float32", "bfloat16")
 MODEL = ("hidden", "dropout", "blocks", "heads", "feedforward")  # settings that are arguments of the model
@@ -124,7 +120,7 @@ class Experiment:
 
     data: str  # a manifest, or the root of an IEMOCAP release
     features: str  # folder of the feature cache
-    fusion: str = "late"  # one of MODELS
+    fusion: str = "late"  # a key of FUSION_MODELS
     units: tuple[str, ...] = ("T", "F", "S")
     preset: str = "compact"
     aligner: str = "sphinx"  # sphinx | mfa | none: finds the words of utterances without an alignment file
@@ -161,15 +157,13 @@ class Experiment:
     model: Mapping[str, Any] = field(default_factory=dict)  # further arguments of the model: hidden, dropout, heads, feedforward, blocks
 
     def __post_init__(self):
-        if self.fusion not in MODELS:
-            raise DataError(f"Model {self.fusion!r}: choose one of {', '.join(MODELS)}.")
+        if self.fusion not in FUSION_MODELS:
+            raise DataError(f"Model {self.fusion!r}: choose one of {', '.join(FUSION_MODELS)}.")
         wrong = [u for u in self.units if u not in UNIT_NAMES]
         if wrong or not self.units or len(set(self.units)) != len(self.units):
             raise DataError(f"Units {' '.join(self.units)!r}: name different ones of {', '.join(UNIT_NAMES)}.")
-        if self.fusion in SINGLE and len(self.units) != 1:
-            raise DataError(f"The {self.fusion} model reads one unit, not {' '.join(self.units)}.")
-        if self.fusion == "coattention" and ("T" not in self.units or len(self.units) < 2):
-            raise DataError(f"Coattention needs T and at least one of F, P, S, W, not {' '.join(self.units)}.")
+        if refused := self.kind.refuse_units(self.units, SPEECH_UNITS):
+            raise DataError(refused)
         if self.preset not in PRESETS:
             raise DataError(f"Preset {self.preset!r}: choose one of {', '.join(PRESETS)}.")
         unknown = sorted(set(self.model) - set(MODEL))
@@ -178,7 +172,7 @@ class Experiment:
         for setting in (*PROTOCOL, *SETTINGS, *FURTHER):
             setting.check(self.model.get(setting.name, default_of(setting)) if setting.name in MODEL else getattr(self, setting.name))
         heads, dim = self.model.get("heads", HeadConfig.heads), PRESETS[self.preset].dim
-        if self.fusion in WITH_HEADS and dim % heads:
+        if self.kind.has_attention and dim % heads:
             raise DataError(f"Attention heads is {heads}: it must divide {dim}, the size of the states.")
         if self.aligner not in ALIGNERS:
             raise DataError(f"Aligner {self.aligner!r}: choose one of {', '.join(ALIGNERS)}.")
@@ -188,8 +182,13 @@ class Experiment:
             raise DataError(f"stacked is auto, yes or no, not {self.stacked!r}; device is auto, cpu or cuda, not {self.device!r}.")
 
     @property
+    def kind(self) -> FusionModel:
+        """The row of its fusion model."""
+        return FUSION_MODELS[self.fusion]
+
+    @property
     def rate(self) -> float:
-        return self.learning_rate or RATES.get(self.fusion, FEEDFORWARD_RATE)
+        return self.learning_rate or self.kind.rate
 
     @property
     def mfa(self) -> MfaSettings:
@@ -202,19 +201,10 @@ class Experiment:
 
     @property
     def title(self) -> str:
-        return f"{' + '.join(self.units)}, {TITLES[self.fusion]}"
+        return f"{' + '.join(self.units)}, {self.kind.title}"
 
     def to_json(self) -> dict[str, Any]:
         return json.loads(json.dumps(asdict(self)))
-
-
-TITLES = {
-    "linear": "Linear",
-    "transformer": "Transformer Encoder",
-    "late": "late fusion",
-    "coattention": "coattention",
-    "concatenation": "concatenation",
-}
 
 
 def default_of(setting: Setting) -> float:

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from mmer.choices.fusion_models import FUSION_MODELS
 from mmer.errors import DataError
-from mmer.experiments.experiment import MODEL, PROTOCOL, SETTINGS, SINGLE, Experiment, Setting, default_of
+from mmer.experiments.experiment import MODEL, PROTOCOL, SETTINGS, Experiment, Setting, default_of
 from mmer.results import UNITS
-
-UNIT_CHOICES = {"linear": UNITS, "transformer": UNITS, "late": UNITS, "concatenation": UNITS, "coattention": UNITS[1:]}  # T is always there
 
 
 def build_experiment(form: Mapping[str, Any], *, data: str, features: str, labels: Mapping[str, str]) -> Experiment:
@@ -38,11 +37,11 @@ def read_number(setting: Setting, told: Any) -> float | int:
 
 
 def choose_units(fusion: str, unit: str | None, units: Any) -> tuple[str, ...]:
-    """The units of a form that has one choice for models of one unit and another for the others; coattention always reads text."""
-    if fusion in SINGLE:
+    """The units of a form that has one choice for models of one unit and another for the others."""
+    model = FUSION_MODELS.get(fusion)
+    if model is None or model.reads_one_unit:
         return (unit,) if unit else ()
-    chosen = {*(units or ()), *(("T",) if fusion == "coattention" else ())}
-    return tuple(u for u in UNITS if u in chosen)
+    return model.choose_units(units or (), UNITS)
 
 
 def suggest_name(experiment: Experiment, *, data: str) -> str:

@@ -1,4 +1,7 @@
-"""The JSON schema (draft 2020-12) of everything that mmer writes as JSON; its text is export_schema.json beside this file."""
+"""The JSON schema (draft 2020-12) of everything that mmer writes as JSON; its text is export_schema.json beside this file.
+
+What can be one of several is filled in from the rows of `mmer.choices`.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 from importlib.resources import files
 from typing import Any
 
+from mmer.choices.fusion_models import COMBINATION, FUSION_MODELS
 from mmer.errors import DataError
 
 KINDS = ("analysis", "intervention", "leave-one-out", "comparison", "transcript", "alignment", "batch")
@@ -16,6 +20,7 @@ def read_schema(kind: str = "analysis") -> dict[str, Any]:
     if kind not in KINDS:
         raise DataError(f"There is no format {kind!r}; choose one of: {', '.join(KINDS)}.")
     schema = json.loads(files(__package__).joinpath("export_schema.json").read_text(encoding="utf-8"))
+    schema["$defs"]["fusion"]["enum"] = [*FUSION_MODELS, COMBINATION]
     name = f"mmer-{kind}"
     version = schema["$defs"][name]["properties"]["version"]["const"]
     return {**schema, "$id": f"urn:{name}:{version}", "title": f"{name}, version {version}", "$ref": f"#/$defs/{name}"}

@@ -27,7 +27,7 @@ def check_config(config: HeadConfig) -> None:
     for name, largest in LARGEST.items():
         if not 1 <= getattr(config, name) <= largest:
             refuse(config, name, f"it must be from 1 to {largest:,}")
-    if config.fusion in ("coattention", "transformer") and config.dim % config.heads:
+    if config.has_attention and config.dim % config.heads:
         refuse(config, "heads", f"the states' {config.dim} dimensions can't be shared out among them")
     check_names(config, "units", UNITS.__contains__, at_most=len(UNITS), what="different letters of T, F, P, S, W")
     for name in ("text_layers", "speech_layers"):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from mmer import __version__
+from mmer.choices.fusion_models import COMBINATION, FUSION_MODELS
 from mmer.encoders.presets import PRESETS
 from mmer.errors import DataError, HeadError
 from mmer.exports.analysis_json import decode, field_types
@@ -25,9 +26,7 @@ from mmer.results import EMOTIONS
 FORMAT = 1
 CONFIG = "config.json"
 LARGEST = 16 * 2**20  # bytes of it
-COMBINATION = "combination"
 ADDED = frozenset(["measured_clips", "clips"])  # fields that the configs of the first releases lack
-ROLES = {"linear": "late", "transformer": "late", "late": "late", "coattention": "early", "concatenation": "early", COMBINATION: "combined"}
 
 
 @dataclass(frozen=True)
@@ -36,13 +35,13 @@ class HeadConfig:
 
     name: str  # e.g. "late-fs"; a loaded head goes by its folder's name, which may be another by now
     title: str  # as shown to people, e.g. "Late fusion of text, frames and syllables"
-    fusion: str  # linear | transformer | late | coattention | concatenation | combination
+    fusion: str  # a key of FUSION_MODELS, or combination
     units: tuple[str, ...]  # letters of the units it reads, e.g. ("T", "F", "S")
     preset: str  # of the encoders whose states it was trained on
     text_layers: tuple[str, ...] = ()  # names of the text encoder's layers; the paper: "1" to "12"
     speech_layers: tuple[str, ...] = ()  # names of the speech encoder's layers; the paper: "1" to "12"
     dim: int = 768  # of the states; the paper: 768
-    hidden: int = 128  # width of the two feed-forward layers of a branch ([5]'s); unused by coattention
+    hidden: int = 128  # width of the two feed-forward layers of a branch ([5]'s); unused by models without one
     heads: int = 8  # attention heads; the paper is silent
     feedforward: int = 384  # inner width of an encoder block; the paper is silent
     blocks: int = 3  # coattention or encoder blocks; the paper: 3
@@ -65,15 +64,20 @@ class HeadConfig:
     format: int = FORMAT  # of this file
 
     def __post_init__(self):
-        if self.fusion not in ROLES:
-            raise HeadError(f"Head {self.name} has the unknown fusion {self.fusion!r}; known are {', '.join(ROLES)}.")
+        if self.fusion != COMBINATION and self.fusion not in FUSION_MODELS:
+            known = ", ".join([*FUSION_MODELS, COMBINATION])
+            raise HeadError(f"Head {self.name} has the unknown fusion {self.fusion!r}; known are {known}.")
         check_config(self)
         if self.measured_clips is not None and self.measured_clips < 1:
             raise HeadError(f"Head {self.name} was measured on {self.measured_clips} clips; it must be 1 or more, or null for never.")
 
     @property
     def role(self) -> str:
-        return ROLES[self.fusion]
+        return "combined" if self.fusion == COMBINATION else FUSION_MODELS[self.fusion].role
+
+    @property
+    def has_attention(self) -> bool:
+        return self.fusion in FUSION_MODELS and FUSION_MODELS[self.fusion].has_attention
 
 
 def shape_model(fusion: str, units: Sequence[str], preset: str, sizes: Mapping[str, Any], **further: Any) -> HeadConfig:

@@ -20,9 +20,10 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
+from mmer.choices.fusion_models import FUSION_MODELS
 from mmer.errors import HeadError
 from mmer.files.replace import replace_file
-from mmer.fusion import FUSIONS, FusionOutput, combine
+from mmer.fusion import FusionOutput, combine
 from mmer.heads.calibration import softmax
 from mmer.heads.checks import check_arrays
 from mmer.heads.clip_list import FILE, ClipList, dump_clip_list, parse_clip_list
@@ -39,11 +40,8 @@ def build_model(config: HeadConfig) -> nn.Module:
     """An untrained fusion model of the config's sizes."""
     sizes: dict[str, Any] = {"text_layers": len(config.text_layers), "speech_layers": len(config.speech_layers), "dim": config.dim}
     sizes |= {"classes": len(config.classes), "dropout": config.dropout}
-    if config.fusion != "coattention":
-        sizes |= {"hidden": config.hidden}
-    if config.fusion in ("coattention", "transformer"):
-        sizes |= {"heads": config.heads, "feedforward": config.feedforward, "blocks": config.blocks}
-    return FUSIONS[config.fusion](config.units, **sizes)
+    model = FUSION_MODELS[config.fusion]
+    return model.load()(config.units, **sizes, **{name: getattr(config, name) for name in model.sizes})
 
 
 class Head:

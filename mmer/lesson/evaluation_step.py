@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from mmer.datasets.folds import VALIDATION_SHARE
 from mmer.datasets.iemocap import COUNTS
-from mmer.experiments.report.tables import PAPER_COMBINATION, PAPER_UA
+from mmer.experiments.report.tables import PAPER_COMBINATION, paper_ua
 from mmer.lesson.markup import (
     fold,
     format_number,
@@ -133,14 +133,14 @@ def write_ua(clips: Sequence[LessonClip]) -> str:
 
 def expect_table() -> tuple[float, float, float]:
     """Mean and standard deviation of Table 2's late fusion, and where its highest would lie by chance, in percent."""
-    late = np.array(list(PAPER_UA[2]["late"].values()))
+    late = np.array(list(paper_ua("late").values()))
     mean, deviation = float(late.mean()), float(late.std(ddof=1))
     return mean, deviation, mean + expect_highest(len(late)) * deviation
 
 
 def write_choice() -> str:
     """What choosing the best of Table 2 by its test score is worth, if all were equal."""
-    late = list(PAPER_UA[2]["late"].values())
+    late = list(paper_ua("late").values())
     mean, deviation, by_chance = expect_table()
     terms = [
         write_number(value, f"table2.{name}", digits=2)
@@ -162,10 +162,10 @@ def write_choice() -> str:
 def draw_table() -> str:
     """The test scores of Table 2 on one axis."""
     groups = [
-        (name, [(f"F{'+'.join(['', *units[1:]])}", v) for units, v in PAPER_UA[2][column].items()])
+        (name, [(f"F{'+'.join(['', *units[1:]])}", v) for units, v in paper_ua(column).items()])
         for name, column in (("late fusion", "late"), ("coattention", "coattention"))
     ]
-    highest, expected = max(PAPER_UA[2]["late"].values()), expect_table()[2]
+    highest, expected = max(paper_ua("late").values()), expect_table()[2]
     picture = draw_dots(
         groups,
         [("highest by chance", expected)],
@@ -173,7 +173,7 @@ def draw_table() -> str:
         label=f"Test UA of late fusion and coattention in Table 2; the highest late fusion has {highest:.2f} %, by chance "
         f"{expected:.2f} % would be expected",
     )
-    rows = [[escape(units), *(f"{PAPER_UA[2][c][units]:.2f}" for c in ("coattention", "late"))] for units in PAPER_UA[2]["late"]]
+    rows = [[escape(units), *(f"{paper_ua(c)[units]:.2f}" for c in ("coattention", "late"))] for units in paper_ua("late")]
     return picture + fold(
         "Table 2 in numbers", write_table(["speech", "Coattention", "Late Fusion"], rows, caption="UA in percent, from the paper")
     )

@@ -7,9 +7,8 @@ import pytest
 from mmer.cli import build_command_parser
 from mmer.commands.train import read_model, read_settings
 from mmer.errors import DataError
-from mmer.experiments.experiment import FURTHER, MODEL, MODELS, PROTOCOL, SETTINGS, Experiment, default_of, read_experiment
+from mmer.experiments.experiment import FURTHER, MODEL, PROTOCOL, SETTINGS, Experiment, default_of, read_experiment
 from mmer.experiments.settings import build_experiment
-from mmer.fusion import FUSIONS
 
 WRONG = {
     "epochs": (0, "Epochs at most is 0: it must be a whole number from 1 to 10000"),
@@ -60,7 +59,3 @@ def test_every_number_is_a_setting_with_its_default_within_bounds():
     assert {s.name for s in settings} == numbers | set(MODEL)
     for setting in settings:
         setting.check(default_of(setting))
-
-
-def test_models_are_the_fusions():
-    assert set(MODELS) == set(FUSIONS)

@@ -50,6 +50,10 @@ def test_every_reference_leads_somewhere_and_nothing_is_unused():
     assert names - used == {f"mmer-{kind}" for kind in KINDS} - {"mmer-analysis"}
 
 
+def test_the_schema_names_the_choices_that_there_are():
+    assert read_schema()["$defs"]["fusion"]["enum"] == ["linear", "transformer", "late", "coattention", "concatenation", "combination"]
+
+
 def test_an_unknown_kind_is_refused():
     with pytest.raises(DataError, match="no format 'x'; choose one of: analysis"):
         read_schema("x")

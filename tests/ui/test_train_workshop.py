@@ -18,7 +18,8 @@ from mmer.experiments.data_roots import allow_path, find_data, read_pairs
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.folder.run_status import find_birth, read_status
 from mmer.experiments.promote import promote_run
-from mmer.experiments.report.run_view import find_paper_ua, measure_folds
+from mmer.experiments.report.run_view import measure_folds
+from mmer.experiments.report.tables import find_paper_ua
 from mmer.experiments.settings import SETTINGS, build_experiment, default_of, suggest_name, write_command
 from mmer.experiments.workshop import PUBLIC, load_engine
 from mmer.results import EMOTIONS
@@ -199,11 +200,11 @@ def test_the_shell_s_command_says_what_differs_from_the_defaults():
 
 
 def test_the_paper_s_figure_is_found_for_its_cells():
-    assert find_paper_ua(Experiment("d", "c", fusion="linear", units=("F",))) == 65.44
-    assert find_paper_ua(Experiment("d", "c")) == 75.80
-    assert find_paper_ua(Experiment("d", "c", fusion="coattention", units=("T", "F", "P"))) == 74.57
-    assert find_paper_ua(Experiment("d", "c", fusion="concatenation", units=("T", "F", "P"))) == 71.29
-    assert find_paper_ua(Experiment("d", "c", fusion="late", units=("F", "S"))) is None
+    assert find_paper_ua("linear", ("F",)) == 65.44
+    assert find_paper_ua("late", ("T", "F", "S")) == 75.80
+    assert find_paper_ua("coattention", ("T", "F", "P")) == 74.57
+    assert find_paper_ua("concatenation", ("T", "F", "P")) == 71.29
+    assert find_paper_ua("late", ("F", "S")) is None
 
 
 def test_progress_of_folds_counts_runs_and_epochs():

@@ -72,7 +72,7 @@ def describe_model(config: HeadConfig, *, command: str = "demo-heads") -> str:
         "classes": ", ".join(config.classes),
         "written by": f"`python -m mmer {command}`, mmer {config.version}, {config.training.get('date', '')}",
     }
-    if config.fusion == "coattention":
+    if config.has_attention:
         rows["attention"] = f"{config.blocks} blocks, {config.heads} heads, feed-forward {config.feedforward}"
     if config.members:
         rows["members"] = ", ".join(f"{role}: {m['name']} `{m['sha256'][:12]}`" for role, m in config.members.items())

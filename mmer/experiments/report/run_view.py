@@ -16,7 +16,6 @@ from mmer.experiments.folder.run_status import RunStatus, read_status
 from mmer.experiments.folder.runs import LOG, METRICS, PARTS, PREDICTIONS, RunFolder
 from mmer.experiments.remaining import count_least_epochs, count_steps, guess_epochs, guess_epochs_left
 from mmer.experiments.report.learning import Learning, find_best_epochs, judge_learning
-from mmer.experiments.report.tables import PAPER_CONCATENATION, PAPER_UA
 from mmer.scores.scores import score_runs
 
 LOG_LINES = 200
@@ -183,13 +182,3 @@ def _stamp(folder: RunFolder, name: str) -> tuple[int, int]:
     except OSError:
         return (0, 0)
     return found.st_mtime_ns, found.st_size
-
-
-def find_paper_ua(experiment: Experiment) -> float | None:
-    """The paper's UA on IEMOCAP (percent) for this model and these units; None where it has no such figure."""
-    units = "".join(experiment.units)
-    if experiment.fusion == "concatenation":
-        return PAPER_CONCATENATION if units == "TFP" else None
-    if experiment.fusion in PAPER_UA[1]:
-        return PAPER_UA[1][experiment.fusion].get(units)
-    return PAPER_UA[2][experiment.fusion].get(units[1:]) if units.startswith("T") else None

@@ -12,32 +12,15 @@ from typing import Any
 
 import pandas as pd
 
+from mmer.choices.fusion_models import FUSION_MODELS, FusionModel, PaperColumn
 from mmer.errors import DataError
 from mmer.scores.scores import choose_by_validation, combine_predictions
 
-COLUMN_TITLES = {
-    "linear": "Linear",
-    "transformer": "Transformer Encoder",
-    "late": "Late Fusion",
-    "coattention": "Coattention",
-    "concatenation": "Concatenation",
-}
 TABLE_TITLES = {
     1: "Table 1: single modality",
     2: "Table 2: coattention-based early fusion and late fusion",
     3: "Table 3: the compared fusions and their combination",
 }
-PAPER_UA = {  # percent, IEMOCAP
-    1: {
-        "linear": {"T": 68.12, "F": 65.44, "P": 64.24, "S": 63.86, "W": 64.48},
-        "transformer": {"T": 67.29, "F": 62.85, "P": 62.79, "S": 63.26, "W": 62.38},
-    },
-    2: {
-        "coattention": {"F": 74.28, "FP": 74.57, "FS": 74.05, "FW": 74.27, "FPS": 73.35, "FPW": 73.96, "FSW": 73.53, "FPSW": 73.64},
-        "late": {"F": 74.88, "FP": 75.15, "FS": 75.80, "FW": 75.22, "FPS": 74.67, "FPW": 75.52, "FSW": 75.59, "FPSW": 74.60},
-    },
-}
-PAPER_CONCATENATION = 71.29
 PAPER_COMBINATION = 76.31
 PAPER_UTTERANCES = 5531  # of IEMOCAP's four emotions
 
@@ -50,7 +33,7 @@ class Cell:
     row: str  # "T + F + S"
     column: str  # "Late Fusion"
     paper: float | None  # UA in percent; None where the paper has no such row
-    fusion: str = ""  # one of fusion.FUSIONS; "" where nothing is trained
+    fusion: str = ""  # a key of FUSION_MODELS; "" where nothing is trained
     units: tuple[str, ...] = ()
     early: tuple[str, ...] = ()  # cells of which one, chosen on validation where there are more, is combined with one of `late`
     late: tuple[str, ...] = ()
@@ -69,26 +52,43 @@ class Cell:
         return {"fusion": self.fusion, "units": self.units}
 
 
-def _make_cell(table: int, fusion: str, units: str, paper: float) -> Cell:
-    """`units` as the paper's letters; T is left out of the names of Tables 2 and 3, where it is always there."""
-    name = f"table{table}-{fusion}-{units.lower()}"
-    return _name_cell(name, fusion, tuple(units) if table == 1 else ("T", *units), paper)
+def _list_column(model: FusionModel, column: PaperColumn) -> list[Cell]:
+    """Its cells; T is left out of the names of Tables 2 and 3, where it is always there."""
+    found = []
+    for letters, ua in column.ua.items():
+        units = read_units(column, letters)
+        name = f"table{column.table}-{model.key}-{letters.lower()}"
+        found.append(Cell(name, " + ".join(units), model.heading, ua, model.key, units))
+    return found
 
 
-def _name_cell(name: str, fusion: str, units: tuple[str, ...], paper: float) -> Cell:
-    return Cell(name, " + ".join(units), COLUMN_TITLES[fusion], paper, fusion, units)
+def read_units(column: PaperColumn, letters: str) -> tuple[str, ...]:
+    return tuple(letters) if column.table == 1 else ("T", *letters)
+
+
+def find_paper_ua(fusion: str, units: tuple[str, ...]) -> float | None:
+    """The paper's UA on IEMOCAP (percent) for this model and these units; None where it has no such figure."""
+    column = FUSION_MODELS[fusion].paper
+    return None if column is None else {read_units(column, letters): ua for letters, ua in column.ua.items()}.get(units)
+
+
+def paper_ua(fusion: str) -> Mapping[str, float]:
+    """Letters of the units as the paper's table of this model writes them -> percent; {} where the paper has no such model."""
+    column = FUSION_MODELS[fusion].paper
+    return {} if column is None else column.ua
 
 
 def _list_cells() -> dict[int, tuple[Cell, ...]]:
+    shown = sorted(((model.paper, model) for model in FUSION_MODELS.values() if model.paper), key=lambda one: one[0].place)
     tables = {
-        table: tuple(_make_cell(table, fusion, units, ua) for fusion, column in columns.items() for units, ua in column.items())
-        for table, columns in PAPER_UA.items()
+        table: tuple(cell for column, model in shown if column.table == table for cell in _list_column(model, column))
+        for table in TABLE_TITLES
     }
     second = {cell.name: cell for cell in tables[2]}
     early, late = second["table2-coattention-fp"], second["table2-late-fs"]
     named, both = ("table3-combination", "Coattention and Late Fusion")
     tables[3] = (
-        _name_cell("table3-concatenation-fp", "concatenation", ("T", "F", "P"), PAPER_CONCATENATION),
+        *tables[3],
         early,
         late,
         Cell(named, "T + F + P + S", both, PAPER_COMBINATION, early=(early.name,), late=(late.name,)),
@@ -97,8 +97,8 @@ def _list_cells() -> dict[int, tuple[Cell, ...]]:
             "chosen on validation",
             both,
             None,
-            early=tuple(cell.name for cell in tables[2] if cell.fusion == "coattention"),
-            late=tuple(cell.name for cell in tables[2] if cell.fusion == "late"),
+            early=tuple(cell.name for cell in tables[2] if FUSION_MODELS[cell.fusion].role == "early"),
+            late=tuple(cell.name for cell in tables[2] if FUSION_MODELS[cell.fusion].role == "late"),
         ),
     )
     return tables

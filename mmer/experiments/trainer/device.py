@@ -14,7 +14,7 @@ def choose_stacked(experiment: Experiment, device: str) -> bool:
     """Whether the branches are computed as one stack: always on a GPU; on a CPU where the products are small. See benchmarks."""
     if experiment.stacked != "auto":
         return experiment.stacked == "yes"
-    return device != "cpu" or (experiment.fusion in ("linear", "late", "concatenation") and set(experiment.units) <= LIGHT_UNITS)
+    return device != "cpu" or (not experiment.kind.has_attention and set(experiment.units) <= LIGHT_UNITS)
 
 
 def choose_device(experiment: Experiment) -> str:

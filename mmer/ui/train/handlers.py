@@ -9,12 +9,13 @@ from typing import Any
 
 import gradio as gr
 
+from mmer.choices.fusion_models import FUSION_MODELS
 from mmer.errors import DataError, MmerError
-from mmer.experiments.experiment import SINGLE
 from mmer.experiments.report.run_view import RunView
-from mmer.experiments.settings import PROTOCOL, SETTINGS, UNIT_CHOICES, write_command
+from mmer.experiments.settings import PROTOCOL, SETTINGS, write_command
 from mmer.experiments.workshop import Workshop, is_recorded
 from mmer.figures import runs as figures
+from mmer.results import UNITS
 from mmer.scores import scores
 from mmer.ui.explore.handlers import new_cache_path
 from mmer.ui.page.failures import for_people
@@ -71,8 +72,9 @@ class TrainHandlers:
 
     def change_model(self, fusion: str, units: Sequence[str]) -> tuple:
         """Shows the choice of units that the model can take."""
-        single, choices = fusion in SINGLE, UNIT_CHOICES[fusion]
-        label = "Speech units, beside text (T)" if fusion == "coattention" else "Units"
+        model = FUSION_MODELS[fusion]
+        single, choices = model.reads_one_unit, model.offer_units(UNITS)
+        label = "Speech units, beside text (T)" if model.needs_text else "Units"
         kept = [unit for unit in units if unit in choices]
         return gr.Radio(visible=single), gr.CheckboxGroup(name_units(choices), value=kept, label=label, visible=not single)
 

@@ -12,7 +12,8 @@ from mmer.experiments.experiment import Experiment
 from mmer.experiments.folder.run_list import RunSummary
 from mmer.experiments.report.deviations import list_deviations
 from mmer.experiments.report.learning import name_runs
-from mmer.experiments.report.run_view import FoldProgress, RunView, find_paper_ua
+from mmer.experiments.report.run_view import FoldProgress, RunView
+from mmer.experiments.report.tables import find_paper_ua
 from mmer.experiments.settings import write_command
 from mmer.phrasing import say_time
 from mmer.results import UNIT_NAMES
@@ -170,7 +171,7 @@ def write_scores(view: RunView) -> str:
         i = s["interval"]
         told = f"{100 * i['level']:.0f} % interval {100 * i['low']:.1f} to {100 * i['high']:.1f} %, {i['of']} resampled"
         figures.insert(1, ("pooled UA", percent(s["pooled_ua"]), told))
-    paper = find_paper_ua(view.experiment) if view.experiment else None
+    paper = find_paper_ua(view.experiment.fusion, view.experiment.units) if view.experiment else None
     if paper is not None and view.experiment:
         utterances = view.data.get("utterances", 0)
         told = "; ".join(list_deviations(view.experiment, data=str(view.data.get("name", "")), utterances=utterances))

@@ -8,10 +8,11 @@ from typing import Any
 
 import gradio as gr
 
+from mmer.choices.fusion_models import FUSION_MODELS
 from mmer.datasets.folds import VALIDATIONS
 from mmer.encoders.presets import PRESETS
 from mmer.experiments.data_roots import NO_ROOTS
-from mmer.experiments.experiment import ALIGNERS, TITLES
+from mmer.experiments.experiment import ALIGNERS
 from mmer.experiments.settings import PROTOCOL, SETTINGS, Setting, default_of, write_command
 from mmer.experiments.workshop import Workshop
 from mmer.results import UNITS
@@ -223,7 +224,7 @@ def build_data(parts: dict[str, Any], workshop: Workshop) -> None:
 
 def build_model(parts: dict[str, Any]) -> None:
     fields = parts["fields"]
-    fields["fusion"] = gr.Radio([(title[:1].upper() + title[1:], name) for name, title in TITLES.items()], value="late", label="Model")
+    fields["fusion"] = gr.Radio([(model.label, key) for key, model in FUSION_MODELS.items()], value="late", label="Model")
     fields["unit"] = gr.Radio(name_units(UNITS), value="F", label="Unit", visible=False, elem_id="unit-choice")
     fields["units"] = gr.CheckboxGroup(name_units(UNITS), value=FIRST_UNITS, label="Units", elem_id="units-choice")
     fields["preset"] = gr.Radio([(PRESET_NAMES.get(name, name), name) for name in PRESETS], value="compact", label="Encoders")

@@ -21,9 +21,9 @@ from mmer.datasets.folds import make_splits
 from mmer.datasets.reading import read_dataset
 from mmer.experiments.experiment import Experiment, shape_head
 from mmer.experiments.experiment_data import choose_items
-from mmer.experiments.trainer.blocks import Room, Shelf, fit_fold_normalisations
+from mmer.experiments.trainer.blocks import Buffer, FeatureLoader, fit_fold_normalisations
 from mmer.experiments.trainer.device import choose_stacked
-from mmer.experiments.trainer.stack import EVALUATED, Stack, make_member, mark
+from mmer.experiments.trainer.stack import EVALUATED, Stack, make_run, mark
 from mmer.experiments.trainer.visits import visit_epoch
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.feature_set import read_feature_set
@@ -33,42 +33,42 @@ MODELS = ["linear:T", "linear:S", "linear:P", "linear:F", "late:TS", "late:TFS",
 
 
 class Bench:
-    def __init__(self, data: str, features: str, fusion: str, units: str, runs: int, device: str, preset: str):
+    def __init__(self, data: str, features: str, fusion: str, units: str, count: int, device: str, preset: str):
         self.experiment = Experiment(data, features, fusion=fusion, units=tuple(units), preset=preset)
         dataset, cache = read_dataset(data), FeatureCache(features)
         self.items, _ = choose_items(read_feature_set(dataset, cache, preset=preset), tuple(units))
         position = {item.index: place for place, item in enumerate(self.items)}
-        members = [make_member(self.experiment, split, position) for split in make_splits(dataset, self.experiment.plan)]
-        self.shelf = Shelf(cache, self.items, tuple(units), max_seconds=15, device=device)
-        self.lengths, self.labels = self.shelf.measure_lengths(), np.array([item.label for item in self.items])
-        members.sort(key=lambda m: (m.repetition, m.fold))  # fewer runs: fewer repetitions of every fold
-        tests = [member.test for member in members if member.repetition == 0]
+        runs = [make_run(self.experiment, split, position) for split in make_splits(dataset, self.experiment.plan)]
+        self.loader = FeatureLoader(cache, self.items, tuple(units), max_seconds=15, device=device)
+        self.lengths, self.labels = self.loader.measure_lengths(), np.array([item.label for item in self.items])
+        runs.sort(key=lambda run: (run.repetition, run.fold))  # fewer runs: fewer repetitions of every fold
+        tests = [run.test for run in runs if run.repetition == 0]
         self.normalisations = [None] * 5 if units == "T" else fit_fold_normalisations(cache, self.items, tests, max_seconds=15)
-        self.members = members[:runs]
+        self.runs = runs[:count]
         self.device = device
 
     def train_together(self, stack: Stack, epoch: int) -> None:
-        stack.train_epoch(self.shelf, self.normalisations, self.lengths, self.labels, epoch=epoch)
-        wanted = {i: m.validation for i, m in enumerate(stack.members)}
-        stack.predict(self.shelf, self.normalisations, wanted, self.lengths, self.labels)
+        stack.train_epoch(self.loader, self.normalisations, self.lengths, self.labels, epoch=epoch)
+        wanted = {i: run.validation for i, run in enumerate(stack.runs)}
+        stack.predict(self.loader, self.normalisations, wanted, self.lengths, self.labels)
 
 
 class Plain:
     """One run by itself."""
 
-    def __init__(self, bench: Bench, member):
-        self.bench, self.member = bench, member
-        torch.manual_seed(member.seed)
+    def __init__(self, bench: Bench, run):
+        self.bench, self.run = bench, run
+        torch.manual_seed(run.seed)
         self.model = build_model(shape_head(bench.experiment)).to(bench.device)
-        self.room = Room()  # fresh memory at every step would cost it a sixth of its time
+        self.buffer = Buffer()  # fresh memory at every step would cost it a sixth of its time
         self.adam = torch.optim.Adam(self.model.parameters(), lr=bench.experiment.rate, fused=True)
 
     def prepare(self) -> None:
-        bench, normalisation = self.bench, self.bench.normalisations[self.member.fold]
+        bench, normalisation = self.bench, self.bench.normalisations[self.run.fold]
         self.states = {}
         for unit in bench.experiment.units:
             for index in range(len(bench.items)):
-                array = bench.shelf.read(index, unit)
+                array = bench.loader.read(index, unit)
                 if array is not None:
                     ready = array.astype(np.float32) if unit == "T" or normalisation is None else normalisation.apply(array)
                     self.states[index, unit] = torch.from_numpy(ready).to(bench.device)
@@ -80,7 +80,7 @@ class Plain:
             known = next((a for a in arrays if a is not None), None)
             known = next(v for (_, u), v in self.states.items() if u == unit) if known is None else known
             longest = max([1, *(a.shape[1] for a in arrays if a is not None)])
-            batch = self.room.take(unit, (len(rows), known.shape[0], longest, known.shape[2]), like=known).zero_()
+            batch = self.buffer.take(unit, (len(rows), known.shape[0], longest, known.shape[2]), like=known).zero_()
             mask = torch.zeros(len(rows), longest, dtype=torch.bool, device=known.device)
             for i, array in enumerate(arrays):
                 if array is not None:
@@ -91,7 +91,7 @@ class Plain:
 
     def train(self, epoch: int) -> None:
         bench, experiment = self.bench, self.bench.experiment
-        marked, sizes = [mark(self.member.train, len(bench.labels))], {"size": experiment.batch_size, "chunk": experiment.chunk}
+        marked, sizes = [mark(self.run.train, len(bench.labels))], {"size": experiment.batch_size, "chunk": experiment.chunk}
         self.model.train()
         for (rows,) in visit_epoch(marked, bench.lengths, seed=0, epoch=epoch, **sizes):
             labels = torch.from_numpy(bench.labels[rows]).to(bench.device)
@@ -101,7 +101,7 @@ class Plain:
             nn.utils.clip_grad_norm_(self.model.parameters(), experiment.clip_norm)
             self.adam.step()
         self.model.eval()
-        rows = self.member.validation[np.argsort(bench.lengths[self.member.validation])]
+        rows = self.run.validation[np.argsort(bench.lengths[self.run.validation])]
         with torch.no_grad():
             for start in range(0, len(rows), EVALUATED):
                 self.model(*self.read(rows[start : start + EVALUATED]))
@@ -122,8 +122,8 @@ def compare(bench: Bench, rounds: int, *, only_chosen: bool) -> dict[str, list[f
     ways = [chosen] if only_chosen else [False, True] if light else [False]
     for stacked in ways:
         name = ("stacked" if stacked else "side by side") + (" (chosen)" if stacked == chosen else "")
-        stacks[name] = Stack(bench.experiment, bench.members, device=bench.device, stacked=stacked)
-    plain = [Plain(bench, member) for member in bench.members]
+        stacks[name] = Stack(bench.experiment, bench.runs, device=bench.device, stacked=stacked)
+    plain = [Plain(bench, run) for run in bench.runs]
     seconds: dict[str, list[float]] = {name: [] for name in ("one by one", *stacks)}
     for epoch in range(rounds + 1):  # the first warms up
         spent = 0.0

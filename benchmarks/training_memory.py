@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from mmer.experiments.experiment import Experiment
-from mmer.experiments.trainer.blocks import MIN_BUDGET, Shelf, fit_fold_normalisations
-from mmer.experiments.trainer.stack import Member, Stack
+from mmer.experiments.trainer.blocks import MIN_BUDGET, FeatureLoader, fit_fold_normalisations
+from mmer.experiments.trainer.stack import Run, Stack
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.feature_set import FeatureItem
 from mmer.results import Features, UnitStates
@@ -52,22 +52,22 @@ def main() -> None:
         items = [write_utterance(cache, str(i), float(s), rng) for i, s in enumerate(lengths)]
         experiment = Experiment("data", folder, preset="paper")
         folds = np.arange(args.utterances) % 5
-        members = []
-        for run in range(args.runs):
-            rest = np.flatnonzero(folds != run // 5)
-            members.append(Member(run // 5, run % 5, run, rest, rest[:8], np.flatnonzero(folds == run // 5)))
+        runs = []
+        for number in range(args.runs):
+            rest = np.flatnonzero(folds != number // 5)
+            runs.append(Run(number // 5, number % 5, number, rest, rest[:8], np.flatnonzero(folds == number // 5)))
         tests = [np.flatnonzero(folds == fold) for fold in range(5)]
         normalisations = fit_fold_normalisations(cache, items, tests, max_seconds=15)
-        shelf = Shelf(cache, items, experiment.units, max_seconds=15, budget=MIN_BUDGET)
-        stack = Stack(experiment, members, device="cpu", stacked=False)
+        loader = FeatureLoader(cache, items, experiment.units, max_seconds=15, budget=MIN_BUDGET)
+        stack = Stack(experiment, runs, device="cpu", stacked=False)
         labels = np.array([item.label for item in items])
-        longest = np.argsort(-shelf.measure_lengths(), kind="stable")
+        longest = np.argsort(-loader.measure_lengths(), kind="stable")
         torch.set_num_threads(2)
         for step in range(args.steps):
-            batches = {run: np.array([i for i in longest[step * 32 :] if i in set(m.train)][:32]) for run, m in enumerate(members)}
-            stack.take_step(shelf, normalisations, batches, labels)
+            batches = {number: np.array([i for i in longest[step * 32 :] if i in set(run.train)][:32]) for number, run in enumerate(runs)}
+            stack.take_step(loader, normalisations, batches, labels)
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-            print(f"step {step + 1}, {len(members)} runs of 32 utterances, longest first: peak {peak:.2f} GiB resident", flush=True)
+            print(f"step {step + 1}, {len(runs)} runs of 32 utterances, longest first: peak {peak:.2f} GiB resident", flush=True)
 
 
 if __name__ == "__main__":

@@ -31,13 +31,13 @@ from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.feature_index import FeatureIndex
 from mmer.feature_store.feature_set import (
     TASKS_PER_WORKER,
+    ExtractionJob,
     FeatureSet,
-    Order,
     Progress,
     count_missing,
     extract_dataset,
     make_feature_set,
-    order_features,
+    plan_extraction,
 )
 from mmer.scores.scores import score_runs
 
@@ -126,12 +126,12 @@ class RayExecutor:
 
     def _extract(self, ray, source: Source, *, shards: int, workers: int, progress: Progress) -> FeatureSet:
         nodes = list_nodes(ray)
-        gpus = (1.0 if self.gpus is None else self.gpus) if source.order.device == "cuda" else 0.0
+        gpus = (1.0 if self.gpus is None else self.gpus) if source.extraction.device == "cuda" else 0.0
         slots = count_slots(nodes, Needs(workers, gpus, SHARD_BYTES))
         shards = shards or max(1, min(slots, math.ceil(len(source.dataset.utterances) / TASKS_PER_WORKER)))
         needs = choose_needs(nodes, shards, cpus=workers, gpus=gpus, memory=SHARD_BYTES)
-        source.order.features.mkdir(parents=True, exist_ok=True)
-        with open_job([source.order.features.resolve()]) as job:
+        source.extraction.features.mkdir(parents=True, exist_ok=True)
+        with open_job([source.extraction.features.resolve()]) as job:
             sent = replace(source, dataset=None)
             tasks = {
                 f"shard {i + 1}/{shards}": Task(extract_shard, (job, sent, (i, shards), workers), needs, self.retries)
@@ -153,7 +153,7 @@ class Source:
     """A data set to be extracted, as every node can read it."""
 
     data: str  # path of the manifest or folder
-    order: Order
+    extraction: ExtractionJob
     labels: Mapping[str, str] = field(default_factory=dict)
     audio: bool = True
     fingerprint: str = ""
@@ -161,11 +161,11 @@ class Source:
     dataset: Any = None  # as read here; not sent
 
     @classmethod
-    def read(cls, data: str | Path, order: Order, *, labels: Mapping[str, str] | None = None, audio: bool = True) -> Source:
+    def read(cls, data: str | Path, extraction: ExtractionJob, *, labels: Mapping[str, str] | None = None, audio: bool = True) -> Source:
         """Raises DataError as read_dataset does."""
         dataset = read_dataset(data, labels=labels or None, audio=audio)
-        path, order = str(Path(data).resolve()), replace(order, features=Path(order.features).resolve())
-        return cls(path, order, labels or {}, audio, dataset.fingerprint, _count_sounds(dataset), dataset)
+        path, extraction = str(Path(data).resolve()), replace(extraction, features=Path(extraction.features).resolve())
+        return cls(path, extraction, labels or {}, audio, dataset.fingerprint, _count_sounds(dataset), dataset)
 
     def read_again(self) -> Dataset:
         """On another node. Raises DataError when it is not the same there."""
@@ -178,13 +178,13 @@ class Source:
 
     def count_missing(self) -> int:
         """Texts and clips that are not in the cache yet."""
-        cache = FeatureCache(self.order.features)
-        index = FeatureIndex.read(cache, self.dataset.name, self.order.preset)
-        return sum(count_missing(self.dataset, index, cache, self.order).values())
+        cache = FeatureCache(self.extraction.features)
+        index = FeatureIndex.read(cache, self.dataset.name, self.extraction.preset)
+        return sum(count_missing(self.dataset, index, cache, self.extraction).values())
 
     def read_features(self) -> FeatureSet:
-        cache = FeatureCache(self.order.features)
-        return make_feature_set(self.dataset, FeatureIndex.read(cache, self.dataset.name, self.order.preset), self.order.preset)
+        cache = FeatureCache(self.extraction.features)
+        return make_feature_set(self.dataset, FeatureIndex.read(cache, self.dataset.name, self.extraction.preset), self.extraction.preset)
 
 
 def _count_sounds(dataset: Dataset) -> int:
@@ -199,9 +199,9 @@ def list_sources(experiments: Sequence[Experiment]) -> list[Source]:
     sources = []
     for (data, features, preset, aligner, mfa, _), group in groups.items():
         units = tuple({unit for e in group for unit in e.units})
-        order = order_features(units, features=features, preset=preset, aligner=aligner, mfa=mfa)
+        extraction = plan_extraction(units, features=features, preset=preset, aligner=aligner, mfa=mfa)
         read_experiment_data(group[0])  # says when there are no utterances
-        sources.append(Source.read(data, order, labels=group[0].labels, audio=any(map(reads_sound, group))))
+        sources.append(Source.read(data, extraction, labels=group[0].labels, audio=any(map(reads_sound, group))))
     return sources
 
 
@@ -229,7 +229,7 @@ def extract_shard(job: Job, source: Source, shard: tuple[int, int], workers: int
     try:
         job.check_node()
         report = ShardReport(job, shard[0])
-        told = source.order
+        told = source.extraction
         extract_dataset(
             source.read_again(),
             FeatureCache(told.features),

@@ -93,11 +93,11 @@ def extract_on_ray(args: argparse.Namespace, units: Sequence[str]) -> FeatureSet
         raise DataError("With --executor ray all parts are done: leave --shard out, and let --shards be at least 1.")
     from mmer.cluster.ray_executor import Source
     from mmer.datasets.reading import read_labels
-    from mmer.feature_store.feature_set import Order, check_units
+    from mmer.feature_store.feature_set import ExtractionJob, check_units
 
     aligner = None if args.aligner == "none" else args.aligner
-    order = Order(args.features, args.preset, check_units(units), aligner, args.device, args.check, args.again, mfa=read_mfa(args))
-    source = Source.read(args.dataset, order, labels=read_labels(args.labels) if args.labels else None, audio=not args.no_audio)
+    job = ExtractionJob(args.features, args.preset, check_units(units), aligner, args.device, args.check, args.again, mfa=read_mfa(args))
+    source = Source.read(args.dataset, job, labels=read_labels(args.labels) if args.labels else None, audio=not args.no_audio)
     return executor.extract(source, shards=args.shards or 0, workers=args.workers or 1, progress=make_progress())
 
 

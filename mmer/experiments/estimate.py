@@ -14,14 +14,14 @@ from mmer.experiments.experiment import Experiment
 from mmer.experiments.experiment_data import choose_items
 from mmer.experiments.prepare import read_experiment_data
 from mmer.experiments.remaining import count_least_epochs, count_steps, guess_epochs
-from mmer.experiments.trainer.blocks import Block, Room, Shelf, measure_budget
+from mmer.experiments.trainer.blocks import Block, Buffer, FeatureLoader, measure_budget
 from mmer.experiments.trainer.device import choose_device, choose_stacked
 from mmer.experiments.trainer.layout import count_run_bytes
 from mmer.experiments.trainer.run_experiment import STATE_BYTES
-from mmer.experiments.trainer.stack import Member, Stack
+from mmer.experiments.trainer.stack import Run, Stack
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.feature_index import FeatureIndex
-from mmer.feature_store.feature_set import count_cores, count_missing, make_feature_set, order_features
+from mmer.feature_store.feature_set import count_cores, count_missing, make_feature_set, plan_extraction
 from mmer.fusion import TEXT
 from mmer.heads.normalisation import Normalisation
 
@@ -48,13 +48,13 @@ def estimate_experiment(experiment: Experiment) -> Estimate:
     cache = FeatureCache(experiment.features)
     index = FeatureIndex.read(cache, dataset.name, PRESETS[experiment.preset])
     told = {"features": experiment.features, "preset": experiment.preset, "aligner": experiment.aligner}
-    order = order_features(experiment.units, mfa=experiment.mfa, **told)
-    missing = count_missing(dataset, index, cache, order)
+    job = plan_extraction(experiment.units, mfa=experiment.mfa, **told)
+    missing = count_missing(dataset, index, cache, job)
     segments, held = dict(TYPICAL_SEGMENTS), None
     if not any(missing.values()):
         items, _ = choose_items(make_feature_set(dataset, index, PRESETS[experiment.preset]), experiment.units)
-        shelf = Shelf(cache, items, experiment.units, max_seconds=experiment.max_seconds)
-        counts = {unit: [c for i in range(len(items)) if (c := shelf.count(i, unit))] for unit in experiment.units}
+        loader = FeatureLoader(cache, items, experiment.units, max_seconds=experiment.max_seconds)
+        counts = {unit: [c for i in range(len(items)) if (c := loader.count(i, unit))] for unit in experiment.units}
         segments |= {unit: max(1, round(float(np.mean(found)))) for unit, found in counts.items() if found}
         held = sum(sum(found) * count_layers(experiment, unit) * PRESETS[experiment.preset].dim * 2 for unit, found in counts.items())
     device = choose_device(experiment)
@@ -83,7 +83,7 @@ def count_layers(experiment: Experiment, unit: str) -> int:
 
 
 class Specimen:
-    """Stands in for a Shelf: utterances of one length, the same random numbers in each."""
+    """Stands in for a FeatureLoader: utterances of one length, the same random numbers in each."""
 
     def __init__(self, experiment: Experiment, segments: dict[str, int], *, device: str):
         self.states = {
@@ -92,24 +92,24 @@ class Specimen:
         }
 
     def build_block(
-        self, rows: np.ndarray, unit: str, normalisation: Normalisation | None, *, fold: int = 0, room: Room | None = None
+        self, rows: np.ndarray, unit: str, normalisation: Normalisation | None, *, fold: int = 0, buffer: Buffer | None = None
     ) -> Block:
         half = self.states[unit].expand(-1, len(rows), -1, -1).half()
-        return Block(half, torch.ones(len(rows), half.shape[2], dtype=torch.bool, device=half.device), normalisation, room=room)
+        return Block(half, torch.ones(len(rows), half.shape[2], dtype=torch.bool, device=half.device), normalisation, buffer=buffer)
 
 
 def time_step(experiment: Experiment, segments: dict[str, int], *, device: str) -> float:
     """Seconds of one run's step of batch_size utterances, when runs of a fold are trained together."""
     heavy = experiment.kind.has_attention and device == "cpu"
-    runs = 1 if heavy else min(TIMED_RUNS, experiment.repetitions)
+    count = 1 if heavy else min(TIMED_RUNS, experiment.repetitions)
     size = min(TIMED_UTTERANCES, experiment.batch_size) if heavy else experiment.batch_size
     rows = np.arange(size)
-    members = [Member(0, repetition, repetition, rows, rows, rows) for repetition in range(runs)]
-    stack = Stack(experiment, members, device=device, stacked=choose_stacked(experiment, device))
+    runs = [Run(0, repetition, repetition, rows, rows, rows) for repetition in range(count)]
+    stack = Stack(experiment, runs, device=device, stacked=choose_stacked(experiment, device))
     specimen, labels = Specimen(experiment, segments, device=device), rows % 4
     seconds = []
     for _ in range(2):  # the first warms up
         begun = time.perf_counter()
-        stack.take_step(specimen, [None], dict.fromkeys(range(runs), rows), labels)
+        stack.take_step(specimen, [None], dict.fromkeys(range(count), rows), labels)
         seconds.append(time.perf_counter() - begun)
-    return min(seconds) / runs * experiment.batch_size / size
+    return min(seconds) / count * experiment.batch_size / size

@@ -14,12 +14,12 @@ from mmer.datasets.manifest import Dataset
 from mmer.errors import DataError
 from mmer.experiments.check_data import check_classes
 from mmer.experiments.experiment import Experiment
-from mmer.experiments.folder.run_status import Hold
+from mmer.experiments.folder.run_status import RunLock
 from mmer.experiments.folder.runs import RunFolder
 from mmer.experiments.prepare import fingerprint_sound, read_experiment_data
-from mmer.experiments.trainer.stack import Member, make_member
+from mmer.experiments.trainer.stack import Run, make_run
 from mmer.feature_store.cache import FeatureCache
-from mmer.feature_store.feature_set import FeatureItem, FeatureSet, extract_dataset, list_gaps, order_features
+from mmer.feature_store.feature_set import FeatureItem, FeatureSet, extract_dataset, list_gaps, plan_extraction
 
 EXTRACTION = 0.1  # of the whole, on the progress bar
 
@@ -31,7 +31,7 @@ class ExperimentData:
     dataset: Dataset
     items: tuple[FeatureItem, ...]  # utterances with at least one of the model's units
     excluded: tuple[str, ...]  # "name: reason" for every other one
-    members: tuple[Member, ...]
+    runs: tuple[Run, ...]
     cache: FeatureCache
 
     @property
@@ -41,11 +41,11 @@ class ExperimentData:
     @property
     def tests(self) -> list[np.ndarray]:
         """Each fold's test utterances."""
-        found = {member.fold: member.test for member in self.members}
+        found = {run.fold: run.test for run in self.runs}
         return [found[fold] for fold in sorted(found)]
 
 
-def load_data(folder: RunFolder, experiment: Experiment, held: Hold, *, workers: int = 0) -> ExperimentData:
+def load_data(folder: RunFolder, experiment: Experiment, lock: RunLock, *, workers: int = 0) -> ExperimentData:
     """The data set as it was when the experiment was made, with its features; extracts those that are missing."""
     dataset = read_experiment_data(experiment)
     told = folder.read("data")
@@ -59,7 +59,7 @@ def load_data(folder: RunFolder, experiment: Experiment, held: Hold, *, workers:
             f"Recordings or alignment files of {experiment.data} have changed since the experiment {folder.name} was made; restore them, "
             "or make a new experiment."
         )
-    features = extract_features_of(dataset, experiment, held, workers=workers)
+    features = extract_features_of(dataset, experiment, lock, workers=workers)
     items, excluded = choose_items(features, experiment.units)
     if not items:
         raise DataError(f"No utterance of {experiment.data} has any of the units {' '.join(experiment.units)}: {excluded[0]}")
@@ -68,28 +68,28 @@ def load_data(folder: RunFolder, experiment: Experiment, held: Hold, *, workers:
     folder.write("clips", {item.name: item.sha256 for item in items if item.sha256})
     position = {item.index: place for place, item in enumerate(items)}
     splits = [read_split(dataset, stored) for stored in folder.read("splits")]
-    members = tuple(make_member(experiment, split, position) for split in splits)
-    empty = [m.name for m in members if not (len(m.train) and len(m.validation) and len(m.test))]
+    runs = tuple(make_run(experiment, split, position) for split in splits)
+    empty = [run.name for run in runs if not (len(run.train) and len(run.validation) and len(run.test))]
     if empty:
         raise DataError(f"{', '.join(empty)}: without the utterances that have no features a part of the split is empty.")
-    data = ExperimentData(dataset, items, excluded, members, FeatureCache(experiment.features))
-    check_classes(data.labels, {m.name: m.train for m in members})
+    data = ExperimentData(dataset, items, excluded, runs, FeatureCache(experiment.features))
+    check_classes(data.labels, {run.name: run.train for run in runs})
     return data
 
 
-def extract_features_of(dataset: Dataset, experiment: Experiment, held: Hold, *, workers: int) -> FeatureSet:
+def extract_features_of(dataset: Dataset, experiment: Experiment, lock: RunLock, *, workers: int) -> FeatureSet:
     begun = time.monotonic()
 
     def report(what: str, done: int, total: int) -> None:
-        held.check()
+        lock.check()
         left = (time.monotonic() - begun) / done * (total - done) if done else None
-        held.update(stage=f"extracting {what}: {done} of {total}", done=EXTRACTION * done / max(1, total), seconds_left=left)
+        lock.update(stage=f"extracting {what}: {done} of {total}", done=EXTRACTION * done / max(1, total), seconds_left=left)
 
     told = {"features": experiment.features, "preset": experiment.preset, "aligner": experiment.aligner}
-    order = order_features(experiment.units, mfa=experiment.mfa, **told)
-    cache = FeatureCache(order.features)
+    job = plan_extraction(experiment.units, mfa=experiment.mfa, **told)
+    cache = FeatureCache(job.features)
     return extract_dataset(
-        dataset, cache, preset=order.preset_name, units=order.units, aligner=order.aligner, mfa=order.mfa, workers=workers, progress=report
+        dataset, cache, preset=job.preset_name, units=job.units, aligner=job.aligner, mfa=job.mfa, workers=workers, progress=report
     )
 
 

@@ -28,7 +28,7 @@ from mmer.errors import AlignmentError, Bug, DataError, MmerError, TranscriptErr
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.extract import SpeechExtractor, draw_recipes, extract_texts, name_alignment, name_text
 from mmer.feature_store.feature_index import FeatureIndex, Record, identify_speech
-from mmer.feature_store.workers import Death, run_tasks
+from mmer.feature_store.workers import WorkerCrash, run_tasks
 from mmer.files.bugs import catch_bugs
 from mmer.results import ALIGNED_UNITS, EMOTIONS, SPEECH_UNITS, UNITS
 
@@ -92,8 +92,8 @@ def list_gaps(items: Iterable[FeatureItem], units: Iterable[str]) -> tuple[str, 
 
 
 @dataclass(frozen=True)
-class Order:
-    """What an extraction is told; sent to every process."""
+class ExtractionJob:
+    """What an extraction does; sent to every process."""
 
     features: Path  # folder of the cache
     preset_name: str
@@ -165,18 +165,20 @@ def extract_dataset(
     and of how many; nothing is said when there is nothing to do.
     Raises DataError for arguments that can't be or a full disk, AlignmentError when the aligner is not installed, WeightsError.
     """
-    order = Order(cache.folder, check_preset(preset).name, check_units(units), aligner, device, check, again, copies, mfa or MfaSettings())
+    job = ExtractionJob(
+        cache.folder, check_preset(preset).name, check_units(units), aligner, device, check, again, copies, mfa or MfaSettings()
+    )
     if not 0 <= shard[0] < shard[1]:
         raise DataError(f"Shard {shard[0] + 1} of {shard[1]}: count from 1 to the number of shards.")
     if device != "cpu" and not torch.cuda.is_available():
         raise DataError(f"Device {device}: PyTorch finds no GPU here; use cpu.")
     chosen = dataset.utterances[shard[0] :: shard[1]]
-    index = FeatureIndex.read(cache, dataset.name, order.preset)
-    work: dict[str, list] = {"texts": list_text_tasks(chosen, index, cache, order), "clips": list_speech_tasks(chosen, index, cache, order)}
+    index = FeatureIndex.read(cache, dataset.name, job.preset)
+    work: dict[str, list] = {"texts": list_text_tasks(chosen, index, cache, job), "clips": list_speech_tasks(chosen, index, cache, job)}
     if any(work.values()):
         cache.remove_parts()
-        _run(work, index, order, workers, progress)
-    return make_feature_set(dataset, index, order.preset, utterances=chosen)
+        _run(work, index, job, workers, progress)
+    return make_feature_set(dataset, index, job.preset, utterances=chosen)
 
 
 def count_cores() -> int:
@@ -197,26 +199,26 @@ def check_units(units: Sequence[str]) -> tuple[str, ...]:
     return tuple(u for u in UNITS if u in units)
 
 
-def list_text_tasks(utterances: Sequence[Utterance], index: FeatureIndex, cache: FeatureCache, order: Order) -> list[TextTask]:
+def list_text_tasks(utterances: Sequence[Utterance], index: FeatureIndex, cache: FeatureCache, job: ExtractionJob) -> list[TextTask]:
     """Batches of the different texts that are not in the cache, of similar length."""
-    if "T" not in order.units:
+    if "T" not in job.units:
         return []
     names: dict[str, str] = {}
     for u in utterances:
-        if u.text.strip() and (order.check or not _is_there(index.texts.get(name_text(u.text, order.preset.text_identity)), cache)):
+        if u.text.strip() and (job.check or not _is_there(index.texts.get(name_text(u.text, job.preset.text_identity)), cache)):
             names.setdefault(u.text, _name(u))
     texts = sorted(names, key=len)
     batches = [tuple(texts[i : i + TEXTS_PER_TASK]) for i in range(0, len(texts), TEXTS_PER_TASK)]
     return [TextTask(batch, tuple(names[t] for t in batch)) for batch in batches]
 
 
-def list_speech_tasks(utterances: Sequence[Utterance], index: FeatureIndex, cache: FeatureCache, order: Order) -> list[SpeechTask]:
-    if not order.speech_units:
+def list_speech_tasks(utterances: Sequence[Utterance], index: FeatureIndex, cache: FeatureCache, job: ExtractionJob) -> list[SpeechTask]:
+    if not job.speech_units:
         return []
     tasks = []
     for u in utterances:
         identity = identify_speech(u)
-        if identity is not None and (order.check or not _is_done(index.speech.get(identity), u, cache, order)):
+        if identity is not None and (job.check or not _is_done(index.speech.get(identity), u, cache, job)):
             tasks.append(SpeechTask(u, identity))
     return tasks
 
@@ -226,20 +228,20 @@ def _is_there(record: Record | None, cache: FeatureCache) -> bool:
     return record is not None and record.key is not None and cache.stamp(record.key) == record.stamp
 
 
-def _is_done(record: Record | None, utterance: Utterance, cache: FeatureCache, order: Order) -> bool:
+def _is_done(record: Record | None, utterance: Utterance, cache: FeatureCache, job: ExtractionJob) -> bool:
     if record is None or not _is_there(record, cache):
         return False
     if not record.sha256:  # of the first releases: the clip is read once more, its features are there
         return False
-    if order.aligned and record.aligner != order.name_aligner(utterance):
+    if job.aligned and record.aligner != job.name_aligner(utterance):
         return False
-    if len(record.copies) < order.copies or not all(key in cache for key in record.copies[: order.copies]):
+    if len(record.copies) < job.copies or not all(key in cache for key in record.copies[: job.copies]):
         return False
-    missing = set(order.speech_units) - set(record.units)
-    return not missing or (not order.again and missing <= set(record.absent))
+    missing = set(job.speech_units) - set(record.units)
+    return not missing or (not job.again and missing <= set(record.absent))
 
 
-def _run(work: dict[str, list], index: FeatureIndex, order: Order, workers: int, progress: Progress) -> None:
+def _run(work: dict[str, list], index: FeatureIndex, job: ExtractionJob, workers: int, progress: Progress) -> None:
     """Texts first, then clips; the index is written now and then, and whatever ends this."""
     tasks = [*work["texts"], *work["clips"]]
     totals = {"texts": sum(len(task.texts) for task in work["texts"]), "clips": len(work["clips"])}
@@ -250,10 +252,10 @@ def _run(work: dict[str, list], index: FeatureIndex, order: Order, workers: int,
         if total:
             progress(what, 0, total)
     try:
-        with closing(run_tasks(partial(Extraction, order), tasks, workers=workers)) as answers:  # type: ignore[type-var]
+        with closing(run_tasks(partial(Extraction, job), tasks, workers=workers)) as answers:  # type: ignore[type-var]
             for task, answer in answers:
                 kind, what = ("texts", "texts") if isinstance(task, TextTask) else ("speech", "clips")
-                for name, record in (_describe_death(task, answer, order) if isinstance(answer, Death) else answer).items():
+                for name, record in (_describe_crash(task, answer, job) if isinstance(answer, WorkerCrash) else answer).items():
                     index.add(kind, name, record)
                 done[what] += len(task.texts) if isinstance(task, TextTask) else 1
                 progress(what, done[what], totals[what])
@@ -264,12 +266,12 @@ def _run(work: dict[str, list], index: FeatureIndex, order: Order, workers: int,
         index.save()
 
 
-def _describe_death(task: SpeechTask | TextTask, death: Death, order: Order) -> dict[str, Record]:
+def _describe_crash(task: SpeechTask | TextTask, crash: WorkerCrash, job: ExtractionJob) -> dict[str, Record]:
     """Records without an entry, so that the next extraction tries them again."""
     if isinstance(task, TextTask):
-        keys = (name_text(text, order.preset.text_identity) for text in task.texts)
-        return {key: Record(name, None, None, (), {"T": str(death)}) for key, name in zip(keys, task.names)}
-    return {task.identity: _fail(_name(task.utterance), str(death))}
+        keys = (name_text(text, job.preset.text_identity) for text in task.texts)
+        return {key: Record(name, None, None, (), {"T": str(crash)}) for key, name in zip(keys, task.names)}
+    return {task.identity: _fail(_name(task.utterance), str(crash))}
 
 
 def _fail(name: str, reason: str) -> Record:
@@ -279,17 +281,17 @@ def _fail(name: str, reason: str) -> Record:
 class Extraction:
     """What one process has loaded; called with a task it gives the records of what is then in the cache."""
 
-    def __init__(self, order: Order):
-        self.order = order
-        self.cache = FeatureCache(order.features)
+    def __init__(self, job: ExtractionJob):
+        self.job = job
+        self.cache = FeatureCache(job.features)
 
     @cached_property
     def text(self) -> TextEncoder:
-        return TextEncoder.load(self.order.preset, device=self.order.device)
+        return TextEncoder.load(self.job.preset, device=self.job.device)
 
     @cached_property
     def speech(self) -> SpeechExtractor:
-        told = self.order
+        told = self.job
         encoder = SpeechEncoder.load(told.preset, device=told.device)
         return SpeechExtractor(self.cache, encoder, preset=told.preset.name, aligner=self.load_aligner(), check=True, again=told.again)
 
@@ -297,13 +299,13 @@ class Extraction:
     def aligner_identity(self) -> str:
         """ "" where it is not installed: whoever does without P, S and W needs no aligner."""
         try:
-            return self.order.identity
+            return self.job.identity
         except AlignmentError:
             return ""
 
     def load_aligner(self) -> Aligner | None:
         """None when no unit needs it."""
-        return ALIGNERS[self.order.aligner](self.order.mfa, check_words=False) if self.order.aligned and self.order.aligner else None
+        return ALIGNERS[self.job.aligner](self.job.mfa, check_words=False) if self.job.aligned and self.job.aligner else None
 
     def __call__(self, task: SpeechTask | TextTask) -> dict[str, Record]:
         """With one thread: the last bits of a sum depend on their number, and other processes have the other cores."""
@@ -318,10 +320,10 @@ class Extraction:
         """Records by key. A text that is too long, or meets a bug, is one without an entry."""
         encoder = self.text  # what can't be loaded ends everything
         try:
-            keys = catch_bugs(lambda: extract_texts(task.texts, self.cache, encoder, preset=self.order.preset.name, check=True))
+            keys = catch_bugs(lambda: extract_texts(task.texts, self.cache, encoder, preset=self.job.preset.name, check=True))
         except (TranscriptError, Bug) as error:
             if len(task.texts) == 1:
-                key = name_text(task.texts[0], self.order.preset.text_identity)
+                key = name_text(task.texts[0], self.job.preset.text_identity)
                 return {key: Record(task.names[0], None, None, (), {"T": str(error)})}
             singles = [TextTask((text,), (name,)) for text, name in zip(task.texts, task.names)]
             return {key: record for single in singles for key, record in self.extract_texts(single).items()}
@@ -338,7 +340,7 @@ class Extraction:
             return _fail(_name(utterance), str(error))
 
     def extract_clip(self, utterance: Utterance, speech: SpeechExtractor) -> Record:
-        name, told = _name(utterance), self.order
+        name, told = _name(utterance), self.job
         clip = load_clip(utterance)
         key = None
         if not told.aligned:  # frames may be there together with aligned units
@@ -360,19 +362,21 @@ class Extraction:
         return Record(name, key, self.cache.stamp(key), units, absent)
 
 
-def order_features(
+def plan_extraction(
     units: Sequence[str], *, features: str | Path, preset: str, aligner: str = "sphinx", mfa: MfaSettings | None = None
-) -> Order:
+) -> ExtractionJob:
     """What training on `units` has extracted: whoever reads sound has its frames, since all speech is normalised by them."""
     wanted = {*units, *(("F",) if set(units) - {"T"} else ())}
     chosen = tuple(u for u in UNITS if u in wanted)
-    return Order(Path(features), check_preset(preset).name, chosen, None if aligner == "none" else aligner, mfa=mfa or MfaSettings())
+    return ExtractionJob(
+        Path(features), check_preset(preset).name, chosen, None if aligner == "none" else aligner, mfa=mfa or MfaSettings()
+    )
 
 
-def count_missing(dataset: Dataset, index: FeatureIndex, cache: FeatureCache, order: Order) -> dict[str, int]:
+def count_missing(dataset: Dataset, index: FeatureIndex, cache: FeatureCache, job: ExtractionJob) -> dict[str, int]:
     """How many "texts" and "clips" an extraction would bring into the cache."""
-    texts = list_text_tasks(dataset.utterances, index, cache, order)
-    return {"texts": sum(len(task.texts) for task in texts), "clips": len(list_speech_tasks(dataset.utterances, index, cache, order))}
+    texts = list_text_tasks(dataset.utterances, index, cache, job)
+    return {"texts": sum(len(task.texts) for task in texts), "clips": len(list_speech_tasks(dataset.utterances, index, cache, job))}
 
 
 def read_feature_set(dataset: Dataset, cache: FeatureCache, *, preset: str = "compact") -> FeatureSet:

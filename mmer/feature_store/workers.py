@@ -16,7 +16,7 @@ from mmer.errors import MmerError
 
 
 @dataclass(frozen=True)
-class Death:
+class WorkerCrash:
     """The answer of a process that was ended from outside or by a fault in native code."""
 
     signal: int
@@ -36,8 +36,8 @@ class _Worker:
 def run_tasks(make: Callable[[], Callable[[Any], Any]], tasks: Iterable[Any], *, workers: int) -> Iterator[tuple[Any, Any]]:
     """(task, answer) as they come. `make` gives what does a task; it is called once in each process (here with one worker).
 
-    An answer is a Death when the process was killed over it. An MmerError ends everything and is raised here; so does a bug, after its
-    traceback. Closing the iterator ends all processes at once.
+    The answer is a WorkerCrash when the process was killed over the task. An MmerError ends everything and is raised here; so does a bug,
+    after its traceback. Closing the iterator ends all processes at once.
     """
     if workers == 1:
         do = make()
@@ -54,7 +54,7 @@ def run_tasks(make: Callable[[], Callable[[Any], Any]], tasks: Iterable[Any], *,
             for connection in wait(list(busy)):
                 worker = busy[connection]  # type: ignore[index]
                 task, answer = worker.task, _receive(worker)
-                if isinstance(answer, Death):
+                if isinstance(answer, WorkerCrash):
                     crew[crew.index(worker)] = worker = _start(make)
                 _give(worker, waiting)
                 yield task, answer
@@ -90,7 +90,7 @@ def _receive(worker: _Worker) -> Any:
         code = worker.process.exitcode or 0
         if code >= 0:
             raise RuntimeError(f"A worker process ended with exit code {code}; its own message stands above.") from None
-        return Death(-code)
+        return WorkerCrash(-code)
     if isinstance(answer, MmerError):
         raise answer
     return answer

@@ -77,9 +77,9 @@ def pick_highest(scored: Sequence[tuple[int, LessonClip]]) -> LessonClip | None:
     return scored[-max(able)[1]][1] if able else None
 
 
-def teach_fusion(clip: LessonClip, shelf: Sequence[LessonClip]) -> Step:
+def teach_fusion(clip: LessonClip, examples: Sequence[LessonClip]) -> Step:
     """Step 6: one example where fusing helped and one where it hurt, chosen by rule."""
-    known = [c for c in shelf if c.emotion]
+    known = [c for c in examples if c.emotion]
     if not known:
         raise StepNotPossible("there are no examples whose emotion is known")
     mended, spoilt = pick_mended(known), pick_spoilt(known)

@@ -41,9 +41,9 @@ def expect_highest(count: int) -> float:
     return float(quad(lambda x: x * count * norm.pdf(x) * norm.cdf(x) ** (count - 1), -8, 8)[0])
 
 
-def teach_evaluation(clip: LessonClip, shelf: Sequence[LessonClip]) -> Step:
+def teach_evaluation(clip: LessonClip, examples: Sequence[LessonClip]) -> Step:
     """Step 8: unweighted accuracy, folds by session, and three ways to fool oneself."""
-    known = [c for c in shelf if c.emotion]
+    known = [c for c in examples if c.emotion]
     if not known:
         raise StepNotPossible("there are no examples whose emotion is known")
     utterances = sum(COUNTS.values())

@@ -26,7 +26,7 @@ Teacher = Callable[[LessonClip, Sequence[LessonClip]], Step]
 
 def alone(teach: Callable[[LessonClip], Step]) -> Teacher:
     """A step that looks at its clip only."""
-    return lambda clip, shelf: teach(clip)
+    return lambda clip, examples: teach(clip)
 
 
 TEACHERS: tuple[tuple[str, Teacher], ...] = (
@@ -41,14 +41,14 @@ TEACHERS: tuple[tuple[str, Teacher], ...] = (
 )
 
 
-def list_steps(clip: LessonClip, shelf: Sequence[LessonClip]) -> list[tuple[Step | None, LessonClip, str]]:
+def list_steps(clip: LessonClip, examples: Sequence[LessonClip]) -> list[tuple[Step | None, LessonClip, str]]:
     """(step, the clip it is about, why it is not the clip asked for) in order; the step is None where no clip can show it."""
     found = []
     for _, teach in TEACHERS:
         step, used, reason = None, clip, ""
-        for candidate in (clip, *(c for c in shelf if c is not clip)):
+        for candidate in (clip, *(c for c in examples if c is not clip)):
             try:
-                step, used = teach(candidate, shelf), candidate
+                step, used = teach(candidate, examples), candidate
                 break
             except StepNotPossible as missing:
                 reason = reason or str(missing)
@@ -56,9 +56,9 @@ def list_steps(clip: LessonClip, shelf: Sequence[LessonClip]) -> list[tuple[Step
     return found
 
 
-def render_lesson(clip: LessonClip, shelf: Sequence[LessonClip]) -> str:
-    """The whole lesson about a clip; `shelf`: the examples, which steps 6 and 8 look at together."""
-    steps = list_steps(clip, shelf)
+def render_lesson(clip: LessonClip, examples: Sequence[LessonClip]) -> str:
+    """The whole lesson about a clip; `examples`: the examples, which steps 6 and 8 look at together."""
+    steps = list_steps(clip, examples)
     marks = "".join(
         f'<li><button type="button" class="ml-mark" data-go="{i}"><b>{i}</b> <span>{name}</span></button></li>'
         for i, (name, _) in enumerate(TEACHERS, 1)

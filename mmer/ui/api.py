@@ -37,7 +37,7 @@ from mmer.transcript.transcribe import read_transcript
 from mmer.turns import Bounds, Turns
 from mmer.ui.explore.examples import choose_head
 from mmer.ui.page.events import BOUNDS, MODEL_QUEUE, MOST_SECONDS
-from mmer.ui.page.failures import for_people
+from mmer.ui.page.failures import show_errors
 from mmer.ui.page.visitors import name_visitor
 
 MOST_EDITS = 40
@@ -52,7 +52,7 @@ class Programs:
     analyzer: Analyzer
     is_public: bool = False
 
-    @for_people
+    @show_errors
     def analyze(self, audio: str, text: str = "", aligner: str = "sphinx", head: str = "combined", attention: bool = False) -> dict:
         """What the fusion models hear in a clip of English speech (anger, happiness, sadness or neutral), and where it comes from:
         words and their times, and what each branch and each segment adds to each emotion's logit.
@@ -70,7 +70,7 @@ class Programs:
         """
         return self._export(self._analyze(self._load(audio), text=text, aligner=aligner, head=head), attention=attention)
 
-    @for_people
+    @show_errors
     def transcribe(self, audio: str) -> dict:
         """The words that are recognised in a clip of English speech, with their times and probabilities.
 
@@ -82,7 +82,7 @@ class Programs:
         """
         return write_transcript(self.analyzer.transcribe(self._load(audio)))
 
-    @for_people
+    @show_errors
     def align(self, audio: str, text: str = "", aligner: str = "sphinx") -> dict:
         """Where each word, syllable and phone is in a clip of English speech.
 
@@ -107,7 +107,7 @@ class Programs:
             "textgrid": write_textgrid(alignment, clip.duration),
         }
 
-    @for_people
+    @show_errors
     def intervene(
         self,
         audio: str,
@@ -145,7 +145,7 @@ class Programs:
             found = replace(found, original=drop_attention(found.original), changed=drop_attention(found.changed))
         return intervention_to_json(found)
 
-    @for_people
+    @show_errors
     def leave_one_out(
         self,
         audio: str,
@@ -173,7 +173,7 @@ class Programs:
         most = MOST_SECONDS[self.is_public]
         return leave_one_out_to_json(leave_one_out(self.analyzer, analysis, tier=tier, medium=medium, most_seconds=most))
 
-    @for_people
+    @show_errors
     def compare(
         self,
         audio: str,
@@ -232,7 +232,7 @@ def in_turn(endpoint: Callable, turns: Turns, bounds: Bounds) -> Callable:
         with turns.take(name_visitor(), bounds=bounds):
             return endpoint(*args, **options)
 
-    return for_people(wait)
+    return show_errors(wait)
 
 
 def check_text(name: str, value: Any) -> str:

@@ -32,7 +32,7 @@ from mmer.ui.explore.forms import ALIGNER_NAMES
 from mmer.ui.explore.handlers import BUSY, IDLE, new_cache_path
 from mmer.ui.explore.session import StopFlag
 from mmer.ui.page.events import BATCH_BOUNDS, BATCH_QUEUE, HIDDEN, POLL
-from mmer.ui.page.failures import for_people
+from mmer.ui.page.failures import show_errors
 from mmer.ui.page.upload_folder import KEPT_SECONDS
 from mmer.ui.page.visitors import name_visitor
 
@@ -105,7 +105,7 @@ class BatchHandlers:
         session.wait()
         return BUSY
 
-    @for_people
+    @show_errors
     def run(self, session: BatchSession, paths: list[str] | None, listed: str | None, aligner: str, head: str) -> Iterator[tuple]:
         """Analyses one recording after the other; yields the table as it grows and, at last, the files to take away."""
         session.told = ""

@@ -26,7 +26,7 @@ from mmer.ui.explore import cards
 from mmer.ui.explore.examples import Example, Opener, choose_head, open_example
 from mmer.ui.explore.session import StopFlag, watch_stages
 from mmer.ui.page.events import BOUNDS, HIDDEN, MODEL_QUEUE, MOST_SECONDS, POLL, QUIET
-from mmer.ui.page.failures import for_people
+from mmer.ui.page.failures import show_errors
 from mmer.ui.page.upload_folder import KEPT_SECONDS
 from mmer.ui.page.visitors import name_visitor
 
@@ -153,7 +153,7 @@ class Handlers:
         self.examples = {example.folder.name: example for example in examples}
 
     @property
-    def shelf(self) -> tuple[LessonClip, ...]:
+    def lessons(self) -> tuple[LessonClip, ...]:
         """The examples, read once, when somebody first looks: those who come meanwhile wait for it."""
         with self.reading:
             return self.read_examples
@@ -163,39 +163,39 @@ class Handlers:
         return tuple(open_lesson(example, self.analyzer, self.open_stored) for example in self.examples.values())
 
     def find(self, name: str) -> LessonClip:
-        for clip in self.shelf:
+        for clip in self.lessons:
             if clip.name == name:
                 return clip
         raise DataError(f"There is no example {name!r} on this page; choose one of: {', '.join(self.examples) or 'none is stored'}.")
 
-    @for_people
+    @show_errors
     def open(self, session: LessonSession, link: str | None) -> tuple:
         """The lesson when the tab is opened: the example of a link that was just followed, else what was there, else the first example."""
         named = LINK.fullmatch(link or "")
         name = named[1] if named and named[1] in self.examples else None
         if session.clip is not None and (name is None or name == session.clip.name):
             return gr.skip(), gr.skip()
-        if not self.shelf:
+        if not self.lessons:
             return gr.skip(), NO_EXAMPLES
         session.begin()
-        session.clip = self.find(name) if name else self.shelf[0]
+        session.clip = self.find(name) if name else self.lessons[0]
         return session.clip.name, self.show(session)
 
-    @for_people
+    @show_errors
     def choose(self, session: LessonSession, name: str) -> tuple[str, str]:
         session.begin()
         session.clip = self.find(name)
         return self.show(session), ""
 
     def show(self, session: LessonSession) -> str:
-        return render_lesson(session.clip, self.shelf) if session.clip else NO_EXAMPLES
+        return render_lesson(session.clip, self.lessons) if session.clip else NO_EXAMPLES
 
     def show_run(self, session: LessonSession) -> tuple[Any, str]:
         """The clip that a run brought; no example is chosen while a visitor's own is shown."""
         session.unseen = False
         return gr.Dropdown(value=session.clip.name or None if session.clip else None), self.show(session)
 
-    @for_people
+    @show_errors
     def teach(self, session: LessonSession, audio: str | None, words: str) -> Iterator[str]:
         """The lesson about a visitor's clip: analysed and framed; its words are left out later, when that is asked for."""
 
@@ -216,7 +216,7 @@ class Handlers:
 
         yield from self.run(session, prepare)
 
-    @for_people
+    @show_errors
     def measure(self, session: LessonSession) -> Iterator[str]:
         """Leave-one-out over the words of the clip on the screen, now."""
 

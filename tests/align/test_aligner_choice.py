@@ -11,7 +11,7 @@ from mmer.commands.clip import read_mfa
 from mmer.commands.train import add_settings, read_settings
 from mmer.datasets.manifest import Utterance
 from mmer.feature_store.extract import name_alignment
-from mmer.feature_store.feature_set import Order, order_features
+from mmer.feature_store.feature_set import ExtractionJob, plan_extraction
 
 FLAGS = ["--mfa-model", "english_mfa", "--mfa-dictionary", "mine.dict", "--mfa-command", "/opt/mfa"]
 SETTINGS = MfaSettings("/opt/mfa", "english_mfa", "mine.dict")
@@ -55,11 +55,11 @@ def test_a_missing_program_is_named_with_its_path(capsys, tmp_path):
 
 def test_cache_keys_hold_the_aligner_s_version(sphinx):
     """Another version may place the words elsewhere, so what was extracted with it is not taken."""
-    order = Order(Path("f"), "compact")
-    assert order.name_aligner(UTTERANCE) == sphinx.identity
+    job = ExtractionJob(Path("f"), "compact")
+    assert job.name_aligner(UTTERANCE) == sphinx.identity
     assert name_alignment(UTTERANCE, sphinx.identity) == f"{sphinx.identity}: he was"
-    assert order_features(["T", "W"], features="f", preset="compact", aligner="none").name_aligner(UTTERANCE) == "none"
-    assert order_features(["T", "F"], features="f", preset="compact").name_aligner(UTTERANCE) == ""
+    assert plan_extraction(["T", "W"], features="f", preset="compact", aligner="none").name_aligner(UTTERANCE) == "none"
+    assert plan_extraction(["T", "F"], features="f", preset="compact").name_aligner(UTTERANCE) == ""
 
 
 def test_an_order_knows_the_montreal_aligner_by_its_files(tmp_path, monkeypatch):
@@ -70,7 +70,7 @@ def test_an_order_knows_the_montreal_aligner_by_its_files(tmp_path, monkeypatch)
     model.write_bytes(b"model")
     dictionary.write_text("he\tHH IY1\n")
     settings = MfaSettings(str(program), str(model), str(dictionary))
-    first = Order(Path("f"), "compact", aligner="mfa", mfa=settings).name_aligner(UTTERANCE)
+    first = ExtractionJob(Path("f"), "compact", aligner="mfa", mfa=settings).name_aligner(UTTERANCE)
     dictionary.write_text("he\tHH IY1\nshe\tSH IY1\n")
-    second = Order(Path("f"), "compact", aligner="mfa", mfa=settings).name_aligner(UTTERANCE)
+    second = ExtractionJob(Path("f"), "compact", aligner="mfa", mfa=settings).name_aligner(UTTERANCE)
     assert first.startswith("mfa 3.4.3 ") and second.startswith("mfa 3.4.3 ") and first != second

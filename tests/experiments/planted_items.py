@@ -4,8 +4,8 @@ import numpy as np
 from planted import plant_unit
 
 from mmer.experiments.experiment import Experiment
-from mmer.experiments.trainer.blocks import Shelf, fit_fold_normalisations
-from mmer.experiments.trainer.stack import Member, Stack
+from mmer.experiments.trainer.blocks import FeatureLoader, fit_fold_normalisations
+from mmer.experiments.trainer.stack import Run, Stack
 from mmer.feature_store.feature_set import FeatureItem
 from mmer.results import EMOTIONS, Features
 
@@ -30,7 +30,7 @@ def plant_items(cache, *, count=72, units=("T", "F", "S"), strength=0.6, seed=0)
     return tuple(items)
 
 
-def plant_members(items, *, folds=2, repetitions=2):
+def plant_runs(items, *, folds=2, repetitions=2):
     """Speakers are dealt to folds in turn; every eighth of the rest validates, another eighth in each repetition."""
     found = []
     for repetition in range(repetitions):
@@ -38,7 +38,7 @@ def plant_members(items, *, folds=2, repetitions=2):
             test = np.array([i for i, item in enumerate(items) if int(item.speaker[1:]) % folds == fold])
             rest = np.setdiff1d(np.arange(len(items)), test)
             validation = rest[repetition::8]
-            found.append(Member(fold, repetition, 100 + 10 * fold + repetition, np.setdiff1d(rest, validation), validation, test))
+            found.append(Run(fold, repetition, 100 + 10 * fold + repetition, np.setdiff1d(rest, validation), validation, test))
     return found
 
 
@@ -49,19 +49,19 @@ class Bench:
         settings = {"fusion": "late", "units": ("T", "F", "S"), "batch_size": 8, "chunk": 24, "stacked": "no"} | settings
         self.experiment = Experiment("data", "features", **settings)
         self.items = plant_items(cache, units=self.experiment.units) if items is None else items
-        self.members = plant_members(self.items)
-        self.shelf = Shelf(cache, self.items, self.experiment.units, max_seconds=15)
-        self.lengths = self.shelf.measure_lengths()
+        self.runs = plant_runs(self.items)
+        self.loader = FeatureLoader(cache, self.items, self.experiment.units, max_seconds=15)
+        self.lengths = self.loader.measure_lengths()
         self.labels = np.array([item.label for item in self.items])
-        tests = [member.test for member in self.members[:2]]
+        tests = [run.test for run in self.runs[:2]]
         reads_sound = set(self.experiment.units) != {"T"}
         self.normalisations = fit_fold_normalisations(cache, self.items, tests, max_seconds=15) if reads_sound else [None] * 2
 
-    def stack(self, members, *, stacked=False):
-        return Stack(self.experiment, members, device="cpu", stacked=stacked)
+    def stack(self, runs, *, stacked=False):
+        return Stack(self.experiment, runs, device="cpu", stacked=stacked)
 
     def train(self, stack, epoch):
-        return stack.train_epoch(self.shelf, self.normalisations, self.lengths, self.labels, epoch=epoch)
+        return stack.train_epoch(self.loader, self.normalisations, self.lengths, self.labels, epoch=epoch)
 
     def predict(self, stack, wanted):
-        return stack.predict(self.shelf, self.normalisations, wanted, self.lengths, self.labels)
+        return stack.predict(self.loader, self.normalisations, wanted, self.lengths, self.labels)

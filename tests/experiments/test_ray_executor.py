@@ -19,7 +19,7 @@ from mmer.cluster.ray_executor import RayExecutor, wait_until_free
 from mmer.datasets.reading import read_dataset
 from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment
-from mmer.experiments.folder.run_status import hold, is_held, read_status
+from mmer.experiments.folder.run_status import is_held, lock_run, read_status
 from mmer.experiments.prepare import claim_experiment
 from mmer.experiments.report.reproduce import choose_cells
 from mmer.experiments.trainer.run_experiment import run_experiment
@@ -117,7 +117,7 @@ def test_folder_of_a_lost_node_is_waited_for(corpus, features, tmp_path):
     held, ended = threading.Event(), threading.Event()
 
     def train():
-        with hold(folder):
+        with lock_run(folder):
             held.set()
             ended.wait(60)
 

@@ -25,7 +25,7 @@ from mmer.experiments.promote import promote_run
 from mmer.experiments.report.run_report import format_run
 from mmer.experiments.report.run_view import read_view
 from mmer.experiments.trainer.run_experiment import cut_groups, run_experiment
-from mmer.experiments.trainer.stack import Member
+from mmer.experiments.trainer.stack import Run
 from mmer.heads.head import load_head
 from mmer.scores.slices import cut_ratings
 from mmer.ui.train import run_cards
@@ -179,9 +179,9 @@ def test_groups_of_runs_end_like_all_together(sentences, undisturbed, tmp_path, 
 
 def test_groups_keep_the_runs_of_a_fold_together():
     none = np.zeros(0, int)
-    members = [Member(f, r, 0, none, none, none) for r in range(3) for f in range(2)]
-    assert [[m.fold for m in group] for group in cut_groups(members, 10, limit=30)] == [[0, 0, 0], [1, 1, 1]]
-    assert len(cut_groups(members, 10, limit=5)) == 6 and len(cut_groups(members, 10, limit=1000)) == 1
+    runs = [Run(f, r, 0, none, none, none) for r in range(3) for f in range(2)]
+    assert [[m.fold for m in group] for group in cut_groups(runs, 10, limit=30)] == [[0, 0, 0], [1, 1, 1]]
+    assert len(cut_groups(runs, 10, limit=5)) == 6 and len(cut_groups(runs, 10, limit=1000)) == 1
 
 
 def test_changed_data_is_refused(sentences, tmp_path):

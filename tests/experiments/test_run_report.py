@@ -8,7 +8,7 @@ from planted_run import plant_experiment
 
 from mmer.cli import main
 from mmer.experiments.folder.run_list import list_runs
-from mmer.experiments.folder.run_status import RunStatus, hold
+from mmer.experiments.folder.run_status import RunStatus, lock_run
 from mmer.experiments.report.run_report import format_layers, format_rows, format_state
 from mmer.heads.config import list_heads
 
@@ -18,7 +18,7 @@ def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("runs")
     for name, units in (("frames", ("F",)), ("both", ("F", "S"))):
         folder, _ = plant_experiment(root, name, units=units)
-        with hold(folder):
+        with lock_run(folder):
             pass
     return root
 
@@ -101,7 +101,7 @@ def test_each_fold_becomes_a_head(root, tmp_path, capsys):
 
 def test_delete_is_for_good(tmp_path, capsys):
     folder, _ = plant_experiment(tmp_path, "gone", units=("F",))
-    with hold(folder):
+    with lock_run(folder):
         assert "is being trained by process" in refuse(capsys, tmp_path, "delete", "gone")
     assert run(tmp_path, "delete", "gone") == 0 and not folder.path.exists()
     assert capsys.readouterr().out == "gone: deleted\n"

@@ -12,23 +12,23 @@ import pytest
 from mmer.errors import Cancelled, DataError
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.folder.run_list import delete_run, list_runs
-from mmer.experiments.folder.run_status import STALE, hold, is_held, launch_run, read_status, stop_run
+from mmer.experiments.folder.run_status import STALE, is_held, launch_run, lock_run, read_status, stop_run
 from mmer.experiments.folder.runs import create_run
 
 TRAINER = """
 import sys, time
-from mmer.experiments.folder.run_status import hold
+from mmer.experiments.folder.run_status import lock_run
 from mmer.experiments.folder.runs import RunFolder
-with hold(RunFolder(sys.argv[1]), runs=2, stage="training") as held:
-    held.say("epoch 1")
-    held.update(done=0.5, runs_finished=1, epoch=3)
+with lock_run(RunFolder(sys.argv[1]), runs=2, stage="training") as lock:
+    lock.say("epoch 1")
+    lock.update(done=0.5, runs_finished=1, epoch=3)
     while True:
         {loop}
         time.sleep(0.01)
 """
-OBEDIENT = TRAINER.format(loop="held.check()")
+OBEDIENT = TRAINER.format(loop="lock.check()")
 DEAF = TRAINER.format(loop="pass")
-FAILING = TRAINER.format(loop="held.folder.read('results')")
+FAILING = TRAINER.format(loop="lock.folder.read('results')")
 BROKEN = TRAINER.format(loop="1 / 0")
 
 
@@ -94,9 +94,9 @@ def test_a_lost_experiment_can_be_taken_up(folder, start):
     wait_until(lambda: is_running(folder))
     process.kill()
     process.wait()
-    with hold(folder, runs=2) as held:
+    with lock_run(folder, runs=2) as lock:
         assert read_status(folder).pid == os.getpid()
-        held.update(runs_finished=2, done=1.0)
+        lock.update(runs_finished=2, done=1.0)
     assert read_status(folder).state == "finished" and not is_held(folder)
 
 
@@ -115,17 +115,17 @@ def test_the_heartbeat_goes_on_and_silence_is_noticed(folder, start):
 WRITER = """
 import sys
 import pandas as pd
-from mmer.experiments.folder.run_status import hold
+from mmer.experiments.folder.run_status import lock_run
 from mmer.experiments.folder.runs import RunFolder
 folder = RunFolder(sys.argv[1])
-with hold(folder) as held:
+with lock_run(folder) as lock:
     epoch = max([row["epoch"] for row in folder.read_metrics()], default=0)
     while True:
         epoch += 1
         folder.append_metrics([{"fold": 0, "repetition": 0, "epoch": epoch, "loss": "x" * 5000}])
         folder.write("results", {"epoch": epoch, "filling": "x" * 50000})
         folder.write_part(epoch % 3, 0, pd.DataFrame({"fold": [epoch % 3] * 500, "repetition": 0, "epoch": epoch}))
-        held.beat()
+        lock.beat()
         if epoch % 10 == 0:
             folder.merge_parts()
 """
@@ -153,7 +153,7 @@ def test_a_second_process_is_refused(folder, start):
     second = start(OBEDIENT)
     _, errors = second.communicate(timeout=60)
     assert f"first is already being trained by process {first.pid} on {socket.gethostname()}" in errors
-    for work in (lambda: hold(folder).__enter__(), lambda: launch_run(folder)):
+    for work in (lambda: lock_run(folder).__enter__(), lambda: launch_run(folder)):
         with pytest.raises(DataError, match="is already being trained"):
             work()
     with pytest.raises(DataError, match="is being trained by process"):
@@ -212,7 +212,7 @@ def test_errors_are_told(folder, start, script, message):
 
 
 def test_a_process_of_another_machine_is_left_alone(folder):
-    with hold(folder):
+    with lock_run(folder):
         pass
     told = folder.read("status") | {"state": "running", "host": "elsewhere", "heartbeat": time.time()}
     folder.write("status", told)
@@ -223,7 +223,7 @@ def test_a_process_of_another_machine_is_left_alone(folder):
 
 def test_a_later_process_with_the_same_number_is_left_alone(folder, start):
     bystander = start("import time; time.sleep(60)")
-    with hold(folder):
+    with lock_run(folder):
         folder.write("status", folder.read("status") | {"pid": bystander.pid, "heartbeat": time.time()})
         with pytest.raises(DataError, match="is not the one that trains"):
             stop_run(folder)
@@ -232,15 +232,15 @@ def test_a_later_process_with_the_same_number_is_left_alone(folder, start):
 
 def test_signals_are_given_back(folder):
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-    with pytest.raises(Cancelled, match="runs resume first"), hold(folder) as held:
+    with pytest.raises(Cancelled, match="runs resume first"), lock_run(folder) as lock:
         os.kill(os.getpid(), signal.SIGINT)
-        held.check()
+        lock.check()
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
     assert read_status(folder).state == "stopped"
 
 
 def test_a_second_interrupt_does_not_wait(folder):
-    with pytest.raises(KeyboardInterrupt), hold(folder):
+    with pytest.raises(KeyboardInterrupt), lock_run(folder):
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(1)
@@ -249,9 +249,9 @@ def test_a_second_interrupt_does_not_wait(folder):
 
 def test_one_that_returns_after_a_signal_is_stopped_unless_all_is_done(folder):
     for finished, state in ((1, "stopped"), (2, "finished")):
-        with hold(folder, runs=2) as held:
-            held.stopping.set()
-            held.update(runs_finished=finished)
+        with lock_run(folder, runs=2) as lock:
+            lock.stopping.set()
+            lock.update(runs_finished=finished)
         assert read_status(folder).state == state
 
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from mmer.building_blocks.dropout import Dropout, draw_mask
 from mmer.experiments.experiment import shape_head
-from mmer.experiments.trainer.blocks import Shelf, fit_fold_normalisations
+from mmer.experiments.trainer.blocks import FeatureLoader, fit_fold_normalisations
 from mmer.experiments.trainer.device import choose_stacked
 from mmer.experiments.trainer.layout import set_keys
 from mmer.experiments.trainer.stack import Stack
@@ -37,8 +37,8 @@ def cache(tmp_path):
 def test_batched_is_alone(cache, model):
     """With dropout on, over several steps, in three groupings: one by one, together, together as one stack."""
     bench = Bench(cache, **model)
-    together, stacked = bench.stack(bench.members), bench.stack(bench.members, stacked=True)
-    alone = [bench.stack([member]) for member in bench.members]
+    together, stacked = bench.stack(bench.runs), bench.stack(bench.runs, stacked=True)
+    alone = [bench.stack([run]) for run in bench.runs]
     for epoch in range(2):
         losses = bench.train(together, epoch)
         assert np.allclose(bench.train(stacked, epoch), losses, atol=1e-5)
@@ -57,12 +57,12 @@ def choose_felt(stack, flat):
 def test_every_dropout_has_a_key_of_its_own(cache):
     for model in MODELS:
         bench = Bench(cache, **model)
-        stack = bench.stack(bench.members[:1])
+        stack = bench.stack(bench.runs[:1])
         called = []
         for module in stack.models[0].modules():
             if isinstance(module, Dropout):
                 module.register_forward_hook(lambda module, *_, called=called: called.append(id(module)))
-        bench.predict(stack, {0: bench.members[0].validation[:3]})
+        bench.predict(stack, {0: bench.runs[0].validation[:3]})
         assert len(set(called)) == len(called) == stack.layout.sites * (len(called) // stack.layout.sites)
 
 
@@ -70,15 +70,15 @@ def test_a_run_that_leaves_does_not_disturb_the_others(cache):
     """One run ends after the first epoch; the rest goes on as if it had been by itself from the start."""
     bench = Bench(cache)
     for stacked in (False, True):
-        group = bench.stack(bench.members, stacked=stacked)
+        group = bench.stack(bench.runs, stacked=stacked)
         bench.train(group, 0)
         group.keep([0, 2, 3])
         bench.train(group, 1)
-        alone = bench.stack([bench.members[2]])
+        alone = bench.stack([bench.runs[2]])
         for epoch in range(2):
             bench.train(alone, epoch)
         assert torch.allclose(group.flat[1], alone.flat[0], atol=2e-5)
-        wanted = bench.members[2].test
+        wanted = bench.runs[2].test
         assert (bench.predict(group, {1: wanted})[1].logits.argmax(1) == bench.predict(alone, {0: wanted})[0].logits.argmax(1)).all()
 
 
@@ -86,19 +86,19 @@ def test_a_run_that_leaves_does_not_disturb_the_others(cache):
 def test_a_step_is_what_pytorch_makes_of_it(cache, model):
     """The same batches through a plain padded model, autograd through Equation 1, clip_grad_norm_ and torch.optim.Adam."""
     bench = Bench(cache, clip_norm=0.5, **model)
-    member = bench.members[1]
-    ours = bench.stack([member])
+    run = bench.runs[1]
+    ours = bench.stack([run])
     plain = build_model(shape_head(bench.experiment))
     plain.load_state_dict(ours.models[0].state_dict())
     for module in plain.modules():
         if isinstance(module, Dropout):
             module.keyed = True
     adam = torch.optim.Adam(plain.parameters(), lr=bench.experiment.rate)
-    marked = np.isin(np.arange(len(bench.items)), member.train)
+    marked = np.isin(np.arange(len(bench.items)), run.train)
     plain.train()
     for step, (rows,) in enumerate(visit_epoch([marked], bench.lengths, seed=0, epoch=0, size=8, chunk=24), 1):
-        states, masks = pad(bench, rows, bench.normalisations[member.fold])
-        set_keys(plain, scramble_keys(np.array([member.seed]), np.array([step]), ours.layout.sites)[0])
+        states, masks = pad(bench, rows, bench.normalisations[run.fold])
+        set_keys(plain, scramble_keys(np.array([run.seed]), np.array([step]), ours.layout.sites)[0])
         loss = F.cross_entropy(plain(states, masks).logits, torch.from_numpy(bench.labels[rows]))
         adam.zero_grad()
         loss.backward()
@@ -113,7 +113,7 @@ def pad(bench, rows, normalisation):
     """Batches the plain way: (batch, layers, segments, dim) per unit."""
     states, masks = {}, {}
     for unit in bench.experiment.units:
-        arrays = [bench.shelf.read(int(row), unit) for row in rows]
+        arrays = [bench.loader.read(int(row), unit) for row in rows]
         layers, dim = next((a.shape[0], a.shape[2]) for a in arrays if a is not None)
         longest = max([1, *(a.shape[1] for a in arrays if a is not None)])
         states[unit] = torch.zeros(len(rows), layers, longest, dim)
@@ -128,21 +128,21 @@ def pad(bench, rows, normalisation):
 
 def test_the_planted_answer_is_learned(cache):
     bench = Bench(cache)
-    stack = bench.stack(bench.members)
+    stack = bench.stack(bench.runs)
     for epoch in range(4):
         bench.train(stack, epoch)
-    for run, found in bench.predict(stack, {i: m.test for i, m in enumerate(bench.members)}).items():
+    for run, found in bench.predict(stack, {i: m.test for i, m in enumerate(bench.runs)}).items():
         assert found.ua() > 0.9, run
         assert np.allclose(sum(found.branches.values()), found.logits, atol=1e-5)
-        assert (found.labels == bench.labels[bench.members[run].test]).all()
+        assert (found.labels == bench.labels[bench.runs[run].test]).all()
 
 
 def test_state_goes_to_disk_and_back(cache):
     bench = Bench(cache)
-    first = bench.stack(bench.members)
+    first = bench.stack(bench.runs)
     bench.train(first, 0)
     state = {name: value.clone() for name, value in first.get_state().items()}
-    second = bench.stack(bench.members)
+    second = bench.stack(bench.runs)
     second.set_state(state)
     bench.train(first, 1)
     bench.train(second, 1)
@@ -154,34 +154,34 @@ def test_an_epoch_reads_every_utterance_once_however_many_runs(cache):
     read = {}
     for count in (1, 4):
         bench = Bench(cache, items=items)
-        stack = bench.stack(bench.members[-count:])
-        bench.shelf.bytes_read = 0
+        stack = bench.stack(bench.runs[-count:])
+        bench.loader.bytes_read = 0
         bench.train(stack, 0)
-        trained = np.unique(np.concatenate([m.train for m in stack.members]))
-        whole = sum(bench.shelf.read(int(i), u).nbytes for i in trained for u in items[i].units)
-        read[count] = bench.shelf.bytes_read
+        trained = np.unique(np.concatenate([m.train for m in stack.runs]))
+        whole = sum(bench.loader.read(int(i), u).nbytes for i in trained for u in items[i].units)
+        read[count] = bench.loader.bytes_read
         assert read[count] <= whole + 2 * 2**20  # and the first item of each unit, which tells the sizes
     assert read[4] < 2.5 * read[1]  # two folds: twice the utterances, not four times
 
 
 def test_a_small_budget_changes_what_is_read_and_nothing_else(cache):
     bench = Bench(cache)
-    rich, poor = bench.stack(bench.members), bench.stack(bench.members)
+    rich, poor = bench.stack(bench.runs), bench.stack(bench.runs)
     bench.train(rich, 0)
-    rich_bytes = bench.shelf.bytes_read
-    bench.shelf = Shelf(cache, bench.items, bench.experiment.units, max_seconds=15, budget=200_000)
+    rich_bytes = bench.loader.bytes_read
+    bench.loader = FeatureLoader(cache, bench.items, bench.experiment.units, max_seconds=15, budget=200_000)
     bench.train(poor, 0)
     assert torch.equal(rich.flat, poor.flat)
-    assert bench.shelf.bytes_read > rich_bytes and bench.shelf._bytes_held <= 200_000
+    assert bench.loader.bytes_read > rich_bytes and bench.loader._bytes_held <= 200_000
 
 
 def test_large_blocks_are_taken_in_pieces(cache, monkeypatch):
     """The same sums and gradients as of the whole block, and as of an einsum over normalised states."""
     bench = Bench(cache)
     rows, normalisation = np.arange(20), bench.normalisations[0]
-    whole = bench.shelf.build_block(rows, "F", normalisation)
+    whole = bench.loader.build_block(rows, "F", normalisation)
     monkeypatch.setattr("mmer.experiments.trainer.blocks.PIECE_BYTES", 4 * whole.half[:, :3].numel())
-    pieces = bench.shelf.build_block(rows, "F", normalisation)
+    pieces = bench.loader.build_block(rows, "F", normalisation)
     assert [states.shape[1] for _, states in pieces.cut_pieces()] == [3] * 6 + [2]
     weights, gradients = torch.randn(5, 4), torch.randn(5, *whole.half.shape[1:])
     states = torch.from_numpy(np.stack([normalisation.apply(whole.half[:, i].numpy()) for i in range(20)], 1))
@@ -192,10 +192,10 @@ def test_large_blocks_are_taken_in_pieces(cache, monkeypatch):
 
 def test_fold_normalisation_is_that_of_the_other_folds(cache):
     items = plant_items(cache)
-    members = Bench(cache, items=items).members
-    found = fit_fold_normalisations(cache, items, [members[0].test, members[1].test], max_seconds=15)
+    runs = Bench(cache, items=items).runs
+    found = fit_fold_normalisations(cache, items, [runs[0].test, runs[1].test], max_seconds=15)
     for fold in range(2):
-        rest = [item for i, item in enumerate(items) if i not in members[fold].test and item.speech]
+        rest = [item for i, item in enumerate(items) if i not in runs[fold].test and item.speech]
         expected = fit_normalisation(cache.read_states(item.speech, "F") for item in rest)
         assert np.allclose(found[fold].mean, expected.mean, atol=1e-4) and np.allclose(found[fold].deviation, expected.deviation, atol=1e-3)
 
@@ -228,9 +228,9 @@ def test_a_gpu_gives_the_same(cache):
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     bench = Bench(cache)
-    here = bench.stack(bench.members)
+    here = bench.stack(bench.runs)
     bench.train(here, 0)
-    bench.shelf = Shelf(cache, bench.items, bench.experiment.units, max_seconds=15, device="cuda")
-    there = Stack(bench.experiment, bench.members, device="cuda", stacked=True)
+    bench.loader = FeatureLoader(cache, bench.items, bench.experiment.units, max_seconds=15, device="cuda")
+    there = Stack(bench.experiment, bench.runs, device="cuda", stacked=True)
     bench.train(there, 0)
     assert torch.allclose(here.flat, there.flat.cpu(), atol=1e-3)

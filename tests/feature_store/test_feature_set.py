@@ -23,7 +23,7 @@ from mmer.errors import DataError
 from mmer.feature_store.augment import apply_recipe
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.extract import draw_recipes
-from mmer.feature_store.feature_set import Extraction, Order, SpeechTask, TextTask, extract_dataset, read_feature_set
+from mmer.feature_store.feature_set import Extraction, ExtractionJob, SpeechTask, TextTask, extract_dataset, read_feature_set
 from mmer.results import EMOTIONS
 from mmer.transcript.transcribe import read_transcript
 
@@ -426,7 +426,7 @@ class Stumbling:
 
 
 def test_a_bug_over_one_utterance_is_its_reason_and_ends_nothing(speech, tmp_path):
-    extraction = Extraction(Order(tmp_path / "features", "compact", units=("F", "P")))
+    extraction = Extraction(ExtractionJob(tmp_path / "features", "compact", units=("F", "P")))
     extraction.speech = Stumbling()
     (record,) = extraction(SpeechTask(read_dataset(speech).utterances[0], "identity")).values()
     assert record.key is None and record.absent["F"].startswith("This is a bug in mmer")
@@ -450,7 +450,7 @@ class StumblingText:
 
 
 def test_a_bug_over_one_text_leaves_the_texts_beside_it(text_encoder, tmp_path):
-    extraction = Extraction(Order(tmp_path / "features", "compact", units=("T",)))
+    extraction = Extraction(ExtractionJob(tmp_path / "features", "compact", units=("T",)))
     extraction.text = StumblingText(text_encoder)
     records = extraction(TextTask(("good words", "bad", "more words"), ("a", "b", "c")))
     assert {record.name: record.units for record in records.values()} == {"a": ("T",), "b": (), "c": ("T",)}

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from mmer.errors import DataError
-from mmer.feature_store.workers import Death, run_tasks
+from mmer.feature_store.workers import WorkerCrash, run_tasks
 
 
 class Square:
@@ -44,8 +44,8 @@ def test_every_task_is_answered(workers):
 def test_a_killed_process_costs_one_task():
     found = list(run_tasks(Square, [1, "die", 2, 3], workers=2))
     assert {task: answer[0] for task, answer in found if task != "die"} == {1: 1, 2: 4, 3: 9}
-    (death,) = [answer for task, answer in found if task == "die"]
-    assert isinstance(death, Death) and "ended by signal 9 (memory may have run out)" in str(death)
+    (crash,) = [answer for task, answer in found if task == "die"]
+    assert isinstance(crash, WorkerCrash) and "ended by signal 9 (memory may have run out)" in str(crash)
 
 
 def test_what_a_person_can_mend_is_raised_here():

@@ -12,14 +12,14 @@ EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
 
 
 def read_shelf():
-    shelf = []
+    examples = []
     for about in sorted(EXAMPLES.glob("*/about.json")):
         folder, facts = about.parent, json.loads(about.read_text(encoding="utf-8"))
         analysis = read_analysis(folder / "analysis.json", clip_samples=load_audio(folder / "clip.wav", name="clip.wav").samples)
         stored = lesson_from_json(json.loads((folder / "lesson.json").read_text(encoding="utf-8")), analysis)
         assert stored is not None, f"{folder.name}: store the examples again"
-        shelf.append(LessonClip(folder.name, facts["title"], facts["emotion"], analysis, *stored, recorded=facts["kind"] == "recorded"))
-    return tuple(shelf)
+        examples.append(LessonClip(folder.name, facts["title"], facts["emotion"], analysis, *stored, recorded=facts["kind"] == "recorded"))
+    return tuple(examples)
 
 
 class Numbers(HTMLParser):

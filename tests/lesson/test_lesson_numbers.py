@@ -34,13 +34,13 @@ CLOSE = {"rtol": 1e-5, "atol": 1e-6}
 
 
 @pytest.fixture(scope="module")
-def shelf():
+def examples():
     return read_shelf()
 
 
 @pytest.fixture(params=NAMES)
-def clip(request, shelf):
-    return next(c for c in shelf if c.name == request.param)
+def clip(request, examples):
+    return next(c for c in examples if c.name == request.param)
 
 
 def numbers(step):
@@ -149,19 +149,19 @@ def test_rows_behind_the_first_layer_are_said_to_be_mixed(clip):
     assert "no pure word" not in step.picture + step.after
 
 
-def test_the_two_cases_are_chosen_by_the_rule_the_page_states(shelf):
+def test_the_two_cases_are_chosen_by_the_rule_the_page_states(examples):
     def say(clip):
         late = clip.analysis.predictions["late"]
         branches = [late.classes[max(range(4), key=lambda c, b=b: float(b.logits[c]))] for b in late.branches]
         return [*branches, clip.analysis.predictions["early"].label], clip.analysis.best.label
 
-    wrong_parts = {c.name: sum(p != c.emotion for p in say(c)[0]) for c in shelf if say(c)[1] == c.emotion}
-    right_parts = {c.name: sum(p == c.emotion for p in say(c)[0]) for c in shelf if say(c)[1] != c.emotion}
-    mended, spoilt = pick_mended(shelf), pick_spoilt(shelf)
+    wrong_parts = {c.name: sum(p != c.emotion for p in say(c)[0]) for c in examples if say(c)[1] == c.emotion}
+    right_parts = {c.name: sum(p == c.emotion for p in say(c)[0]) for c in examples if say(c)[1] != c.emotion}
+    mended, spoilt = pick_mended(examples), pick_spoilt(examples)
     assert wrong_parts[mended.name] == max(wrong_parts.values()) > 0
     assert right_parts[spoilt.name] == max(right_parts.values()) > 0
     assert [v.label for v in list_votes(mended)] == say(mended)[0]
-    found = numbers(teach_fusion(shelf[0], shelf))
+    found = numbers(teach_fusion(examples[0], examples))
     for case in (mended, spoilt):
         best = case.analysis.best
         for c, emotion in enumerate(best.classes):
@@ -172,9 +172,9 @@ def test_the_two_cases_are_chosen_by_the_rule_the_page_states(shelf):
                 assert total == pytest.approx(float(best.logits[c]), abs=1e-6)
 
 
-def test_without_such_a_case_the_page_says_so(shelf):
-    agreeing = [c for c in shelf if c.analysis.best.label == c.emotion]
-    step = teach_fusion(shelf[0], agreeing)
+def test_without_such_a_case_the_page_says_so(examples):
+    agreeing = [c for c in examples if c.analysis.best.label == c.emotion]
+    step = teach_fusion(examples[0], agreeing)
     assert "Spoilt:</b> no example shows it" in step.filled
     assert pick_spoilt(agreeing) is None and pick_mended([]) is None
 
@@ -244,14 +244,14 @@ def test_the_answer_about_the_drop_is_the_largest_drop(clip):
     assert right.strip("“”").split(" (")[0] == data["labels"][drops.index(max(drops))]
 
 
-def test_ua_is_the_mean_recall_of_the_examples(shelf):
-    found = numbers(teach_evaluation(shelf[0], shelf))
+def test_ua_is_the_mean_recall_of_the_examples(examples):
+    found = numbers(teach_evaluation(examples[0], examples))
     recalls = []
-    for emotion in {c.emotion for c in shelf}:
-        own = [c for c in shelf if c.emotion == emotion]
+    for emotion in {c.emotion for c in examples}:
+        own = [c for c in examples if c.emotion == emotion]
         recalls.append(sum(c.analysis.best.label == emotion for c in own) / len(own))
     assert found["ua"] == pytest.approx(sum(recalls) / len(recalls))
-    assert found["wa"] == pytest.approx(sum(c.analysis.best.label == c.emotion for c in shelf) / len(shelf))
+    assert found["wa"] == pytest.approx(sum(c.analysis.best.label == c.emotion for c in examples) / len(examples))
     assert found["iemocap.utterances"] == 1103 + 1636 + 1084 + 1708
     late = [74.88, 75.15, 75.80, 75.22, 74.67, 75.52, 75.59, 74.60]  # the paper's Table 2
     assert found["table2.mean"] == pytest.approx(sum(late) / 8)
@@ -266,8 +266,8 @@ def test_the_highest_of_several_draws_equals_a_simulation():
     assert expect_highest(2) == pytest.approx(1 / np.sqrt(np.pi), abs=1e-6)
 
 
-def test_every_question_has_three_answers_of_which_one_is_right(clip, shelf):
-    steps = [step for step, used, _ in list_steps(clip, shelf) if used is clip]
+def test_every_question_has_three_answers_of_which_one_is_right(clip, examples):
+    steps = [step for step, used, _ in list_steps(clip, examples) if used is clip]
     assert len(steps) == len(TEACHERS) == 8
     for step in steps:
         answers = step.question.answers
@@ -275,17 +275,17 @@ def test_every_question_has_three_answers_of_which_one_is_right(clip, shelf):
         assert all(a.reason for a in answers)
 
 
-def test_the_right_answer_does_not_always_stand_first(shelf):
-    places = [[a.right for a in step.question.answers].index(True) for step, _, _ in list_steps(shelf[0], shelf)]
+def test_the_right_answer_does_not_always_stand_first(examples):
+    places = [[a.right for a in step.question.answers].index(True) for step, _, _ in list_steps(examples[0], examples)]
     assert set(places) == {0, 1, 2}
     assert [a.text for a in shuffle(("right", ""), ("right", ""), ("b", ""), ("b", ""), ("c", ""), place=1)] == ["b", "right", "c"]
     with pytest.raises(ValueError, match="one is right"):
         Question("?", (Answer("a", ""), Answer("b", ""), Answer("c", "")))
 
 
-def test_nothing_is_loaded_from_elsewhere_and_no_text_becomes_markup(shelf):
+def test_nothing_is_loaded_from_elsewhere_and_no_text_becomes_markup(examples):
     hostile = '<img src=x onerror="alert(1)">'
-    first = shelf[0]
+    first = examples[0]
     tiers = {
         tier: tuple(replace(s, label=hostile) for s in getattr(first.analysis.alignment, tier)) for tier in ("words", "syllables", "phones")
     }
@@ -296,7 +296,7 @@ def test_nothing_is_loaded_from_elsewhere_and_no_text_becomes_markup(shelf):
         alignment=replace(first.analysis.alignment, source=hostile, **tiers),
     )
     curve = dict(first.leave_one_out, labels=[hostile] * len(first.leave_one_out["labels"]))
-    html = render_lesson(replace(first, name=hostile, title=hostile, analysis=analysis, leave_one_out=curve), shelf)
+    html = render_lesson(replace(first, name=hostile, title=hostile, analysis=analysis, leave_one_out=curve), examples)
     read = Numbers(html)
     assert hostile in read.text and "img" not in read.tags and "script" not in read.tags
     assert not any(word in html for word in ("http://", "https://")) or html.count("http://") == html.count(
@@ -304,13 +304,13 @@ def test_nothing_is_loaded_from_elsewhere_and_no_text_becomes_markup(shelf):
     )
 
 
-def test_a_clip_that_lacks_something_lends_an_example(shelf):
-    bare = replace(shelf[0], name="", title="Mine", analysis=replace(shelf[0].analysis, alignment=None), leave_one_out=None)
-    steps = list_steps(bare, shelf)
+def test_a_clip_that_lacks_something_lends_an_example(examples):
+    bare = replace(examples[0], name="", title="Mine", analysis=replace(examples[0].analysis, alignment=None), leave_one_out=None)
+    steps = list_steps(bare, examples)
     used = {step.key: clip.title for step, clip, _ in steps}
-    assert used["frames"] == used["evidence"] == shelf[0].title
+    assert used["frames"] == used["evidence"] == examples[0].title
     assert used["layers"] == used["sum"] == "Mine"
-    page = render_lesson(bare, shelf)
+    page = render_lesson(bare, examples)
     assert "“Mine” can’t show this (no sound in it could be placed in time)" in page and "its words have not been left out yet" in page
     alone = list_steps(bare, ())
     assert [step is None for step, _, _ in alone] == [True, True, False, False, False, True, True, True]
@@ -357,8 +357,8 @@ def test_bars_of_logits_begin_in_the_middle_and_one_model_has_one_scale(clip):
     assert "relative to the longest of their column" not in picture and "begin in the middle" in picture
 
 
-def test_every_symbol_of_an_equation_is_named_below_it(clip, shelf):
-    for step, _, _ in list_steps(clip, shelf):
+def test_every_symbol_of_an_equation_is_named_below_it(clip, examples):
+    for step, _, _ in list_steps(clip, examples):
         parts = re.split(r"(?=<div class=\"ml-equation\")", step.equation)[1:]
         assert parts
         for part in parts:
@@ -368,8 +368,8 @@ def test_every_symbol_of_an_equation_is_named_below_it(clip, shelf):
             assert used <= named, (step.key, used - named)
 
 
-def test_the_prediction_has_one_hat(clip, shelf):
-    html = render_lesson(clip, shelf)
+def test_the_prediction_has_one_hat(clip, examples):
+    html = render_lesson(clip, examples)
     assert "ŷ</mi>" in html and "ỹ</mi>" not in html
     assert "rightly" not in html
 
@@ -385,8 +385,8 @@ def test_every_term_of_a_sum_has_a_sign_and_rounding_is_said():
     assert note_rounding(1 / 3, "0.333") == note_rounding(-0.5, "−0.50") == "" and note_rounding(0.3345, "0.333") == " (rounded)"
 
 
-def test_printed_sums_of_the_lesson_add_up_or_say_that_they_are_rounded(clip, shelf):
-    sums = re.findall(r'<p class="ml-sum">(.*?)</p>', render_lesson(clip, shelf))
+def test_printed_sums_of_the_lesson_add_up_or_say_that_they_are_rounded(clip, examples):
+    sums = re.findall(r'<p class="ml-sum">(.*?)</p>', render_lesson(clip, examples))
     ended = [s for s in sums if "ml-result" in s]
     assert len(ended) > 8
     for one in ended:
@@ -398,11 +398,11 @@ def test_printed_sums_of_the_lesson_add_up_or_say_that_they_are_rounded(clip, sh
         assert ("(rounded)" in result) == (abs(made - printed) > 0.00051), one
 
 
-def test_ticks_are_round_and_the_axis_has_its_unit(shelf):
+def test_ticks_are_round_and_the_axis_has_its_unit(examples):
     assert round_ticks(73.1, 76.2) == [74, 75, 76]
     assert round_ticks(0.02, 0.98) == pytest.approx([0.2, 0.4, 0.6, 0.8])
     assert round_ticks(-30, 1000) == [0, 500, 1000]
-    picture = teach_evaluation(shelf[0], shelf).picture
+    picture = teach_evaluation(examples[0], examples).picture
     axis = picture[picture.index("ml-axis") :]
     assert "UA (%)" in axis and all(f">{tick}<" in axis for tick in (74, 75, 76))
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mmer.datasets.reading import read_dataset
-from mmer.experiments.folder.run_status import hold
+from mmer.experiments.folder.run_status import lock_run
 from mmer.experiments.folder.runs import RunFolder
 from mmer.results import EMOTIONS
 from mmer.scores.scores import score_runs, summarise
@@ -30,25 +30,25 @@ def main():
     experiment, splits = folder.read_experiment(), folder.read("splits")
     dataset = read_dataset(experiment.data, labels=experiment.labels or None)
     utterances = {u.name or u.path.name: u for u in dataset.utterances}
-    with hold(folder, runs=len(splits), stage="extracting clips: 1 of 2") as held:
+    with lock_run(folder, runs=len(splits), stage="extracting clips: 1 of 2") as lock:
         begun = max((row["epoch"] for row in folder.read_metrics()), default=0)
         for epoch in range(begun + 1, EPOCHS + 1):
             time.sleep(options.seconds)
-            held.check()
+            lock.check()
             while epoch > EPOCHS // 2 and options.gate and not os.path.exists(options.gate):
                 time.sleep(0.05)
-                held.check()
+                lock.check()
             if epoch == options.crash:
                 print("Traceback: <b>the disk is on fire</b>", flush=True)
                 os._exit(7)
             folder.append_metrics(make_row(split, epoch) for split in splits)
-            held.say(f"epoch {epoch}, {len(splits)} runs")
+            lock.say(f"epoch {epoch}, {len(splits)} runs")
             for split in splits:
                 if last_epoch(split) == epoch:
                     folder.write_part(split["fold"], split["repetition"], predict(split, utterances, experiment))
             finished = sum(last_epoch(split) <= epoch for split in splits)
             left = options.seconds * (EPOCHS - epoch)
-            held.update(stage=f"training, epoch {epoch}", done=epoch / EPOCHS, seconds_left=left, runs_finished=finished, epoch=epoch)
+            lock.update(stage=f"training, epoch {epoch}", done=epoch / EPOCHS, seconds_left=left, runs_finished=finished, epoch=epoch)
         predictions = folder.merge_parts()
         rows = [row | describe(split) for row, split in zip(score_runs(predictions), order(splits))]
         folder.write("results", {"runs": rows, "summary": summarise(predictions, resamples=200)})

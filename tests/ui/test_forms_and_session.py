@@ -12,7 +12,7 @@ from mmer.errors import AlignmentError, AudioError, Cancelled
 from mmer.turns import Turns
 from mmer.ui.explore.forms import read_pronunciations
 from mmer.ui.explore.session import Session, StopFlag, watch_stages
-from mmer.ui.page.failures import for_people
+from mmer.ui.page.failures import show_errors
 
 
 def test_pronunciations_are_read_without_stress():
@@ -117,7 +117,7 @@ def test_sessions_can_be_copied_by_gradio_and_are_their_own():
 
 
 def test_errors_that_people_can_mend_become_escaped_messages():
-    @for_people
+    @show_errors
     def handler():
         raise AudioError("<b>.wav is empty")
 
@@ -127,7 +127,7 @@ def test_errors_that_people_can_mend_become_escaped_messages():
 
 
 def test_bugs_stay_loud():
-    @for_people
+    @show_errors
     def handler():
         raise KeyError("bug")
 

@@ -73,7 +73,7 @@ def test_visitors_share_the_examples_and_nothing_else(analyzer):
     assert one.clip.name == chosen != other.clip.name
     assert handlers.open(one, "")[0] != chosen  # it is there already: nothing is sent again
     assert handlers.choose(other, "3-synthetic-happy-words-bright-voice")[1] == ""
-    assert handlers.shelf is handlers.shelf
+    assert handlers.lessons is handlers.lessons
 
 
 def test_cancel_speaks_only_of_what_runs_or_waits(analyzer):

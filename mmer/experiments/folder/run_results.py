@@ -15,20 +15,20 @@ from mmer.errors import DataError
 from mmer.experiments.folder.runs import RunFolder
 from mmer.experiments.trainer.loop import Progress
 from mmer.experiments.trainer.outputs import Outputs
-from mmer.experiments.trainer.stack import Member
+from mmer.experiments.trainer.stack import Run
 from mmer.feature_store.feature_set import FeatureItem
 from mmer.files.replace import replace_file
 from mmer.fusion import read_layer_weights
 from mmer.results import EMOTIONS
 
 
-def frame_outputs(items: Sequence[FeatureItem], member: Member, part: str, outputs: Outputs) -> pd.DataFrame:
+def frame_outputs(items: Sequence[FeatureItem], run: Run, part: str, outputs: Outputs) -> pd.DataFrame:
     """One row per utterance of a part, as in predictions.parquet."""
-    rows = [items[row] for row in getattr(member, part)]
+    rows = [items[row] for row in getattr(run, part)]
     frame: dict[str, Any] = {
         "part": [part] * len(rows),
-        "fold": np.full(len(rows), member.fold),
-        "repetition": np.full(len(rows), member.repetition),
+        "fold": np.full(len(rows), run.fold),
+        "repetition": np.full(len(rows), run.repetition),
         "utterance": [item.name for item in rows],
         "speaker": [item.speaker for item in rows],
         "session": [item.session for item in rows],
@@ -42,13 +42,13 @@ def frame_outputs(items: Sequence[FeatureItem], member: Member, part: str, outpu
     return pd.DataFrame(frame)
 
 
-def done_path(folder: RunFolder, member: Member) -> Path:
-    return folder.checkpoint / f"{member.name}.json"
+def done_path(folder: RunFolder, run: Run) -> Path:
+    return folder.checkpoint / f"{run.name}.json"
 
 
-def read_done(folder: RunFolder, member: Member) -> dict[str, Any]:
+def read_done(folder: RunFolder, run: Run) -> dict[str, Any]:
     """What write_done wrote. Raises DataError when it is damaged."""
-    path = done_path(folder, member)
+    path = done_path(folder, run)
     try:
         told = json.loads(path.read_text("utf-8"))
         return told | {"epochs": int(told["epochs"])}
@@ -56,7 +56,7 @@ def read_done(folder: RunFolder, member: Member) -> dict[str, Any]:
         raise DataError(f"{path} is damaged ({error}); delete it to train that run anew.") from error
 
 
-def write_done(folder: RunFolder, member: Member, progress: Progress, model: torch.nn.Module) -> None:
+def write_done(folder: RunFolder, run: Run, progress: Progress, model: torch.nn.Module) -> None:
     """What results.json says of a run beside its scores."""
     weights = {}
     for module in model.modules():
@@ -64,12 +64,12 @@ def write_done(folder: RunFolder, member: Member, progress: Progress, model: tor
             for unit, (raw, normalised) in read_layer_weights(mixes).items():
                 weights[unit] = {"raw": raw.detach().cpu().tolist(), "normalised": normalised.detach().cpu().tolist()}
     told = {
-        "fold": member.fold,
-        "repetition": member.repetition,
+        "fold": run.fold,
+        "repetition": run.repetition,
         "best_epoch": progress.best_epoch,
         "epochs": progress.epoch,
         "validation_loss": progress.best_loss if progress.best_epoch else None,  # None: no epoch had a finite one
         "validation_ua": progress.best_ua,
         "layer_weights": weights,
     }
-    replace_file(done_path(folder, member), json.dumps(told).encode(), sync=True)
+    replace_file(done_path(folder, run), json.dumps(told).encode(), sync=True)

@@ -134,8 +134,8 @@ def is_process(pid: int, born: str) -> bool:
 # The process that trains
 
 
-class Hold:
-    """The training process's hand on its folder. Made by hold()."""
+class RunLock:
+    """The lock that the training process holds on its folder, through which it reports how far it is. Made by lock_run()."""
 
     def __init__(self, folder: RunFolder, status: RunStatus):
         self.folder = folder
@@ -184,15 +184,15 @@ class Hold:
 
 
 @contextmanager
-def hold(folder: RunFolder, *, runs: int = 0, stage: str = "starting") -> Iterator[Hold]:
+def lock_run(folder: RunFolder, *, runs: int = 0, stage: str = "starting") -> Iterator[RunLock]:
     """The right to train in a folder, with a heartbeat as long as it lasts.
 
     The status ends as finished; as stopped when the body raises Cancelled or KeyboardInterrupt, or returns with runs left after a signal;
     as failed with the error's sentence otherwise. Errors go on. Raises DataError when another process holds the folder.
     """
-    lock = FileLock(folder.path / LOCK, thread_local=False)
+    file_lock = FileLock(folder.path / LOCK, thread_local=False)
     try:
-        lock.acquire(timeout=PATIENCE)
+        file_lock.acquire(timeout=PATIENCE)
     except Timeout as error:
         other = _read_file(folder) if folder.has("status") else RunStatus()
         raise DataError(
@@ -201,12 +201,12 @@ def hold(folder: RunFolder, *, runs: int = 0, stage: str = "starting") -> Iterat
     except OSError as error:
         raise DataError(f"Can't write to {folder.path}: {error.strerror}.") from error
     try:
-        held = Hold(folder, replace(_begin(os.getpid(), "running"), runs=runs, stage=stage))
-        held.beat()
-        with _beating(held), _listening(held.stopping):
-            yield from _watch(held)
+        lock = RunLock(folder, replace(_begin(os.getpid(), "running"), runs=runs, stage=stage))
+        lock.beat()
+        with _beating(lock), _listening(lock.stopping):
+            yield from _watch(lock)
     finally:
-        lock.release()
+        file_lock.release()
 
 
 def _refuse(folder: RunFolder, status: RunStatus) -> DataError:
@@ -218,20 +218,20 @@ def _begin(pid: int, state: str) -> RunStatus:
     return RunStatus(state, pid, socket.gethostname(), find_birth(pid), started, time.time(), "starting")
 
 
-def _watch(held: Hold) -> Iterator[Hold]:
+def _watch(lock: RunLock) -> Iterator[RunLock]:
     try:
-        yield held
+        yield lock
     except (Cancelled, KeyboardInterrupt):
-        held.end("stopped")
+        lock.end("stopped")
         raise
     except BaseException as error:
-        held.end("failed", _describe_error(error))
-        if not held._log_is_stdout:
-            held.folder.append_log(str(error) if isinstance(error, MmerError) else traceback.format_exc())
+        lock.end("failed", _describe_error(error))
+        if not lock._log_is_stdout:
+            lock.folder.append_log(str(error) if isinstance(error, MmerError) else traceback.format_exc())
         raise
-    status = held.status
+    status = lock.status
     left = status.runs_finished < status.runs if status.runs else status.done < 1
-    held.end("stopped" if held.stopping.is_set() and left else "finished")
+    lock.end("stopped" if lock.stopping.is_set() and left else "finished")
 
 
 def _describe_error(error: BaseException) -> str:
@@ -239,13 +239,13 @@ def _describe_error(error: BaseException) -> str:
 
 
 @contextmanager
-def _beating(held: Hold) -> Iterator[None]:
+def _beating(lock: RunLock) -> Iterator[None]:
     over = threading.Event()
 
     def beat() -> None:
         while not over.wait(BEAT):
             with suppress(DataError):  # a full disk may have room again at the next beat; the body will say so if not
-                held.beat()
+                lock.beat()
 
     thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
     thread.start()

@@ -59,7 +59,7 @@ class VoiceShifts:
         return np.ascontiguousarray((self.shares[rows, None, None] * ways).astype(np.float32).transpose(1, 0, 2)[:, :, None])
 
 
-class Room:
+class Buffer:
     """Memory that is used again at every step: on a CPU, fresh memory of this size costs more than what is computed in it.
 
     What was taken under a name holds until that name is taken again.
@@ -90,10 +90,10 @@ class Block:
         mask: Tensor,
         normalisation: Normalisation | None,
         *,
-        room: Room | None = None,
+        buffer: Buffer | None = None,
         shifts: Tensor | None = None,
     ):
-        self.room = room or Room()
+        self.buffer = buffer or Buffer()
         self.shifts = shifts  # (layers, utterances, 1, dim), added to the normalised states; None for none
         self.half = half  # (layers, utterances, segments, dim), as they lie on disk
         self.mask = mask  # (utterances, segments) bool; a row of False for an utterance that lacks the unit
@@ -108,7 +108,7 @@ class Block:
 
     def _widen(self, place: slice | Tensor) -> Tensor:
         half = self.half[:, place]
-        states = self.room.take("wide", half.shape, like=self.wide).copy_(half)
+        states = self.buffer.take("wide", half.shape, like=self.wide).copy_(half)
         if self.scale is not None:
             torch.addcmul(self.offset, states, self.scale, out=states)
         return states if self.shifts is None else states.add_(self.shifts[:, place])
@@ -123,8 +123,8 @@ class Block:
             yield place, self._widen(place)
 
     def weigh(self, weights: Tensor) -> Tensor:
-        """Equation 1's weighted sums for weights (runs, layers): (runs, utterances, segments, dim), in the block's room."""
-        mixed = self.room.take("mixed", (len(weights), *self.half.shape[1:]), like=weights)
+        """Equation 1's weighted sums for weights (runs, layers): (runs, utterances, segments, dim), in the block's buffer."""
+        mixed = self.buffer.take("mixed", (len(weights), *self.half.shape[1:]), like=weights)
         flat, at = mixed.flatten(1), 0
         for _, states in self.cut_pieces():
             columns = states.flatten(1)  # (layers, utterances * segments * dim)
@@ -148,7 +148,7 @@ class Block:
         return torch.stack(pieces).sum(0)
 
 
-class Shelf:
+class FeatureLoader:
     """States of one model's units, of the examples that are shown.
 
     `bytes_read` counts what came from the cache, not what was still held.
@@ -225,17 +225,17 @@ class Shelf:
         return states
 
     def build_block(
-        self, rows: np.ndarray, unit: str, normalisation: Normalisation | None, *, fold: int = 0, room: Room | None = None
+        self, rows: np.ndarray, unit: str, normalisation: Normalisation | None, *, fold: int = 0, buffer: Buffer | None = None
     ) -> Block:
-        """The states of examples `rows` (indices of items) as one padded block, which uses the memory of `room` if there is one.
+        """The states of examples `rows` (indices of items) as one padded block, which uses the memory of `buffer` if there is one.
 
         `fold` is that of the runs that read it, whose voices a shift may use.
         """
         arrays = [self.read(int(row), unit) for row in rows]
         layers, dim = self._measure(unit)
         longest = max([1, *(a.shape[1] for a in arrays if a is not None)])
-        room = room or Room()
-        half = room.take("half", (layers, len(rows), longest, dim), like=torch.empty(0, dtype=torch.float16))
+        buffer = buffer or Buffer()
+        half = buffer.take("half", (layers, len(rows), longest, dim), like=torch.empty(0, dtype=torch.float16))
         mask = torch.zeros(len(rows), longest, dtype=torch.bool)
         for row, array in enumerate(arrays):
             count = 0 if array is None else array.shape[1]
@@ -247,7 +247,7 @@ class Shelf:
         if self.shifts is not None and normalisation is not None and unit != TEXT:
             shifts = torch.from_numpy(self.shifts.take(rows, normalisation, fold)).to(self.device)
         own = None if unit == TEXT else normalisation
-        return Block(half.to(self.device), mask.to(self.device), own, room=room, shifts=shifts)
+        return Block(half.to(self.device), mask.to(self.device), own, buffer=buffer, shifts=shifts)
 
     def _measure(self, unit: str) -> tuple[int, int]:
         """Layers and width of a unit's states."""
@@ -277,11 +277,11 @@ def measure_budget() -> int:
     """Bytes of features that may stay in memory: a share of what is free now, to this container too, at least half a GiB."""
     if not hasattr(os, "sysconf") or "SC_AVPHYS_PAGES" not in os.sysconf_names:
         return MIN_BUDGET
-    free = min(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), read_container_room(CGROUP))
+    free = min(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), read_container_memory(CGROUP))
     return max(MIN_BUDGET, int(free * MAX_SHARE))
 
 
-def read_container_room(cgroup: Path) -> float:
+def read_container_memory(cgroup: Path) -> float:
     """Bytes that a container's limit leaves (Linux cgroup v2's memory.max less memory.current); infinite where there is none."""
     try:
         most, used = ((cgroup / name).read_text().strip() for name in ("memory.max", "memory.current"))
@@ -339,7 +339,7 @@ class Mixed:
 
     def take_gradients(self, unit: str) -> Tensor:
         """Where they go, not yet filled."""
-        return self.blocks[unit].room.take("gradients", self.mixed[unit].shape, like=self.mixed[unit])
+        return self.blocks[unit].buffer.take("gradients", self.mixed[unit].shape, like=self.mixed[unit])
 
     def write_gradients(self, unit: str, i: int, found: Tensor | None) -> None:
         """Those of run i: what was found for its own utterances, 0 for the others."""

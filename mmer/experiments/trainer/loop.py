@@ -22,11 +22,11 @@ from safetensors.torch import save
 from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.remaining import count_steps
-from mmer.experiments.trainer.blocks import Shelf
+from mmer.experiments.trainer.blocks import FeatureLoader
 from mmer.experiments.trainer.device import choose_stacked
 from mmer.experiments.trainer.outputs import Outputs
 from mmer.experiments.trainer.schedule import Schedule
-from mmer.experiments.trainer.stack import Member, Stack
+from mmer.experiments.trainer.stack import Run, Stack
 from mmer.files.replace import replace_file
 from mmer.heads.normalisation import Normalisation
 
@@ -60,7 +60,7 @@ class EpochOfRun:
     validation_ua: float
 
 
-Runs = Mapping[str, Progress]  # a run's name -> where it stands
+ProgressByRun = Mapping[str, Progress]  # a run's name -> where it stands
 
 
 @dataclass(eq=False)
@@ -69,27 +69,31 @@ class Loop:
 
     experiment: Experiment
     schedule: Schedule
-    shelf: Shelf
+    loader: FeatureLoader
     normalisations: Sequence[Normalisation | None]  # per fold
     device: str = "cpu"
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     keeps_over: bool = False  # the checkpoint goes on holding runs that are over, so that a longer patience can take them further
-    on_step: Callable[[Stack, Runs, int], None] = lambda stack, progress, steps: None  # steps of this epoch; may raise to end it all
+    on_step: Callable[[Stack, ProgressByRun, int], None] = lambda stack, progress, steps: (
+        None
+    )  # steps of this epoch; may raise to end it all
     on_epoch: Callable[[Stack, Sequence[EpochOfRun]], None] = lambda stack, rows: None
-    on_over: Callable[[Stack, Sequence[int], Runs], None] = lambda stack, over, progress: None  # these runs hold their best weights
+    on_over: Callable[[Stack, Sequence[int], ProgressByRun], None] = lambda stack, over, progress: (
+        None
+    )  # these runs hold their best weights
 
-    def train(self, members: Sequence[Member], checkpoint: Path | None = None) -> None:
+    def train(self, runs: Sequence[Run], checkpoint: Path | None = None) -> None:
         """Until every run is over. With a path, goes on from the checkpoint there. Raises DataError for one that does not fit."""
         kept = None if checkpoint is None else read_checkpoint(checkpoint)
-        active = [m for m in members if kept is None or m.name in kept.runs]
+        active = [run for run in runs if kept is None or run.name in kept.runs]
         if not active:
             return
         stack = Stack(self.experiment, active, device=self.device, stacked=choose_stacked(self.experiment, self.device))
-        progress = {m.name: Progress() for m in active}
+        progress = {run.name: Progress() for run in active}
         if kept is not None:
             progress = kept.restore(stack)
         saved, over = time.monotonic(), self.list_over(stack, progress)
-        while stack.members:
+        while stack.runs:
             if not over:
                 self.train_epoch(stack, progress)
                 over = self.list_over(stack, progress)
@@ -102,38 +106,38 @@ class Loop:
                 self.finish(stack, over, progress)
             over = []
 
-    def list_over(self, stack: Stack, progress: Runs) -> list[int]:
-        steps = [count_steps(self.schedule.count_examples(m), self.experiment.batch_size) for m in stack.members]
-        return [i for i, m in enumerate(stack.members) if progress[m.name].is_over(self.experiment, steps=steps[i])]
+    def list_over(self, stack: Stack, progress: ProgressByRun) -> list[int]:
+        steps = [count_steps(self.schedule.count_examples(run), self.experiment.batch_size) for run in stack.runs]
+        return [i for i, run in enumerate(stack.runs) if progress[run.name].is_over(self.experiment, steps=steps[i])]
 
-    def finish(self, stack: Stack, over: Sequence[int], progress: Runs) -> None:
+    def finish(self, stack: Stack, over: Sequence[int], progress: ProgressByRun) -> None:
         """These runs leave the stack, with their best weights."""
         for i in over:
             stack.take_best(i)
         self.on_over(stack, over, progress)
-        stack.keep([i for i in range(len(stack.members)) if i not in over])
+        stack.keep([i for i in range(len(stack.runs)) if i not in over])
 
     def train_epoch(self, stack: Stack, progress: dict[str, Progress]) -> None:
         """One epoch and its validation; the best weights are kept."""
-        epoch = progress[stack.members[0].name].epoch
-        shown = self.schedule.show_training(stack.members, epoch)
+        epoch = progress[stack.runs[0].name].epoch
+        shown = self.schedule.show_training(stack.runs, epoch)
         told: dict[str, Any] = {"rows": shown.rows, "epoch": epoch, "report": lambda steps: self.on_step(stack, progress, steps)}
-        losses = stack.train_epoch(self.shelf, self.normalisations, shown.lengths, shown.labels, **told)
+        losses = stack.train_epoch(self.loader, self.normalisations, shown.lengths, shown.labels, **told)
         outputs = self.validate(stack)
         rows, better = [], []
-        for i, member in enumerate(stack.members):
-            state, loss, ua = progress[member.name], outputs[i].loss(), outputs[i].ua()
+        for i, run in enumerate(stack.runs):
+            state, loss, ua = progress[run.name], outputs[i].loss(), outputs[i].ua()
             state.epoch += 1
             if loss < state.best_loss:
                 state.best_loss, state.best_epoch, state.best_ua = loss, state.epoch, ua
                 better.append(i)
-            rows.append(EpochOfRun(member.fold, member.repetition, state.epoch, float(losses[i]), loss, ua))
+            rows.append(EpochOfRun(run.fold, run.repetition, state.epoch, float(losses[i]), loss, ua))
         stack.keep_best(better)
         self.on_epoch(stack, rows)
 
     def validate(self, stack: Stack) -> dict[int, Outputs]:
-        shown = self.schedule.show_validation(stack.members)
-        return stack.predict(self.shelf, self.normalisations, dict(enumerate(shown.rows)), shown.lengths, shown.labels)
+        shown = self.schedule.show_validation(stack.runs)
+        return stack.predict(self.loader, self.normalisations, dict(enumerate(shown.rows)), shown.lengths, shown.labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,8 +161,8 @@ class Checkpoint:
             ) from error
 
 
-def write_checkpoint(path: Path, stack: Stack, progress: Runs) -> None:
-    names = [m.name for m in stack.members]
+def write_checkpoint(path: Path, stack: Stack, progress: ProgressByRun) -> None:
+    names = [run.name for run in stack.runs]
     state = {"runs": names, "progress": {name: asdict(progress[name]) for name in names}}
     replace_file(path, save(stack.get_state() if names else {}, {"state": json.dumps(state)}), sync=True)
 

@@ -19,13 +19,13 @@ from mmer.datasets.folds import Split
 from mmer.encoders.presets import PRESETS
 from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment, seed_run, shape_head
-from mmer.experiments.trainer.blocks import Shelf, fit_fold_normalisations
-from mmer.experiments.trainer.loop import EpochOfRun, Loop, Runs
+from mmer.experiments.trainer.blocks import FeatureLoader, fit_fold_normalisations
+from mmer.experiments.trainer.loop import EpochOfRun, Loop, ProgressByRun
 from mmer.experiments.trainer.outputs import Outputs
 from mmer.experiments.trainer.pairing import Example, pick_copy, show_alone
 from mmer.experiments.trainer.predict import ModelReader
 from mmer.experiments.trainer.schedule import PairedData, Pairs
-from mmer.experiments.trainer.stack import Member, Stack
+from mmer.experiments.trainer.stack import Run, Stack
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.feature_set import FeatureItem, count_cores
 from mmer.files.replace import remove_parts, replace_file
@@ -70,8 +70,8 @@ def train_pairs(
     encoders = PRESETS[experiment.preset]
     layers = {u: encoders.text_layers if u == "T" else encoders.speech_layers for u in experiment.units}
     sizes = {unit: (count, encoders.dim) for unit, count in layers.items()}
-    shelf = Shelf(cache, (), experiment.units, max_seconds=experiment.max_seconds, stride=experiment.frame_stride, sizes=sizes)
-    schedule = Pairs(experiment, shelf, data)
+    loader = FeatureLoader(cache, (), experiment.units, max_seconds=experiment.max_seconds, stride=experiment.frame_stride, sizes=sizes)
+    schedule = Pairs(experiment, loader, data)
     normalisation = measure_speech(experiment, cache, data.speech)
     history = [] if place is None else read_history(place / METRICS)
     models: list[nn.Module] = []
@@ -83,19 +83,19 @@ def train_pairs(
             replace_file(place / METRICS, "".join(json.dumps(r) + "\n" for r in history).encode())
         report(row)
 
-    def keep_model(stack: Stack, over: Sequence[int], progress: Runs) -> None:
+    def keep_model(stack: Stack, over: Sequence[int], progress: ProgressByRun) -> None:
         models.extend(stack.models[i] for i in over)
 
     told: dict[str, Any] = {"checkpoint_seconds": 0.0, "keeps_over": True, "on_epoch": keep_row, "on_over": keep_model}
-    loop = Loop(experiment, schedule, shelf, [normalisation], **told)
-    loop.train([make_run(experiment)], None if place is None else place / CHECKPOINT)
+    loop = Loop(experiment, schedule, loader, [normalisation], **told)
+    loop.train([make_paired_run(experiment)], None if place is None else place / CHECKPOINT)
     return TrainedRun(experiment, shape_head(experiment), models[0], normalisation, cache, tuple(schedule.validation), tuple(history))
 
 
-def make_run(experiment: Experiment) -> Member:
+def make_paired_run(experiment: Experiment) -> Run:
     """The one run of an experiment on pairs, which reads whatever its schedule shows."""
     none = np.zeros(0, np.int64)
-    return Member(0, 0, seed_run(experiment, Split(0, 0, "", "", none, none, none)), none, none, none)
+    return Run(0, 0, seed_run(experiment, Split(0, 0, "", "", none, none, none)), none, none, none)
 
 
 def measure_speech(experiment: Experiment, cache: FeatureCache, speech: Sequence[FeatureItem]) -> Normalisation | None:

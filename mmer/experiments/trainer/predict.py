@@ -1,4 +1,4 @@
-"""One model and examples -> what it says of them, read through the shelf that its training reads through."""
+"""One model and examples -> what it says of them, read through the loader that its training reads through."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mmer.experiments.trainer.blocks import Block, Shelf
+from mmer.experiments.trainer.blocks import Block, FeatureLoader
 from mmer.experiments.trainer.outputs import Outputs
 from mmer.experiments.trainer.pairing import Example
 from mmer.experiments.trainer.stack import EVALUATED
@@ -27,7 +27,7 @@ class ModelReader:
         self.model, self.normalisation = model, normalisation
         layers = {u: len(config.text_layers if u == "T" else config.speech_layers) for u in config.units}
         sizes = {unit: (count, config.dim) for unit, count in layers.items()}
-        self.shelf = Shelf(cache, (), config.units, max_seconds=MAX_SECONDS, budget=0, sizes=sizes)
+        self.loader = FeatureLoader(cache, (), config.units, max_seconds=MAX_SECONDS, budget=0, sizes=sizes)
 
     @classmethod
     def of(cls, head: Head, cache: FeatureCache) -> ModelReader:
@@ -37,12 +37,12 @@ class ModelReader:
     def predict(self, examples: Sequence[Example]) -> Outputs:
         """Logits of the sum and of each branch, in the order of the examples."""
         self.model.eval()
-        self.shelf.show(examples)
-        order = np.argsort(self.shelf.measure_lengths(), kind="stable")
+        self.loader.show(examples)
+        order = np.argsort(self.loader.measure_lengths(), kind="stable")
         found: dict[str | None, np.ndarray] = {}
         for start in range(0, len(order), EVALUATED):
             rows = order[start : start + EVALUATED]
-            blocks = {unit: self.shelf.build_block(rows, unit, self.normalisation) for unit in self.shelf.units}
+            blocks = {unit: self.loader.build_block(rows, unit, self.normalisation) for unit in self.loader.units}
             output = self.model({u: widen(b) for u, b in blocks.items()}, {u: b.mask for u, b in blocks.items()})
             for unit, logits in {None: output.logits, **(output.branch_logits or {})}.items():
                 found.setdefault(unit, np.zeros((len(examples), logits.shape[1]), np.float32))[rows] = logits.float().numpy()

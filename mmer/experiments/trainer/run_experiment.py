@@ -17,16 +17,16 @@ import torch
 from mmer.experiments.experiment import Experiment, shape_head
 from mmer.experiments.experiment_data import EXTRACTION, ExperimentData, load_data
 from mmer.experiments.folder.run_results import done_path, frame_outputs, read_done, write_done
-from mmer.experiments.folder.run_status import Hold, hold
+from mmer.experiments.folder.run_status import RunLock, lock_run
 from mmer.experiments.folder.runs import RunFolder, describe_environment, name_run
 from mmer.experiments.prepare import reads_sound
 from mmer.experiments.remaining import count_least_epochs, count_steps, guess_epochs, guess_epochs_left
-from mmer.experiments.trainer.blocks import Shelf, fit_fold_normalisations
+from mmer.experiments.trainer.blocks import FeatureLoader, fit_fold_normalisations
 from mmer.experiments.trainer.device import choose_device
 from mmer.experiments.trainer.layout import count_run_bytes
-from mmer.experiments.trainer.loop import CHECKPOINT_SECONDS, EpochOfRun, Loop, Runs, read_checkpoint
+from mmer.experiments.trainer.loop import CHECKPOINT_SECONDS, EpochOfRun, Loop, ProgressByRun, read_checkpoint
 from mmer.experiments.trainer.schedule import EveryUtterance
-from mmer.experiments.trainer.stack import Member, Stack
+from mmer.experiments.trainer.stack import Run, Stack
 from mmer.feature_store.feature_set import count_cores
 from mmer.files.replace import remove_parts
 from mmer.heads.head import save_head
@@ -53,9 +53,9 @@ def run_experiment(
     Raises DataError (another process is at it, the data has changed, nothing can be read), Cancelled when told to stop.
     """
     experiment = folder.read_experiment()
-    with hold(folder, runs=len(folder.read("splits")), stage="reading the data") as held:
-        tell = held.say if say is None else say
-        data = load_data(folder, experiment, held, workers=workers)
+    with lock_run(folder, runs=len(folder.read("splits")), stage="reading the data") as lock:
+        tell = lock.say if say is None else say
+        data = load_data(folder, experiment, lock, workers=workers)
         for sentence in data.excluded[:5]:
             tell(f"left out: {sentence}")
         if len(data.excluded) > 5:
@@ -65,8 +65,8 @@ def run_experiment(
         torch.set_num_threads(threads)
         folder.write("environment", describe_environment(device=device, threads=threads))
         told: dict[str, Any] = {"device": device, "checkpoint_seconds": checkpoint_seconds, "budget": budget}
-        Training(folder, experiment, data, held, tell, **told).run()
-        held.update(stage="scoring", done=1.0)
+        Training(folder, experiment, data, lock, tell, **told).run()
+        lock.update(stage="scoring", done=1.0)
         return finish(folder, data)
 
 
@@ -75,9 +75,9 @@ def finish(folder: RunFolder, data: ExperimentData) -> dict[str, Any]:
     predictions = folder.merge_parts()
     scores = {(row["fold"], row["repetition"]): row for row in score_runs(predictions)}
     rows = []
-    for member in data.members:
-        score = scores[member.fold, member.repetition]
-        rows.append(read_done(folder, member) | {name: score[name] for name in ("ua", "wa", "macro_f1", "at_chance")})
+    for run in data.runs:
+        score = scores[run.fold, run.repetition]
+        rows.append(read_done(folder, run) | {name: score[name] for name in ("ua", "wa", "macro_f1", "at_chance")})
     results = {"runs": rows, "summary": summarise(predictions, metadata=list_metadata(data.dataset))}
     folder.write("results", results)
     for path in folder.checkpoint.glob("*.safetensors"):
@@ -92,7 +92,7 @@ class Training:
     folder: RunFolder
     experiment: Experiment
     data: ExperimentData
-    held: Hold
+    lock: RunLock
     say: Callable[[str], None]
     device: str = "cpu"
     checkpoint_seconds: float = CHECKPOINT_SECONDS
@@ -105,8 +105,8 @@ class Training:
     def __post_init__(self) -> None:
         experiment, data = self.experiment, self.data
         told: dict[str, Any] = {"max_seconds": experiment.max_seconds, "device": self.device, "budget": self.budget}
-        self.shelf = Shelf(data.cache, data.items, experiment.units, stride=experiment.frame_stride, **told)
-        self.schedule = EveryUtterance(experiment, self.shelf, data.items, data.tests)
+        self.loader = FeatureLoader(data.cache, data.items, experiment.units, stride=experiment.frame_stride, **told)
+        self.schedule = EveryUtterance(experiment, self.loader, data.items, data.tests)
         self.normalisations = self.normalise()
         self.folder.checkpoint.mkdir(exist_ok=True)
         remove_parts(self.folder.checkpoint)  # the lock is held: nobody else writes here
@@ -114,26 +114,26 @@ class Training:
     def normalise(self) -> Sequence[Normalisation | None]:
         if not reads_sound(self.experiment):
             return [None] * len(self.data.tests)
-        self.held.update(stage="measuring the features", done=EXTRACTION)
+        self.lock.update(stage="measuring the features", done=EXTRACTION)
         return fit_fold_normalisations(self.data.cache, self.data.items, self.data.tests, max_seconds=self.experiment.max_seconds)
 
     def run(self) -> None:
-        groups = cut_groups(self.data.members, count_run_bytes(self.experiment), limit=STATE_BYTES[self.device])
-        self.finished = {m.name for m in self.data.members if done_path(self.folder, m).exists()}
-        self.epochs_done = {m.name: read_done(self.folder, m)["epochs"] for m in self.data.members if m.name in self.finished}
-        for number, members in enumerate(groups):
-            self.train_group(number, members)
+        groups = cut_groups(self.data.runs, count_run_bytes(self.experiment), limit=STATE_BYTES[self.device])
+        self.finished = {run.name for run in self.data.runs if done_path(self.folder, run).exists()}
+        self.epochs_done = {run.name: read_done(self.folder, run)["epochs"] for run in self.data.runs if run.name in self.finished}
+        for number, runs in enumerate(groups):
+            self.train_group(number, runs)
 
-    def train_group(self, number: int, members: Sequence[Member]) -> None:
+    def train_group(self, number: int, runs: Sequence[Run]) -> None:
         path = self.folder.checkpoint / f"group{number + 1}.safetensors"
         kept = read_checkpoint(path)
-        begun = [m for m in members if (m.name not in self.finished if kept is None else m.name in kept.runs)]
-        self.finished -= {m.name for m in begun}  # a run that was finished after the checkpoint is finished once more, the same
+        begun = [run for run in runs if (run.name not in self.finished if kept is None else run.name in kept.runs)]
+        self.finished -= {run.name for run in begun}  # a run that was finished after the checkpoint is finished once more, the same
         self.epoch_begun = time.monotonic()
         loop = Loop(
             self.experiment,
             self.schedule,
-            self.shelf,
+            self.loader,
             self.normalisations,
             device=self.device,
             checkpoint_seconds=self.checkpoint_seconds,
@@ -156,31 +156,31 @@ class Training:
             f"validation UA {middle['validation_ua']:.3f} (medians)"
         )
 
-    def count_steps(self, member: Member) -> int:
-        return count_steps(self.schedule.count_examples(member), self.experiment.batch_size)
+    def count_steps(self, run: Run) -> int:
+        return count_steps(self.schedule.count_examples(run), self.experiment.batch_size)
 
-    def count_least(self, member: Member) -> int:
-        return count_least_epochs(self.experiment.min_steps, self.count_steps(member))
+    def count_least(self, run: Run) -> int:
+        return count_least_epochs(self.experiment.min_steps, self.count_steps(run))
 
-    def show(self, stack: Stack, progress: Runs, step: int) -> None:
+    def show(self, stack: Stack, progress: ProgressByRun, step: int) -> None:
         """Progress as the share of all epochs that are done, of those that the runs will probably take; the time left at the last pace."""
-        self.held.check()
-        steps = max(self.count_steps(member) for member in stack.members)
-        epoch = progress[stack.members[0].name].epoch + min(step / steps, 1)
-        finished = [self.epochs_done[m.name] for m in self.data.members if m.name in self.finished]
-        running = {m.name for m in stack.members}
+        self.lock.check()
+        steps = max(self.count_steps(run) for run in stack.runs)
+        epoch = progress[stack.runs[0].name].epoch + min(step / steps, 1)
+        finished = [self.epochs_done[run.name] for run in self.data.runs if run.name in self.finished]
+        running = {run.name for run in stack.runs}
         most, patience = self.experiment.epochs, self.experiment.patience
         left = 0.0
-        for member in (m for m in self.data.members if m.name not in self.finished):
-            least = self.count_least(member)
+        for run in (run for run in self.data.runs if run.name not in self.finished):
+            least = self.count_least(run)
             usual = guess_epochs(finished, least=least, most=most)
-            best = progress[member.name].best_epoch if member.name in running else 0
+            best = progress[run.name].best_epoch if run.name in running else 0
             told: dict[str, Any] = {"patience": patience, "least": least, "most": most, "usual": usual}
-            left += guess_epochs_left(epoch, best, **told) if member.name in running else usual
+            left += guess_epochs_left(epoch, best, **told) if run.name in running else usual
         done = sum(finished) + epoch * len(running)
         self.shown = max(self.shown, EXTRACTION + (1 - EXTRACTION) * done / (done + left))
         runs = "1 run" if len(running) == 1 else f"{len(running)} runs together"
-        self.held.update(
+        self.lock.update(
             stage=f"training {runs}, epoch {int(epoch) + 1} of {most} at most",
             runs_finished=len(self.finished),
             epoch=int(epoch) + 1,
@@ -188,34 +188,34 @@ class Training:
             seconds_left=None if self.pace is None else self.pace * left,
         )
 
-    def finish_runs(self, stack: Stack, over: Sequence[int], progress: Runs) -> None:
+    def finish_runs(self, stack: Stack, over: Sequence[int], progress: ProgressByRun) -> None:
         """Predictions and heads of the runs that are over, which hold their best weights."""
-        self.schedule.show_validation(stack.members)
+        self.schedule.show_validation(stack.runs)
         lengths, labels = self.schedule.lengths, self.schedule.labels
-        rows = {part: {i: getattr(stack.members[i], part) for i in over} for part in ("validation", "test")}
-        wanted = {part: stack.predict(self.shelf, self.normalisations, own, lengths, labels) for part, own in rows.items()}
+        rows = {part: {i: getattr(stack.runs[i], part) for i in over} for part in ("validation", "test")}
+        wanted = {part: stack.predict(self.loader, self.normalisations, own, lengths, labels) for part, own in rows.items()}
         for i in over:
-            member = stack.members[i]
-            frames = [frame_outputs(self.data.items, member, part, outputs[i]) for part, outputs in wanted.items()]
-            self.folder.write_part(member.fold, member.repetition, pd.concat(frames, ignore_index=True))
-            config = shape_head(self.experiment, name=name_run(member.fold, member.repetition))
-            place = self.folder.place_head(member.fold, member.repetition)
-            save_head(place, config, stack.models[i], normalisation=self.normalisations[member.fold], half=False)
-            write_done(self.folder, member, progress[member.name], stack.models[i])
-            self.finished.add(member.name)
-            self.epochs_done[member.name] = progress[member.name].epoch
+            run = stack.runs[i]
+            frames = [frame_outputs(self.data.items, run, part, outputs[i]) for part, outputs in wanted.items()]
+            self.folder.write_part(run.fold, run.repetition, pd.concat(frames, ignore_index=True))
+            config = shape_head(self.experiment, name=name_run(run.fold, run.repetition))
+            place = self.folder.place_head(run.fold, run.repetition)
+            save_head(place, config, stack.models[i], normalisation=self.normalisations[run.fold], half=False)
+            write_done(self.folder, run, progress[run.name], stack.models[i])
+            self.finished.add(run.name)
+            self.epochs_done[run.name] = progress[run.name].epoch
         self.warn(over, stack, progress)
-        self.held.update(runs_finished=len(self.finished))
+        self.lock.update(runs_finished=len(self.finished))
 
-    def warn(self, over: Sequence[int], stack: Stack, progress: Runs) -> None:
+    def warn(self, over: Sequence[int], stack: Stack, progress: ProgressByRun) -> None:
         """Says of runs that are over if they learnt nothing."""
-        diverged = [stack.members[i].name for i in over if not progress[stack.members[i].name].best_epoch]
+        diverged = [stack.runs[i].name for i in over if not progress[stack.runs[i].name].best_epoch]
         if diverged:
             self.say(f"{', '.join(diverged)}: the validation loss was never finite, so these are untrained; lower the learning rate")
 
 
-def cut_groups(members: Sequence[Member], run_bytes: int, *, limit: int) -> list[list[Member]]:
+def cut_groups(runs: Sequence[Run], run_bytes: int, *, limit: int) -> list[list[Run]]:
     """Runs that are trained together: all of them, or as many as fit the memory, fold by fold, since a fold's runs share what they read."""
-    ordered = sorted(members, key=lambda m: (m.fold, m.repetition))
+    ordered = sorted(runs, key=lambda run: (run.fold, run.repetition))
     size = max(1, limit // run_bytes)
     return [ordered[start : start + size] for start in range(0, len(ordered), size)]

@@ -14,9 +14,9 @@ import numpy as np
 
 from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment
-from mmer.experiments.trainer.blocks import Shelf, VoiceShifts
+from mmer.experiments.trainer.blocks import FeatureLoader, VoiceShifts
 from mmer.experiments.trainer.pairing import Example, balance_texts, list_copies, pair_epoch, show_alone, show_texts
-from mmer.experiments.trainer.stack import Member
+from mmer.experiments.trainer.stack import Run
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.feature_set import FeatureItem
 from mmer.results import EMOTIONS
@@ -27,7 +27,7 @@ PAIRS, VALIDATION, FIRSTS, SHIFTS = 2, 3, 7, 8  # of the generators' seeds, each
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """What the shelf shows now."""
+    """What the loader shows now."""
 
     lengths: np.ndarray  # (examples,) segments of each one's longest unit
     labels: np.ndarray  # (examples,) int
@@ -35,13 +35,13 @@ class Shown:
 
 
 class Schedule(Protocol):
-    """Puts examples on the shelf, from which a stack's runs then read."""
+    """Chooses the examples that the loader shows, which a stack's runs then read."""
 
-    def show_training(self, members: Sequence[Member], epoch: int) -> Shown: ...
+    def show_training(self, runs: Sequence[Run], epoch: int) -> Shown: ...
 
-    def show_validation(self, members: Sequence[Member]) -> Shown: ...
+    def show_validation(self, runs: Sequence[Run]) -> Shown: ...
 
-    def count_examples(self, member: Member) -> int:
+    def count_examples(self, run: Run) -> int:
         """How many a run reads in an epoch."""
         ...
 
@@ -49,28 +49,28 @@ class Schedule(Protocol):
 class EveryUtterance:
     """Each run reads each of its training utterances once an epoch."""
 
-    def __init__(self, experiment: Experiment, shelf: Shelf, items: Sequence[FeatureItem], tests: Sequence[np.ndarray] = ()):
+    def __init__(self, experiment: Experiment, loader: FeatureLoader, items: Sequence[FeatureItem], tests: Sequence[np.ndarray] = ()):
         """`tests`: each fold's test utterances, whose voices no shift may use."""
-        self.experiment, self.shelf, self.items = experiment, shelf, items
-        shelf.show(items)
-        self.lengths, self.labels = shelf.measure_lengths(), np.array([item.label for item in items])
+        self.experiment, self.loader, self.items = experiment, loader, items
+        loader.show(items)
+        self.lengths, self.labels = loader.measure_lengths(), np.array([item.label for item in items])
         self.voices: list[np.ndarray] = []  # a fold's, each (voices, layers, dim)
         if experiment.voice_shift:
             for test in tests:
                 held_out = set(test.tolist())
-                self.voices.append(average_voices(shelf.cache, [item for i, item in enumerate(items) if i not in held_out]))
+                self.voices.append(average_voices(loader.cache, [item for i, item in enumerate(items) if i not in held_out]))
 
-    def show_training(self, members: Sequence[Member], epoch: int) -> Shown:
+    def show_training(self, runs: Sequence[Run], epoch: int) -> Shown:
         told = draw_variations(self.experiment, len(self.items), self.voices, epoch)
-        self.shelf.show(self.items, firsts=told.firsts, shifts=told.shifts)
-        return Shown(self.lengths, self.labels, [member.train for member in members])
+        self.loader.show(self.items, firsts=told.firsts, shifts=told.shifts)
+        return Shown(self.lengths, self.labels, [run.train for run in runs])
 
-    def show_validation(self, members: Sequence[Member]) -> Shown:
-        self.shelf.show(self.items)
-        return Shown(self.lengths, self.labels, [member.validation for member in members])
+    def show_validation(self, runs: Sequence[Run]) -> Shown:
+        self.loader.show(self.items)
+        return Shown(self.lengths, self.labels, [run.validation for run in runs])
 
-    def count_examples(self, member: Member) -> int:
-        return len(member.train)
+    def count_examples(self, run: Run) -> int:
+        return len(run.train)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class PairedData:
 class Pairs:
     """All runs read the same pairs of voices and texts (pairing.py), and validate on the same ones; only their seeds differ."""
 
-    def __init__(self, experiment: Experiment, shelf: Shelf, data: PairedData):
+    def __init__(self, experiment: Experiment, loader: FeatureLoader, data: PairedData):
         """Raises DataError when there is nothing to train or validate on, or all of it has one label."""
         if not (data.speech or data.texts) or not (data.validation_speech or data.validation_texts):
             raise DataError("Training needs clips or texts in both the training and the validation part.")
@@ -95,25 +95,25 @@ class Pairs:
             raise DataError(f"All training clips and texts are labelled {EMOTIONS[labels.pop()]}: there is nothing to tell apart.")
         if experiment.pairing is None:
             raise ValueError("an experiment without a pairing reads every utterance")
-        self.experiment, self.shelf, self.data, self.pairing = experiment, shelf, data, experiment.pairing
-        self.voices = [average_voices(shelf.cache, data.speech)] if experiment.voice_shift and data.speech else []
+        self.experiment, self.loader, self.data, self.pairing = experiment, loader, data, experiment.pairing
+        self.voices = [average_voices(loader.cache, data.speech)] if experiment.voice_shift and data.speech else []
         self.validation = self.draw_validation()
-        self.shelf.show(self.validation)
-        self.validation_lengths = self.shelf.measure_lengths()
+        self.loader.show(self.validation)
+        self.validation_lengths = self.loader.measure_lengths()
 
-    def show_training(self, members: Sequence[Member], epoch: int) -> Shown:
+    def show_training(self, runs: Sequence[Run], epoch: int) -> Shown:
         examples = self.draw_epoch(self.data.speech, self.data.texts, np.random.default_rng([self.experiment.seed, PAIRS, epoch]))
         told = draw_variations(self.experiment, len(examples), self.voices, epoch)
-        self.shelf.show(examples, firsts=told.firsts, shifts=told.shifts)
+        self.loader.show(examples, firsts=told.firsts, shifts=told.shifts)
         rows = np.arange(len(examples))
-        return Shown(self.shelf.measure_lengths(), np.array([e.label for e in examples]), [rows] * len(members))
+        return Shown(self.loader.measure_lengths(), np.array([e.label for e in examples]), [rows] * len(runs))
 
-    def show_validation(self, members: Sequence[Member]) -> Shown:
-        self.shelf.show(self.validation)
+    def show_validation(self, runs: Sequence[Run]) -> Shown:
+        self.loader.show(self.validation)
         labels, rows = np.array([e.label for e in self.validation]), np.arange(len(self.validation))
-        return Shown(self.validation_lengths, labels, [rows] * len(members))
+        return Shown(self.validation_lengths, labels, [rows] * len(runs))
 
-    def count_examples(self, member: Member) -> int:
+    def count_examples(self, run: Run) -> int:
         return len(self.data.speech) + round(self.pairing.text_alone * len(self.data.speech)) if self.data.speech else len(self.data.texts)
 
     def draw_epoch(self, speech: Sequence[FeatureItem], texts: Sequence[FeatureItem], rng: np.random.Generator) -> list[Example]:

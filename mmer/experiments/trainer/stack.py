@@ -24,7 +24,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from mmer.datasets.folds import Split
 from mmer.experiments.experiment import Experiment, seed_run, shape_head
-from mmer.experiments.trainer.blocks import Block, Mixed, Room
+from mmer.experiments.trainer.blocks import Block, Buffer, Mixed
 from mmer.experiments.trainer.layout import Layout, key_dropouts, make_model, set_keys
 from mmer.experiments.trainer.outputs import Outputs, make_outputs
 from mmer.experiments.trainer.visits import scramble_keys, visit_epoch
@@ -36,15 +36,15 @@ EVALUATED = 64  # utterances that are evaluated together
 
 
 class BlockSource(Protocol):
-    """A Shelf, or what stands in for one."""
+    """A FeatureLoader, or what stands in for one."""
 
     def build_block(
-        self, rows: np.ndarray, unit: str, normalisation: Normalisation | None, *, fold: int = 0, room: Room | None = None
+        self, rows: np.ndarray, unit: str, normalisation: Normalisation | None, *, fold: int = 0, buffer: Buffer | None = None
     ) -> Block: ...
 
 
 @dataclass(frozen=True, eq=False)
-class Member:
+class Run:
     """One run of an experiment, as the trainer sees it; rows are indices of the feature set's items."""
 
     fold: int
@@ -59,29 +59,29 @@ class Member:
         return f"fold{self.fold + 1}-rep{self.repetition + 1}"
 
 
-def make_member(experiment: Experiment, split: Split, position: Mapping[int, int]) -> Member:
+def make_run(experiment: Experiment, split: Split, position: Mapping[int, int]) -> Run:
     """`position` tells where an utterance of the data set stands among the items; utterances without features are left out."""
     train, validation, test = (
         np.array([position[i] for i in part if i in position], np.int64) for part in (split.train, split.validation, split.test)
     )
-    return Member(split.fold, split.repetition, seed_run(experiment, split), train, validation, test)
+    return Run(split.fold, split.repetition, seed_run(experiment, split), train, validation, test)
 
 
 class Stack:
-    """Parameters, moments and best weights of some runs, and the steps that change them."""
+    """Parameters, moments and best weights of some runs, and the steps that change them. Methods take runs by their place in `runs`."""
 
     STATE = ("flat", "best", "first", "second")  # (runs, parameters) float32 each: the weights, the best ones, Adam's moments
 
-    def __init__(self, experiment: Experiment, members: Sequence[Member], *, device: str, stacked: bool):
-        self.experiment, self.members, self.device, self.stacked = experiment, list(members), device, stacked
+    def __init__(self, experiment: Experiment, runs: Sequence[Run], *, device: str, stacked: bool):
+        self.experiment, self.runs, self.device, self.stacked = experiment, list(runs), device, stacked
         self.head = shape_head(experiment)
-        models = [make_model(self.head, member.seed) for member in self.members]
+        models = [make_model(self.head, run.seed) for run in self.runs]
         self.layout = Layout(models[0])
         self.flat = torch.stack([self.layout.flatten(model) for model in models]).to(device)
         self.best = self.flat.clone()
         self.first, self.second = torch.zeros_like(self.flat), torch.zeros_like(self.flat)
-        self.steps = np.zeros(len(self.members), np.int64)
-        self.rooms: defaultdict[tuple[int, str], Room] = defaultdict(Room)  # (group of a step, unit)
+        self.steps = np.zeros(len(self.runs), np.int64)
+        self.block_buffers: defaultdict[tuple[int, str], Buffer] = defaultdict(Buffer)  # (group of a step, unit)
         self._tie()
 
     def _tie(self) -> None:
@@ -111,7 +111,7 @@ class Stack:
         for name in self.STATE:
             setattr(self, name, getattr(self, name)[list(runs)].clone())
         self.steps = self.steps[list(runs)]
-        self.members = [self.members[run] for run in runs]
+        self.runs = [self.runs[run] for run in runs]
         if runs:
             self._tie()
 
@@ -139,7 +139,7 @@ class Stack:
 
     def train_epoch(
         self,
-        shelf: BlockSource,
+        loader: BlockSource,
         normalisations: Sequence[Normalisation | None],
         lengths: np.ndarray,
         labels: np.ndarray,
@@ -150,54 +150,54 @@ class Stack:
     ) -> np.ndarray:
         """One epoch of every run; (runs,) the mean loss over its batches.
 
-        `lengths` and `labels` are of what the shelf shows, `rows` what each run reads of it, by default its own training utterances.
+        `lengths` and `labels` are of what the loader shows, `rows` what each run reads of it, by default its own training utterances.
         `report` hears after every step how many there have been.
         """
         experiment = self.experiment
-        own = [member.train for member in self.members] if rows is None else rows
-        members = [mark(some, len(labels)) for some in own]
+        wanted = [run.train for run in self.runs] if rows is None else rows
+        masks = [mark(some, len(labels)) for some in wanted]
         sizes = {"size": experiment.batch_size, "chunk": experiment.chunk}
-        total, batches = np.zeros(len(self.members)), np.zeros(len(self.members))
+        total, batches = np.zeros(len(self.runs)), np.zeros(len(self.runs))
         for model in self.models:
             model.train()
-        for number, step in enumerate(visit_epoch(members, lengths, seed=experiment.seed, epoch=epoch, **sizes), 1):
+        for number, step in enumerate(visit_epoch(masks, lengths, seed=experiment.seed, epoch=epoch, **sizes), 1):
             present = [run for run, batch in enumerate(step) if batch is not None]
-            losses = self.take_step(shelf, normalisations, {run: cast(np.ndarray, step[run]) for run in present}, labels)
+            losses = self.take_step(loader, normalisations, {run: cast(np.ndarray, step[run]) for run in present}, labels)
             total[present] += losses
             batches[present] += 1
             report(number)
         return total / np.maximum(batches, 1)
 
     def take_step(
-        self, shelf: BlockSource, normalisations: Sequence[Normalisation | None], batches: Mapping[int, np.ndarray], labels: np.ndarray
+        self, loader: BlockSource, normalisations: Sequence[Normalisation | None], batches: Mapping[int, np.ndarray], labels: np.ndarray
     ) -> np.ndarray:
         """One step of the runs in `batches` (run -> rows); their losses, in that order."""
         self.grad.zero_()
         runs = list(batches)
         self.steps[runs] += 1
-        keys = scramble_keys(np.array([self.members[run].seed for run in runs]), self.steps[runs], self.layout.sites)
-        if self.stacked and len(runs) == len(self.members):
+        keys = scramble_keys(np.array([self.runs[run].seed for run in runs]), self.steps[runs], self.layout.sites)
+        if self.stacked and len(runs) == len(self.runs):
             owns = self.group_runs(runs)
-            groups = [self.mix_group(shelf, normalisations, own, batches, slot=slot) for slot, own in enumerate(owns)]
+            groups = [self.mix_group(loader, normalisations, own, batches, slot=slot) for slot, own in enumerate(owns)]
             losses = self.step_stacked(groups, batches, labels, keys)
             for group in groups:
                 self.write_mix_gradients(group)
         else:
             found: dict[int, Tensor] = {}
             for own in self.group_runs(runs):  # one after the other, so that one fold's block is held at a time
-                found |= self.step_singly(self.mix_group(shelf, normalisations, own, batches), batches, labels, dict(zip(runs, keys)))
+                found |= self.step_singly(self.mix_group(loader, normalisations, own, batches), batches, labels, dict(zip(runs, keys)))
             losses = torch.stack([found[run] for run in runs])
         self.update(runs)
         return losses.cpu().numpy()
 
     def group_runs(self, runs: Sequence[int]) -> list[list[int]]:
         """The runs of each fold: their speech is normalised alike, and they visit nearly the same utterances at a step."""
-        folds = sorted({self.members[run].fold for run in runs})
-        return [[run for run in runs if self.members[run].fold == fold] for fold in folds]
+        folds = sorted({self.runs[run].fold for run in runs})
+        return [[run for run in runs if self.runs[run].fold == fold] for fold in folds]
 
     def read_group(
         self,
-        shelf: BlockSource,
+        loader: BlockSource,
         normalisations: Sequence[Normalisation | None],
         group: Sequence[int],
         batches: Mapping[int, np.ndarray],
@@ -207,9 +207,9 @@ class Stack:
         """The utterances of all runs of a group, read once. Groups that are held at the same time need slots of their own."""
         union = np.unique(np.concatenate([batches[run] for run in group]))
         places = [torch.from_numpy(np.searchsorted(union, batches[run])).to(self.device) for run in group]
-        fold = self.members[group[0]].fold
-        build = partial(shelf.build_block, union, normalisation=normalisations[fold], fold=fold)
-        blocks = {unit: build(unit, room=self.rooms[slot, unit]) for unit in self.experiment.units}
+        fold = self.runs[group[0]].fold
+        build = partial(loader.build_block, union, normalisation=normalisations[fold], fold=fold)
+        blocks = {unit: build(unit, buffer=self.block_buffers[slot, unit]) for unit in self.experiment.units}
         weights = {unit: normalise_weights(self.flat[:, self.layout.mix_slices[unit]][list(group)]) for unit in blocks}
         return Mixed(list(group), places, blocks, weights, {}, {})
 
@@ -347,7 +347,7 @@ class Stack:
     @torch.no_grad()
     def predict(
         self,
-        shelf: BlockSource,
+        loader: BlockSource,
         normalisations: Sequence[Normalisation | None],
         wanted: Mapping[int, np.ndarray],
         lengths: np.ndarray,
@@ -362,7 +362,7 @@ class Stack:
             for start in range(0, len(union), EVALUATED):
                 rows = union[start : start + EVALUATED]
                 batches = {run: own for run in group if len(own := np.array([r for r in rows if int(r) in position[run]], np.int64))}
-                read = self.read_group(shelf, normalisations, list(batches), batches)
+                read = self.read_group(loader, normalisations, list(batches), batches)
                 for i, (run, place) in enumerate(zip(read.runs, read.places)):  # run by run, since each validates on utterances of its own
                     states = {unit: block.weigh_rows(read.weights[unit][i], place) for unit, block in read.blocks.items()}
                     masks = {unit: block.mask[place] for unit, block in read.blocks.items()}

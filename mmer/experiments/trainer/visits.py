@@ -17,35 +17,33 @@ def draw_order(seed: int, epoch: int, count: int) -> np.ndarray:
 
 
 def cut_chunk(
-    chunk: np.ndarray, pending: np.ndarray, member: np.ndarray, lengths: np.ndarray, *, size: int, last: bool
+    chunk: np.ndarray, pending: np.ndarray, mask: np.ndarray, lengths: np.ndarray, *, size: int, last: bool
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """One run's batches of one chunk of the order, shortest first, and what stays for the next chunk.
 
-    chunk (utterances,) and pending (fewer than `size`) are indices in visiting order; member (count,) bool says which are the run's own,
+    chunk (utterances,) and pending (fewer than `size`) are indices in visiting order; mask (count,) bool says which are the run's own,
     lengths (count,) how many segments each has. All batches hold `size` utterances but for the epoch's last.
     """
-    own = np.concatenate([pending, chunk[member[chunk]]])
-    whole = len(own) if last else len(own) // size * size
-    visited = own[:whole]
+    waiting = np.concatenate([pending, chunk[mask[chunk]]])
+    whole = len(waiting) if last else len(waiting) // size * size
+    visited = waiting[:whole]
     visited = visited[np.argsort(lengths[visited], kind="stable")]
-    return [visited[start : start + size] for start in range(0, whole, size)], own[whole:]
+    return [visited[start : start + size] for start in range(0, whole, size)], waiting[whole:]
 
 
 def visit_epoch(
-    members: Sequence[np.ndarray], lengths: np.ndarray, *, seed: int, epoch: int, size: int, chunk: int
+    masks: Sequence[np.ndarray], lengths: np.ndarray, *, seed: int, epoch: int, size: int, chunk: int
 ) -> Iterator[list[np.ndarray | None]]:
     """Step after step, every run's next batch; None for a run that has none at this step.
 
     Utterances of similar length stand in a batch together: each chunk of the order is sorted by length, and its batches are visited in
-    random order. `members` holds one (count,) bool array per run.
+    random order. `masks` holds one (count,) bool array per run.
     """
     order = draw_order(seed, epoch, len(lengths))
-    pending = [order[:0]] * len(members)
+    pending = [order[:0]] * len(masks)
     for number, start in enumerate(range(0, len(order), chunk)):
         last = start + chunk >= len(order)
-        cuts = [
-            cut_chunk(order[start : start + chunk], kept, member, lengths, size=size, last=last) for kept, member in zip(pending, members)
-        ]
+        cuts = [cut_chunk(order[start : start + chunk], kept, mask, lengths, size=size, last=last) for kept, mask in zip(pending, masks)]
         pending = [kept for _, kept in cuts]
         for place in np.random.default_rng([seed, 6, epoch, number]).permutation(chunk // size + 2):  # the same for any set of runs
             step = [batches[place] if place < len(batches) else None for batches, _ in cuts]

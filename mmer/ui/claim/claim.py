@@ -17,7 +17,7 @@ from mmer.interventions.praat import load_praat
 from mmer.ui.claim.edits import SELECTED, STRETCH
 from mmer.ui.claim.handlers import ClaimHandlers
 from mmer.ui.page.events import HIDDEN, MODEL_QUEUE, POLL, QUIET
-from mmer.ui.page.failures import for_people
+from mmer.ui.page.failures import show_errors
 
 ACTIONS = {
     "mute": "Mute it with silence",
@@ -226,7 +226,7 @@ def wire(handlers: ClaimHandlers, panel: Panel, session: gr.State, shown: gr.HTM
         written.success(fn=None, js="() => window.mmer.download('claim-download')", api_visibility="private")
     curve.success(lambda: gr.Button(visible=True), None, panel.save_curve, api_visibility="private", show_progress="hidden")
     panel.follow.click(
-        for_people(handlers.follow_views),
+        show_errors(handlers.follow_views),
         [session, panel.place, panel.emotion, panel.role],
         [panel.emotion, panel.role, panel.curve_stages, panel.curve],
         js="(...values) => window.mmerClaim.withSelection(...values)",

@@ -25,7 +25,7 @@ from mmer.ui.explore import cards
 from mmer.ui.explore.handlers import name_export, new_cache_path, write_clip
 from mmer.ui.explore.session import Session, watch_stages
 from mmer.ui.keep.cards import name_clip
-from mmer.ui.page.failures import for_people
+from mmer.ui.page.failures import show_errors
 from mmer.ui.page.visitors import name_visitor
 
 NOTHING_YET = "There is no result yet to test: analyse a clip or open an example."
@@ -77,7 +77,7 @@ class ClaimHandlers:
             gr.Dropdown(visible=action not in WHOLE),
         )
 
-    @for_people
+    @show_errors
     def run(
         self,
         session: Session,
@@ -109,21 +109,21 @@ class ClaimHandlers:
         samples = np.clip(np.rint(result.changed.clip.samples * 32768.0), -32768, 32767).astype(np.int16)
         return "", claim_cards.write_intervention(result), gr.Column(visible=True), (SAMPLE_RATE, samples)
 
-    @for_people
+    @show_errors
     def open_changed(self, session: Session) -> None:
         """The changed clip becomes the one that is shown; its parent stays in the list."""
         if session.intervention is None:
             raise MmerError("Nothing was changed yet.")
         session.take(session.intervention.changed, origin="list")
 
-    @for_people
+    @show_errors
     def open_parent(self, session: Session) -> None:
         kept = find_parent(session, need_analysis(session))
         if kept is None:
             raise MmerError("The clip that this one was made from is not in the list any more.")
         session.take(kept.analysis, example=kept.example, origin="list")
 
-    @for_people
+    @show_errors
     def run_curve(self, session: Session, tier: str, medium: str) -> Iterator[tuple]:
         """Leave each segment out; the curve waits in the session for `show_curve`."""
         told: dict[str, Any] = {"tier": tier, "medium": medium, "most_seconds": self.most_seconds}
@@ -140,20 +140,20 @@ class ClaimHandlers:
             return "", ""
         return "", claim_cards.write_curve(curve, emotion, role)
 
-    @for_people
+    @show_errors
     def export_change(self, session: Session) -> str:
         if session.intervention is None:
             raise MmerError("Nothing was changed yet.")
         return write_download(session, "change.json", dump_json(intervention_to_json(session.intervention)))
 
-    @for_people
+    @show_errors
     def export_sound(self, session: Session) -> str:
         if session.intervention is None:
             raise MmerError("Nothing was changed yet.")
         clip = session.intervention.changed.clip
         return write_clip(replace(clip, name=f"{Path(clip.name).stem}-changed.wav"))  # it has its parent's name
 
-    @for_people
+    @show_errors
     def export_curve(self, session: Session) -> str:
         if session.curve is None:
             raise MmerError("Nothing was left out yet.")

@@ -27,7 +27,7 @@ from mmer.ui.explore import cards
 from mmer.ui.explore.examples import Example, Opener, open_example
 from mmer.ui.explore.forms import read_pronunciations
 from mmer.ui.explore.session import Session, StopFlag, name_aligner, watch_stages
-from mmer.ui.page.failures import for_people
+from mmer.ui.page.failures import show_errors
 from mmer.ui.page.visitors import name_visitor
 from mmer.views import build_payload, dump_payload
 
@@ -50,7 +50,7 @@ class Handlers:
     bounds: Bounds = UNBOUNDED  # of the line for the models
     open_stored: Opener = open_example  # what an example opens with
 
-    @for_people
+    @show_errors
     def run(
         self, session: Session, audio: str | None, text: str, aligner: str, head: str, said: str, textgrid: str | None
     ) -> Iterator[tuple]:
@@ -108,7 +108,7 @@ class Handlers:
 
         return work
 
-    @for_people
+    @show_errors
     def use_head(self, session: Session, head: str) -> Iterator[tuple]:
         """What is shown, a changed clip too, as another head hears it; nothing before there is a first result."""
         shown = session.analysis
@@ -126,7 +126,7 @@ class Handlers:
 
         yield from self.follow(session, plan)
 
-    @for_people
+    @show_errors
     def use_aligner(self, session: Session, aligner: str, head: str, said: str) -> Iterator[tuple]:
         """The clip that is shown, aligned anew; nothing before there is a first result."""
         shown = session.analysis
@@ -151,7 +151,7 @@ class Handlers:
         with self.analyzer.turns.lend():
             return load_audio(path, name=Path(path).name)
 
-    @for_people
+    @show_errors
     def transcribe(self, session: Session, audio: str | None) -> Iterator[tuple]:
         """The recognised words, which a later analysis does not recognise again; then the stages and Analyse."""
         stop = session.begin()
@@ -195,13 +195,13 @@ class Handlers:
         session.working = False
         return cards.write_problem(session.explain_end(), kept=session.analysis is not None), name_idle(session)
 
-    @for_people
+    @show_errors
     def take_file(self, path: str) -> str:
         """Any file with sound in it, such as a video, as a wav for the page's recorder."""
         clip = load_audio(path, name=Path(path).name)
         return write_clip(clip)
 
-    @for_people
+    @show_errors
     def run_linked(self, session: Session, *asked: Any) -> Iterator[tuple]:
         """What a link asks for beyond the stored result of its example."""
         wanted, session.relink = session.relink, False
@@ -257,7 +257,7 @@ class Handlers:
     def opener(self, example: Example) -> Callable:
         """The handler of one example's button."""
 
-        @for_people
+        @show_errors
         def open_stored(session: Session) -> tuple:
             session.show_example(example, self.open_stored(example))
             return str(example.clip), example.text
@@ -296,7 +296,7 @@ class Handlers:
     def exporter(self, kind: str) -> Callable:
         """The handler of one export button: writes the file where Gradio deletes it with the rest."""
 
-        @for_people
+        @show_errors
         def write_export(session: Session, sound: bool = False) -> str:
             if session.analysis is None:
                 raise MmerError(session.let_go or "There is no result to export yet.")

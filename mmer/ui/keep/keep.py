@@ -18,7 +18,7 @@ from mmer.ui.explore.imports import MOST_NOTE, MOST_TAGS, read_import, read_note
 from mmer.ui.explore.session import Kept, Session, name_aligner
 from mmer.ui.keep import cards as keep_cards
 from mmer.ui.page.events import IMPORT_QUEUE, POLL, QUIET
-from mmer.ui.page.failures import for_people
+from mmer.ui.page.failures import show_errors
 from mmer.views import build_payload, dump_payload
 
 LISTED = 8  # how many components KeepHandlers.write_list fills
@@ -172,7 +172,7 @@ class KeepHandlers:
         kept = find_kept(session, number)
         return (kept.note, kept.tags) if kept else ("", "")
 
-    @for_people
+    @show_errors
     def save(self, session: Session, number: int | None, note: str, tags: str) -> Any:
         """The person's own words, kept with the entry."""
         kept = find_kept(session, number)
@@ -181,13 +181,13 @@ class KeepHandlers:
         kept.note, kept.tags = (note or "").strip(), " ".join((tags or "").replace("#", " ").replace(",", " ").split())
         return gr.Radio([(keep_cards.name_kept(one, session.pinned), one.number) for one in session.kept])  # whatever is chosen by now
 
-    @for_people
+    @show_errors
     def open(self, session: Session, number: int | None) -> None:
         kept = need_kept(session, number)
         session.take(kept.analysis, example=kept.example, origin="list")
 
     def pinner(self, letter: str) -> Callable:
-        @for_people
+        @show_errors
         def pin(session: Session, number: int | None, emotion: str | None) -> tuple:
             kept = need_kept(session, number)
             if session.pinned.get(letter) is kept:  # pressed once more
@@ -200,7 +200,7 @@ class KeepHandlers:
 
         return pin
 
-    @for_people
+    @show_errors
     def pin_changed(self, session: Session, emotion: str | None) -> tuple:
         """The clip that was changed as A and the changed one as B; what is shown stays."""
         found = session.intervention
@@ -209,7 +209,7 @@ class KeepHandlers:
         session.pinned = {letter: remember(session, one) for letter, one in (("A", found.original), ("B", found.changed))}
         return self.write_list(session, session.pinned["B"], emotion)
 
-    @for_people
+    @show_errors
     def remove(self, session: Session, number: int | None, emotion: str | None) -> tuple:
         kept = need_kept(session, number)
         session.kept = [one for one in session.kept if one is not kept]
@@ -226,7 +226,7 @@ class KeepHandlers:
         wanted = {"head": (analysis.best.head, stored.best.head), "aligner": (aligner, name_aligner(stored))}
         return urlencode({"example": example.folder.name} | {name: asked for name, (asked, usual) in wanted.items() if asked != usual})
 
-    @for_people
+    @show_errors
     def follow_link(self, session: Session, query: str) -> tuple:
         """Opens the example that a link names; (clip, words, head, aligner). Other settings than the stored ones are asked for later."""
         wanted = dict(parse_qsl(query[:MOST_QUERY].lstrip("?")))
@@ -247,7 +247,7 @@ class KeepHandlers:
     def show_comparison(self, session: Session, emotion: str) -> str:
         return self.show_side(session, emotion)[-1]
 
-    @for_people
+    @show_errors
     def take_import(self, session: Session, path: str | None) -> None:
         """An exported analysis becomes the one that is shown."""
         if path is None:

@@ -12,7 +12,7 @@ import gradio as gr
 from mmer.errors import Cancelled, MmerError
 
 
-def for_people(handler: Callable) -> Callable:
+def show_errors(handler: Callable) -> Callable:
     """The handler, raising gr.Error with the sentence of any MmerError. Other exceptions stay loud."""
     if inspect.isgeneratorfunction(handler):
 
@@ -21,7 +21,7 @@ def for_people(handler: Callable) -> Callable:
             try:
                 yield from handler(*args, **options)
             except MmerError as error:
-                raise show_error(error) from error
+                raise make_error_toast(error) from error
 
         return stepwise
 
@@ -30,12 +30,12 @@ def for_people(handler: Callable) -> Callable:
         try:
             return handler(*args, **options)
         except MmerError as error:
-            raise show_error(error) from error
+            raise make_error_toast(error) from error
 
     return at_once
 
 
-def show_error(error: MmerError) -> gr.Error:
+def make_error_toast(error: MmerError) -> gr.Error:
     """The toast for an error, escaped because Gradio renders it as HTML; none for what the person stopped."""
     return gr.Error(
         html.escape(str(error), quote=False),

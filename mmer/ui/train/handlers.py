@@ -18,7 +18,7 @@ from mmer.figures import runs as figures
 from mmer.results import UNITS
 from mmer.scores import scores
 from mmer.ui.explore.handlers import new_cache_path
-from mmer.ui.page.failures import for_people
+from mmer.ui.page.failures import show_errors
 from mmer.ui.train import cards as train_cards
 from mmer.ui.train import run_cards
 from mmer.ui.train.plots import to_plot
@@ -82,7 +82,7 @@ class TrainHandlers:
         """The data sets below the roots, looked for anew."""
         return gr.Dropdown([(data.title, str(data.path)) for data in self.workshop.list_data()])
 
-    @for_people
+    @show_errors
     def check(self, session: TrainSession, *values: Any) -> tuple:
         """Report, estimate, name and Start."""
         session.checked = None
@@ -103,7 +103,7 @@ class TrainHandlers:
         except MmerError as error:
             return train_cards.write_problem(str(error)), gr.skip(), gr.skip()
 
-    @for_people
+    @show_errors
     def start(self, session: TrainSession, name: str, *values: Any) -> tuple:
         """A new experiment in a process of its own; the page goes to it."""
         session.chosen = self.workshop.start(read_form(values), name or "", checked=session.checked)
@@ -163,11 +163,11 @@ class TrainHandlers:
 
     # What acts shows nothing itself: its answer waits in Gradio's queue, and may reach the page after that of a later look.
 
-    @for_people
+    @show_errors
     def stop(self, session: TrainSession) -> None:
         self.workshop.stop(session.chosen or "")
 
-    @for_people
+    @show_errors
     def resume(self, session: TrainSession) -> None:
         self.workshop.resume(session.chosen or "")
 
@@ -175,18 +175,18 @@ class TrainHandlers:
         name = (session.chosen or "/").partition("/")[2]
         return gr.Column(visible=True), train_cards.write_question(f"Delete {name} with its heads and predictions for good?")
 
-    @for_people
+    @show_errors
     def delete(self, session: TrainSession) -> None:
         self.workshop.delete(session.chosen or "")
         session.chosen = None
 
-    @for_people
+    @show_errors
     def export(self, session: TrainSession) -> str:
         """The zip, written where Gradio deletes it with the rest."""
         name = self.workshop.find(session.chosen).name
         return str(self.workshop.export(session.chosen or "", new_cache_path(f"{name}.zip")))
 
-    @for_people
+    @show_errors
     def promote(self, session: TrainSession, name: str, licence: str, by: str) -> str:
         place = self.workshop.promote(session.chosen or "", name=name or "", licence=licence or "", by=by or "median")
         return train_cards.write_note(f"The head {place.name} was written to {place.parent}. It speaks when the app is started anew.")
@@ -208,7 +208,7 @@ class TrainHandlers:
         chosen = kept if any(kept) else [*keys[:2], None, None][:2]
         return tuple(gr.Dropdown(named, value=key) for key in chosen)
 
-    @for_people
+    @show_errors
     def compare(self, first: str | None, second: str | None) -> tuple:
         if not first or not second or first == second:
             return run_cards.CHOOSE_TWO, gr.Column(visible=False), *(gr.skip(),) * 5

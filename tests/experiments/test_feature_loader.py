@@ -1,11 +1,11 @@
-"""What a shelf reads of an utterance, and how much of it may stay in memory."""
+"""What a loader reads of an utterance, and how much of it may stay in memory."""
 
 import math
 
 import numpy as np
 import pytest
 
-from mmer.experiments.trainer.blocks import Shelf, read_container_room
+from mmer.experiments.trainer.blocks import FeatureLoader, read_container_memory
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.feature_set import FeatureItem
 from mmer.results import Features, UnitStates
@@ -29,10 +29,10 @@ def plant_long(cache, *, step=0.02, centre=0.01):
 
 def test_every_unit_of_sound_is_cut_at_the_same_second_and_words_are_not(tmp_path):
     cache = FeatureCache(tmp_path)
-    shelf = Shelf(cache, [plant_long(cache)], ("T", "F", "P"), max_seconds=15)
-    assert [shelf.count(0, unit) for unit in "TFP"] == [900, 750, 150]
-    assert [shelf.read(0, unit).shape[1] for unit in "TFP"] == [900, 750, 150]
-    assert [Shelf(cache, shelf.items, ("P",), max_seconds=s).count(0, "P") for s in (0.05, 30)] == [1, 250]
+    loader = FeatureLoader(cache, [plant_long(cache)], ("T", "F", "P"), max_seconds=15)
+    assert [loader.count(0, unit) for unit in "TFP"] == [900, 750, 150]
+    assert [loader.read(0, unit).shape[1] for unit in "TFP"] == [900, 750, 150]
+    assert [FeatureLoader(cache, loader.items, ("P",), max_seconds=s).count(0, "P") for s in (0.05, 30)] == [1, 250]
 
 
 @pytest.mark.parametrize(
@@ -41,15 +41,15 @@ def test_every_unit_of_sound_is_cut_at_the_same_second_and_words_are_not(tmp_pat
     ids=["Whisper", "wav2vec 2.0", "25 Hz", "100 Hz"],
 )
 def test_frames_are_counted_by_the_encoder_s_own_times(tmp_path, step, centre, frames):
-    shelf = Shelf(FeatureCache(tmp_path), [plant_long(FeatureCache(tmp_path), step=step, centre=centre)], ("F",), max_seconds=15)
-    assert shelf.count(0, "F") == frames and shelf.read(0, "F").shape[1] == frames
-    shelf = Shelf(shelf.cache, shelf.items, ("F",), max_seconds=300)
-    assert shelf.count(0, "F") == round(25 / step)
+    loader = FeatureLoader(FeatureCache(tmp_path), [plant_long(FeatureCache(tmp_path), step=step, centre=centre)], ("F",), max_seconds=15)
+    assert loader.count(0, "F") == frames and loader.read(0, "F").shape[1] == frames
+    loader = FeatureLoader(loader.cache, loader.items, ("F",), max_seconds=300)
+    assert loader.count(0, "F") == round(25 / step)
 
 
 def test_a_container_s_limit_counts(tmp_path):
-    assert read_container_room(tmp_path) == math.inf
+    assert read_container_memory(tmp_path) == math.inf
     (tmp_path / "memory.current").write_text("3000\n")
     for limit, room in (("max", math.inf), ("5000", 2000.0), ("1000", 0.0), ("odd", math.inf)):
         (tmp_path / "memory.max").write_text(limit + "\n")
-        assert read_container_room(tmp_path) == room
+        assert read_container_memory(tmp_path) == room

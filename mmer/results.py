@@ -17,6 +17,7 @@ EMOTIONS = ("anger", "happiness", "sadness", "neutral")  # the paper's four clas
 UNITS = ("T", "F", "P", "S", "W")  # the paper's letters: text, frame, phone, syllable, word
 SPEECH_UNITS = ("F", "P", "S", "W")
 ALIGNED_UNITS = ("P", "S", "W")
+NO_ALIGNMENT = "There is no alignment."
 NO_WORDS = "No words were heard or typed, so nothing can be read or aligned."
 UNIT_NAMES = {"T": "text", "F": "frames", "P": "phones", "S": "syllables", "W": "words"}
 

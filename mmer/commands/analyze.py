@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmer.commands.clip import (
+    SHARED_EXPORT,
     add_clip_arguments,
+    add_export_argument,
     check_outputs,
     parse_pronunciations,
     print_summary,
@@ -20,9 +22,9 @@ from mmer.commands.clip import (
     write,
 )
 from mmer.errors import AlignmentError
-from mmer.exports.analysis_json import analysis_to_json, dump_json
+from mmer.exports.formats import EXPORTS, Wishes
 from mmer.heads.config import check_head
-from mmer.results import UNIT_NAMES, Analysis
+from mmer.results import Analysis
 
 if TYPE_CHECKING:
     from mmer.pipeline import Analyzer
@@ -33,10 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--head", default="combined", help="a head's name, or a folder that holds one (%(default)s)")
     parser.add_argument("--heads", metavar="FOLDER", type=Path, default=find_heads_folder(), help="the folder of heads (pretrained)")
     parser.add_argument("--preset", default="compact", choices=("compact", "paper"), help="the pair of encoders (%(default)s)")
-    parser.add_argument("--json", metavar="OUT", type=Path, help="write everything as JSON (docs/analysis-json.md)")
+    for key in EXPORTS:
+        if key != SHARED_EXPORT:
+            add_export_argument(parser, key)
     parser.add_argument("--samples", action="store_true", help="put the sound into the JSON as well")
-    parser.add_argument("--csv", metavar="OUT", type=Path, help="write a table with one row per segment (docs/segment-table.md)")
-    parser.add_argument("--html", metavar="OUT", type=Path, help="write a report that needs no network, sound included")
 
 
 def find_heads_folder() -> Path:
@@ -49,14 +51,14 @@ def find_heads_folder() -> Path:
 def run(args: argparse.Namespace) -> None:
     from mmer.exports.summary import summarise
 
-    outputs = (args.json, args.csv, args.textgrid, args.html)
+    outputs = [getattr(args, key) for key in EXPORTS]
     check_outputs(args.clip, outputs)
     _, analysis = load_analysis(args)
     write_outputs(analysis, args)
     print_summary(summarise(analysis), outputs, quiet=args.quiet)
-    if args.textgrid and not analysis.alignment:
-        reason = next((analysis.unavailable[u] for u in ("W", "P", "T") if u in analysis.unavailable), f"There are no {UNIT_NAMES['W']}.")
-        raise AlignmentError(f"No TextGrid was written: {reason}")
+    for key, export in EXPORTS.items():
+        if getattr(args, key) and (refused := export.refuse(analysis)):
+            raise AlignmentError(refused)
 
 
 def load_analysis(args: argparse.Namespace) -> tuple[Analyzer, Analysis]:
@@ -95,18 +97,8 @@ def locate_head(name: str, folder: Path) -> tuple[Path, str]:
 
 
 def write_outputs(analysis: Analysis, args: argparse.Namespace) -> None:
-    """The files, whole or not at all; no TextGrid where there is no alignment. Raises DataError."""
-    if args.json:
-        write(args.json, dump_json(analysis_to_json(analysis, include_samples=args.samples)), quiet=args.quiet)
-    if args.csv:
-        from mmer.exports.segment_table import write_segment_table
-
-        write(args.csv, write_segment_table(analysis), quiet=args.quiet)
-    if args.html:
-        from mmer.exports.report import report_html
-
-        write(args.html, report_html(analysis), quiet=args.quiet)
-    if args.textgrid and analysis.alignment:
-        from mmer.align.textgrid import write_textgrid
-
-        write(args.textgrid, write_textgrid(analysis.alignment, analysis.clip.duration), quiet=args.quiet)
+    """The files, whole or not at all; those that this analysis can't be written as are left out. Raises DataError."""
+    for key, export in EXPORTS.items():
+        path = getattr(args, key)
+        if path and not export.refuse(analysis):
+            write(path, export.write(analysis, Wishes(sound=args.samples)), quiet=args.quiet)

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 
 from mmer.errors import AlignmentError, DataError, TranscriptError
 from mmer.exports.analysis_json import OUTPUT, write_file
+from mmer.exports.formats import EXPORTS
 from mmer.files.encoding import decode_text
 
 if TYPE_CHECKING:
     from mmer.align.mfa.setup import MfaSettings
+
+SHARED_EXPORT = "textgrid"  # what analyze, align and intervene all write
 
 
 def add_clip_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +30,13 @@ def add_clip_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pronounce", metavar='WORD="PHONES"', action="append", default=[], help='how a word is said, in ARPAbet: Zhao="JH AW"; repeatable'
     )
-    parser.add_argument("--textgrid", metavar="OUT", type=Path, help="write word, syllable and phone tiers for Praat")
+    add_export_argument(parser, SHARED_EXPORT)
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
+
+
+def add_export_argument(parser: argparse.ArgumentParser, key: str) -> None:
+    """The flag of one of EXPORTS: where to write it."""
+    parser.add_argument(f"--{key}", metavar="OUT", type=Path, help=EXPORTS[key].help)
 
 
 def add_aligner_arguments(parser: argparse.ArgumentParser, *, what: str = "finds the words in the sound") -> None:

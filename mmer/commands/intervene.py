@@ -12,6 +12,7 @@ from mmer.commands.analyze import find_heads_folder, load_analysis, report
 from mmer.commands.clip import add_clip_arguments, check_outputs, print_summary, write
 from mmer.errors import DataError, EditError
 from mmer.exports.analysis_json import dump_json
+from mmer.exports.formats import EXPORTS, Wishes
 
 if TYPE_CHECKING:
     from mmer.interventions import Difference, Edit, Intervention, LeaveOneOut
@@ -124,12 +125,12 @@ def run_edits(analyzer: Analyzer, analysis: Analysis, args: argparse.Namespace) 
 
 
 def save_textgrid(analysis: Analysis, args: argparse.Namespace) -> None:
-    from mmer.align.textgrid import write_textgrid
     from mmer.errors import AlignmentError
 
-    if analysis.alignment is None:
-        raise AlignmentError(f"No TextGrid was written: {analysis.unavailable.get('W', 'there is no alignment.')}")
-    write(args.textgrid, write_textgrid(analysis.alignment, analysis.clip.duration), quiet=args.quiet)
+    export = EXPORTS["textgrid"]
+    if refused := export.refuse(analysis):
+        raise AlignmentError(refused)
+    write(args.textgrid, export.write(analysis, Wishes()), quiet=args.quiet)
 
 
 def collect_edits(analyzer: Analyzer, args: argparse.Namespace) -> tuple[list[Edit], dict[str, Analysis]]:

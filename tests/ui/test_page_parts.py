@@ -65,7 +65,7 @@ CLAIM = [
     "TextGrid",
     "CSV",
     "HTML report",
-    "The JSON with its sound, to be heard and changed when it is opened again",
+    "Include audio in the JSON",
 ]
 RECORD_SHIFTS = """
 window.shifts = [];

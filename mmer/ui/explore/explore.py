@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
+from mmer.exports.formats import EXPORTS
+from mmer.phrasing import join_words
 from mmer.pipeline import Analyzer
 from mmer.ui.claim import claim
 from mmer.ui.claim.handlers import ClaimHandlers
@@ -191,19 +193,16 @@ def build_exports() -> dict:
     with gr.Column(elem_classes="mm-panel"):
         head_section(
             "Take it with you",
-            "JSON holds every number above, the CSV a row per segment; the TextGrid opens in Praat; the report is one HTML file that needs"
-            " no network. Each picture has its own button, for SVG and PDF.",
+            f"{'; '.join(export.about for export in EXPORTS.values())}. Each picture has its own button, for SVG and PDF.",
         )
         with gr.Row():
-            exports = {kind: gr.Button(name, size="sm", elem_id=f"export-{kind}") for kind, name in EXPORTS.items()}
-        sound = gr.Checkbox(label="The JSON with its sound, to be heard and changed when it is opened again", elem_id="export-sound")
+            exports = {kind: gr.Button(export.title, size="sm", elem_id=f"export-{kind}") for kind, export in EXPORTS.items()}
+        asked = join_words([export.title for export in EXPORTS.values() if export.sound == "asked"])
+        sound = gr.Checkbox(label=f"Include audio in the {asked}", elem_id="export-sound")
         download = gr.DownloadButton("Download", elem_classes="mm-hidden", elem_id="download")
         with gr.Accordion("How this was computed", open=False):
             trace = gr.HTML(elem_id="trace")
     return {"exports": exports, "sound": sound, "download": download, "trace": trace}
-
-
-EXPORTS: Mapping[str, str] = {"json": "JSON", "textgrid": "TextGrid", "csv": "CSV", "html": "HTML report"}
 
 
 def wire_analysis(handlers: Handlers, inputs: Inputs, results: Results, session: gr.State) -> None:

@@ -13,12 +13,10 @@ import gradio as gr
 import soundfile
 from gradio.utils import get_upload_folder
 
-from mmer.align.textgrid import read_text, write_textgrid
+from mmer.align.textgrid import read_text
 from mmer.audio.load import load_audio
 from mmer.errors import MmerError, TranscriptError
-from mmer.exports.analysis_json import analysis_to_json, dump_json
-from mmer.exports.report import report_html
-from mmer.exports.segment_table import write_segment_table
+from mmer.exports.formats import EXPORTS, Wishes
 from mmer.interventions.material import read_material
 from mmer.pipeline import Analyzer
 from mmer.results import SAMPLE_RATE, Analysis, Clip
@@ -300,9 +298,11 @@ class Handlers:
         def write_export(session: Session, sound: bool = False) -> str:
             if session.analysis is None:
                 raise MmerError(session.let_go or "There is no result to export yet.")
-            name, text = export_json(session, sound=sound) if kind == "json" else WRITERS[kind](session.analysis)
-            path = new_cache_path(name)
-            path.write_text(text, encoding="utf-8")
+            export = EXPORTS[kind]
+            if refused := export.refuse(session.analysis):
+                raise MmerError(refused)
+            path = new_cache_path(name_export(session.analysis, export.suffix))
+            path.write_text(export.write(session.analysis, read_wishes(session, sound=sound)), encoding="utf-8")
             return str(path)
 
         return write_export
@@ -322,33 +322,14 @@ def write_clip(clip: Clip) -> str:
     return str(path)
 
 
-def export_json(session: Session, *, sound: bool) -> tuple[str, str]:
-    """With the sound if it is wanted, and with the person's own note and tags."""
-    analysis = session.analysis
-    assert analysis is not None
-    kept = next((one for one in session.kept if one.analysis is analysis), None)
+def read_wishes(session: Session, *, sound: bool) -> Wishes:
+    """The sound if it is wanted, and the person's own note and tags."""
+    kept = next((one for one in session.kept if one.analysis is session.analysis), None)
     own = {"note": kept.note, "tags": kept.tags.split()} if kept and (kept.note or kept.tags) else {}
-    return name_export(analysis, "json"), dump_json(analysis_to_json(analysis, include_samples=sound) | own)
-
-
-def export_textgrid(analysis: Analysis) -> tuple[str, str]:
-    if analysis.alignment is None:
-        raise MmerError("There is no alignment to write as a TextGrid.")
-    return name_export(analysis, "TextGrid"), write_textgrid(analysis.alignment, analysis.clip.duration)
-
-
-def export_csv(analysis: Analysis) -> tuple[str, str]:
-    return name_export(analysis, "csv"), write_segment_table(analysis)
-
-
-def export_html(analysis: Analysis) -> tuple[str, str]:
-    return name_export(analysis, "html"), report_html(analysis)
+    return Wishes(sound, own)
 
 
 def name_export(analysis: Analysis, suffix: str) -> str:
     """The clip's name with letters that every file system takes."""
     stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in Path(analysis.clip.name).stem)[:60] or "clip"
     return f"{stem}.{suffix}"
-
-
-WRITERS = {"textgrid": export_textgrid, "csv": export_csv, "html": export_html}

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from mmer.audio import decode
 from mmer.audio import load as audio
-from mmer.audio.load import clean_name, clip_from_samples, load_audio, write_wav
+from mmer.audio.decode import clean_name
+from mmer.audio.load import clip_from_samples, load_audio, write_wav
 from mmer.errors import AudioError
 
 LIBRIVOX = Path("/usr/share/pocketsphinx/test/data/librivox")
@@ -468,4 +470,4 @@ def test_name_of_a_visitor_is_cleaned_in_clip_and_in_messages(tmp_path):
 
 
 def test_limits_are_those_the_messages_state():
-    assert (audio.SAMPLE_RATE, audio.MAX_SECONDS, audio.MIN_SECONDS, audio.MAX_BYTES) == (16000, 300.0, 0.3, 200_000_000)
+    assert (audio.SAMPLE_RATE, audio.MAX_SECONDS, audio.MIN_SECONDS, decode.MAX_BYTES) == (16000, 300.0, 0.3, 200_000_000)

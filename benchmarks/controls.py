@@ -24,7 +24,7 @@ from mmer.experiments.trainer.pairing import Example, show_texts
 from mmer.experiments.trainer.predict import ModelReader
 from mmer.experiments.trainer.schedule import PairedData
 from mmer.feature_store.extract import extract_texts
-from mmer.heads.head import load_head
+from mmer.heads.folder import load_head
 from mmer.scores.metrics import measure_ua
 from mmer.transcript.transcribe import Recogniser
 

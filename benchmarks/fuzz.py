@@ -31,7 +31,8 @@ from mmer.errors import Bug, MmerError
 from mmer.exports.analysis_json import analysis_to_json, dump_json, encode
 from mmer.files.bugs import catch_bugs
 from mmer.heads.config import HeadConfig, hash_config
-from mmer.heads.head import build_model, load_head, save_head
+from mmer.heads.folder import load_head, save_head
+from mmer.heads.head import build_model
 from mmer.heads.normalisation import Normalisation
 from mmer.transcript.transcribe import read_transcript
 from mmer.ui.explore.imports import read_import, read_note

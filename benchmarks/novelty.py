@@ -14,7 +14,7 @@ from mmer.audio.load import load_audio
 from mmer.demo_heads.recipe import split_speech
 from mmer.encoders.encoders import SpeechEncoder
 from mmer.encoders.presets import PRESETS
-from mmer.heads.head import Head
+from mmer.heads.folder import load_single
 from mmer.heads.novelty import novelty_distance, novelty_vector
 from mmer.results import SAMPLE_RATE
 
@@ -72,7 +72,7 @@ def main() -> None:
     states["test clips, augmented"] = [cache.read_states(k, "F") for s in test for k in s.keys[1:]]
     states["TESS"] = [cache.read_states(s.keys[0], "F") for s in corpora["tess"]]
     print("| | clips | " + " | ".join(HEADS) + " |\n|---|---|" + "---|" * len(HEADS))
-    heads = [Head.load(Path("pretrained") / name) for name in HEADS]
+    heads = [load_single(Path("pretrained") / name) for name in HEADS]
     for name, clips in states.items():
         cells = []
         for head in heads:

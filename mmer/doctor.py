@@ -153,7 +153,7 @@ def try_aligner(aligner: Aligner) -> str:
 
 def examine_heads(folder: Path) -> list[Finding]:
     """Every head in `folder`, loaded and checked; one that is missing its members or was altered says so."""
-    from mmer.heads.head import load_head
+    from mmer.heads.folder import load_head
 
     names = sorted(path.parent.name for path in folder.glob("*/config.json"))
     if not names:

@@ -24,7 +24,8 @@ from mmer.encoders.presets import PRESETS
 from mmer.errors import AlignmentError, Cancelled, HeadError, MmerError, TranscriptError
 from mmer.fusion import combine
 from mmer.heads.config import list_heads
-from mmer.heads.head import CombinedHead, Head, load_head
+from mmer.heads.folder import load_head
+from mmer.heads.head import CombinedHead, Head
 from mmer.results import (
     ALIGNED_UNITS,
     NO_WORDS,

@@ -17,7 +17,8 @@ from mmer.audio.load import load_audio
 from mmer.encoders.encoders import SpeechEncoder, TextEncoder
 from mmer.encoders.presets import PRESETS
 from mmer.heads.config import HeadConfig
-from mmer.heads.head import CombinedHead, Head, build_model, load_head, save_combination, save_head
+from mmer.heads.folder import load_head, save_combination, save_head
+from mmer.heads.head import CombinedHead, Head, build_model
 from mmer.pipeline import Analyzer
 from mmer.transcript.transcribe import Recogniser
 

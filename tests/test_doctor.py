@@ -18,7 +18,7 @@ def test_compact_weights_and_the_embedded_aligner_are_ready(capsys, tmp_path):
 
 
 def test_altered_head_is_named_with_what_is_wrong(tmp_path, random_heads):
-    from mmer.heads.head import save_head
+    from mmer.heads.folder import save_head
 
     head = random_heads["late-fs"]
     save_head(tmp_path / "late-fs", head.config, head.model)

@@ -19,7 +19,8 @@ from mmer.experiments.trainer.pairing import Example, draw_pairs, list_copies, s
 from mmer.experiments.trainer.predict import ModelReader
 from mmer.feature_store.cache import FeatureCache
 from mmer.fusion import combine
-from mmer.heads.head import Head, load_head, save_combination, save_head
+from mmer.heads.folder import load_head, load_single, save_combination, save_head
+from mmer.heads.head import Head
 from mmer.results import UNIT_NAMES
 
 OWN_SETTINGS = ("seed", "epochs", "patience", "batch_size", "learning_rate", "voice_shift", "threads")
@@ -99,7 +100,7 @@ def describe_training(corpora: DemoCorpora) -> str:
 
 def write_combination(out: Path, corpora: DemoCorpora, *, run: Path) -> str:
     """The combination of late-fs and coattention-fp in `out`, with a temperature and a margin of its own."""
-    late, early = Head.load(out / "late-fs"), Head.load(out / "coattention-fp")
+    late, early = load_single(out / "late-fs"), load_single(out / "coattention-fp")
     mix = pair_validation(corpora)
     calibration = calibrate(combine_outputs(late, early, mix, corpora.cache), clips=len(corpora.training.validation_speech))
     own = [s for s in corpora.test.speech if s.text]

@@ -28,7 +28,8 @@ from mmer.exports.analysis_json import write_file
 from mmer.heads.calibration import softmax
 from mmer.heads.clip_list import ClipList, make_clip_list
 from mmer.heads.config import COMBINATION, HeadConfig, read_config
-from mmer.heads.head import CombinedHead, Head, save_combination, save_head
+from mmer.heads.folder import load_single, save_combination, save_head
+from mmer.heads.head import CombinedHead
 from mmer.phrasing import join_words
 from mmer.results import EMOTIONS
 from mmer.scores.metrics import count_confusions, measure_macro_f1, measure_ua, measure_wa
@@ -61,7 +62,7 @@ def promote_run(
     named = fold is not None and repetition is not None
     losses = read_losses(folder)
     run = choose_run(losses if named else keep_learnt(folder, losses), fold, repetition, of=folder.name, by=by)
-    head = Head.load(folder.place_head(*run))
+    head = load_single(folder.place_head(*run))
     told = describe_training([folder], run, by="hand" if named else CHOICES[by])
     clips = list_clips(folder, run) if clip_hashes or told["data name"] in PUBLIC else None
     told |= {"listed clips": None if clips is None else [len(clips.training), len(clips.validation)]}
@@ -113,13 +114,13 @@ def promote_combination(
     for own in (name, *names.values()):
         check_free(out, own)
     for role, folder in folders.items():
-        if (found := Head.load(folder.place_head(*run))).role != role:
+        if (found := load_single(folder.place_head(*run))).role != role:
             raise DataError(
                 f"{folder.name} ({found.config.fusion}) is no {role} fusion: name the early experiment first, then the late one."
             )
     for role, folder in folders.items():
         promote_run(folder, name=names[role], fold=run[0], repetition=run[1], out=out, licence=licence, clip_hashes=clip_hashes)
-    members = {role: Head.load(Path(out) / names[role]) for role in folders}
+    members = {role: load_single(Path(out) / names[role]) for role in folders}
     units = tuple(dict.fromkeys(u for m in members.values() for u in m.config.units))
     title = f"Mean of {members['early'].config.title} and {members['late'].config.title}"
     base = HeadConfig(name, title, COMBINATION, units, members["early"].config.preset, version=__version__)

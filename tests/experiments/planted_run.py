@@ -10,7 +10,8 @@ from mmer.datasets.leakage import measure_leakages, summarise_leakage
 from mmer.datasets.manifest import Dataset, Utterance
 from mmer.experiments.experiment import Experiment, seed_run, shape_head
 from mmer.experiments.folder.runs import create_run
-from mmer.heads.head import Head, build_model, save_head
+from mmer.heads.folder import load_single, save_head
+from mmer.heads.head import Head, build_model
 from mmer.heads.normalisation import Normalisation
 from mmer.results import EMOTIONS, Features
 from mmer.scores.scores import summarise
@@ -66,7 +67,7 @@ def plant_experiment(
     for split in splits:
         training = [(features[u.name], EMOTIONS.index(u.label)) for u in (dataset.utterances[i] for i in split.train)]
         save_planted_head(folder.place_head(split.fold, split.repetition), experiment, split, training if steps else [], steps, half=half)
-        frame, row = predict_split(Head.load(folder.place_head(split.fold, split.repetition)), dataset, split, features)
+        frame, row = predict_split(load_single(folder.place_head(split.fold, split.repetition)), dataset, split, features)
         folder.write_part(split.fold, split.repetition, frame)
         folder.append_metrics(
             {**row, "epoch": epoch, "loss": 1.0 / epoch, "validation_loss": row["validation_loss"] + 3 - epoch, "seconds": 0.1}

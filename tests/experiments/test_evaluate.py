@@ -16,7 +16,7 @@ from mmer.experiments.trainer.paired_run import train_pairs
 from mmer.experiments.trainer.pairing import draw_pairs, show_alone
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.feature_set import FeatureItem
-from mmer.heads.head import load_head, save_head
+from mmer.heads.folder import load_head, save_head
 from mmer.results import Features
 
 PAIRED = Experiment(data="", features="", epochs=4, patience=9, branch_loss=0.5, threads=1, pairing=Pairing())

@@ -10,10 +10,11 @@ import safetensors.numpy
 import torch
 
 from mmer.errors import HeadError
-from mmer.heads import head as heads
+from mmer.heads import folder as head_folder
 from mmer.heads.calibration import softmax
 from mmer.heads.config import HeadConfig, list_heads, read_config, read_layer_rate
-from mmer.heads.head import CombinedHead, Head, build_model, load_combination, load_head, save_combination, save_head
+from mmer.heads.folder import load_combination, load_head, load_single, save_combination, save_head
+from mmer.heads.head import CombinedHead, Head, build_model
 from mmer.heads.normalisation import fit_normalisation
 from mmer.heads.novelty import fit_novelty
 from mmer.results import Features, UnitStates
@@ -57,7 +58,7 @@ def save_small(root, name="late-fs", fusion="late", units=("T", "F", "S"), *, ha
 def save_pair(root):
     save_small(root, seed=1, temperature=2.0)
     save_small(root, "coattention-fp", "coattention", ("T", "F", "P"), seed=2)
-    early, late = Head.load(root / "coattention-fp"), Head.load(root / "late-fs")
+    early, late = load_single(root / "coattention-fp"), load_single(root / "late-fs")
     config = make_config("combined", "combination", ("T", "F", "P", "S"), temperature=1.5, margin=0.1)
     save_combination(root / "combined", config, early=early, late=late)
     return early, late
@@ -114,7 +115,7 @@ def test_branches_add_up_to_the_logits(tmp_path):
 
 
 def test_large_heads_are_sharded_below_the_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr(heads, "MAX_SHARD_BYTES", 4000)
+    monkeypatch.setattr(head_folder, "MAX_SHARD_BYTES", 4000)
     save_small(tmp_path, half=False)
     files = sorted(p.name for p in (tmp_path / "late-fs").glob("*.safetensors"))
     assert len(files) > 1 and files[0] == f"model-00001-of-{len(files):05d}.safetensors"

@@ -10,7 +10,7 @@ from test_browser import PATIENCE
 from mmer.experiments.workshop import Workshop
 from mmer.exports.report import report_html
 from mmer.heads.config import list_heads
-from mmer.heads.head import load_head
+from mmer.heads.folder import load_head
 from mmer.pipeline import Analyzer
 
 pytestmark = pytest.mark.browser

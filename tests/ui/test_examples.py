@@ -8,7 +8,7 @@ import pytest
 
 from mmer.audio.load import load_audio
 from mmer.errors import DataError
-from mmer.heads.head import load_head
+from mmer.heads.folder import load_head
 from mmer.results import EMOTIONS
 from mmer.ui.explore.examples import list_examples, list_stored, open_example, open_with, read_example
 

@@ -29,7 +29,7 @@ from mmer.experiments.trainer.schedule import EveryUtterance
 from mmer.experiments.trainer.stack import Run, Stack
 from mmer.feature_store.feature_set import count_cores
 from mmer.files.replace import remove_parts
-from mmer.heads.head import save_head
+from mmer.heads.folder import save_head
 from mmer.heads.normalisation import Normalisation
 from mmer.scores.scores import score_runs, summarise
 from mmer.scores.slices import list_metadata

@@ -24,8 +24,9 @@ from mmer.audio.load import clip_from_samples, load_audio
 from mmer.interventions import Mute, Target, leave_one_out
 from mmer.interventions.apply import Workshop, apply_edits
 from mmer.interventions.material import read_material
-from mmer.pipeline import Analyzer, Memo
+from mmer.pipeline import Analyzer
 from mmer.results import SAMPLE_RATE, Analysis, Clip
+from mmer.stages import Memo
 
 LIBRIVOX = Path("/usr/share/pocketsphinx/test/data/librivox")
 ROOT = Path(__file__).resolve().parents[1]

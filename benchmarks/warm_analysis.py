@@ -26,8 +26,9 @@ from pocketsphinx import Decoder
 
 from mmer.align.sphinx import to_pcm
 from mmer.audio.load import load_audio
-from mmer.pipeline import Analyzer, Memo
+from mmer.pipeline import Analyzer
 from mmer.results import Clip
+from mmer.stages import Memo
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRIVOX = Path("/usr/share/pocketsphinx/test/data/librivox/sense_and_sensibility_01_austen_64kb-0890.wav")  # 5.3 s

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
-import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,9 +21,9 @@ from mmer.encoders.features import extract_features
 from mmer.encoders.presets import PRESETS
 from mmer.errors import AlignmentError, Cancelled, HeadError, MmerError, TranscriptError
 from mmer.fusion import combine
-from mmer.heads.config import list_heads
-from mmer.heads.folder import load_head
-from mmer.heads.head import CombinedHead, Head
+from mmer.heads.folder import load_heads
+from mmer.heads.head import AnyHead, Head
+from mmer.heads.predict import predict
 from mmer.results import (
     ALIGNED_UNITS,
     NO_WORDS,
@@ -40,24 +38,13 @@ from mmer.results import (
     TextStates,
     Transcript,
 )
-from mmer.stopping import check_stopped, stop_when
+from mmer.stages import Memo, Progress, Stages
 from mmer.transcript.speech_activity import Spans, find_speech
 from mmer.transcript.transcribe import Recogniser, read_transcript
 from mmer.turns import Turns
 
-AnyHead = Head | CombinedHead
-Progress = Callable[[float, str], None]  # (share done in [0, 1], what is being done)
 MAX_PAIRS = 60_000_000  # word pieces times frames, or phones: one attention map of it takes 240 MB, and three are needed at once
 MAX_BATCH_FRAMES = 1500  # of changed versions encoded at once: 5 clips of 5 s; larger batches are no faster on a CPU (benchmarks)
-# stage -> (what the person reads, rough share of the work before it ends)
-STAGES = {
-    "transcribe": ("Recognising the words", 0.45),
-    "align": ("Aligning words and sound", 0.60),
-    "encode speech": ("Encoding the speech", 0.85),
-    "encode text": ("Encoding the words", 0.92),
-    "pool": ("Pooling frames into phones, syllables and words", 0.95),
-    "fuse": ("Running the fusion models", 1.0),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,51 +53,6 @@ class Variant:
 
     samples: np.ndarray | None = None  # (samples,) as many as the clip has; None: the clip's own
     transcript: Transcript | None = None  # with as many word pieces; None: the analysis's own
-
-
-class Memo:
-    """One visitor's last result of every stage, with what it was computed from: what has not changed is not computed again."""
-
-    def __init__(self) -> None:
-        self._stages: dict[str, tuple[Hashable, Any]] = {}
-
-    def recall(self, stage: str, key: Hashable) -> Any | None:
-        known, value = self._stages.get(stage, (None, None))
-        return value if known == key else None
-
-    def keep(self, stage: str, key: Hashable, value: Any) -> None:
-        self._stages[stage] = (key, value)
-
-
-class _Stages:
-    """Runs the stages of one analysis: reuse, timing, progress, cancel."""
-
-    def __init__(self, memo: Memo | None, progress: Progress | None, cancelled: Callable[[], bool] | None):
-        self.memo = memo or Memo()
-        self.progress = progress or (lambda share, text: None)
-        self.cancelled = cancelled or (lambda: False)
-        self.timings: dict[str, float] = {}
-        self._done = 0.0
-
-    def run(self, stage: str, key: Hashable, compute: Callable[[], Any]) -> Any:
-        """Raises: Cancelled before a stage that the person no longer wants."""
-        with stop_when(self.cancelled):
-            check_stopped()
-            return self._run(stage, key, compute)
-
-    def _run(self, stage: str, key: Hashable, compute: Callable[[], Any]) -> Any:
-        text, end = STAGES[stage]
-        known = self.memo.recall(stage, key)
-        if known is not None:
-            self.timings[stage] = 0.0
-        else:
-            self.progress(self._done, text)
-            start = time.perf_counter()
-            known = compute()
-            self.timings[stage] = time.perf_counter() - start
-            self.memo.keep(stage, key, known)
-        self._done = end
-        return known
 
 
 class Analyzer:
@@ -173,7 +115,7 @@ class Analyzer:
         self, clip: Clip, *, memo: Memo | None = None, progress: Progress | None = None, cancelled: Callable[[], bool] | None = None
     ) -> Transcript:
         """The recognised words of a clip; an analysis with the same memo does not recognise them again. Raises: Cancelled."""
-        stages = _Stages(memo, progress, cancelled)
+        stages = Stages(memo, progress, cancelled)
         return stages.run("transcribe", (clip.sha256,), lambda: self.recogniser.transcribe(clip))
 
     def align(
@@ -225,7 +167,7 @@ class Analyzer:
         Raises: MmerError when the input can't be used at all or no model can speak; Cancelled.
         """
         chosen = self._find_head(head)
-        stages = _Stages(memo, progress, cancelled)
+        stages = Stages(memo, progress, cancelled)
         transcript = self._words(clip, text, textgrid, stages)
         alignment, reasons, notices = self._aligned(clip, transcript, aligner, textgrid, pronunciations, stages)
         return self._read(clip, transcript, alignment, reasons, notices, chosen, head, None, stages)
@@ -248,7 +190,7 @@ class Analyzer:
         `absent`: unit -> why it can't be had; `parent`: what the clip was made from, if it is a changed one. Raises as `analyze` does.
         """
         chosen = self._find_head(head)
-        stages = _Stages(memo, progress, cancelled)
+        stages = Stages(memo, progress, cancelled)
         notices = alignment.notices if alignment else ()
         return self._read(clip, transcript, alignment, dict(absent or {}), notices, chosen, head, parent, stages)
 
@@ -262,7 +204,7 @@ class Analyzer:
         chosen: AnyHead,
         head: str,
         parent: Parent | None,
-        stages: _Stages,
+        stages: Stages,
     ) -> Analysis:
         """Clip, words and their places -> states, features, predictions."""
         speech = stages.run("encode speech", (clip.sha256, self.speech.identity), lambda: self.speech.encode(clip.samples))
@@ -378,7 +320,7 @@ class Analyzer:
             )
         return self._heads[name]
 
-    def _words(self, clip: Clip, text: str | None, textgrid: str | None, stages: _Stages) -> Transcript:
+    def _words(self, clip: Clip, text: str | None, textgrid: str | None, stages: Stages) -> Transcript:
         """A typed text always wins; trusted words left as the recogniser wrote them keep its confidence and times."""
         if text is None and textgrid is not None:
             with self.turns.lend():
@@ -395,7 +337,7 @@ class Analyzer:
         aligner: str,
         textgrid: str | None,
         pronunciations: Mapping[str, tuple[str, ...]] | None,
-        stages: _Stages,
+        stages: Stages,
     ) -> tuple[Alignment | None, dict[str, str], tuple[Notice, ...]]:
         """The alignment, or the reason why phones, syllables and words are missing; then the recogniser's word times if it gave some."""
         if not transcript.words:
@@ -426,40 +368,6 @@ def split_batches(variants: Iterable[Variant], size: int) -> Iterator[list[Varia
         yield batch
 
 
-def predict(
-    head: AnyHead, features: Features, heads: Mapping[str, AnyHead]
-) -> tuple[dict[str, Prediction], dict[str, str], tuple[Notice, ...]]:
-    """Predictions by role (late, early, combined), the roles that can't speak with the reason, and what to tell the person.
-
-    Late fusion leaves out what a clip lacks. Early fusion needs all its units: without them the head among `heads` speaks that
-    makes do with what there is (frames and text); with no words no early fusion is possible.
-
-    Raises: HeadError when no model can speak.
-    """
-    spoken, silent = dict(head.predict_all(features)), head.unavailable(features)
-    notices: tuple[Notice, ...] = ()
-    stand_in = find_stand_in(features, heads) if "early" in silent else None
-    if stand_in is not None:
-        spoken["early"] = stand_in.predict(features)
-        notices = (Notice("fusion", f"{silent.pop('early')} {stand_in.config.title} speaks for early fusion instead."),)
-        if isinstance(head, CombinedHead) and "late" in spoken:
-            spoken["combined"] = head.combine(spoken["early"], spoken["late"])
-            del silent["combined"]
-    if not spoken:
-        raise HeadError(f"No model can speak about this clip. {' '.join(silent.values())}")
-    untrained = [p.head for p in spoken.values() if not heads[p.head].config.trained_on]
-    if untrained:
-        sentence = f"Untrained: {', '.join(untrained)}. The numbers follow the equations but say nothing about emotion."
-        notices = (*notices, Notice("fusion", sentence))
-    return {role: spoken[role] for role in ("late", "early", "combined") if role in spoken}, silent, notices
-
-
-def find_stand_in(features: Features, heads: Mapping[str, AnyHead]) -> Head | None:
-    """The early-fusion head that reads the most of the units there are."""
-    able = [head for head in heads.values() if isinstance(head, Head) and head.role == "early" and not head.unavailable(features)]
-    return max(able, key=lambda head: len(head.config.units), default=None)
-
-
 def check_pieces(pieces: int, segments: int) -> None:
     """Raises TranscriptError when text and clip together are too long for early fusion, where each piece looks at each frame or phone."""
     if pieces * segments > MAX_PAIRS:
@@ -467,11 +375,6 @@ def check_pieces(pieces: int, segments: int) -> None:
             f"The words are {pieces:,} pieces of text to the model, which reads at most {MAX_PAIRS // segments:,} beside a clip this long. "
             "Cut the clip, or type only what is said."
         )
-
-
-def load_heads(folder: Path, *, preset: str) -> dict[str, AnyHead]:
-    """Every head below `folder` that was made for the preset, by name. Raises: HeadError for a damaged one."""
-    return {name: load_head(folder / name) for name, config in list_heads(folder).items() if config.preset == preset}
 
 
 def _join_notices(clip: Clip, joins: tuple[float, ...]) -> tuple[Notice, ...]:

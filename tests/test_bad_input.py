@@ -18,7 +18,7 @@ from mmer.cli import main
 from mmer.errors import AlignmentError, AudioError, HeadError, MmerError, TranscriptError
 from mmer.exports.analysis_json import analysis_to_json, dump_json, write_file
 from mmer.exports.report import report_html
-from mmer.pipeline import load_heads
+from mmer.heads.folder import load_heads
 
 LIBRIVOX = "/usr/share/pocketsphinx/test/data/librivox/sense_and_sensibility_01_austen_64kb-0880.wav"
 WORDS = "he was not an ill disposed young man"

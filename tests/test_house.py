@@ -24,7 +24,7 @@ LAYERS = (
     {"choices"},
     {"errors", "results", "phrasing", "building_blocks"},
     {"fusion", "stopping", "turns", "files", "word_contributions"},
-    {"audio", "align", "figures"},
+    {"audio", "align", "figures", "stages"},
     {"encoders", "datasets"},
     {"transcript", "scores"},
     {"explain", "feature_store"},

@@ -13,7 +13,8 @@ from mmer.exports.analysis_json import analysis_from_json, analysis_to_json, dum
 from mmer.exports.report import suggest_command
 from mmer.interventions.edits import Target
 from mmer.interventions.material import find_words, read_material
-from mmer.pipeline import STAGES, Analyzer, Memo, Variant
+from mmer.pipeline import Analyzer, Variant
+from mmer.stages import STAGES, Memo
 from mmer.transcript.transcribe import UNTRUSTED, Recogniser
 from mmer.views import build_payload
 

@@ -251,3 +251,6 @@ def read_branches(output: FusionOutput, units: list[str]) -> tuple[Branch, ...] 
 def read_maps(output: FusionOutput) -> dict[str, Coattention]:
     maps = output.coattention or {}
     return {u: Coattention(u, m.text_to_speech[0].numpy(), m.speech_to_text[0].numpy(), m.segments_per_cell) for u, m in maps.items()}
+
+
+AnyHead = Head | CombinedHead

@@ -13,8 +13,9 @@ from mmer.exports.analysis_json import analysis_to_json, encode
 from mmer.interventions.apply import Workshop, apply_edits
 from mmer.interventions.edits import Edit, edit_to_json
 from mmer.interventions.material import read_material
-from mmer.pipeline import Analyzer, Memo, Progress
+from mmer.pipeline import Analyzer
 from mmer.results import Analysis, Branch, Parent, Prediction
+from mmer.stages import Memo, Progress
 
 FORMAT = "mmer-intervention"
 VERSION = 1

@@ -22,8 +22,9 @@ from mmer.interventions.material import SHORTEST, Material, find_range, read_mat
 from mmer.interventions.ranks import chance_of, explain_role, rank_agreements
 from mmer.interventions.sound import mute_range
 from mmer.interventions.words import mask_words
-from mmer.pipeline import Analyzer, Progress, Variant
+from mmer.pipeline import Analyzer, Variant
 from mmer.results import SAMPLE_RATE, Analysis
+from mmer.stages import Progress
 from mmer.word_contributions import own_segments
 
 FORMAT = "mmer-leave-one-out"

@@ -11,8 +11,9 @@ from mmer.errors import EditError
 from mmer.interventions import LeaveOneOut, leave_one_out, leave_one_out_to_json
 from mmer.interventions.leave_one_out import FIRST_MEDIUM, FIRST_TIER
 from mmer.lesson.material import FrameStates, LessonClip, slice_states
-from mmer.pipeline import Analyzer, Progress
+from mmer.pipeline import Analyzer
 from mmer.results import Analysis
+from mmer.stages import Progress
 
 
 def encode_frames(analyzer: Analyzer, analysis: Analysis) -> FrameStates:

@@ -31,8 +31,9 @@ from mmer.interventions import (
 )
 from mmer.interventions.compare import comparison_to_json, drop_attention
 from mmer.interventions.leave_one_out import KINDS
-from mmer.pipeline import Analyzer, Memo
+from mmer.pipeline import Analyzer
 from mmer.results import Analysis, Clip
+from mmer.stages import Memo
 from mmer.transcript.transcribe import read_transcript
 from mmer.turns import Bounds, Turns
 from mmer.ui.explore.examples import choose_head

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 from playwright.sync_api import expect
 
-from mmer.pipeline import Analyzer, load_heads
+from mmer.heads.folder import load_heads
+from mmer.pipeline import Analyzer
 from mmer.ui import build_app, launch_options
 from mmer.ui.explore.examples import list_examples, store_example
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from mmer.errors import Cancelled, MmerError
 from mmer.interventions import Intervention, LeaveOneOut
-from mmer.pipeline import Memo
 from mmer.results import Analysis
+from mmer.stages import Memo
 from mmer.turns import UNBOUNDED, Bounds, Ticket, Turns
 from mmer.ui.explore.examples import Example
 

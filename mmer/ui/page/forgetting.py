@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from gradio.utils import get_upload_folder
 
-from mmer.pipeline import Memo
 from mmer.results import Alignment, Transcript
+from mmer.stages import Memo
 from mmer.ui.explore.session import Session
 from mmer.ui.lesson import LessonSession
 from mmer.ui.page.upload_folder import KEPT_SECONDS, sweep

@@ -1,0 +1,65 @@
+"""The stages of one analysis: what was computed before is used again, the rest is timed, reported and can be cancelled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from mmer.stopping import check_stopped, stop_when
+
+Progress = Callable[[float, str], None]  # (share done in [0, 1], what is being done)
+# stage -> (what the person reads, rough share of the work before it ends)
+STAGES = {
+    "transcribe": ("Recognising the words", 0.45),
+    "align": ("Aligning words and sound", 0.60),
+    "encode speech": ("Encoding the speech", 0.85),
+    "encode text": ("Encoding the words", 0.92),
+    "pool": ("Pooling frames into phones, syllables and words", 0.95),
+    "fuse": ("Running the fusion models", 1.0),
+}
+
+
+class Memo:
+    """One visitor's last result of every stage, with what it was computed from: what has not changed is not computed again."""
+
+    def __init__(self) -> None:
+        self._stages: dict[str, tuple[Hashable, Any]] = {}
+
+    def recall(self, stage: str, key: Hashable) -> Any | None:
+        known, value = self._stages.get(stage, (None, None))
+        return value if known == key else None
+
+    def keep(self, stage: str, key: Hashable, value: Any) -> None:
+        self._stages[stage] = (key, value)
+
+
+class Stages:
+    """Runs the stages of one analysis: reuse, timing, progress, cancel."""
+
+    def __init__(self, memo: Memo | None, progress: Progress | None, cancelled: Callable[[], bool] | None):
+        self.memo = memo or Memo()
+        self.progress = progress or (lambda share, text: None)
+        self.cancelled = cancelled or (lambda: False)
+        self.timings: dict[str, float] = {}
+        self._done = 0.0
+
+    def run(self, stage: str, key: Hashable, compute: Callable[[], Any]) -> Any:
+        """Raises: Cancelled before a stage that the person no longer wants."""
+        with stop_when(self.cancelled):
+            check_stopped()
+            return self._run(stage, key, compute)
+
+    def _run(self, stage: str, key: Hashable, compute: Callable[[], Any]) -> Any:
+        text, end = STAGES[stage]
+        known = self.memo.recall(stage, key)
+        if known is not None:
+            self.timings[stage] = 0.0
+        else:
+            self.progress(self._done, text)
+            start = time.perf_counter()
+            known = compute()
+            self.timings[stage] = time.perf_counter() - start
+            self.memo.keep(stage, key, known)
+        self._done = end
+        return known

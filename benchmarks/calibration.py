@@ -15,7 +15,7 @@ from mmer.experiments.folder.runs import RunFolder
 from mmer.experiments.trainer.outputs import Outputs
 from mmer.heads import calibration
 from mmer.heads.calibration import ece, fit_temperature, mean_log_loss, softmax
-from mmer.scores.scores import select_part
+from mmer.scores.predictions import select_part
 
 COUNTS = (5, 10, 20, 50, 100, 200)  # clips that a temperature is fitted on
 PRIORS = (0.1, 0.2, 0.3, 0.5, 1.0, None)  # deviations of its logarithm; None: not shrunk

@@ -11,7 +11,7 @@ import argparse
 
 import numpy as np
 
-from mmer.scores import scores
+from mmer.scores import intervals, pairs
 
 MEAN, EACH, CLASSES = 0.65, 30, 4
 
@@ -38,19 +38,19 @@ def try_once(rng, sessions, speakers, *, voice, model, resamples):
     ways = {"speakers": both, "sessions": [join(counts, sessions) for counts in both]}
     found = {}
     for of, (a, b) in ways.items():
-        weights = scores.draw_weights(np.ones(a.shape[1], int), resamples=resamples, seed=int(rng.integers(2**31)))
+        weights = intervals.draw_weights(np.ones(a.shape[1], int), resamples=resamples, seed=int(rng.integers(2**31)))
         for what, truth, values in (
-            ("UA", MEAN, scores.resample_ua(a, weights)),
-            ("difference", 0.0, scores.resample_ua(a, weights) - scores.resample_ua(b, weights)),
+            ("UA", MEAN, intervals.resample_ua(a, weights)),
+            ("difference", 0.0, intervals.resample_ua(a, weights) - intervals.resample_ua(b, weights)),
         ):
             low, high = np.quantile(values, [0.025, 0.975])
             found[f"{what}, bootstrap by {of}"] = low <= truth <= high
         for what, truth, interval in (
-            ("UA", MEAN, scores.jackknife_interval(a, of=of)),
-            ("difference", 0.0, scores.jackknife_interval(a, b, of=of)),
+            ("UA", MEAN, intervals.jackknife_interval(a, of=of)),
+            ("difference", 0.0, intervals.jackknife_interval(a, b, of=of)),
         ):
             found[f"{what}, jackknife by {of}"] = interval["low"] <= truth <= interval["high"]
-        found[f"p <= 0.05, swapping {of}"] = scores.swap_groups(scores.share_difference(a, b))[0] <= 0.05
+        found[f"p <= 0.05, swapping {of}"] = pairs.swap_groups(pairs.share_difference(a, b))[0] <= 0.05
     return found
 
 

@@ -130,11 +130,11 @@ def compare(args: argparse.Namespace) -> None:
     from mmer.experiments.folder.runs import find_run
     from mmer.experiments.report.learning import read_learning
     from mmer.experiments.report.run_report import format_comparison
-    from mmer.scores import scores
+    from mmer.scores import pairs
 
     folders = [find_run(args.runs, name) for name in (args.name, args.other)]
     first, second = (folder.read_predictions() for folder in folders)
-    print(format_comparison(scores.compare(first, second, names=(args.name, args.other))), end="")
+    print(format_comparison(pairs.compare(first, second, names=(args.name, args.other))), end="")
     for folder in folders:
         if (learning := read_learning(folder)).unlearnt:
             print(f"! {folder.name}: {learning.short}, and these stand in what is compared.")

@@ -19,7 +19,7 @@ from mmer.experiments.trainer.outputs import Outputs
 from mmer.heads.calibration import ece, fit_margin, fit_temperature, mean_log_loss, softmax
 from mmer.results import EMOTIONS
 from mmer.scores.metrics import measure_reliability
-from mmer.scores.scores import LOGITS, select_part
+from mmer.scores.predictions import LOGITS, select_part
 
 MARGIN_CLIPS = 20  # different clips that must lie below a margin
 

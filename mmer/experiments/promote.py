@@ -33,7 +33,9 @@ from mmer.heads.head import CombinedHead
 from mmer.phrasing import join_words
 from mmer.results import EMOTIONS
 from mmer.scores.metrics import count_confusions, measure_macro_f1, measure_ua, measure_wa
-from mmer.scores.scores import combine_predictions, select_part, summarise
+from mmer.scores.pairs import combine_predictions
+from mmer.scores.predictions import select_part
+from mmer.scores.scores import summarise
 
 ACTED = ("ravdess", "nemo", "tess", "iemocap")
 PUBLIC = ACTED  # corpora whose clips a head may tell it was trained on; of others only when that is asked for

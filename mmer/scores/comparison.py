@@ -1,4 +1,4 @@
-"""What scores.compare found -> sentences, the same in the shell and on the page: effect, folds, what was left out, then the test.
+"""What pairs.compare found -> sentences, the same in the shell and on the page: effect, folds, what was left out, then the test.
 
 The shares in `word_cover` are benchmarks/interval_coverage.py's; see docs/metrics.md.
 """

@@ -75,3 +75,7 @@ def measure_reliability(labels: np.ndarray, probabilities: np.ndarray, *, bins: 
         for b in range(bins)
         if (n := (index == b).sum())
     )
+
+
+def mean_known(values: np.ndarray, axis: int = 0) -> np.ndarray:
+    return mean_where(values, ~np.isnan(values), axis)

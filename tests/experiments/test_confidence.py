@@ -11,7 +11,7 @@ from mmer.experiments.evaluate import MIN_CLIPS
 from mmer.experiments.folder.runs import RunFolder
 from mmer.heads.calibration import ece, mean_log_loss, softmax
 from mmer.results import EMOTIONS
-from mmer.scores.scores import LOGITS
+from mmer.scores.predictions import LOGITS
 
 RECORDED = sorted((Path(__file__).parents[2] / "assets" / "runs").glob("ravdess-linear-*"))
 

@@ -12,7 +12,8 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_s
 
 from mmer.errors import DataError
 from mmer.results import EMOTIONS
-from mmer.scores import scores
+from mmer.scores import intervals, pairs, scores
+from mmer.scores.predictions import KEYS, LOGITS, count_groups, have_session_folds
 
 
 def ua(rows):
@@ -101,8 +102,8 @@ def test_summary_of_unfinished_experiments():
 
 def test_a_single_speaker_has_no_interval_by_speaker():
     rows = plant_answers([[1, 0, 1]])
-    assert scores.bootstrap_speakers(rows) is None
-    assert scores.bootstrap_utterances(rows)["of"] == "utterances"
+    assert intervals.bootstrap_speakers(rows) is None
+    assert intervals.bootstrap_utterances(rows)["of"] == "utterances"
 
 
 def test_slices_by_gender_label_and_metadata():
@@ -134,12 +135,12 @@ def repeat_speakers(rows, speakers, weights):
 
 def test_bootstrap_by_speaker_is_the_slow_loops():
     rows = held_out(plant_predictions(by_speaker=[2, 0, 0.5, 1, -1, 0]))
-    counts, speakers = scores.count_groups(rows, "speaker")
-    weights = scores.draw_weights(np.ones(6, int), resamples=60)
+    counts, speakers = count_groups(rows, "speaker")
+    weights = intervals.draw_weights(np.ones(6, int), resamples=60)
     assert (weights.sum(1) == 6).all() and len(np.unique(weights, axis=0)) > 40
     slow = [pooled_ua(repeat_speakers(rows, speakers, w)) for w in weights]
-    np.testing.assert_allclose(scores.resample_ua(counts, weights), slow)
-    interval = scores.bootstrap_speakers(rows, resamples=60)
+    np.testing.assert_allclose(intervals.resample_ua(counts, weights), slow)
+    interval = intervals.bootstrap_speakers(rows, resamples=60)
     assert (interval["low"], interval["high"]) == pytest.approx(tuple(np.percentile(slow, [2.5, 97.5])))
 
 
@@ -148,20 +149,20 @@ def test_resamples_without_a_class_or_a_repetition_take_the_others():
         make_rows("test", 0, 0, np.arange(3), np.zeros(3, int), np.array([0, 1, 2]), np.eye(4, dtype=np.float32)[[0, 1, 0]]),
         make_rows("test", 1, 1, np.arange(3, 5), np.ones(2, int), np.array([3, 3]), np.eye(4, dtype=np.float32)[[3, 0]]),
     ]
-    counts, _ = scores.count_groups(pd.concat(parts), "speaker")
-    np.testing.assert_allclose(scores.resample_ua(counts, np.array([[2, 0], [0, 2], [1, 1]])), [2 / 3, 1 / 2, (2 / 3 + 1 / 2) / 2])
+    counts, _ = count_groups(pd.concat(parts), "speaker")
+    np.testing.assert_allclose(intervals.resample_ua(counts, np.array([[2, 0], [0, 2], [1, 1]])), [2 / 3, 1 / 2, (2 / 3 + 1 / 2) / 2])
 
 
 def test_speakers_that_are_all_right_or_all_wrong_give_the_binomial_interval():
-    interval = scores.bootstrap_speakers(plant_answers([[1]] * 5 + [[0]] * 5), resamples=20_000)
+    interval = intervals.bootstrap_speakers(plant_answers([[1]] * 5 + [[0]] * 5), resamples=20_000)
     assert interval["low"] == pytest.approx(binom.ppf(0.025, 10, 0.5) / 10)
     assert interval["high"] == pytest.approx(binom.ppf(0.975, 10, 0.5) / 10)
 
 
 def test_speakers_that_are_all_alike_give_a_point():
-    interval = scores.bootstrap_speakers(plant_answers([[1, 0, 1, 1]] * 8))
+    interval = intervals.bootstrap_speakers(plant_answers([[1, 0, 1, 1]] * 8))
     assert interval["low"] == interval["high"] == pytest.approx(0.75)
-    assert scores.bootstrap_utterances(plant_answers([[1, 0, 1, 1]] * 8))["high"] > 0.8  # utterances are not alike
+    assert intervals.bootstrap_utterances(plant_answers([[1, 0, 1, 1]] * 8))["high"] > 0.8  # utterances are not alike
 
 
 def test_interval_by_speaker_covers_the_planted_ua():
@@ -170,7 +171,7 @@ def test_interval_by_speaker_covers_the_planted_ua():
     for _ in range(200):
         recall = rng.beta(7, 3, size=24)  # mean 0.7
         rows = plant_answers(rng.random((24, 20)) < recall[:, None])
-        interval, naive = scores.bootstrap_speakers(rows, resamples=400), scores.bootstrap_utterances(rows, resamples=400)
+        interval, naive = intervals.bootstrap_speakers(rows, resamples=400), intervals.bootstrap_utterances(rows, resamples=400)
         held += interval["low"] <= 0.7 <= interval["high"]
         held_by_utterance += naive["low"] <= 0.7 <= naive["high"]
     assert 0.88 <= held / 200 <= 0.99
@@ -182,7 +183,7 @@ def test_bootstrap_by_utterance_keeps_class_counts_and_is_binomial():
     right[:30] = 1
     label = np.zeros(100, int)
     rows = make_rows("test", 0, 0, np.arange(100), label, label, np.eye(4, dtype=np.float32)[1 - right])
-    interval = scores.bootstrap_utterances(rows, resamples=20_000)
+    interval = intervals.bootstrap_utterances(rows, resamples=20_000)
     assert interval["low"] == pytest.approx(binom.ppf(0.025, 100, 0.3) / 100, abs=0.011)
     assert interval["high"] == pytest.approx(binom.ppf(0.975, 100, 0.3) / 100, abs=0.011)
 
@@ -195,14 +196,14 @@ def test_bootstrap_by_utterance_is_the_slow_loops():
     for _ in range(300):
         drawn = pd.DataFrame({"utterance": np.concatenate([rng.choice(names, len(names)) for names in by_class])})
         slow.append(pooled_ua(rows.merge(drawn, on="utterance")))
-    interval = scores.bootstrap_utterances(rows, resamples=4000)
+    interval = intervals.bootstrap_utterances(rows, resamples=4000)
     assert (interval["low"], interval["high"]) == pytest.approx(tuple(np.percentile(slow, [2.5, 97.5])), abs=0.02)
 
 
 def test_repeating_the_same_answers_makes_no_interval_narrower():
     once = held_out(plant_predictions(repetitions=1))
     twice = pd.concat([once, once.assign(repetition=1)])
-    for bootstrap in (scores.bootstrap_speakers, scores.bootstrap_utterances):
+    for bootstrap in (intervals.bootstrap_speakers, intervals.bootstrap_utterances):
         assert bootstrap(once) == bootstrap(twice)
 
 
@@ -211,10 +212,10 @@ def test_repeating_the_same_answers_makes_no_interval_narrower():
 
 def test_difference_and_its_interval_are_the_slow_loops():
     a, b = plant_predictions(strength=1.3, seed=1), plant_predictions(strength=0.8, seed=2)
-    found = scores.compare(a, b, resamples=60)
+    found = pairs.compare(a, b, resamples=60)
     assert found["difference"] == pytest.approx(pooled_ua(held_out(a)) - pooled_ua(held_out(b)))
     speakers = sorted(a["speaker"].unique())
-    weights = scores.draw_weights(np.ones(6, int), resamples=60)
+    weights = intervals.draw_weights(np.ones(6, int), resamples=60)
     slow = [pooled_ua(repeat_speakers(held_out(a), speakers, w)) - pooled_ua(repeat_speakers(held_out(b), speakers, w)) for w in weights]
     assert (found["interval"]["low"], found["interval"]["high"]) == pytest.approx(tuple(np.percentile(slow, [2.5, 97.5])))
     assert sum(row["share"] for row in found["per_speaker"]) == pytest.approx(found["difference"])
@@ -222,7 +223,7 @@ def test_difference_and_its_interval_are_the_slow_loops():
 
 def test_randomisation_test_is_the_slow_loop_that_swaps_rows():
     a, b = plant_predictions(strength=1.1, seed=1, speakers=5, folds=5), plant_predictions(strength=0.9, seed=2, speakers=5, folds=5)
-    found = scores.compare(a, b, resamples=10)
+    found = pairs.compare(a, b, resamples=10)
     speakers, rows_a, rows_b = sorted(a["speaker"].unique()), held_out(a), held_out(b)
     as_large = 0
     for swapped in product((False, True), repeat=5):
@@ -236,11 +237,11 @@ def test_randomisation_test_is_the_slow_loop_that_swaps_rows():
 
 def test_better_for_every_speaker_has_the_smallest_p_value():
     better, worse = plant_answers([[1, 1]] * 8), plant_answers([[1, 0]] * 8)
-    found = scores.compare(better, worse)
+    found = pairs.compare(better, worse)
     assert found["difference"] == pytest.approx(0.5)
     assert found["p_value"] == found["smallest_p_value"] == 2 / 256
-    assert scores.compare(worse, better)["difference"] == pytest.approx(-0.5)
-    same = scores.compare(worse, worse)
+    assert pairs.compare(worse, better)["difference"] == pytest.approx(-0.5)
+    same = pairs.compare(worse, worse)
     assert (same["difference"], same["p_value"], same["interval"]["low"], same["interval"]["high"]) == (0, 1, 0, 0)
 
 
@@ -248,23 +249,23 @@ def test_random_patterns_come_near_all_patterns():
     shares = np.random.default_rng(2).normal(0.25, 1, size=13)
     signs = np.array(list(product((1, -1), repeat=13)))
     exact = (np.abs(signs @ shares) >= abs(shares.sum()) - 1e-12).mean()
-    p_value, patterns = scores.swap_groups(shares)
-    assert patterns == scores.SIGN_PATTERNS and 0.05 < exact < 0.95
+    p_value, patterns = pairs.swap_groups(shares)
+    assert patterns == pairs.SIGN_PATTERNS and 0.05 < exact < 0.95
     assert p_value == pytest.approx(exact, abs=0.015)
-    assert scores.swap_groups(np.ones(30))[0] == pytest.approx(1 / 10_001)
+    assert pairs.swap_groups(np.ones(30))[0] == pytest.approx(1 / 10_001)
 
 
 def test_p_values_are_even_where_nothing_differs():
     rng = np.random.default_rng(5)
-    found = [scores.swap_groups(rng.normal(size=10))[0] for _ in range(400)]
+    found = [pairs.swap_groups(rng.normal(size=10))[0] for _ in range(400)]
     assert np.mean(np.array(found) <= 0.05) == pytest.approx(0.05, abs=0.03)
     assert np.mean(np.array(found) <= 0.5) == pytest.approx(0.5, abs=0.08)
 
 
 def test_comparison_says_whether_validation_was_the_same():
     a = plant_predictions(seed=1)
-    assert scores.compare(a, plant_predictions(seed=2), resamples=10)["same_validation"] is True
-    assert scores.compare(a, plant_predictions(seed=2, share=0.3), resamples=10)["same_validation"] is False
+    assert pairs.compare(a, plant_predictions(seed=2), resamples=10)["same_validation"] is True
+    assert pairs.compare(a, plant_predictions(seed=2, share=0.3), resamples=10)["same_validation"] is False
 
 
 @pytest.mark.parametrize(
@@ -292,7 +293,7 @@ def test_comparison_says_whether_validation_was_the_same():
 def test_other_protocols_are_not_compared(change, message):
     a, b = plant_predictions(seed=1), plant_predictions(seed=2)
     with pytest.raises(DataError, match=message):
-        scores.compare(a, change(b), names=("run-a", "run-b"))
+        pairs.compare(a, change(b), names=("run-a", "run-b"))
 
 
 def test_what_only_one_has_is_left_out_and_counted():
@@ -300,10 +301,10 @@ def test_what_only_one_has_is_left_out_and_counted():
     a, b = plant_predictions(strength=1.3, seed=1), plant_predictions(strength=0.8, seed=2)
     gone = [f"utterance{i:04d}" for i in (3, 17, 30, 44, 58, 71, 90)]
     lacking = b[~b["utterance"].isin(gone)]
-    found = scores.compare(a[a["utterance"] != "utterance0001"], lacking, resamples=20)
+    found = pairs.compare(a[a["utterance"] != "utterance0001"], lacking, resamples=20)
     assert (found["alone"], found["utterances"]) == ([7, 1], 144 - 8)
     kept = [frame[~frame["utterance"].isin([*gone, "utterance0001"])] for frame in (a, b)]
-    same = scores.compare(*kept, resamples=20)
+    same = pairs.compare(*kept, resamples=20)
     assert same["alone"] == [0, 0] and {k: v for k, v in same.items() if k not in ("alone", "same_validation")} == {
         k: v for k, v in found.items() if k not in ("alone", "same_validation")
     }
@@ -324,7 +325,7 @@ def plant_sessions(sessions=5, **changes):
 
 def test_a_session_that_is_a_fold_is_what_is_swapped():
     a, b = plant_sessions(strength=1.4, seed=1), plant_sessions(strength=0.6, seed=2)
-    found = scores.compare(a, b)
+    found = pairs.compare(a, b)
     assert (found["of"], found["groups"], found["speakers"], found["patterns"]) == ("sessions", 5, 10, 32)
     assert found["smallest_p_value"] == 2 / 2**5 == 0.0625 <= found["p_value"]
     assert [fold["value"] for fold in found["per_fold"]] == [f"session {n}" for n in range(1, 6)]
@@ -335,11 +336,11 @@ def test_a_session_that_is_a_fold_is_what_is_swapped():
 
 
 def test_speakers_of_several_sessions_in_a_fold_are_not_sessions():
-    found = scores.compare(plant_predictions(seed=1), plant_predictions(seed=2), resamples=20)
+    found = pairs.compare(plant_predictions(seed=1), plant_predictions(seed=2), resamples=20)
     assert found["of"] == "speakers" and found["shared_model"] and found["per_fold"][0]["value"] == "fold 1"
-    single = scores.compare(*(plant_predictions(seed=n, speakers=3, folds=3) for n in (1, 2)), resamples=20)
+    single = pairs.compare(*(plant_predictions(seed=n, speakers=3, folds=3) for n in (1, 2)), resamples=20)
     assert not single["shared_model"]  # one speaker a fold: nobody shares a model
-    assert not scores.have_session_folds(plant_sessions().assign(session=""))
+    assert not have_session_folds(plant_sessions().assign(session=""))
 
 
 def test_the_jackknife_is_the_slow_loop():
@@ -350,7 +351,7 @@ def test_the_jackknife_is_the_slow_loop():
     reach = t.ppf(0.975, 4) * np.std(pseudo, ddof=1) / np.sqrt(5)
     interval = scores.summarise(plant_sessions(), resamples=10)["interval"]
     assert (interval["low"], interval["high"], interval["of"]) == (pytest.approx(whole - reach), pytest.approx(whole + reach), "sessions")
-    assert scores.jackknife_interval(scores.count_groups(rows.query("session == '1'"), "session")[0], of="sessions") is None
+    assert intervals.jackknife_interval(count_groups(rows.query("session == '1'"), "session")[0], of="sessions") is None
 
 
 def test_the_interval_by_session_covers_where_one_by_speaker_does_not():
@@ -362,10 +363,10 @@ def test_the_interval_by_session_covers_where_one_by_speaker_does_not():
         counts = np.zeros((1, 10, 4, 4), int)
         counts[0][:, range(4), range(4)] = right
         counts[0][:, range(4), [1, 2, 3, 0]] = 30 - right
-        values = scores.resample_ua(counts, scores.draw_weights(np.ones(10, int), resamples=300))
+        values = intervals.resample_ua(counts, intervals.draw_weights(np.ones(10, int), resamples=300))
         low, high = np.quantile(values, [0.025, 0.975])
         held["speakers"] += low <= 0.65 <= high
-        own = scores.jackknife_interval(counts.reshape(1, 5, 2, 4, 4).sum(2), of="sessions")
+        own = intervals.jackknife_interval(counts.reshape(1, 5, 2, 4, 4).sum(2), of="sessions")
         held["sessions"] += own["low"] <= 0.65 <= own["high"]
     assert held["speakers"] / 150 < 0.87 and 0.9 <= held["sessions"] / 150 <= 0.99
 
@@ -375,12 +376,12 @@ def test_the_interval_by_session_covers_where_one_by_speaker_does_not():
 
 def test_combination_is_the_mean_of_logits():
     early, late = plant_predictions(seed=1), plant_predictions(seed=2).assign(**{"branch.T.anger": 0.0})
-    found = scores.combine_predictions(early, late.sample(frac=1, random_state=1))
-    logits = (early[scores.LOGITS].to_numpy() + late[scores.LOGITS].to_numpy()) / 2
-    np.testing.assert_allclose(found[scores.LOGITS].to_numpy(), logits, rtol=1e-6)
+    found = pairs.combine_predictions(early, late.sample(frac=1, random_state=1))
+    logits = (early[LOGITS].to_numpy() + late[LOGITS].to_numpy()) / 2
+    np.testing.assert_allclose(found[LOGITS].to_numpy(), logits, rtol=1e-6)
     assert found["predicted"].tolist() == [EMOTIONS[i] for i in logits.argmax(1)]
-    assert found[list(scores.KEYS)].equals(early[list(scores.KEYS)])
-    assert found[scores.LOGITS].dtypes.eq(np.float32).all()
+    assert found[list(KEYS)].equals(early[list(KEYS)])
+    assert found[LOGITS].dtypes.eq(np.float32).all()
     assert scores.summarise(found, resamples=10)["ua"] > max(scores.summarise(f, resamples=10)["ua"] for f in (early, late))
 
 
@@ -389,14 +390,14 @@ def test_combination_refuses_other_validation_utterances():
         DataError,
         match=r"early and late can't be paired: only one of them has \d+ of the rows.* in the validation part of fold 1, repetition 1",
     ):
-        scores.combine_predictions(plant_predictions(), plant_predictions(share=0.3))
+        pairs.combine_predictions(plant_predictions(), plant_predictions(share=0.3))
     with pytest.raises(DataError, match="no rows of the validation part"):
-        scores.combine_predictions(plant_predictions(), held_out(plant_predictions()))
+        pairs.combine_predictions(plant_predictions(), held_out(plant_predictions()))
 
 
 def test_choice_follows_validation_and_never_test():
     a, b = plant_predictions(seed=1), plant_predictions(seed=2)
-    rows, chosen = scores.choose_by_validation({"a": a, "b": b})
+    rows, chosen = pairs.choose_by_validation({"a": a, "b": b})
     assert {choice["name"] for choice in chosen} == {"a", "b"} and len(chosen) == 6
     for choice in chosen:
         where = f"part == 'validation' and fold == {choice['fold']} and repetition == {choice['repetition']}"
@@ -406,16 +407,16 @@ def test_choice_follows_validation_and_never_test():
         of = {"a": a, "b": b}[choice["name"]].query(run).reset_index(drop=True)
         assert rows.query(run).reset_index(drop=True).equals(of)
     spoilt = {name: f.assign(predicted=f["predicted"].where(f["part"] != "test", "anger")) for name, f in (("a", a), ("b", b))}
-    assert scores.choose_by_validation(spoilt)[1] == chosen
+    assert pairs.choose_by_validation(spoilt)[1] == chosen
 
 
 def test_choice_of_equals_is_the_first_and_of_other_splits_is_refused():
     a = plant_predictions()
-    assert {choice["name"] for choice in scores.choose_by_validation({"x": a, "y": a.copy()})[1]} == {"x"}
+    assert {choice["name"] for choice in pairs.choose_by_validation({"x": a, "y": a.copy()})[1]} == {"x"}
     with pytest.raises(DataError, match="x and y can't be paired"):
-        scores.choose_by_validation({"x": a, "y": plant_predictions(share=0.4)})
+        pairs.choose_by_validation({"x": a, "y": plant_predictions(share=0.4)})
     with pytest.raises(DataError, match="no candidate"):
-        scores.choose_by_validation({})
+        pairs.choose_by_validation({})
 
 
 # what is not an experiment's predictions

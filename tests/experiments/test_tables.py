@@ -6,7 +6,8 @@ from planted_predictions import plant_predictions
 from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.report import tables
-from mmer.scores.scores import choose_by_validation, combine_predictions, summarise
+from mmer.scores.pairs import choose_by_validation, combine_predictions
+from mmer.scores.scores import summarise
 
 # typed from the paper's tables, row by row
 PAPER = {

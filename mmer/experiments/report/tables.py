@@ -14,7 +14,7 @@ import pandas as pd
 
 from mmer.choices.fusion_models import FUSION_MODELS, FusionModel, PaperColumn
 from mmer.errors import DataError
-from mmer.scores.scores import choose_by_validation, combine_predictions
+from mmer.scores.pairs import choose_by_validation, combine_predictions
 
 TABLE_TITLES = {
     1: "Table 1: single modality",

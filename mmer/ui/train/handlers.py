@@ -16,7 +16,7 @@ from mmer.experiments.settings import PROTOCOL, SETTINGS, write_command
 from mmer.experiments.workshop import Workshop, is_recorded
 from mmer.figures import runs as figures
 from mmer.results import UNITS
-from mmer.scores import scores
+from mmer.scores import pairs
 from mmer.ui.explore.handlers import new_cache_path
 from mmer.ui.page.failures import show_errors
 from mmer.ui.train import cards as train_cards
@@ -217,10 +217,10 @@ class TrainHandlers:
         return run_cards.write_comparison(*views, found, problem), *draw_comparison(*views)
 
     def pair(self, first: str, second: str) -> tuple[Mapping[str, Any] | None, str]:
-        """What scores.compare found, or why it can't be."""
+        """What pairs.compare found, or why it can't be."""
         folders = (self.workshop.find(first), self.workshop.find(second))
         try:
-            found = scores.compare(*(f.read_predictions() for f in folders), names=(folders[0].name, folders[1].name))
+            found = pairs.compare(*(f.read_predictions() for f in folders), names=(folders[0].name, folders[1].name))
         except DataError as error:
             return None, str(error)
         return found, ""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mmer.commands.clip import add_mfa_arguments, read_mfa
 from mmer.errors import MmerError
-from mmer.experiments.workshop import PUBLIC, Workshop
+from mmer.experiments.training_service import PUBLIC, TrainingService
 from mmer.pipeline import Analyzer
 from mmer.ui import build_app, serve
 from mmer.ui.page.upload_folder import own_upload_folder
@@ -50,16 +50,16 @@ def main() -> None:
         analyzer = Analyzer.load(preset=options.preset, heads_folder=options.heads, mfa=read_mfa(options))
     except MmerError as error:
         parser.exit(2, f"{error}\n")
-    workshop = open_workshop(options, is_public=is_public)
+    service = open_training(options, is_public=is_public)
     with own_upload_folder():
-        run_app(parser, options, analyzer, workshop, is_public=is_public)
+        run_app(parser, options, analyzer, service, is_public=is_public)
 
 
 def run_app(
-    parser: argparse.ArgumentParser, options: argparse.Namespace, analyzer: Analyzer, workshop: Workshop, *, is_public: bool
+    parser: argparse.ArgumentParser, options: argparse.Namespace, analyzer: Analyzer, service: TrainingService, *, is_public: bool
 ) -> None:
     """Serves until it is stopped."""
-    app = build_app(analyzer, examples=HERE / "assets" / "examples", workshop=workshop, is_public=is_public)
+    app = build_app(analyzer, examples=HERE / "assets" / "examples", service=service, is_public=is_public)
     try:
         host = options.host or ("0.0.0.0" if is_public else None)
         serve(app, mcp=options.mcp, is_public=is_public, server_name=host, server_port=options.port)
@@ -69,9 +69,9 @@ def run_app(
         parser.exit(2, f"Port {options.port} is taken by another program; choose another with --port.\n")
 
 
-def open_workshop(options: argparse.Namespace, *, is_public: bool) -> Workshop:
+def open_training(options: argparse.Namespace, *, is_public: bool) -> TrainingService:
     """Where the Train tab reads and writes; for strangers it only shows what was recorded, and --runs where it was named."""
-    return Workshop(
+    return TrainingService(
         runs=options.runs or (None if is_public else HERE / "runs"),
         features=options.features,
         roots=tuple(root.resolve() for root in options.data_root),

@@ -20,7 +20,7 @@ from mmer.encoders.encoders import TextEncoder
 from mmer.encoders.presets import PRESETS
 from mmer.experiments.trainer.outputs import Outputs
 from mmer.experiments.trainer.paired_run import train_pairs
-from mmer.experiments.trainer.pairing import Example, show_texts
+from mmer.experiments.trainer.pairing import PairedExample, show_texts
 from mmer.experiments.trainer.predict import ModelReader
 from mmer.experiments.trainer.schedule import PairedData
 from mmer.feature_store.extract import extract_texts
@@ -79,7 +79,7 @@ def main() -> None:
     head = load_head(PRETRAINED)
     for name, keys in (("script", script_keys), ("recognised words", heard_keys)):
         clips = [s for s in items if s.name in keys]
-        examples = [Example(s.label, None, keys[s.name], ("T",)) for s in clips]
+        examples = [PairedExample(s.label, None, keys[s.name], ("T",)) for s in clips]
         ua = general.predict(examples).ua()
         print(f"text branch of the text corpora on RAVDESS's {name}: UA {ua:.4f} ({len(clips)} clips)", flush=True)
         outputs = ModelReader.of(head, cache).predict(examples)

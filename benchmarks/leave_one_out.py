@@ -1,4 +1,4 @@
-"""A leave-one-out curve over 40 words: all versions as batches against one version at a time, in one process, taking turns.
+"""A leave-one-out curve over 40 words: all versions as batches against one version at a time, in one process, taking queue.
 
     python benchmarks/leave_one_out.py [--clips CLIP ...] [--words N] [--rounds N]
 
@@ -22,7 +22,7 @@ import torch
 
 from mmer.audio.load import clip_from_samples, load_audio
 from mmer.interventions import Mute, Target, leave_one_out
-from mmer.interventions.apply import Workshop, apply_edits
+from mmer.interventions.apply import EditContext, apply_edits
 from mmer.interventions.material import read_material
 from mmer.pipeline import Analyzer
 from mmer.results import SAMPLE_RATE, Analysis, Clip
@@ -49,9 +49,9 @@ def shorten(analyzer: Analyzer, clip: Clip, count: int) -> Analysis:
 
 def list_clips(analysis: Analysis, analyzer: Analyzer, medium: str) -> list:
     """The changed material of every word."""
-    workshop = Workshop(analyzer, {}, "sphinx")
+    context = EditContext(analyzer, {}, "sphinx")
     numbers = [s.word for s in analysis.alignment.words] if medium != "text" else range(len(analysis.transcript.words))
-    return [apply_edits(read_material(analysis), [Mute(Target("word", int(k)), medium)], workshop) for k in numbers]
+    return [apply_edits(read_material(analysis), [Mute(Target("word", int(k)), medium)], context) for k in numbers]
 
 
 def run_single(analyzer: Analyzer, analysis: Analysis, changed: list) -> np.ndarray:

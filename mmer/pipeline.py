@@ -24,6 +24,7 @@ from mmer.fusion import combine
 from mmer.heads.folder import load_heads
 from mmer.heads.head import AnyHead, Head
 from mmer.heads.predict import predict
+from mmer.model_queue import ModelQueue
 from mmer.results import (
     ALIGNED_UNITS,
     NO_WORDS,
@@ -41,7 +42,6 @@ from mmer.results import (
 from mmer.stages import Memo, Progress, Stages
 from mmer.transcript.speech_activity import Spans, find_speech
 from mmer.transcript.transcribe import Recogniser, read_transcript
-from mmer.turns import Turns
 
 MAX_PAIRS = 60_000_000  # word pieces times frames, or phones: one attention map of it takes 240 MB, and three are needed at once
 MAX_BATCH_FRAMES = 1500  # of changed versions encoded at once: 5 clips of 5 s; larger batches are no faster on a CPU (benchmarks)
@@ -78,7 +78,7 @@ class Analyzer:
         self._heads = dict(heads)
         self.heads = {name: head.infos[-1] for name, head in heads.items()}  # what the interface may offer
         self._aligners = dict(aligners)
-        self.turns = Turns()  # taken by whoever has the models work where several people may ask: one at a time
+        self.queue = ModelQueue()  # taken by whoever has the models work where several people may ask: one at a time
         self.aligners: dict[str, str | None] = {**dict.fromkeys(aligners), **(unavailable_aligners or {})}  # name -> why not, None: ready
 
     @classmethod
@@ -129,7 +129,7 @@ class Analyzer:
     ) -> Alignment:
         """Words, syllables and phones in time, from a TextGrid's text if one is given. Raises: AlignmentError with the reason."""
         if textgrid is not None:
-            with self.turns.lend():
+            with self.queue.lend():
                 return read_textgrid(textgrid, transcript, duration=clip.duration)
         if transcript.untrusted:
             raise AlignmentError(transcript.untrusted)
@@ -138,7 +138,7 @@ class Analyzer:
         if aligner not in self._aligners:
             known = self.aligners.get(aligner) or f"there is no aligner of that name; choose one of: {', '.join(self._aligners)}, none"
             raise AlignmentError(f"The aligner {aligner!r} can't be used: {known}")
-        with self.turns.lend():  # an aligner is another program, or has a lock of its own: no model waits for it
+        with self.queue.lend():  # an aligner is another program, or has a lock of its own: no model waits for it
             return self._aligners[aligner].align(clip, transcript, pronunciations=pronunciations or {})
 
     def identify_aligner(self, name: str) -> str:
@@ -323,7 +323,7 @@ class Analyzer:
     def _words(self, clip: Clip, text: str | None, textgrid: str | None, stages: Stages) -> Transcript:
         """A typed text always wins; trusted words left as the recogniser wrote them keep its confidence and times."""
         if text is None and textgrid is not None:
-            with self.turns.lend():
+            with self.queue.lend():
                 return textgrid_transcript(textgrid)
         heard = stages.memo.recall("transcribe", (clip.sha256,))
         if text is None or (heard is not None and not heard.untrusted and text.strip() == heard.text.strip()):

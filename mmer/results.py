@@ -181,7 +181,7 @@ class LayerWeights:
 
 
 @dataclass(frozen=True, eq=False)
-class Branch:
+class BranchPrediction:
     """One branch of late fusion: logits = bias + sum over its segments, exactly (Equations 2, 3)."""
 
     unit: str
@@ -191,7 +191,7 @@ class Branch:
 
 
 @dataclass(frozen=True, eq=False)
-class Coattention:
+class CoattentionWeights:
     """Attention weights between one speech unit and the text. Every row over the keys sums to 1."""
 
     unit: str  # the speech unit
@@ -213,9 +213,9 @@ class Prediction:
     logits: np.ndarray  # (classes,) before the temperature
     temperature: float
     probabilities: np.ndarray  # (classes,) softmax(logits / temperature)
-    branches: tuple[Branch, ...] | None  # None where the model has no additive branches (early fusion)
+    branches: tuple[BranchPrediction, ...] | None  # None where the model has no additive branches (early fusion)
     layer_weights: Mapping[str, LayerWeights]  # unit -> weights
-    coattention: Mapping[str, Coattention] = field(default_factory=dict)  # unit -> maps; empty for late fusion
+    coattention: Mapping[str, CoattentionWeights] = field(default_factory=dict)  # unit -> maps; empty for late fusion
     members: tuple[str, ...] = ()  # combination: roles whose logits were averaged
     margin: float = 0.0  # below this gap between the two highest probabilities the verdict is "not sure"
     novelty: float | None = None  # distance to the training features; None where the head has no reference

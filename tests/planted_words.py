@@ -8,7 +8,7 @@ frames   |0   |1   |2   |3   |4   |5        |6  |7  |8  |9           of "no" and
 
 import numpy as np
 
-from mmer.results import EMOTIONS, Alignment, Analysis, Branch, Clip, HeadInfo, Prediction, Segment, Transcript, Word
+from mmer.results import EMOTIONS, Alignment, Analysis, BranchPrediction, Clip, HeadInfo, Prediction, Segment, Transcript, Word
 
 TEXT = "Oh, no stop it?"
 WORDS = (Segment("Oh", 0.1, 0.3, 0), Segment("no", 0.3, 0.34, 1), Segment("stop", 0.34, 0.6, 2))
@@ -72,9 +72,9 @@ def plant_predictions(units: str, early: bool) -> dict[str, Prediction]:
     return {"late": late, "early": other, "combined": combined}
 
 
-def plant_branch(unit: str) -> Branch:
+def plant_branch(unit: str) -> BranchPrediction:
     contributions, bias = np.outer(VALUES[unit], DIRECTION), BIAS[unit] * DIRECTION
-    return Branch(unit, contributions.sum(0) + bias, bias, contributions)
+    return BranchPrediction(unit, contributions.sum(0) + bias, bias, contributions)
 
 
 def predict(role, logits, units, branches=None, *, members=(), temperature=2.0) -> Prediction:

@@ -8,9 +8,9 @@ from mmer.results import (
     EMOTIONS,
     Alignment,
     Analysis,
-    Branch,
+    BranchPrediction,
     Clip,
-    Coattention,
+    CoattentionWeights,
     HeadInfo,
     LayerWeights,
     Notice,
@@ -136,7 +136,7 @@ def make_late(labels: dict[str, tuple[str, ...]], random: np.random.Generator) -
     for unit in labels:
         contributions = random.standard_normal((len(labels[unit]), 4)) / len(labels[unit])
         bias = random.standard_normal(4) / 10
-        branches.append(Branch(unit, bias + contributions.sum(0), bias, contributions))
+        branches.append(BranchPrediction(unit, bias + contributions.sum(0), bias, contributions))
     logits = np.sum([b.logits for b in branches], axis=0)
     return Prediction(
         role="late",
@@ -183,9 +183,9 @@ def make_weights(random: np.random.Generator) -> LayerWeights:
     return LayerWeights(raw, raw / raw.sum(), LAYERS, runs)
 
 
-def make_coattention(unit: str, tokens: int, segments: int, random: np.random.Generator) -> Coattention:
+def make_coattention(unit: str, tokens: int, segments: int, random: np.random.Generator) -> CoattentionWeights:
     def attend(queries: int, keys: int) -> np.ndarray:
         weights = random.random((3, 4, queries, keys))
         return (weights / weights.sum(-1, keepdims=True)).astype(np.float32)
 
-    return Coattention(unit, attend(tokens, segments), attend(segments, tokens))
+    return CoattentionWeights(unit, attend(tokens, segments), attend(segments, tokens))

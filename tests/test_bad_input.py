@@ -380,7 +380,7 @@ EVIL = "<img src=x onerror=alert(1)>"
 def test_markup_is_shown_and_never_run(analyzer, librivox_clip, tmp_path):
     """Markup in name, words and a TextGrid's labels stands escaped wherever the page or the report shows it."""
     from mmer.ui.explore import cards
-    from mmer.ui.explore.handlers import Handlers
+    from mmer.ui.explore.handlers import ExploreHandlers
     from mmer.ui.explore.session import Session
 
     path = tmp_path / "<img src=x onerror=alert(1)>.wav"
@@ -393,7 +393,7 @@ def test_markup_is_shown_and_never_run(analyzer, librivox_clip, tmp_path):
         session.analysis = analyzer.analyze(load_audio(path), **options)
         report = report_html(session.analysis)
         assert "<img src=x" not in report and "<script>alert(2)" not in report
-        for part in Handlers(analyzer).show(session):
+        for part in ExploreHandlers(analyzer).show(session):
             html = getattr(part, "plot", part)
             if not isinstance(html, str):
                 continue

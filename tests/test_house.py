@@ -23,7 +23,7 @@ DOCUMENTS = README + "".join(path.read_text(encoding="utf-8") for path in sorted
 LAYERS = (
     {"choices"},
     {"errors", "results", "phrasing", "building_blocks"},
-    {"fusion", "stopping", "turns", "files", "word_contributions"},
+    {"fusion", "stopping", "model_queue", "files", "word_contributions"},
     {"audio", "align", "figures", "stages"},
     {"encoders", "datasets"},
     {"transcript", "scores"},

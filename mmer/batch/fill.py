@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mmer.batch.columns import Row
 from mmer.batch.items import BatchItem, list_columns
-from mmer.batch.rows import Request, analyze_and_keep, check_head, identify_file
+from mmer.batch.rows import BatchRequest, analyze_and_keep, check_head, identify_file
 from mmer.batch.table import append_row, hold_table, is_stream, read_table, write_row, write_table
 from mmer.errors import AlignmentError
 from mmer.exports.analysis_json import open_file, write_file
@@ -20,7 +20,7 @@ from mmer.results import Analysis
 
 
 @dataclass(frozen=True, eq=False)
-class Progress:
+class BatchProgress:
     """One clip is done."""
 
     item: BatchItem
@@ -48,8 +48,8 @@ def is_done(row: Row, item: BatchItem, analyzer: Analyzer, json_path: Path | Non
 
 
 def run_batch(
-    analyzer: Analyzer, items: Sequence[BatchItem], out: Path, request: Request, *, json_dir: Path | None = None
-) -> Iterator[Progress]:
+    analyzer: Analyzer, items: Sequence[BatchItem], out: Path, request: BatchRequest, *, json_dir: Path | None = None
+) -> Iterator[BatchProgress]:
     """Analyses every clip and adds its row to the table `out` at once; what stands there already is skipped. Yields after each.
 
     Whenever it ends, the table holds every row so far; started again it goes on. `json_dir`: where each clip's whole analysis goes.
@@ -65,8 +65,8 @@ def run_batch(
 
 
 def fill_stream(
-    analyzer: Analyzer, items: Sequence[BatchItem], out: Path, request: Request, *, json_dir: Path | None
-) -> Iterator[Progress]:
+    analyzer: Analyzer, items: Sequence[BatchItem], out: Path, request: BatchRequest, *, json_dir: Path | None
+) -> Iterator[BatchProgress]:
     """Every clip anew, its row sent at once. Raises DataError when nobody takes it."""
     columns, begun = list_columns(items), time.monotonic()
     with open_file(out) as stream:
@@ -77,10 +77,12 @@ def fill_stream(
             stream.write(write_row(row, columns).encode())
             stream.flush()
             left = (time.monotonic() - begun) / number * (len(items) - number)
-            yield Progress(item, row, number, len(items), left, analysis)
+            yield BatchProgress(item, row, number, len(items), left, analysis)
 
 
-def fill_table(analyzer: Analyzer, items: Sequence[BatchItem], out: Path, request: Request, *, json_dir: Path | None) -> Iterator[Progress]:
+def fill_table(
+    analyzer: Analyzer, items: Sequence[BatchItem], out: Path, request: BatchRequest, *, json_dir: Path | None
+) -> Iterator[BatchProgress]:
     columns = list_columns(items)
     earlier = {identify(row): row for row in read_table(out, columns)}
     asked = [identify({"path": i.name, "text": i.text, **i.extra, "head": request.head, "aligner": request.aligner}) for i in items]
@@ -100,7 +102,7 @@ def fill_table(analyzer: Analyzer, items: Sequence[BatchItem], out: Path, reques
             append_row(out, kept[key], columns)
             fresh += 1
         left = (time.monotonic() - begun) / fresh * (todo - fresh) if fresh else math.nan
-        yield Progress(item, kept[key], number, len(items), left, analysis)
+        yield BatchProgress(item, kept[key], number, len(items), left, analysis)
     write_file(out, write_table([*others.values(), *(kept[key] for key in dict.fromkeys(asked))], columns))  # in the list's order
 
 

@@ -24,7 +24,7 @@ SPEAKER = "speaker"  # in the column in_training: another clip of a speaker it w
 
 
 @dataclass(frozen=True)
-class Request:
+class BatchRequest:
     """What all clips of a batch are asked."""
 
     head: str = "combined"
@@ -40,7 +40,7 @@ def check_head(analyzer: Analyzer, head: str) -> None:
 def analyze_item(
     analyzer: Analyzer,
     item: BatchItem,
-    request: Request,
+    request: BatchRequest,
     *,
     most_seconds: float = math.inf,
     cancelled: Callable[[], bool] | None = None,
@@ -83,7 +83,7 @@ def name_speaker(item: BatchItem) -> str:
     return f"{corpus}/{speaker}" if corpus and speaker else speaker
 
 
-def analyze_and_keep(analyzer: Analyzer, item: BatchItem, request: Request, place: Path | None) -> tuple[Row, Analysis | None]:
+def analyze_and_keep(analyzer: Analyzer, item: BatchItem, request: BatchRequest, place: Path | None) -> tuple[Row, Analysis | None]:
     """analyze_item, with the whole analysis as JSON at `place` if there is one. Raises DataError when it can't be written."""
     row, analysis = analyze_item(analyzer, item, request)
     if place is None or analysis is None:

@@ -14,7 +14,7 @@ from mmer.scores.metrics import measure_ua, measure_wa
 
 
 @dataclass(frozen=True)
-class Score:
+class BatchScore:
     """One role's verdicts against the labels of the list."""
 
     role: str
@@ -23,7 +23,7 @@ class Score:
     clips: int
 
 
-def score_rows(rows: Iterable[Row], labels: Mapping[str, str] | None = None) -> tuple[Score, ...]:
+def score_rows(rows: Iterable[Row], labels: Mapping[str, str] | None = None) -> tuple[BatchScore, ...]:
     """UA and WA per role over the rows whose label is one of EMOTIONS, or is mapped to one by `labels`; none without labels.
 
     Clips that are known to have been in a head's training or validation data are left out: they would praise it.
@@ -35,5 +35,5 @@ def score_rows(rows: Iterable[Row], labels: Mapping[str, str] | None = None) -> 
         pairs = [(EMOTIONS.index(label), EMOTIONS.index(row[role])) for row, label in known if label in EMOTIONS and row.get(role)]
         if pairs:
             right, said = (np.array(column) for column in zip(*pairs))
-            scores.append(Score(role, measure_ua(right, said), measure_wa(right, said), len(pairs)))
+            scores.append(BatchScore(role, measure_ua(right, said), measure_wa(right, said), len(pairs)))
     return tuple(scores)

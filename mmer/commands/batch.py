@@ -18,8 +18,8 @@ from mmer.phrasing import say_time
 
 if TYPE_CHECKING:
     from mmer.batch.columns import Row
-    from mmer.batch.fill import Progress
-    from mmer.batch.scores import Score
+    from mmer.batch.fill import BatchProgress
+    from mmer.batch.scores import BatchScore
 
 MOST_NAMED = 5  # clips, in the summary; the table's column in_training names all
 
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from mmer.batch.fill import run_batch
     from mmer.batch.items import read_items
-    from mmer.batch.rows import Request
+    from mmer.batch.rows import BatchRequest
     from mmer.batch.scores import score_rows
     from mmer.datasets.reading import read_labels
 
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     analyzer = Analyzer.load(preset=args.preset, heads_folder=folder, mfa=read_mfa(args))
     rows: list[Row] = []
     try:
-        for progress in run_batch(analyzer, items, args.out, Request(head, args.aligner), json_dir=args.json_dir):
+        for progress in run_batch(analyzer, items, args.out, BatchRequest(head, args.aligner), json_dir=args.json_dir):
             rows.append(progress.row)
             tell(describe_progress(progress), quiet=args.quiet)
     except KeyboardInterrupt:
@@ -75,7 +75,7 @@ def make_folder(folder: Path | None) -> None:
         raise DataError(f"Can't make the folder {folder}: {error.strerror}.") from error
 
 
-def describe_progress(progress: Progress) -> str:
+def describe_progress(progress: BatchProgress) -> str:
     """`[3/20] a.wav: anger 71 %, not sure; 2 min left`"""
     from mmer.explain.verdict import SEEN, brief
 
@@ -99,7 +99,7 @@ def describe_time(seconds: float) -> str:
     return f"; {say_time(seconds)} left" if seconds > 0 else ""
 
 
-def summarise_batch(rows: list[Row], scores: tuple[Score, ...], out: Path) -> str:
+def summarise_batch(rows: list[Row], scores: tuple[BatchScore, ...], out: Path) -> str:
     from mmer.explain.verdict import HEADLINES, STATES
 
     used = [row for row in rows if not row.get("error")]

@@ -15,7 +15,7 @@ from mmer.experiments.experiment import Experiment, Pairing, shape_head
 from mmer.experiments.report.card import CAVEAT, CAVEAT_SPEECH, LICENCE, write_card
 from mmer.experiments.trainer.outputs import Outputs
 from mmer.experiments.trainer.paired_run import TrainedRun, train_pairs
-from mmer.experiments.trainer.pairing import Example, draw_pairs, list_copies, show_alone
+from mmer.experiments.trainer.pairing import PairedExample, draw_pairs, list_copies, show_alone
 from mmer.experiments.trainer.predict import ModelReader
 from mmer.feature_store.cache import FeatureCache
 from mmer.fusion import combine
@@ -131,7 +131,7 @@ def write_combination(out: Path, corpora: DemoCorpora, *, run: Path) -> str:
     return sha256
 
 
-def pair_validation(corpora: DemoCorpora) -> list[Example]:
+def pair_validation(corpora: DemoCorpora) -> list[PairedExample]:
     """What the combination is fitted on: validation clips with a text of their label, clean and augmented, and with their own words."""
     speech, texts = corpora.training.validation_speech, corpora.training.validation_texts
     turned = [replace(s, speech=list_copies(s)[i % (len(s.copies) + 1)], copies=()) for i, s in enumerate(speech)]
@@ -143,7 +143,7 @@ def pair_validation(corpora: DemoCorpora) -> list[Example]:
     ]
 
 
-def combine_outputs(late: Head, early: Head, examples: Sequence[Example], cache: FeatureCache) -> Outputs:
+def combine_outputs(late: Head, early: Head, examples: Sequence[PairedExample], cache: FeatureCache) -> Outputs:
     """The mean of both heads' logits (section 2.4)."""
     found = [ModelReader.of(head, cache).predict(examples) for head in (late, early)]
     return Outputs(found[0].labels, combine(found[1].logits, found[0].logits))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from mmer.encoders.presets import PRESETS
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.experiment_data import choose_items
 from mmer.experiments.prepare import read_experiment_data
-from mmer.experiments.remaining import count_least_epochs, count_steps, guess_epochs
+from mmer.experiments.remaining import Estimate, count_least_epochs, count_steps, guess_epochs
 from mmer.experiments.trainer.blocks import Block, Buffer, FeatureLoader, measure_budget
 from mmer.experiments.trainer.device import choose_device, choose_stacked
 from mmer.experiments.trainer.layout import count_run_bytes
@@ -31,14 +30,6 @@ TEXT_SECONDS = {"compact": 0.01, "paper": 0.04}
 VALIDATION_COST = 0.04  # of an epoch's, beside training: a tenth of the utterances, forward only
 TIMED_RUNS, TIMED_UTTERANCES = 2, 8  # smaller than a real step where a step takes seconds
 BASE_BYTES = 500 * 2**20  # the process itself
-
-
-@dataclass(frozen=True)
-class Estimate:
-    seconds_likely: float  # of training, when a run takes as many epochs as most do, at least those that min_steps asks for
-    seconds_most: float  # when every run takes all its epochs
-    memory_bytes: int  # parameters and moments of the runs trained together, and the features held
-    extraction_seconds: float  # before it; 0 when everything is there
 
 
 def estimate_experiment(experiment: Experiment) -> Estimate:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmer.experiments.trainer.outputs import Outputs
 from mmer.experiments.trainer.paired_run import TrainedRun
-from mmer.experiments.trainer.pairing import Example, draw_pairs, list_copies, show_alone, show_texts
+from mmer.experiments.trainer.pairing import PairedExample, draw_pairs, list_copies, show_alone, show_texts
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.feature_set import FeatureItem
 from mmer.heads.calibration import ece, fit_margin, fit_temperature, softmax
@@ -143,7 +143,7 @@ def measure_run(trained: TrainedRun, test: TestData, calibration: Calibration) -
     return found
 
 
-def measure_examples(trained: TrainedRun, examples: Sequence[Example], speech: Sequence[FeatureItem]) -> dict[str, Any]:
+def measure_examples(trained: TrainedRun, examples: Sequence[PairedExample], speech: Sequence[FeatureItem]) -> dict[str, Any]:
     outputs = trained.predict(examples)
     return slice_ua(outputs.labels, outputs.logits.argmax(1), speech)
 

@@ -1,4 +1,4 @@
-"""How long a run that still trains will probably go on, in epochs: what progress bars and the time left are made of.
+"""How long an experiment will take, and how long a run that still trains will probably go on: for estimates and progress bars.
 
 The factor below was read off the 75 recorded RAVDESS runs (assets/runs): past the usual number of epochs, a run that its patience would
 end after 1, 2, 3 or 4 more epochs went on for 2.3, 3.6, 5.6 and 7.0 on average, since it may still find a lower loss.
@@ -8,9 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 EXPECTED_EPOCHS = 15  # of a run, before any is finished
 LONGER = 1.75  # times what patience alone would leave
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How long an experiment will probably take, and how much memory, before it is started."""
+
+    seconds_likely: float  # of training, when a run takes as many epochs as most do, at least those that min_steps asks for
+    seconds_most: float  # when every run takes all its epochs
+    memory_bytes: int  # parameters and moments of the runs trained together, and the features held
+    extraction_seconds: float  # before it; 0 when everything is there
 
 
 def count_steps(utterances: int, batch_size: int) -> int:

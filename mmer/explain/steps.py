@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmer.errors import HeadError
-from mmer.results import UNIT_NAMES, UNITS, Analysis, Branch, Coattention, Prediction
+from mmer.results import UNIT_NAMES, UNITS, Analysis, BranchPrediction, CoattentionWeights, Prediction
 
 CAPTION_SUM = "Where the sum comes from, not what the sound caused: each state has already seen its surroundings. The parts add up exactly."
 CAPTION_CENTRED = "Centred over the emotions, since softmax ignores what they all share: above 0 speaks for the emotion, below 0 against."
@@ -25,7 +25,7 @@ NO_BRANCH = "{unit}: no branch in this sum. {reason}"
 
 
 @dataclass(frozen=True)
-class Step:
+class ExplanationStep:
     """One step on the way from nothing to a probability; `total` is the one before plus `value`, but for kind "probability"."""
 
     kind: str  # bias | branch | segment | member | absent | total | temperature | probability
@@ -60,7 +60,7 @@ def read_values(prediction: Prediction, values: np.ndarray, emotion: str, *, cen
     return (centre(values) if centred else values.astype(np.float64))[..., pick_class(prediction, emotion)]
 
 
-def find_branch(prediction: Prediction, unit: str) -> Branch:
+def find_branch(prediction: Prediction, unit: str) -> BranchPrediction:
     """The branch of a unit. Raises HeadError when the model is no sum of branches, or the clip lacks this one."""
     if prediction.branches is None:
         raise HeadError(f"The {prediction.role} model ({prediction.fusion}) is no sum of branches.")
@@ -78,7 +78,7 @@ def segment_contributions(prediction: Prediction, unit: str, emotion: str, *, ce
 
 def decision_steps(
     analysis: Analysis, emotion: str, *, role: str | None = None, centred: bool = True, unit_detail: str | None = None
-) -> list[Step]:
+) -> list[ExplanationStep]:
     """The way from nothing to the emotion's probability, each step with its running total.
 
     Late: all biases as one part, then each branch without its bias; with `unit_detail`, that branch segment by segment. Early: one part.
@@ -86,24 +86,24 @@ def decision_steps(
     `role` is that of the best prediction unless given. Raises HeadError for a role, emotion or unit that is not there.
     """
     prediction = analysis.best if role is None else find_prediction(analysis, role)
-    steps: list[Step] = []
+    steps: list[ExplanationStep] = []
     members = prediction.members or (prediction.role,)
     share = 1 / len(members)
     for member in sorted(members, reverse=True):  # late before early
         part = find_prediction(analysis, member) if prediction.members else prediction
         steps += member_steps(analysis, part, emotion, share=share, centred=centred, unit_detail=unit_detail)
     logit = float(sum(step.value for step in steps))
-    steps.append(Step("total", f"{prediction.role} logit", 0.0, 0.0))
+    steps.append(ExplanationStep("total", f"{prediction.role} logit", 0.0, 0.0))
     scaled = logit / prediction.temperature
-    steps.append(Step("temperature", f"divided by the temperature {prediction.temperature:.2f}", scaled - logit, 0.0))
+    steps.append(ExplanationStep("temperature", f"divided by the temperature {prediction.temperature:.2f}", scaled - logit, 0.0))
     steps = add_up(steps)
     probability = float(prediction.probabilities[pick_class(prediction, emotion)])
-    return [*steps, Step("probability", f"probability of {emotion}", probability, steps[-1].total)]
+    return [*steps, ExplanationStep("probability", f"probability of {emotion}", probability, steps[-1].total)]
 
 
 def member_steps(
     analysis: Analysis, prediction: Prediction, emotion: str, *, share: float, centred: bool, unit_detail: str | None
-) -> list[Step]:
+) -> list[ExplanationStep]:
     """Steps of one model, each value times share; totals are filled in later."""
     half = "" if share == 1 else f" / {round(1 / share)}"
 
@@ -111,27 +111,27 @@ def member_steps(
         return share * read_values(prediction, values, emotion, centred=centred)
 
     if prediction.branches is None:
-        return [Step("member", f"{prediction.role} model, one part{half}", float(read(prediction.logits)), 0.0)]
+        return [ExplanationStep("member", f"{prediction.role} model, one part{half}", float(read(prediction.logits)), 0.0)]
     biases = read(np.stack([b.bias for b in prediction.branches]))
-    steps = [Step("bias", f"bias{half}", float(biases.sum()), 0.0)]
+    steps = [ExplanationStep("bias", f"bias{half}", float(biases.sum()), 0.0)]
     for branch in prediction.branches:
         values, name = read(branch.contributions), UNIT_NAMES[branch.unit]
         if branch.unit == unit_detail:
             labels = analysis.labels[branch.unit]
-            steps += [Step("segment", f"{label}{half}", float(v), 0.0, branch.unit) for label, v in zip(labels, values)]
+            steps += [ExplanationStep("segment", f"{label}{half}", float(v), 0.0, branch.unit) for label, v in zip(labels, values)]
         else:
-            steps.append(Step("branch", f"{name}{half}", float(values.sum()), 0.0, branch.unit))
+            steps.append(ExplanationStep("branch", f"{name}{half}", float(values.sum()), 0.0, branch.unit))
     for unit in UNITS:
         if unit in analysis.unavailable and unit not in prediction.units:
             label = NO_BRANCH.format(unit=UNIT_NAMES[unit], reason=analysis.unavailable[unit])
-            steps.append(Step("absent", label, 0.0, 0.0, unit))
+            steps.append(ExplanationStep("absent", label, 0.0, 0.0, unit))
     return steps
 
 
-def add_up(steps: list[Step]) -> list[Step]:
+def add_up(steps: list[ExplanationStep]) -> list[ExplanationStep]:
     """The steps with their running totals."""
     totals = np.cumsum([s.value for s in steps])
-    return [Step(s.kind, s.label, s.value, float(total), s.unit) for s, total in zip(steps, totals)]
+    return [ExplanationStep(s.kind, s.label, s.value, float(total), s.unit) for s, total in zip(steps, totals)]
 
 
 def find_prediction(analysis: Analysis, role: str) -> Prediction:
@@ -174,14 +174,14 @@ def share_overlap(starts: np.ndarray, ends: np.ndarray, parts_starts: np.ndarray
     return np.nan_to_num(np.clip(overlap, 0, None) / lengths)
 
 
-def speech_attention(maps: Coattention, segments: int) -> np.ndarray:
+def speech_attention(maps: CoattentionWeights, segments: int) -> np.ndarray:
     """(segments,) attention that each speech segment gets from the text, mean over layers, heads and word pieces; they sum to 1."""
     cells = maps.text_to_speech.astype(np.float64).mean((0, 1, 2))
     held = count_held(len(cells), segments, maps.segments_per_cell)
     return np.repeat(cells / held, held)
 
 
-def text_attention(maps: Coattention, segments: int) -> np.ndarray:
+def text_attention(maps: CoattentionWeights, segments: int) -> np.ndarray:
     """(tokens,) attention that each word piece gets from the speech, mean over layers, heads and segments; they sum to 1."""
     rows = maps.speech_to_text.astype(np.float64).mean((0, 1))  # (cells, tokens)
     held = count_held(len(rows), segments, maps.segments_per_cell)

@@ -23,7 +23,7 @@ from mmer.errors import DataError
 from mmer.files.guarded_json import read_json, show
 from mmer.files.replace import open_new
 from mmer.files.streams import open_output
-from mmer.results import Analysis, Clip, Coattention, Prediction
+from mmer.results import Analysis, Clip, CoattentionWeights, Prediction
 from mmer.word_contributions import word_contributions, word_contributions_to_json
 
 FORMAT = "mmer-analysis"
@@ -130,7 +130,7 @@ def encode(value: Any, *, half: bool = False) -> Any:
 
 
 def encode_fields(value: Any) -> dict[str, Any]:
-    half = isinstance(value, Coattention)  # attention weights are pictures; three digits are enough
+    half = isinstance(value, CoattentionWeights)  # attention weights are pictures; three digits are enough
     names = [f.name for f in fields(value) if not (isinstance(value, Clip) and f.name == "samples")]
     return {name: encode(getattr(value, name), half=half) for name in names}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mmer.results import UNITS, Analysis, Branch, Prediction
+from mmer.results import UNITS, Analysis, BranchPrediction, Prediction
 from mmer.views.payload import describe_unit, has_unit
 from mmer.word_contributions import find_additive, find_placed, name_rest, own_segments
 
@@ -46,7 +46,7 @@ def shorten_digest(sha256: str) -> str:
     return f"sha256:{sha256[:DIGEST_LETTERS]}"
 
 
-def list_rows(analysis: Analysis, unit: str, branch: Branch | None) -> Iterator[list[Any]]:
+def list_rows(analysis: Analysis, unit: str, branch: BranchPrediction | None) -> Iterator[list[Any]]:
     """The bias of a unit's branch, then its segments in order; without a branch the numbers are empty."""
     if branch is not None:
         yield ["bias", unit, *[""] * (len(SEGMENT) - 2), *both_scales(branch.bias)]

@@ -22,7 +22,7 @@ from mmer.heads.clip_list import ClipList
 from mmer.heads.config import COMBINATION, HeadConfig, read_layer_rate, read_layer_runs
 from mmer.heads.normalisation import Normalisation
 from mmer.heads.novelty import Novelty, novelty_distance, novelty_vector
-from mmer.results import UNIT_NAMES, Branch, Coattention, Features, HeadInfo, LayerWeights, Prediction
+from mmer.results import UNIT_NAMES, BranchPrediction, CoattentionWeights, Features, HeadInfo, LayerWeights, Prediction
 
 UNTRAINED_MARGIN = 1.0  # no gap is wide enough for a head that was trained on nothing
 
@@ -241,16 +241,18 @@ def describe_head(config: HeadConfig, sha256: str) -> HeadInfo:
     return HeadInfo(config.name, config.title, config.preset, trained_on, config.licence, config.caveat, sha256)
 
 
-def read_branches(output: FusionOutput, units: list[str]) -> tuple[Branch, ...] | None:
+def read_branches(output: FusionOutput, units: list[str]) -> tuple[BranchPrediction, ...] | None:
     if output.branch_logits is None or output.bias is None or output.contributions is None:
         return None
     parts = ((u, output.branch_logits[u], output.bias[u], output.contributions[u]) for u in units)
-    return tuple(Branch(u, logits[0].numpy(), bias[0].numpy(), sums[0].numpy()) for u, logits, bias, sums in parts)
+    return tuple(BranchPrediction(u, logits[0].numpy(), bias[0].numpy(), sums[0].numpy()) for u, logits, bias, sums in parts)
 
 
-def read_maps(output: FusionOutput) -> dict[str, Coattention]:
+def read_maps(output: FusionOutput) -> dict[str, CoattentionWeights]:
     maps = output.coattention or {}
-    return {u: Coattention(u, m.text_to_speech[0].numpy(), m.speech_to_text[0].numpy(), m.segments_per_cell) for u, m in maps.items()}
+    return {
+        u: CoattentionWeights(u, m.text_to_speech[0].numpy(), m.speech_to_text[0].numpy(), m.segments_per_cell) for u, m in maps.items()
+    }
 
 
 AnyHead = Head | CombinedHead

@@ -43,7 +43,7 @@ from mmer.transcript.transcribe import read_transcript
 
 
 @dataclass(frozen=True, eq=False)
-class Workshop:
+class EditContext:
     """What some edits need besides the material."""
 
     analyzer: Analyzer
@@ -52,20 +52,20 @@ class Workshop:
 
 
 def apply_edits(
-    material: Material, edits: Sequence[Edit], workshop: Workshop, *, cancelled: Callable[[], bool] = lambda: False
+    material: Material, edits: Sequence[Edit], context: EditContext, *, cancelled: Callable[[], bool] = lambda: False
 ) -> Material:
     """The material after all edits. Raises EditError, AlignmentError or TranscriptError for the first that can't be made; Cancelled."""
     for edit in edits:
         if cancelled():
             raise Cancelled("The change was cancelled. Nothing was changed.")
-        material = APPLY[type(edit)](material, edit, workshop)
+        material = APPLY[type(edit)](material, edit, context)
     return material
 
 
-def mute(material: Material, edit: Mute, workshop: Workshop) -> Material:
+def mute(material: Material, edit: Mute, context: EditContext) -> Material:
     where, filled = describe_target(material, edit.target), name_fill(edit.fill)
     if edit.medium in ("text", "both"):
-        material = mask(material, find_words(material, edit.target), workshop)
+        material = mask(material, find_words(material, edit.target), context)
     if edit.medium in ("sound", "both"):
         first, last = find_range(material, edit.target)
         samples = sound.mute_range(material.clip.samples, first, last, fill=edit.fill, seed=edit.seed)
@@ -73,7 +73,7 @@ def mute(material: Material, edit: Mute, workshop: Workshop) -> Material:
     return material
 
 
-def remove(material: Material, edit: Remove, workshop: Workshop) -> Material:
+def remove(material: Material, edit: Remove, context: EditContext) -> Material:
     where = describe_target(material, edit.target)
     dropped = find_words(material, edit.target) if edit.medium in ("text", "both") else []
     if edit.medium in ("sound", "both"):
@@ -84,11 +84,11 @@ def remove(material: Material, edit: Remove, workshop: Workshop) -> Material:
     return drop(material, dropped) if dropped else material
 
 
-def isolate(material: Material, edit: Isolate, workshop: Workshop) -> Material:
+def isolate(material: Material, edit: Isolate, context: EditContext) -> Material:
     where, filled = describe_target(material, edit.target), name_fill(edit.fill)
     if edit.medium in ("text", "both"):
         chosen = set(find_words(material, edit.target))
-        material = mask(material, [i for i in range(len(material.transcript.words)) if i not in chosen], workshop)
+        material = mask(material, [i for i in range(len(material.transcript.words)) if i not in chosen], context)
     if edit.medium in ("sound", "both"):
         first, last = find_range(material, edit.target)
         samples, end = material.clip.samples, len(material.clip.samples)
@@ -99,14 +99,14 @@ def isolate(material: Material, edit: Isolate, workshop: Workshop) -> Material:
     return material
 
 
-def change_pitch(material: Material, edit: ChangePitch, workshop: Workshop) -> Material:
+def change_pitch(material: Material, edit: ChangePitch, context: EditContext) -> Material:
     first, last = find_range(material, edit.target)
     samples = praat.change_pitch(material.clip.samples, first, last, semitones=edit.semitones)
     done = f"synthetic, the pitch of {describe_target(material, edit.target)}, was moved by {edit.semitones:+g} semitones"
     return put_samples(material, samples, done=done)
 
 
-def change_tempo(material: Material, edit: ChangeTempo, workshop: Workshop) -> Material:
+def change_tempo(material: Material, edit: ChangeTempo, context: EditContext) -> Material:
     first, last = find_range(material, edit.target)
     samples = praat.change_tempo(material.clip.samples, first, last, factor=edit.factor)
     length = (last - first + len(samples) - len(material.clip.samples)) / SAMPLE_RATE
@@ -114,7 +114,7 @@ def change_tempo(material: Material, edit: ChangeTempo, workshop: Workshop) -> M
     return put_samples(material, samples, done=done, stretch=Stretch(first / SAMPLE_RATE, last / SAMPLE_RATE, length))
 
 
-def change_loudness(material: Material, edit: ChangeLoudness, workshop: Workshop) -> Material:
+def change_loudness(material: Material, edit: ChangeLoudness, context: EditContext) -> Material:
     first, last = find_range(material, edit.target)
     samples = sound.scale_range(material.clip.samples, first, last, decibels=edit.decibels)
     done = f"synthetic, {describe_target(material, edit.target)}, was turned {edit.decibels:+g} dB"
@@ -123,10 +123,10 @@ def change_loudness(material: Material, edit: ChangeLoudness, workshop: Workshop
     return put_samples(material, samples, done=done)
 
 
-def swap_voice(material: Material, edit: SwapVoice, workshop: Workshop) -> Material:
-    if edit.sha256 not in workshop.voices:
+def swap_voice(material: Material, edit: SwapVoice, context: EditContext) -> Material:
+    if edit.sha256 not in context.voices:
         raise EditError(f"The other voice, {edit.name or edit.sha256[:12]}, is not there; analyse that clip first.")
-    other = read_material(workshop.voices[edit.sha256])
+    other = read_material(context.voices[edit.sha256])
     if other.clip.outline:
         raise EditError(NO_SOUND)
     notice = Notice("audio", f"The voice of {other.clip.name} is put under the words of {material.clip.name}.", "info")
@@ -136,7 +136,7 @@ def swap_voice(material: Material, edit: SwapVoice, workshop: Workshop) -> Mater
     return start_material(clip, material.transcript, renumber_alignment(other.alignment, {}), absent)
 
 
-def swap_words(material: Material, edit: SwapWords, workshop: Workshop) -> Material:
+def swap_words(material: Material, edit: SwapWords, context: EditContext) -> Material:
     notice = Notice("transcript", "These words are not those that are said: they are put over the voice as they are.", "info")
     transcript = read_words(edit.text, material)
     transcript = replace(transcript, notices=(*transcript.notices, notice))
@@ -144,12 +144,12 @@ def swap_words(material: Material, edit: SwapWords, workshop: Workshop) -> Mater
     return start_material(material.clip, transcript, renumber_alignment(material.alignment, {}), absent)
 
 
-def correct_words(material: Material, edit: CorrectWords, workshop: Workshop) -> Material:
+def correct_words(material: Material, edit: CorrectWords, context: EditContext) -> Material:
     transcript = read_words(edit.text, material)
     if not transcript.words:
         return start_material(material.clip, transcript, None, dict.fromkeys(("T", *ALIGNED_UNITS), NO_WORDS))
     try:
-        alignment = workshop.analyzer.align(material.clip, transcript, aligner=workshop.aligner)
+        alignment = context.analyzer.align(material.clip, transcript, aligner=context.aligner)
     except AlignmentError as error:  # as in an analysis: the aligned units are left out with the reason
         return start_material(material.clip, transcript, None, dict.fromkeys(ALIGNED_UNITS, str(error)))
     return start_material(material.clip, transcript, alignment, {})
@@ -159,8 +159,8 @@ def read_words(text: str, material: Material) -> Transcript:
     return read_transcript(text, duration=material.clip.duration)
 
 
-def mask(material: Material, words: Sequence[int], workshop: Workshop) -> Material:
-    return replace(material, transcript=mask_words(material.transcript, words, workshop.analyzer.text))
+def mask(material: Material, words: Sequence[int], context: EditContext) -> Material:
+    return replace(material, transcript=mask_words(material.transcript, words, context.analyzer.text))
 
 
 def drop(material: Material, dropped: Sequence[int]) -> Material:
@@ -178,7 +178,7 @@ def name_fill(fill: str) -> str:
     return {"silence": "silence", "noise": "noise of its own spectrum and level"}[fill]
 
 
-APPLY: Mapping[type, Callable[[Material, Any, Workshop], Material]] = {
+APPLY: Mapping[type, Callable[[Material, Any, EditContext], Material]] = {
     Mute: mute,
     Remove: remove,
     Isolate: isolate,

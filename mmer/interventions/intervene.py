@@ -10,11 +10,11 @@ import numpy as np
 
 from mmer.errors import EditError, HeadError
 from mmer.exports.analysis_json import analysis_to_json, encode
-from mmer.interventions.apply import Workshop, apply_edits
+from mmer.interventions.apply import EditContext, apply_edits
 from mmer.interventions.edits import Edit, edit_to_json
 from mmer.interventions.material import read_material
 from mmer.pipeline import Analyzer
-from mmer.results import Analysis, Branch, Parent, Prediction
+from mmer.results import Analysis, BranchPrediction, Parent, Prediction
 from mmer.stages import Memo, Progress
 
 FORMAT = "mmer-intervention"
@@ -84,8 +84,8 @@ def intervene(
     if not edits:
         raise EditError("Nothing to change: name at least one edit.")
     check_analysis(analyzer, analysis)
-    workshop = Workshop(analyzer, voices or {}, aligner)
-    material = apply_edits(read_material(analysis), edits, workshop, cancelled=cancelled or (lambda: False))
+    context = EditContext(analyzer, voices or {}, aligner)
+    material = apply_edits(read_material(analysis), edits, context, cancelled=cancelled or (lambda: False))
     changed = analyzer.analyze_parts(
         material.clip,
         material.transcript,
@@ -147,7 +147,7 @@ def compare_branches(role: str, unit: str, before: Prediction | None, after: Pre
     return Difference(role, unit, classes, one.logits if one else None, other.logits if other else None, None, None, same)
 
 
-def branches(prediction: Prediction | None) -> dict[str, Branch]:
+def branches(prediction: Prediction | None) -> dict[str, BranchPrediction]:
     return {b.unit: b for b in (prediction.branches or ())} if prediction else {}
 
 

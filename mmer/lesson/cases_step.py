@@ -26,7 +26,7 @@ from mmer.lesson.markup import (
     write_table,
 )
 from mmer.lesson.material import LessonClip
-from mmer.lesson.steps import ROLE_NAMES, Question, Step, StepNotPossible, find_additive, name_unit, shuffle
+from mmer.lesson.steps import ROLE_NAMES, LessonStep, Question, StepNotPossible, find_additive, name_unit, shuffle
 from mmer.phrasing import join_words
 from mmer.results import Prediction
 
@@ -77,7 +77,7 @@ def pick_highest(scored: Sequence[tuple[int, LessonClip]]) -> LessonClip | None:
     return scored[-max(able)[1]][1] if able else None
 
 
-def teach_fusion(clip: LessonClip, examples: Sequence[LessonClip]) -> Step:
+def teach_fusion(clip: LessonClip, examples: Sequence[LessonClip]) -> LessonStep:
     """Step 6: one example where fusing helped and one where it hurt, chosen by rule."""
     known = [c for c in examples if c.emotion]
     if not known:
@@ -97,7 +97,7 @@ def teach_fusion(clip: LessonClip, examples: Sequence[LessonClip]) -> Step:
         " How often, a model card says: for these heads, on held-out voices, in the folder of each head.</p>"
     )
     case = spoilt or mended or known[0]
-    return Step(
+    return LessonStep(
         "fusion",
         "When fusion mends and when it spoils",
         "Section 2.4",

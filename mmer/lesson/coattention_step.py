@@ -30,8 +30,8 @@ from mmer.lesson.markup import (
 from mmer.lesson.material import LessonClip
 from mmer.lesson.pictures import draw_map
 from mmer.lesson.sound_steps import row_of
-from mmer.lesson.steps import Question, Step, StepNotPossible, name_unit, number_labels, shuffle
-from mmer.results import Coattention
+from mmer.lesson.steps import LessonStep, Question, StepNotPossible, name_unit, number_labels, shuffle
+from mmer.results import CoattentionWeights
 
 MIXED = " Behind the first layer a row is no pure word any more, and a column no pure sound: each has taken in what it attended to before."
 MOST_COLUMNS = 60  # sounds in the map; a longer clip shows its first ones
@@ -90,7 +90,7 @@ def pick_pair(clip: LessonClip) -> Pair:
     if early is None or not early.coattention:
         raise StepNotPossible("no model with coattention spoke about it")
     unit = next(u for u in ("P", "S", "W", "F") if u in early.coattention)
-    maps: Coattention = early.coattention[unit]
+    maps: CoattentionWeights = early.coattention[unit]
     layer = maps.text_to_speech.shape[0] - 1
     head = int(np.argmax(maps.text_to_speech[layer].max(-1).mean(-1)))
     labels = list(clip.analysis.labels[unit])[:: maps.segments_per_cell]
@@ -98,7 +98,7 @@ def pick_pair(clip: LessonClip) -> Pair:
     return Pair(unit, layer, head, there, back, number_labels(clip.analysis.labels["T"]), number_labels(labels[: there.shape[1]]))
 
 
-def teach_coattention(clip: LessonClip) -> Step:
+def teach_coattention(clip: LessonClip) -> LessonStep:
     """Step 5: one row of the attention formula in each direction."""
     pair = pick_pair(clip)
     in_words = np.asarray(clip.analysis.words["T"]) >= 0
@@ -127,7 +127,7 @@ def teach_coattention(clip: LessonClip) -> Step:
         "<p>The two directions are two different maps: that a word looks at a sound doesn't mean that the sound looks "
         "back. Figure 3 repeats them in three layers, and the paper averages both branches in the end.</p>"
     )
-    return Step(
+    return LessonStep(
         "coattention",
         "Coattention, in both directions",
         "Section 2.3, Figure 3",

@@ -32,7 +32,7 @@ from mmer.lesson.markup import (
 )
 from mmer.lesson.material import LessonClip
 from mmer.lesson.pictures import draw_dots
-from mmer.lesson.steps import Question, Step, StepNotPossible, shuffle
+from mmer.lesson.steps import LessonStep, Question, StepNotPossible, shuffle
 from mmer.results import EMOTIONS
 
 
@@ -41,7 +41,7 @@ def expect_highest(count: int) -> float:
     return float(quad(lambda x: x * count * norm.pdf(x) * norm.cdf(x) ** (count - 1), -8, 8)[0])
 
 
-def teach_evaluation(clip: LessonClip, examples: Sequence[LessonClip]) -> Step:
+def teach_evaluation(clip: LessonClip, examples: Sequence[LessonClip]) -> LessonStep:
     """Step 8: unweighted accuracy, folds by session, and three ways to fool oneself."""
     known = [c for c in examples if c.emotion]
     if not known:
@@ -101,7 +101,7 @@ def teach_evaluation(clip: LessonClip, examples: Sequence[LessonClip]) -> Step:
         " <b>Acted speech.</b> Actors who are told what to feel are clearer than people who feel. In the Train tab every "
         "split is checked for shared speakers and sentences before it runs.</p>"
     )
-    return Step(
+    return LessonStep(
         "evaluation",
         "How this is evaluated, and what can go wrong",
         "Section 3, Tables 2 and 3",

@@ -33,7 +33,7 @@ from mmer.lesson.markup import (
 )
 from mmer.lesson.material import LessonClip
 from mmer.lesson.pictures import draw_strip
-from mmer.lesson.steps import Question, Step, StepNotPossible, name_unit, number_labels, shuffle
+from mmer.lesson.steps import LessonStep, Question, StepNotPossible, name_unit, number_labels, shuffle
 from mmer.word_contributions import word_contributions
 
 COLUMNS = {  # key -> whose scale it has, its head
@@ -67,7 +67,7 @@ RANKS = math(mi("ρ"), mo("="), frac(call("cov", mi("r"), mo(","), mi("s")), row
 )
 
 
-def teach_evidence(clip: LessonClip) -> Step:
+def teach_evidence(clip: LessonClip) -> LessonStep:
     """Step 7: drop, contribution and attention of every word, and how far their ranks agree."""
     data = clip.leave_one_out
     if data is None:
@@ -92,7 +92,7 @@ def teach_evidence(clip: LessonClip) -> Step:
     filled += add_up_word(columns, data, clip, names)
     flips = read_flips(clip, data)
     picture = draw_columns(columns, names, emotion, flips)
-    return Step(
+    return LessonStep(
         "evidence",
         "Why attention is not evidence",
         "beyond the paper",

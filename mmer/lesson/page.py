@@ -13,7 +13,7 @@ from mmer.lesson.evaluation_step import teach_evaluation
 from mmer.lesson.evidence_step import teach_evidence
 from mmer.lesson.material import LessonClip
 from mmer.lesson.sound_steps import teach_frames, teach_layers, teach_segments
-from mmer.lesson.steps import Question, Step, StepNotPossible
+from mmer.lesson.steps import LessonStep, Question, StepNotPossible
 from mmer.lesson.sum_step import teach_sum
 from mmer.views.payload import encode_sound
 
@@ -21,10 +21,10 @@ MEASURE = (
     '<p><button type="button" class="ml-button" data-press="lesson-measure">Ask the models again, now</button>'
     ' <span class="ml-caption">leaves out every word of “{}” in turn; takes seconds, for a long clip minutes.</span></p>'
 )
-Teacher = Callable[[LessonClip, Sequence[LessonClip]], Step]
+Teacher = Callable[[LessonClip, Sequence[LessonClip]], LessonStep]
 
 
-def alone(teach: Callable[[LessonClip], Step]) -> Teacher:
+def alone(teach: Callable[[LessonClip], LessonStep]) -> Teacher:
     """A step that looks at its clip only."""
     return lambda clip, examples: teach(clip)
 
@@ -41,7 +41,7 @@ TEACHERS: tuple[tuple[str, Teacher], ...] = (
 )
 
 
-def list_steps(clip: LessonClip, examples: Sequence[LessonClip]) -> list[tuple[Step | None, LessonClip, str]]:
+def list_steps(clip: LessonClip, examples: Sequence[LessonClip]) -> list[tuple[LessonStep | None, LessonClip, str]]:
     """(step, the clip it is about, why it is not the clip asked for) in order; the step is None where no clip can show it."""
     found = []
     for _, teach in TEACHERS:
@@ -82,7 +82,7 @@ def identify_clip(clip: LessonClip) -> str:
     return sha256(f"{clip.analysis.clip.sha256}\n{clip.analysis.transcript.text}".encode()).hexdigest()[:16]
 
 
-def render_page(number: int, step: Step | None, used: LessonClip, reason: str, *, asked: LessonClip) -> str:
+def render_page(number: int, step: LessonStep | None, used: LessonClip, reason: str, *, asked: LessonClip) -> str:
     name = TEACHERS[number - 1][0]
     if step is None:
         title, source, key, body = name, "", name.lower(), f"<p>This step can’t be shown: {escape(reason)}.</p>"
@@ -111,7 +111,7 @@ def write_text(clip: LessonClip) -> str:
     return f" “{escape(clip.analysis.transcript.text)}”" if clip.analysis.transcript.text.strip() else ""
 
 
-def render_step(step: Step) -> str:
+def render_step(step: LessonStep) -> str:
     return (
         f'<div class="ml-lead">{step.lead}</div>'
         f'<div class="ml-formula"><h3>The equation</h3>{step.equation}<h3>{step.numbers}</h3><div '

@@ -29,7 +29,7 @@ from mmer.lesson.markup import (
 )
 from mmer.lesson.material import LessonClip
 from mmer.lesson.pictures import Bar, Tile, draw_bars, draw_wave
-from mmer.lesson.steps import Question, Step, StepNotPossible, find_segment, name_sound, name_unit, pick_sound, shuffle
+from mmer.lesson.steps import LessonStep, Question, StepNotPossible, find_segment, name_sound, name_unit, pick_sound, shuffle
 from mmer.phrasing import say_layer_rate
 from mmer.results import SAMPLE_RATE, LayerWeights
 
@@ -57,7 +57,7 @@ def pick_layer(clip: LessonClip) -> int:
     return len(clip.frames.layer_names) - 1
 
 
-def teach_frames(clip: LessonClip) -> Step:
+def teach_frames(clip: LessonClip) -> LessonStep:
     """Step 1: what the encoder makes of the wave."""
     analysis, frames = clip.analysis, clip.frames
     unit, index, (first, last) = pick_sound(clip)
@@ -128,7 +128,7 @@ def teach_frames(clip: LessonClip) -> Step:
         "<p>Each frame has seen its surroundings: the encoder's layers let every frame look at all others. So a frame is "
         "<em>about</em> its moment, not made of it alone.</p>"
     )
-    return Step("frames", "From a wave to frames", "Section 2.1", lead, equation, filled, picture, question, after)
+    return LessonStep("frames", "From a wave to frames", "Section 2.1", lead, equation, filled, picture, question, after)
 
 
 def row_of(*names: str) -> str:
@@ -152,7 +152,7 @@ def draw_zoom(clip: LessonClip, unit: str, index: int, inside: tuple[int, int]) 
     return f'<p class="ml-caption">The same from close by: a dot is the centre of a frame. {play}</p>{wave}'
 
 
-def teach_segments(clip: LessonClip) -> Step:
+def teach_segments(clip: LessonClip) -> LessonStep:
     """Step 2: a segment is the mean of the frames in it."""
     frames, alignment = clip.frames, clip.analysis.alignment
     unit, index, (first, last) = pick_sound(clip)
@@ -214,7 +214,7 @@ def teach_segments(clip: LessonClip) -> Step:
         f" ({write_number(short, 'segment.short', digits=0)} of the {len(alignment.phones) if alignment else 0} phones "
         "here).</p>"
     )
-    return Step(
+    return LessonStep(
         "segments",
         "Alignment and the segment mean",
         "Section 2.1",
@@ -266,7 +266,7 @@ def find_weights(clip: LessonClip) -> dict[str, tuple[str, LayerWeights]]:
     raise StepNotPossible("no model with layer weights spoke about it")
 
 
-def teach_layers(clip: LessonClip) -> Step:
+def teach_layers(clip: LessonClip) -> LessonStep:
     """Step 3: Equation 1 with the head's own weights."""
     found = find_weights(clip)
     unit = "F" if "F" in found else next(iter(found))
@@ -336,7 +336,7 @@ def teach_layers(clip: LessonClip) -> Step:
         "trained "
         f"from another seed, can read otherwise and be as good.{negative}</p>"
     )
-    return Step("layers", "What a layer weight is", "Equation 1", lead, equation, filled, picture, question, after)
+    return LessonStep("layers", "What a layer weight is", "Equation 1", lead, equation, filled, picture, question, after)
 
 
 def draw_shares(unit: str, weights: LayerWeights) -> str:

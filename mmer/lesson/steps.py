@@ -34,7 +34,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Step:
+class LessonStep:
     """One screen of the lesson; everything but key and title is HTML."""
 
     key: str

@@ -30,7 +30,7 @@ from mmer.lesson.markup import (
 from mmer.lesson.material import LessonClip
 from mmer.lesson.pictures import Bar, draw_bars
 from mmer.lesson.sound_steps import row_of
-from mmer.lesson.steps import Question, Step, find_additive, name_unit, shuffle
+from mmer.lesson.steps import LessonStep, Question, find_additive, name_unit, shuffle
 from mmer.phrasing import join_words
 from mmer.results import Prediction
 
@@ -72,7 +72,7 @@ ADDED = math(
 EQUATIONS = POOLED + ADDED
 
 
-def teach_sum(clip: LessonClip) -> Step:
+def teach_sum(clip: LessonClip) -> LessonStep:
     """Step 4: Equations 2 and 3 with the branches' logits."""
     prediction = find_additive(clip)
     branches, chosen = prediction.branches or (), prediction.classes.index(prediction.label)
@@ -104,7 +104,9 @@ def teach_sum(clip: LessonClip) -> Step:
     )
     picture = draw_branches(prediction)
     after = fold("Equation 2 inside each branch", explain_branches(prediction, chosen)) + combine_roles(clip, prediction.label)
-    return Step("sum", "The branches add up", "Equations 2 and 3", lead, EQUATIONS, filled, picture, ask_without_branch(prediction), after)
+    return LessonStep(
+        "sum", "The branches add up", "Equations 2 and 3", lead, EQUATIONS, filled, picture, ask_without_branch(prediction), after
+    )
 
 
 def draw_branches(prediction: Prediction) -> str:

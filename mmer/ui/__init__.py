@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from mmer.experiments.workshop import Workshop
+from mmer.experiments.training_service import TrainingService
 from mmer.pipeline import Analyzer
 from mmer.ui import about, api, batch, lesson
 from mmer.ui.explore import cards, explore
@@ -26,8 +26,8 @@ SHOW_ERRORS = "window.mmer.showError = (sentence) => trigger('error', sentence);
 VISITORS = {False: 10_000, True: 1000}  # is_public -> pages at once; what their results take together is bounded (forgetting.py)
 
 
-def build_app(analyzer: Analyzer, *, examples: Path, workshop: Workshop | None = None, is_public: bool = False) -> gr.Blocks:
-    """The page for one analyzer and one workshop that all visitors share; launch it with `launch_options()`."""
+def build_app(analyzer: Analyzer, *, examples: Path, service: TrainingService | None = None, is_public: bool = False) -> gr.Blocks:
+    """The page for one analyzer and one service that all visitors share; launch it with `launch_options()`."""
     stored, open_stored = list_stored(examples), open_with(analyzer)
     with gr.Blocks(
         title="mmer: why a machine hears an emotion",
@@ -44,7 +44,7 @@ def build_app(analyzer: Analyzer, *, examples: Path, workshop: Workshop | None =
             with gr.Tab("Batch", id="batch") as batch_tab:
                 batch.build(analyzer, is_public=is_public)
             with gr.Tab("Train", id="train") as train_tab:
-                training = train.build(workshop or Workshop())
+                training = train.build(service or TrainingService())
             with gr.Tab("About", id="about") as about_tab:
                 about.build(analyzer)
         train.wake(training, train_tab, [explore_tab, learn_tab, batch_tab, about_tab])

@@ -31,11 +31,11 @@ from mmer.interventions import (
 )
 from mmer.interventions.compare import comparison_to_json, drop_attention
 from mmer.interventions.leave_one_out import KINDS
+from mmer.model_queue import ModelQueue, QueueLimits
 from mmer.pipeline import Analyzer
 from mmer.results import Analysis, Clip
 from mmer.stages import Memo
 from mmer.transcript.transcribe import read_transcript
-from mmer.turns import Bounds, Turns
 from mmer.ui.explore.examples import choose_head
 from mmer.ui.page.events import BOUNDS, MODEL_QUEUE, MOST_SECONDS
 from mmer.ui.page.failures import show_errors
@@ -214,7 +214,7 @@ class Programs:
     def _load(self, audio: str | None) -> Clip:
         if audio is None:
             raise MmerError(NO_FILE)
-        with self.analyzer.turns.lend():
+        with self.analyzer.queue.lend():
             return load_audio(audio, name=Path(audio).name)
 
     def _analyze(self, clip: Clip, *, text: str = "", aligner: str, head: str, memo: Memo | None = None) -> Analysis:
@@ -225,12 +225,12 @@ class Programs:
         return analysis_to_json(analysis if attention else drop_attention(analysis))
 
 
-def in_turn(endpoint: Callable, turns: Turns, bounds: Bounds) -> Callable:
+def in_line(endpoint: Callable, queue: ModelQueue, bounds: QueueLimits) -> Callable:
     """The endpoint, which waits in line for the models. Raises gr.Error where the line is full."""
 
     @functools.wraps(endpoint)
     def wait(*args: Any, **options: Any) -> Any:
-        with turns.take(name_visitor(), bounds=bounds):
+        with queue.take(name_visitor(), bounds=bounds):
             return endpoint(*args, **options)
 
     return show_errors(wait)
@@ -302,7 +302,7 @@ def build(analyzer: Analyzer, *, is_public: bool = False) -> None:
         for endpoint, takes in endpoints:
             result = Api(None, {"type": "object"}, "result")
             button.click(
-                in_turn(endpoint, analyzer.turns, BOUNDS[is_public]),
+                in_line(endpoint, analyzer.queue, BOUNDS[is_public]),
                 [take.make() for take in takes],
                 result,
                 api_name=endpoint.__name__,

@@ -16,16 +16,16 @@ from gradio_client.utils import strip_invalid_filename_characters
 
 from mmer.batch.columns import Row
 from mmer.batch.items import BatchItem, list_columns, read_list_file
-from mmer.batch.rows import SPEAKER, Request, analyze_item, check_head
+from mmer.batch.rows import SPEAKER, BatchRequest, analyze_item, check_head
 from mmer.batch.table import write_table
 from mmer.errors import Busy, Cancelled, DataError, MmerError
 from mmer.explain.verdict import HEADLINES, SEEN
 from mmer.exports.analysis_json import analysis_to_json, dump_json
 from mmer.interventions.compare import drop_attention
+from mmer.model_queue import UNBOUNDED, ModelQueue, QueueLimits
 from mmer.phrasing import say_time
 from mmer.pipeline import Analyzer
 from mmer.results import EMOTIONS
-from mmer.turns import UNBOUNDED, Bounds, Turns
 from mmer.ui.explore.examples import choose_head
 from mmer.ui.explore.explore import OTHER_FILES, name_heads
 from mmer.ui.explore.forms import ALIGNER_NAMES
@@ -52,14 +52,14 @@ fusion's branches say, warnings; one that can't be used becomes a row with the r
 
 
 @dataclass(frozen=True)
-class Limits:
+class BatchLimits:
     """What one batch may hold."""
 
     files: int
     seconds: float  # of sound in all
 
 
-LIMITS = {False: Limits(300, 7200.0), True: Limits(12, 180.0)}  # is_public -> limits; more goes through the shell
+LIMITS = {False: BatchLimits(300, 7200.0), True: BatchLimits(12, 180.0)}  # is_public -> limits; more goes through the shell
 
 
 @dataclass(eq=False)
@@ -92,9 +92,9 @@ class BatchHandlers:
     """The handlers of the tab; the analyzer is shared and only read."""
 
     analyzer: Analyzer
-    limits: Limits
-    bounds: Bounds = UNBOUNDED
-    line: Turns = field(default_factory=Turns)  # of batches: one at a time, whose recordings stand in the models' line one by one
+    limits: BatchLimits
+    bounds: QueueLimits = UNBOUNDED
+    line: ModelQueue = field(default_factory=ModelQueue)  # of batches: one at a time, whose recordings stand in the models' line one by one
 
     def offer(self, session: BatchSession, paths: list[str] | None) -> Any:
         """Analyse can be pressed once there are recordings, unless a batch is on."""
@@ -109,7 +109,7 @@ class BatchHandlers:
     def run(self, session: BatchSession, paths: list[str] | None, listed: str | None, aligner: str, head: str) -> Iterator[tuple]:
         """Analyses one recording after the other; yields the table as it grows and, at last, the files to take away."""
         session.told = ""
-        items, request = self.plan(paths, listed), Request(head, aligner)
+        items, request = self.plan(paths, listed), BatchRequest(head, aligner)
         check_head(self.analyzer, head)
         stop = session.begin()
         try:
@@ -125,7 +125,7 @@ class BatchHandlers:
         finally:
             self.line.leave(ticket)
 
-    def work_through(self, session: BatchSession, items: Sequence[BatchItem], request: Request, stop: StopFlag) -> Iterator[tuple]:
+    def work_through(self, session: BatchSession, items: Sequence[BatchItem], request: BatchRequest, stop: StopFlag) -> Iterator[tuple]:
         """The table of the batch whose turn it is."""
         rows: list[Row] = []
         found: list[str] = []
@@ -136,7 +136,7 @@ class BatchHandlers:
             for item in items:
                 if stop.is_set():
                     raise Cancelled("The batch was cancelled.")
-                with self.analyzer.turns.take(cancelled=stop.is_set):
+                with self.analyzer.queue.take(cancelled=stop.is_set):
                     row, analysis = analyze_item(self.analyzer, item, request, most_seconds=left, cancelled=stop.is_set)
                 rows.append(row)
                 if analysis is not None:
@@ -287,7 +287,7 @@ def build(analyzer: Analyzer, *, is_public: bool) -> None:
     cancelled.then(handlers.settle, session, progress, api_name="batch_settle", **POLL)
 
 
-def build_inputs(analyzer: Analyzer, limits: Limits) -> tuple:
+def build_inputs(analyzer: Analyzer, limits: BatchLimits) -> tuple:
     files = gr.File(
         label="Recordings",
         file_count="multiple",

@@ -19,11 +19,11 @@ from mmer.exports.analysis_json import dump_json, write_file
 from mmer.files.guarded_json import read_json
 from mmer.lesson import LessonClip, lesson_from_json, lesson_to_json, render_lesson
 from mmer.lesson.store import encode_frames, measure_words
+from mmer.model_queue import UNBOUNDED, QueueLimits
 from mmer.pipeline import Analyzer
 from mmer.results import Analysis
-from mmer.turns import UNBOUNDED, Bounds
 from mmer.ui.explore import cards
-from mmer.ui.explore.examples import Example, Opener, choose_head, open_example
+from mmer.ui.explore.examples import ExampleClip, Opener, choose_head, open_example
 from mmer.ui.explore.session import StopFlag, watch_stages
 from mmer.ui.page.events import BOUNDS, HIDDEN, MODEL_QUEUE, MOST_SECONDS, POLL, QUIET
 from mmer.ui.page.failures import show_errors
@@ -73,10 +73,10 @@ class LessonSession:
         return self.stop
 
 
-def build(analyzer: Analyzer, tab: gr.Tab, *, examples: Sequence[Example], open_stored: Opener, is_public: bool) -> None:
+def build(analyzer: Analyzer, tab: gr.Tab, *, examples: Sequence[ExampleClip], open_stored: Opener, is_public: bool) -> None:
     """The tab's content, inside the gr.Tab that is open; its lesson is made when somebody looks at it."""
     session = gr.State(LessonSession(), time_to_live=KEPT_SECONDS)
-    handlers = Handlers(analyzer, examples, most_seconds=MOST_SECONDS[is_public], bounds=BOUNDS[is_public], open_stored=open_stored)
+    handlers = LessonHandlers(analyzer, examples, most_seconds=MOST_SECONDS[is_public], bounds=BOUNDS[is_public], open_stored=open_stored)
     with gr.Column(elem_classes="ml-tab"):
         gr.HTML(INTRO)
         with gr.Row(elem_classes="ml-choose"):
@@ -125,7 +125,7 @@ def offer_analysis(audio: str | None) -> gr.Button:
 
 
 def wire_run(
-    handlers: Handlers, button: gr.Button, work: Callable, inputs: list[Any], status: gr.HTML, shown: list[Any], name: str
+    handlers: LessonHandlers, button: gr.Button, work: Callable, inputs: list[Any], status: gr.HTML, shown: list[Any], name: str
 ) -> dict[str, Any]:
     """A button that asks the models: its stages, then the lesson or the sentence why there is none. `inputs`: the session first."""
     button.click(fn=None, js=WAITING, outputs=status, api_visibility="private")
@@ -136,16 +136,16 @@ def wire_run(
     return run
 
 
-class Handlers:
+class LessonHandlers:
     """What happens behind the tab's controls. Holds only what all visitors share and nobody changes."""
 
     def __init__(
         self,
         analyzer: Analyzer,
-        examples: Sequence[Example],
+        examples: Sequence[ExampleClip],
         *,
         most_seconds: float = math.inf,
-        bounds: Bounds = UNBOUNDED,
+        bounds: QueueLimits = UNBOUNDED,
         open_stored: Opener = open_example,
     ):
         self.analyzer, self.most_seconds, self.bounds, self.open_stored = analyzer, most_seconds, bounds, open_stored
@@ -206,7 +206,7 @@ class Handlers:
 
             def work(progress: Callable[[float, str], None]) -> LessonClip:
                 progress(0.0, "Reading the clip")
-                with self.analyzer.turns.lend():
+                with self.analyzer.queue.lend():
                     clip = load_audio(audio, name=Path(audio).name)
                 head = choose_head(self.analyzer)
                 analysis = self.analyzer.analyze(clip, text=text, head=head, progress=progress, cancelled=stop.is_set)
@@ -232,7 +232,7 @@ class Handlers:
     def run(self, session: LessonSession, prepare: Callable[[StopFlag], Work]) -> Iterator[str]:
         """The stages while the work that `prepare` gives runs; its clip is then the lesson's."""
         session.problem, session.unseen, stop = "Something went wrong.", False, session.begin()
-        told: dict[str, Any] = {"turns": self.analyzer.turns, "visitor": name_visitor(session), "bounds": self.bounds}
+        told: dict[str, Any] = {"line": self.analyzer.queue, "visitor": name_visitor(session), "bounds": self.bounds}
         try:
             for stages, clip in watch_stages(prepare(stop), stop, **told):
                 if clip is not None and not stop.is_set():
@@ -258,7 +258,7 @@ class Handlers:
         return cards.write_problem(problem, kept=False)
 
 
-def open_lesson(example: Example, analyzer: Analyzer, open_stored: Opener = open_example) -> LessonClip:
+def open_lesson(example: ExampleClip, analyzer: Analyzer, open_stored: Opener = open_example) -> LessonClip:
     """An example for the lesson: what is stored, or where that is missing or stale the frames encoded anew and no curve."""
     analysis = open_stored(example)
     clip = describe_example(example, analysis)
@@ -270,18 +270,18 @@ def open_lesson(example: Example, analyzer: Analyzer, open_stored: Opener = open
             raise DataError(f"{path}: {error}") from error
         if stored is not None:
             return clip(*stored)
-    with analyzer.turns.take():
+    with analyzer.queue.take():
         return clip(encode_frames(analyzer, analysis), None)
 
 
-def describe_example(example: Example, analysis: Analysis) -> Callable[..., LessonClip]:
+def describe_example(example: ExampleClip, analysis: Analysis) -> Callable[..., LessonClip]:
     """What makes the example's LessonClip of frames and curve."""
     return lambda frames, curve: LessonClip(
         example.folder.name, example.title, example.emotion, analysis, frames, curve, recorded=example.kind == "recorded"
     )
 
 
-def store_lesson(example: Example, analyzer: Analyzer) -> LessonClip:
+def store_lesson(example: ExampleClip, analyzer: Analyzer) -> LessonClip:
     """Measures what the lesson needs of an example and writes it beside its analysis."""
     analysis = open_example(example)
     clip = measure_words(analyzer, describe_example(example, analysis)(encode_frames(analyzer, analysis), None))

@@ -21,7 +21,19 @@ from mmer.explain.steps import (
     list_removable,
 )
 from mmer.phrasing import join_words, say_layer_rate
-from mmer.results import SAMPLE_RATE, UNIT_NAMES, UNITS, Alignment, Analysis, Branch, Clip, Coattention, HeadInfo, LayerWeights, Prediction
+from mmer.results import (
+    SAMPLE_RATE,
+    UNIT_NAMES,
+    UNITS,
+    Alignment,
+    Analysis,
+    BranchPrediction,
+    Clip,
+    CoattentionWeights,
+    HeadInfo,
+    LayerWeights,
+    Prediction,
+)
 from mmer.views.acoustics import make_spectrogram, trace_wave, track_pitch
 from mmer.word_contributions import describe_division, name_rest, own_segments, word_contributions
 
@@ -191,7 +203,7 @@ def describe_prediction(analysis: Analysis, prediction: Prediction) -> dict[str,
     }
 
 
-def describe_branch(branch: Branch) -> dict[str, Any]:
+def describe_branch(branch: BranchPrediction) -> dict[str, Any]:
     return {"unit": branch.unit, "bias": branch.bias.tolist(), "contributions": pack(branch.contributions, "<f4")}
 
 
@@ -208,13 +220,13 @@ def describe_layers(weights: LayerWeights) -> dict[str, Any]:
     return known | {"spread": spread, "note": say_layer_rate(weights.rate)}
 
 
-def describe_maps(maps: Coattention) -> dict[str, Any]:
+def describe_maps(maps: CoattentionWeights) -> dict[str, Any]:
     """Both directions in half precision, with so many neighbours sharing a cell that the page stays light."""
     there, back, size = thin_maps(maps, most=MOST_WEIGHTS)
     return {"segments_per_cell": size, "text_to_speech": pack(there, "<f2"), "speech_to_text": pack(back, "<f2")}
 
 
-def thin_maps(maps: Coattention, *, most: int) -> tuple[np.ndarray, np.ndarray, int]:
+def thin_maps(maps: CoattentionWeights, *, most: int) -> tuple[np.ndarray, np.ndarray, int]:
     """(layers, heads, tokens, cells), (layers, heads, cells, tokens) and segments per cell: keys are summed, queries averaged."""
     there, back = maps.text_to_speech, maps.speech_to_text
     share = max(1, -(-(there.size + back.size) // most))

@@ -21,7 +21,7 @@ from mmer.batch import rows as batch_rows
 from mmer.batch.columns import FOUND
 from mmer.batch.fill import name_json, run_batch
 from mmer.batch.items import BatchItem, list_columns, read_items
-from mmer.batch.rows import Request, analyze_item
+from mmer.batch.rows import BatchRequest, analyze_item
 from mmer.batch.scores import score_rows
 from mmer.batch.table import hold_table, read_table, write_table
 from mmer.cli import main
@@ -32,7 +32,7 @@ from mmer.exports.schema import read_schema
 from mmer.results import EMOTIONS
 
 CARDS = Path("/usr/share/pocketsphinx/test/data/cards")
-QUICK = Request("late-fs", "none")  # no aligner; words are given
+QUICK = BatchRequest("late-fs", "none")  # no aligner; words are given
 
 
 def read_rows(path):
@@ -116,7 +116,7 @@ def test_a_row_holds_what_the_analysis_says(analyzer, tmp_path):
     text = "he was not an ill disposed young man"
     clip = tmp_path / "a.wav"
     shutil.copy(CARDS.parent / "librivox" / "sense_and_sensibility_01_austen_64kb-0880.wav", clip)
-    row, analysis = analyze_item(analyzer, BatchItem("a.wav", clip, text, "anger"), Request())
+    row, analysis = analyze_item(analyzer, BatchItem("a.wav", clip, text, "anger"), BatchRequest())
     assert set(row) - {"path", "text", "label"} <= set(FOUND)
     for role, prediction in analysis.predictions.items():
         assert row[role] == prediction.label and row[f"{role}_state"] == prediction.verdict
@@ -178,7 +178,7 @@ def test_what_is_there_is_not_done_again(monkeypatch, analyzer, listed, tmp_path
     assert "b ace.wav" in count_analyses(monkeypatch, analyzer, items, out), "another file under the same name"
     rows, earlier = read_rows(out), list(csv.DictReader(before.splitlines()))
     assert len(rows) == 4 and rows[1] == earlier[1] and rows[0] != earlier[0]
-    assert len(count_analyses(monkeypatch, analyzer, items[:2], out, Request("late-fs", "sphinx"))) == 2, "another aligner"
+    assert len(count_analyses(monkeypatch, analyzer, items[:2], out, BatchRequest("late-fs", "sphinx"))) == 2, "another aligner"
     assert len(read_rows(out)) == 6, "rows of another question stay"
     (tmp_path / "json").mkdir()
     assert len(count_analyses(monkeypatch, analyzer, items[:2], out, json_dir=tmp_path / "json")) == 2, "their JSON is wanted now"
@@ -187,7 +187,7 @@ def test_what_is_there_is_not_done_again(monkeypatch, analyzer, listed, tmp_path
 
 def test_rows_of_an_aligner_with_other_models_are_done_again(monkeypatch, analyzer, listed, tmp_path):
     out, items, models = tmp_path / "t.csv", read_items(listed)[:2], ["mfa 3.4.3 aa bb"]
-    asked = Request("late-fs", "mfa")
+    asked = BatchRequest("late-fs", "mfa")
     monkeypatch.setattr(analyzer, "identify_aligner", lambda name: models[0])
     assert len(count_analyses(monkeypatch, analyzer, items, out, asked)) == 2
     assert {row["aligner_identity"] for row in read_rows(out)} == {models[0]}
@@ -229,7 +229,7 @@ def test_another_table_and_another_head_are_refused(analyzer, listed, tmp_path):
         next(run_batch(analyzer, read_items(listed), out, QUICK))
     assert out.read_text() == "a,b\n1,2\n"
     with pytest.raises(HeadError, match=r"no head 'x'\. Choose one of: late-fs"):
-        next(run_batch(analyzer, read_items(listed), out, Request("x")))
+        next(run_batch(analyzer, read_items(listed), out, BatchRequest("x")))
     with pytest.raises(DataError, match="Can't write"):
         next(run_batch(analyzer, read_items(listed), tmp_path / "none" / "t.csv", QUICK))
 

@@ -11,7 +11,7 @@ from mmer.experiments.experiment import SETTINGS, Experiment, default_of, read_e
 from mmer.experiments.folder.runs import RunFolder
 from mmer.experiments.remaining import count_least_epochs, count_steps, guess_epochs, guess_epochs_left
 from mmer.experiments.report.learning import Learning, find_best_epochs, judge_learning, name_runs
-from mmer.experiments.trainer.loop import Progress
+from mmer.experiments.trainer.loop import RunProgress
 from mmer.scores.scores import is_at_chance, score_runs
 
 RECORDED = sorted(path.parent for path in (Path(__file__).parents[2] / "assets" / "runs").glob("*/config.json"))
@@ -71,10 +71,10 @@ def test_the_sentence_has_the_count_and_its_whole():
 
 def test_patience_counts_after_enough_steps():
     experiment = Experiment("data", "features", patience=4, min_steps=200, epochs=100)
-    few, many = Progress(epoch=5, best_epoch=1), Progress(epoch=50, best_epoch=1)
+    few, many = RunProgress(epoch=5, best_epoch=1), RunProgress(epoch=50, best_epoch=1)
     assert not few.is_over(experiment, steps=4) and many.is_over(experiment, steps=4)
     assert few.is_over(experiment, steps=40)
-    assert Progress(epoch=100, best_epoch=99).is_over(experiment, steps=1)
+    assert RunProgress(epoch=100, best_epoch=99).is_over(experiment, steps=1)
     assert count_steps(65, 32) == 3 and count_least_epochs(200, 3) == 67 and count_least_epochs(0, 3) == 0
 
 
@@ -83,8 +83,8 @@ def test_the_default_changes_nothing_at_the_paper_s_size():
     experiment = Experiment("data", "features")
     training = int((IEMOCAP_UTTERANCES - IEMOCAP_LARGEST_SESSION) * (1 - experiment.share))
     steps = count_steps(training, experiment.batch_size)
-    assert Progress(epoch=experiment.patience).is_over(experiment, steps=steps)
-    assert not Progress(epoch=experiment.patience - 1).is_over(experiment, steps=steps)
+    assert RunProgress(epoch=experiment.patience).is_over(experiment, steps=steps)
+    assert not RunProgress(epoch=experiment.patience - 1).is_over(experiment, steps=steps)
 
 
 def test_a_config_from_before_goes_on_without():

@@ -9,7 +9,7 @@ from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment, Pairing
 from mmer.experiments.trainer.blocks import FeatureLoader, VoiceShifts
 from mmer.experiments.trainer.paired_run import measure_speech
-from mmer.experiments.trainer.pairing import Example
+from mmer.experiments.trainer.pairing import PairedExample
 from mmer.experiments.trainer.schedule import EveryUtterance, PairedData, Pairs, average_voices
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.feature_set import FeatureItem
@@ -37,9 +37,9 @@ def test_a_block_holds_normalised_and_shifted_speech_and_plain_text_and_says_wha
     shifts = VoiceShifts((voices,), np.array([[0, 0, 1]]), np.array([[1, 1, 1]]), np.array([0.5, 0.3, 0.9], np.float32))
     loader = FeatureLoader(cache, (), ("T", "F", "S"), max_seconds=0.12, sizes=SIZES)
     examples = [
-        Example(1, speech[1].speech, None, ("F", "S")),
-        Example(2, None, texts[2].text, ("T",)),
-        Example(3, speech[3].speech, texts[3].text, ("T", "F")),
+        PairedExample(1, speech[1].speech, None, ("F", "S")),
+        PairedExample(2, None, texts[2].text, ("T",)),
+        PairedExample(3, speech[3].speech, texts[3].text, ("T", "F")),
     ]
     loader.show(examples, shifts=shifts)
     found = {unit: read_block(loader, [0, 1, 2], unit) for unit in "TFS"}

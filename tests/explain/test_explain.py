@@ -6,7 +6,7 @@ import pytest
 from mmer.errors import HeadError
 from mmer.explain import steps as explain
 from mmer.explain.steps import centre, decision_steps, flipping_part, segment_contributions
-from mmer.results import EMOTIONS, Analysis, Branch, Clip, Prediction, Transcript
+from mmer.results import EMOTIONS, Analysis, BranchPrediction, Clip, Prediction, Transcript
 
 LABELS = {"T": ("I", "am", "fine"), "F": ("0.01 s", "0.03 s"), "S": ("AY", "AE M")}
 
@@ -22,7 +22,7 @@ def make_prediction(role, logits, *, branches=None, temperature=1.0, members=(),
 def make_branch(unit, seed):
     random = np.random.default_rng(seed)
     bias, contributions = random.normal(size=4), random.normal(size=(len(LABELS[unit]), 4))
-    return Branch(unit, bias + contributions.sum(0), bias, contributions)
+    return BranchPrediction(unit, bias + contributions.sum(0), bias, contributions)
 
 
 def make_analysis(late_units="TFS", unavailable=None, early=(2.0, -1.0, 0.5, 0.0)):
@@ -136,7 +136,7 @@ def test_unknown_emotion_and_role_are_refused():
 def planted(*rows):
     """Branches T, F, ... with these logits."""
     zero = np.zeros(4)
-    return tuple(Branch(u, np.array(r, float), zero, np.array([r], float)) for u, r in zip("TFS", rows))
+    return tuple(BranchPrediction(u, np.array(r, float), zero, np.array([r], float)) for u, r in zip("TFS", rows))
 
 
 def test_flipping_part_names_the_branch_that_decides():

@@ -13,7 +13,7 @@ from sample_analysis import make_analysis
 
 from mmer.errors import DataError
 from mmer.exports.analysis_json import LIST_LIMIT, analysis_from_json, analysis_to_json, dump_json, read_analysis, write_file
-from mmer.results import Coattention
+from mmer.results import CoattentionWeights
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "analysis-json.md"
 
@@ -233,7 +233,7 @@ def test_every_key_is_documented():
 
 
 def test_documented_attention_axes_are_the_ones_written():
-    assert [f.name for f in fields(Coattention)] == ["unit", "text_to_speech", "speech_to_text", "segments_per_cell"]
+    assert [f.name for f in fields(CoattentionWeights)] == ["unit", "text_to_speech", "speech_to_text", "segments_per_cell"]
     analysis = make_analysis()
     maps = analysis.predictions["early"].coattention["F"]
     layers, heads, tokens, segments = maps.text_to_speech.shape

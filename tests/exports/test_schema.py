@@ -166,8 +166,9 @@ def test_what_is_broken_does_not_fit(planted, kind):
 REQUIRED = {
     (): results.Analysis, ("clip",): results.Clip, ("transcript",): results.Transcript, ("transcript", "words", 0): results.Word,
     ("alignment",): results.Alignment, ("alignment", "phones", 0): results.Segment, ("predictions", "late"): results.Prediction,
-    ("predictions", "late", "branches", 0): results.Branch, ("predictions", "late", "layer_weights", "F"): results.LayerWeights,
-    ("predictions", "early", "coattention", "F"): results.Coattention, ("heads", 0): results.HeadInfo, ("notices", 0): results.Notice,
+    ("predictions", "late", "branches", 0): results.BranchPrediction, ("predictions", "late", "layer_weights", "F"): results.LayerWeights,
+    ("predictions", "early", "coattention", "F"): results.CoattentionWeights, ("heads", 0): results.HeadInfo,
+    ("notices", 0): results.Notice,
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from test_browser import PATIENCE
 
-from mmer.experiments.workshop import Workshop
+from mmer.experiments.training_service import TrainingService
 from mmer.exports.report import report_html
 from mmer.heads.config import list_heads
 from mmer.heads.folder import load_head
@@ -46,8 +46,8 @@ def address(serve_app, analyzer, tmp_path_factory):
     heads = {name: load_head(ROOT / "pretrained" / name) for name in list_heads(ROOT / "pretrained")}
     parts = {name: getattr(analyzer, name) for name in ("preset", "recogniser", "speech", "text")}
     shipped = Analyzer(**parts, aligners=analyzer._aligners, heads=heads)
-    workshop = Workshop(runs=tmp_path_factory.mktemp("runs"), recorded=ROOT / "assets" / "runs")
-    return serve_app(shipped, examples=ROOT / "assets" / "examples", workshop=workshop)
+    service = TrainingService(runs=tmp_path_factory.mktemp("runs"), recorded=ROOT / "assets" / "runs")
+    return serve_app(shipped, examples=ROOT / "assets" / "examples", service=service)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from mmer.ui import build_app, launch_options
 from mmer.ui.api import adapt_mcp, check_text, read_edits
 from mmer.ui.claim.handlers import ClaimHandlers
 from mmer.ui.explore.session import Session
-from mmer.ui.lesson import Handlers, LessonSession
+from mmer.ui.lesson import LessonHandlers, LessonSession
 from mmer.ui.page.uploads import find_upload
 
 SPOKEN = "He was not an ill-disposed young man,"
@@ -187,7 +187,10 @@ def test_strangers_wait_for_no_endless_curve(analyzer, tmp_path, is_public):
 def test_a_curve_of_too_much_sound_is_refused_in_the_panel_and_the_lesson(analyzer, analysis, examples_folder):
     session, lesson = Session(analysis=analysis), LessonSession(clip=LessonClip("", "", "", analysis, None, None))
     panel = ClaimHandlers(analyzer, most_seconds=10.0)
-    for ask in (lambda: panel.run_curve(session, "words", "sound"), lambda: Handlers(analyzer, [], most_seconds=10.0).measure(lesson)):
+    for ask in (
+        lambda: panel.run_curve(session, "words", "sound"),
+        lambda: LessonHandlers(analyzer, [], most_seconds=10.0).measure(lesson),
+    ):
         with pytest.raises(gr.Error, match=r"\(10 s in all\)"):
             list(ask())
 

@@ -20,7 +20,7 @@ from test_bad_input import EVIL, RECORDINGS, TEXTGRIDS, WORDS
 
 from mmer.ui import build_app, launch_options
 from mmer.ui.api import Programs
-from mmer.ui.explore.handlers import Handlers
+from mmer.ui.explore.handlers import ExploreHandlers
 from mmer.ui.explore.session import Session
 
 CARD = "/usr/share/pocketsphinx/test/data/cards/001.wav"
@@ -28,7 +28,7 @@ CARD = "/usr/share/pocketsphinx/test/data/cards/001.wav"
 
 @pytest.fixture
 def handlers(analyzer):
-    return Handlers(analyzer)
+    return ExploreHandlers(analyzer)
 
 
 @pytest.fixture

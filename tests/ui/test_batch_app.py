@@ -16,7 +16,7 @@ from mmer.errors import DataError, MmerError
 from mmer.exports.schema import read_schema
 from mmer.results import EMOTIONS
 from mmer.ui import build_app, launch_options
-from mmer.ui.batch import LIMITS, NOT_SENT, BatchHandlers, BatchSession, Limits, write_progress, write_rows
+from mmer.ui.batch import LIMITS, NOT_SENT, BatchHandlers, BatchLimits, BatchSession, write_progress, write_rows
 
 CARDS = Path("/usr/share/pocketsphinx/test/data/cards")
 
@@ -69,8 +69,8 @@ def test_too_many_too_long_and_none_are_refused(analyzer, sent):
     with pytest.raises(MmerError, match="There are no recordings yet"):
         BatchHandlers(analyzer, LIMITS[True]).plan(None, None)
     with pytest.raises(DataError, match="These are 3 recordings; at most 2 go at once here"):
-        BatchHandlers(analyzer, Limits(2, 60)).plan(sent[0], None)
-    short = BatchHandlers(analyzer, Limits(9, 0.5))
+        BatchHandlers(analyzer, BatchLimits(2, 60)).plan(sent[0], None)
+    short = BatchHandlers(analyzer, BatchLimits(9, 0.5))
     *_, last = short.run(BatchSession(), sent[0][:1], None, "none", "late-fs")
     assert "s are left of what is analysed at once here" in last[1]
     assert LIMITS[True].files <= 12 and LIMITS[True].seconds <= 180

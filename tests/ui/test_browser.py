@@ -122,7 +122,7 @@ def test_cancel_stops_and_keeps_the_earlier_result(open_page, analyzer, speech_f
     expect(page.locator(".mv-transcript")).to_contain_text("amiable")
     expect(page.locator("#cancel")).to_be_disabled()
     page.fill("#transcript textarea", "")
-    with analyzer.turns.take():  # it waits for the models, so that the click can't come after its end
+    with analyzer.queue.take():  # it waits for the models, so that the click can't come after its end
         page.click("#analyse")
         expect(page.locator("#stages .mm-running")).to_contain_text("Waiting for a free model")
         page.click("#cancel")

@@ -10,7 +10,7 @@ import pytest
 from mmer.explain.verdict import FEW, HEADLINES, NO_SPEECH, UNFAMILIAR, say_how_sure
 from mmer.results import Notice
 from mmer.ui.explore import cards
-from mmer.ui.explore.examples import Example
+from mmer.ui.explore.examples import ExampleClip
 from mmer.ui.explore.session import Stage
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -19,7 +19,7 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 def make_example(**changes):
     facts = {"title": "t", "kind": "recorded", "text": "", "emotion": "neutral", "words": "neutral", "voice": "neutral", "look": "Look."}
     facts |= {"source": "s", "licence": "l"}
-    return Example(folder=Path("x"), **(facts | changes))
+    return ExampleClip(folder=Path("x"), **(facts | changes))
 
 
 def shift(prediction, probabilities, **changes):

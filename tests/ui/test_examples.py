@@ -69,7 +69,7 @@ def test_an_example_that_waits_for_the_models_keeps_nobody_from_the_others(analy
     open_one, (ready, wanted) = open_with(analyzer), SHIPPED[:2]
     analysis = open_one(ready)
     seen = []
-    with analyzer.turns.take("somebody else"):
+    with analyzer.queue.take("somebody else"):
         waiting = [threading.Thread(target=lambda: seen.append(open_one(wanted))) for _ in range(2)]
         again = threading.Thread(target=lambda: seen.append(open_one(ready)))
         for thread in (*waiting, again):

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from mmer.errors import MmerError
-from mmer.ui.explore.handlers import Handlers
+from mmer.ui.explore.handlers import ExploreHandlers
 from mmer.ui.explore.session import Session
 from mmer.ui.keep.keep import need_kept
 from mmer.ui.page.forgetting import CLOSED_SECONDS, count_bytes, forget_unused, make_room
@@ -91,7 +91,7 @@ def test_when_all_results_together_are_too_much_those_unused_longest_go_and_thei
     assert old.memo.recall("encode speech", "key") is None and old.analysis is None
     assert all(one.memo.recall("encode speech", "key") is not None and not one.let_go for one in (middle, new))
     with pytest.raises(gr.Error, match=r"Your results here were let go: .* reached 3 GB"):
-        Handlers(analyzer=None).exporter("json")(old)
+        ExploreHandlers(analyzer=None).exporter("json")(old)
     with pytest.raises(MmerError, match="were let go"):
         need_kept(old, 1)
 

@@ -9,7 +9,7 @@ import pytest
 
 from mmer.align.textgrid import read_text
 from mmer.errors import AlignmentError, AudioError, Cancelled
-from mmer.turns import Turns
+from mmer.model_queue import ModelQueue
 from mmer.ui.explore.forms import read_pronunciations
 from mmer.ui.explore.session import Session, StopFlag, watch_stages
 from mmer.ui.page.failures import show_errors
@@ -47,14 +47,14 @@ def test_stages_are_timed_in_order_and_the_result_comes_last():
         progress(0.5, "two")
         return "result"
 
-    seen = [([s.name for s in stages], result) for stages, result in watch_stages(work, StopFlag(), turns=Turns())]
+    seen = [([s.name for s in stages], result) for stages, result in watch_stages(work, StopFlag(), line=ModelQueue())]
     assert seen[-1] == (["one", "two"], "result")
     assert all(result is None for _, result in seen[:-1])
 
 
 def test_a_set_flag_stops_the_waiting_page_within_a_tick():
     stop, begun = StopFlag(), time.perf_counter()
-    steps = watch_stages(lambda progress: time.sleep(3), stop, turns=Turns(), tick=0.02)
+    steps = watch_stages(lambda progress: time.sleep(3), stop, line=ModelQueue(), tick=0.02)
     next(steps)
     stop.set()
     with pytest.raises(Cancelled):
@@ -64,14 +64,14 @@ def test_a_set_flag_stops_the_waiting_page_within_a_tick():
 
 def test_leaving_the_page_stops_the_work():
     stop = StopFlag()
-    steps = watch_stages(lambda progress: time.sleep(0.3), stop, turns=Turns(), tick=0.02)
+    steps = watch_stages(lambda progress: time.sleep(0.3), stop, line=ModelQueue(), tick=0.02)
     next(steps)
     steps.close()
     assert stop.is_set()
 
 
 def test_what_was_cancelled_ends_before_the_next_begins():
-    turns, running, most = Turns(), [], []
+    queue, running, most = ModelQueue(), [], []
     may_end = threading.Event()
 
     def work(progress):
@@ -82,10 +82,10 @@ def test_what_was_cancelled_ends_before_the_next_begins():
         return "result"
 
     for _ in range(3):  # three visitors start and leave
-        steps = watch_stages(work, StopFlag(), turns=turns, tick=0.02)
+        steps = watch_stages(work, StopFlag(), line=queue, tick=0.02)
         next(steps)
         steps.close()
-    last = watch_stages(work, StopFlag(), turns=turns, tick=0.02)
+    last = watch_stages(work, StopFlag(), line=queue, tick=0.02)
     next(last)
     may_end.set()
     assert [result for _, result in last][-1] == "result"
@@ -97,7 +97,7 @@ def test_errors_of_the_work_reach_the_page():
         raise AudioError("no sound")
 
     with pytest.raises(AudioError, match="no sound"):
-        list(watch_stages(work, StopFlag(), turns=Turns()))
+        list(watch_stages(work, StopFlag(), line=ModelQueue()))
 
 
 def test_a_new_run_stops_the_one_before_and_not_itself():

@@ -9,7 +9,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from mmer.errors import AlignmentError
-from mmer.turns import Bounds, Turns
+from mmer.model_queue import ModelQueue, QueueLimits
 from mmer.ui.explore.session import StopFlag, watch_stages
 from mmer.ui.page.events import BOUNDS, WAITING_KINDS
 
@@ -23,12 +23,12 @@ def public(serve_app, analyzer, examples_folder):
 @pytest.fixture
 def crowd(analyzer):
     """Everybody whom there is room for is in line for the models, and nobody gets on."""
-    turns, bounds = analyzer.turns, BOUNDS[True]
-    with turns.take("first of all", bounds=bounds):
-        tickets = [turns.ask(f"visitor {i}", bounds) for i in range(bounds.places - 1)]
+    queue, bounds = analyzer.queue, BOUNDS[True]
+    with queue.take("first of all", bounds=bounds):
+        tickets = [queue.ask(f"visitor {i}", bounds) for i in range(bounds.places - 1)]
         yield tickets
         for ticket in tickets:
-            turns.leave(ticket)
+            queue.leave(ticket)
 
 
 def test_only_events_that_wait_for_models_batches_or_imports_are_queued(serve_app, public):
@@ -56,7 +56,7 @@ def test_examples_results_and_exports_come_at_once_while_analyse_is_refused(publ
 
 def test_one_session_takes_two_places_and_others_come_in(public, analyzer, speech_file):
     programs = [Client(public, verbose=False) for _ in range(2)]
-    with analyzer.turns.take("first of all"):
+    with analyzer.queue.take("first of all"):
         asked = [programs[0].submit(handle_file(str(speech_file)), api_name="/transcribe") for _ in range(4)]
         end = time.monotonic() + 60
         while sum(job.done() for job in asked) < 2:
@@ -70,12 +70,12 @@ def test_one_session_takes_two_places_and_others_come_in(public, analyzer, speec
 
 
 def test_whoever_waits_reads_the_place():
-    turns = Turns()
-    with turns.take("first"):
-        second = turns.ask("second")
-        steps = watch_stages(lambda progress: "done", StopFlag(), turns=turns, tick=0.02)
+    queue = ModelQueue()
+    with queue.take("first"):
+        second = queue.ask("second")
+        steps = watch_stages(lambda progress: "done", StopFlag(), line=queue, tick=0.02)
         assert next(steps)[0][0].name == "Waiting for a free model: 2 are before you"
-        turns.leave(second)
+        queue.leave(second)
         assert any(stages[0].name == "Waiting for a free model: 1 is before you" for stages, _ in (next(steps) for _ in range(20)))
     assert [result for _, result in steps][-1] == "done"
 
@@ -102,7 +102,7 @@ def test_an_aligner_that_hangs_holds_up_nobody_else(analyzer, librivox_clip):
     def ask(aligner, stop):
         options = {"text": "He was not an ill-disposed young man,", "aligner": aligner, "cancelled": stop.is_set}
         return watch_stages(
-            lambda progress: shared.analyze(librivox_clip, progress=progress, **options), stop, turns=shared.turns, tick=0.05
+            lambda progress: shared.analyze(librivox_clip, progress=progress, **options), stop, line=shared.queue, tick=0.05
         )
 
     stop = StopFlag()
@@ -116,4 +116,4 @@ def test_an_aligner_that_hangs_holds_up_nobody_else(analyzer, librivox_clip):
 
 
 def test_bounds_are_those_of_a_class_that_shares_an_address():
-    assert BOUNDS[False] == Bounds() and BOUNDS[True].places >= 20 and BOUNDS[True].each == 2
+    assert BOUNDS[False] == QueueLimits() and BOUNDS[True].places >= 20 and BOUNDS[True].each == 2

@@ -12,12 +12,12 @@ import soundfile
 from mmer.results import Parent
 from mmer.ui.explore import cards
 from mmer.ui.explore.examples import list_stored, open_example
-from mmer.ui.explore.handlers import BUSY, IDLE, SHOWN, Handlers
+from mmer.ui.explore.handlers import BUSY, IDLE, SHOWN, ExploreHandlers
 from mmer.ui.explore.session import Kept, Session
 
 
 def test_a_new_clip_clears_only_what_the_page_itself_wrote():
-    handlers, session = Handlers(analyzer=None), Session()
+    handlers, session = ExploreHandlers(analyzer=None), Session()
     assert handlers.forget_words(session, "") == gr.skip()  # typed into by now, perhaps: it must not be overwritten
     session.filled_in = "heard before"
     assert handlers.forget_words(session, "heard before") == ""
@@ -25,7 +25,7 @@ def test_a_new_clip_clears_only_what_the_page_itself_wrote():
 
 
 def test_cancel_speaks_only_of_a_run_that_is_in_progress():
-    handlers, session = Handlers(analyzer=None), Session(working=True, has_clip=True)
+    handlers, session = ExploreHandlers(analyzer=None), Session(working=True, has_clip=True)
     told, button = handlers.cancel(session)
     assert "Cancelled." in told and button == BUSY and session.stop.is_set()
     assert handlers.cancel(session) == (gr.skip(), gr.skip())
@@ -33,14 +33,14 @@ def test_cancel_speaks_only_of_a_run_that_is_in_progress():
 
 
 def test_a_result_that_came_before_cancel_is_shown(analysis):
-    handlers, session = Handlers(analyzer=None), Session(analysis=analysis, unseen=True, has_clip=True)
+    handlers, session = ExploreHandlers(analyzer=None), Session(analysis=analysis, unseen=True, has_clip=True)
     assert handlers.cancel(session) == (gr.skip(), gr.skip())
     assert analysis.transcript.text in str(handlers.settle(session)[1:])
     assert not session.unseen and handlers.settle(session) == (IDLE, *[gr.skip()] * SHOWN)
 
 
 def test_without_a_clip_nothing_can_be_analysed_and_nothing_is_said_of_the_one_that_went(analysis):
-    handlers, session = Handlers(analyzer=None), Session(analysis=analysis)
+    handlers, session = ExploreHandlers(analyzer=None), Session(analysis=analysis)
     assert handlers.take_clip(session, "clip.wav") == (IDLE, IDLE)
     assert handlers.settle(session)[0] == IDLE
     assert analysis.clip.name in handlers.name_shown(session)
@@ -53,7 +53,7 @@ def test_without_a_clip_nothing_can_be_analysed_and_nothing_is_said_of_the_one_t
 
 
 def test_a_link_that_asks_for_another_head_shows_no_other_verdict_first(analysis):
-    handlers, session = Handlers(analyzer=None), Session(analysis=analysis, relink=True)
+    handlers, session = ExploreHandlers(analyzer=None), Session(analysis=analysis, relink=True)
     empty, *rest = handlers.show_linked(session)
     assert empty.visible is False and rest == [gr.skip()] * (SHOWN - 1)
     empty, told, button = handlers.show_link_problem(session)
@@ -67,7 +67,7 @@ def finish(steps):
 
 
 def test_another_head_speaks_of_what_is_shown_even_of_a_changed_clip(analyzer, analysis):
-    handlers, changed = Handlers(analyzer), replace(analysis, parent=Parent("0" * 64, "young man.wav", ()))
+    handlers, changed = ExploreHandlers(analyzer), replace(analysis, parent=Parent("0" * 64, "young man.wav", ()))
     session = Session(analysis=changed)
     finish(handlers.use_head(session, "late-fs"))
     assert session.analysis.parent == changed.parent and session.analysis.clip is changed.clip
@@ -76,7 +76,7 @@ def test_another_head_speaks_of_what_is_shown_even_of_a_changed_clip(analyzer, a
 
 
 def test_another_aligner_hears_the_clip_that_is_shown(analyzer, analysis):
-    handlers, session = Handlers(analyzer), Session(analysis=analysis)
+    handlers, session = ExploreHandlers(analyzer), Session(analysis=analysis)
     finish(handlers.use_aligner(session, "none", "combined", ""))
     assert session.analysis.alignment is None and session.analysis.clip is analysis.clip
     assert session.analysis.transcript.text == analysis.transcript.text
@@ -90,7 +90,7 @@ def test_another_aligner_hears_the_clip_that_is_shown(analyzer, analysis):
 
 def test_an_example_heard_by_another_head_is_still_the_example(analyzer, examples_folder):
     (example,) = list_stored(examples_folder)
-    handlers, session = Handlers(analyzer), Session()
+    handlers, session = ExploreHandlers(analyzer), Session()
     session.show_example(example, open_example(example))
     assert session.analysis.clip.name == "one.wav"
     finish(handlers.use_head(session, "late-fs"))
@@ -98,7 +98,7 @@ def test_an_example_heard_by_another_head_is_still_the_example(analyzer, example
 
 
 def test_the_inputs_are_those_of_what_is_shown(analyzer, analysis):
-    handlers, session = Handlers(analyzer), Session()
+    handlers, session = ExploreHandlers(analyzer), Session()
     session.take(analysis, origin="list")
     path, text, head, aligner = handlers.fill_inputs(session)
     assert (text, head, aligner) == (analysis.transcript.text, "combined", "sphinx")
@@ -109,7 +109,7 @@ def test_the_inputs_are_those_of_what_is_shown(analyzer, analysis):
 
 
 def test_a_run_that_is_cancelled_while_it_waits_says_so(analysis):
-    handlers, session = Handlers(analyzer=None), Session(analysis=analysis)
+    handlers, session = ExploreHandlers(analyzer=None), Session(analysis=analysis)
     assert handlers.cancel(session) == (gr.skip(), gr.skip())
     assert "Cancelled. The earlier result is still shown." in handlers.show_problem(session)[0]
     session.begin()
@@ -117,7 +117,7 @@ def test_a_run_that_is_cancelled_while_it_waits_says_so(analysis):
 
 
 def test_json_is_exported_with_sound_and_with_the_person_s_own_words(analyzer, analysis):
-    handlers, session = Handlers(analyzer), Session(analysis=analysis)
+    handlers, session = ExploreHandlers(analyzer), Session(analysis=analysis)
     session.kept.append(Kept(1, analysis, None, note="listen", tags="loud odd"))
     plain, full = (json.loads(Path(handlers.exporter("json")(session, sound)).read_text()) for sound in (False, True))
     assert plain["note"] == "listen" and plain["tags"] == ["loud", "odd"]
@@ -126,6 +126,6 @@ def test_json_is_exported_with_sound_and_with_the_person_s_own_words(analyzer, a
 
 
 def test_a_result_that_is_equal_is_shown_as_a_new_one(analysis):
-    handlers, session = Handlers(analyzer=None), Session(analysis=analysis)
+    handlers, session = ExploreHandlers(analyzer=None), Session(analysis=analysis)
     first, second = (handlers.show(session)[5] for _ in range(2))
     assert first != second and json.loads(first) == json.loads(second)

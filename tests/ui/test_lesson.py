@@ -12,7 +12,7 @@ from mmer.errors import DataError
 from mmer.interventions import leave_one_out, leave_one_out_to_json
 from mmer.lesson import lesson_to_json
 from mmer.ui.explore.examples import list_stored, open_example, open_with, read_example
-from mmer.ui.lesson import Handlers, LessonSession, open_lesson, store_lesson
+from mmer.ui.lesson import LessonHandlers, LessonSession, open_lesson, store_lesson
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "assets" / "examples"
@@ -65,7 +65,7 @@ def test_under_other_heads_the_lesson_is_about_what_they_say(analyzer):
 
 
 def test_visitors_share_the_examples_and_nothing_else(analyzer):
-    handlers = Handlers(analyzer, list_stored(EXAMPLES))
+    handlers = LessonHandlers(analyzer, list_stored(EXAMPLES))
     one, other = LessonSession(), LessonSession()
     chosen, page = handlers.open(one, "#learn-4-2-librivox-cold-hearted")
     assert chosen == "2-librivox-cold-hearted" and 'data-clip="2-librivox-cold-hearted"' in page
@@ -77,7 +77,7 @@ def test_visitors_share_the_examples_and_nothing_else(analyzer):
 
 
 def test_cancel_speaks_only_of_what_runs_or_waits(analyzer):
-    handlers, session = Handlers(analyzer, list_stored(EXAMPLES)), LessonSession()
+    handlers, session = LessonHandlers(analyzer, list_stored(EXAMPLES)), LessonSession()
     handlers.open(session, "")
     nothing = (gr.skip(), gr.skip(), gr.skip())
     assert handlers.cancel(session, "") == handlers.cancel(session, '<li class="mm-done">Frames</li>') == nothing
@@ -90,7 +90,7 @@ def test_cancel_speaks_only_of_what_runs_or_waits(analyzer):
 
 
 def test_a_problem_stays_on_the_page_and_the_next_run_forgets_it(analyzer):
-    handlers, session = Handlers(analyzer, list_stored(EXAMPLES)), LessonSession()
+    handlers, session = LessonHandlers(analyzer, list_stored(EXAMPLES)), LessonSession()
     with pytest.raises(gr.Error, match="There is no clip yet"):
         list(handlers.measure(session))
     assert "There is no clip yet" in handlers.show_problem(session)

@@ -236,7 +236,7 @@ def test_a_clip_of_one_s_own_is_taught_and_its_words_are_left_out(open_lesson, s
 def test_a_run_is_cancelled_while_it_works_and_while_it_waits(open_lesson, shipped_analyzer, speech_file):
     first, other = open_lesson("#learn-7"), open_lesson("#learn-7")
     expect(first.locator("#lesson-cancel")).to_be_hidden()  # nothing runs
-    with shipped_analyzer.turns.take():  # no model gets to work
+    with shipped_analyzer.queue.take():  # no model gets to work
         shown(first).locator("[data-press]").click()
         expect(first.locator("#lesson-status")).to_contain_text("Waiting for a free model: 1 is before you")
         other.locator("#lesson-own button").first.click()

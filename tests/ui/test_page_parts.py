@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 from test_browser import PATIENCE
 
-from mmer.experiments.workshop import Workshop
+from mmer.experiments.training_service import TrainingService
 from mmer.ui import build_app
 
 ROOT = Path(__file__).parents[2]
@@ -100,8 +100,8 @@ def list_shown(app, *, opened=()):
 
 @pytest.fixture(scope="module")
 def app(stored_analyzer, tmp_path_factory):
-    workshop = Workshop(runs=tmp_path_factory.mktemp("runs"), recorded=ROOT / "assets" / "runs")
-    return build_app(stored_analyzer, examples=ROOT / "assets" / "examples", workshop=workshop)
+    service = TrainingService(runs=tmp_path_factory.mktemp("runs"), recorded=ROOT / "assets" / "runs")
+    return build_app(stored_analyzer, examples=ROOT / "assets" / "examples", service=service)
 
 
 @pytest.mark.parametrize("tab", SHOWN)
@@ -126,8 +126,8 @@ def test_every_field_of_the_page_has_a_name_of_its_own_and_stands_in_a_tab(app):
 @pytest.fixture(scope="module")
 def stored_address(serve_app, stored_analyzer, tmp_path_factory):
     """The app that ships, without models: examples open, nothing is analysed."""
-    workshop = Workshop(runs=tmp_path_factory.mktemp("runs"), recorded=ROOT / "assets" / "runs")
-    return serve_app(stored_analyzer, examples=ROOT / "assets" / "examples", workshop=workshop)
+    service = TrainingService(runs=tmp_path_factory.mktemp("runs"), recorded=ROOT / "assets" / "runs")
+    return serve_app(stored_analyzer, examples=ROOT / "assets" / "examples", service=service)
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ import torch
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from playwright.sync_api import expect
-from train_cases import fill_form, make_workshop, write_data
+from train_cases import fill_form, make_service, write_data
 
 from mmer.experiments.folder.run_status import find_birth, read_status
 from mmer.experiments.settings import PROTOCOL, SETTINGS
-from mmer.experiments.workshop import PUBLIC, load_engine
+from mmer.experiments.training_service import PUBLIC, load_engine
 from mmer.ui import launch_options
 from mmer.ui.train import train
 from mmer.ui.train.handlers import FIELDS, TrainHandlers, TrainSession
@@ -34,14 +34,14 @@ LINES = """(blocks) => blocks.map((block) => [
 EVIL = "<img src=x onerror=alert(1)> ${1+1} {{x}}"
 
 
-def serve(workshop):
+def serve(service):
     """The tab in a page of its own, with the neighbours that put it to sleep."""
     with gr.Blocks(analytics_enabled=False, fill_width=True) as app:
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Explore") as explore_tab:
                 gr.Markdown("nothing")
             with gr.Tab("Train") as train_tab:
-                training = train.build(workshop)
+                training = train.build(service)
         train.wake(training, train_tab, [explore_tab])
     _, url, _ = app.queue().launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, **launch_options())
     return app, url
@@ -60,10 +60,10 @@ def gate(root):
 
 @pytest.fixture(scope="module")
 def shop(root, gate):
-    workshop = make_workshop(root, seconds=0.1, gate=str(gate))
+    service = make_service(root, seconds=0.1, gate=str(gate))
     row = f"clips/0-0.wav,{EVIL.replace(',', ';')},calm,voice0,male"
     write_data(root / "data", extra_rows=[row])
-    return workshop
+    return service
 
 
 @pytest.fixture(scope="module")
@@ -251,7 +251,7 @@ def finish_one(shop):
 
 def test_answers_that_overtake_each_other_leave_no_old_picture(tmp_path):
     """A page that is left with the older of two answers gets the newer one at its next look; one that lacks nothing is left alone."""
-    shop = make_workshop(tmp_path)
+    shop = make_service(tmp_path)
     write_data(tmp_path / "data", extra_rows=["clips/0-0.wav,Calm.,calm,voice0,male"])
     finish_one(shop)
     handlers, session = TrainHandlers(shop), TrainSession()
@@ -269,7 +269,7 @@ def test_answers_that_overtake_each_other_leave_no_old_picture(tmp_path):
 
 
 def test_every_handler_answers_twice(tmp_path):
-    shop = make_workshop(tmp_path)  # of its own: an opened page shows the newest experiment
+    shop = make_service(tmp_path)  # of its own: an opened page shows the newest experiment
     write_data(tmp_path / "data", extra_rows=["clips/0-0.wav,Calm.,calm,voice0,male"])
     finish_one(shop)
     app, url = serve(shop)
@@ -292,7 +292,7 @@ def test_every_handler_answers_twice(tmp_path):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="asks for a GPU where there is none")
 def test_a_gpu_that_is_not_here_is_told_in_the_estimate_s_place(tmp_path):
-    shop = make_workshop(tmp_path, load=load_engine)
+    shop = make_service(tmp_path, load=load_engine)
     write_data(tmp_path / "data")
     app, url = serve(shop)
     visitor = Client(url, verbose=False)
@@ -308,7 +308,7 @@ def test_a_gpu_that_is_not_here_is_told_in_the_estimate_s_place(tmp_path):
 @pytest.mark.browser
 def test_the_package_s_own_engine_from_the_check_to_the_scores(open_page, tmp_path):
     """Text alone: its encoder is quick, and no sound has to lie beside the manifest."""
-    shop = make_workshop(tmp_path, load=load_engine)
+    shop = make_service(tmp_path, load=load_engine)
     shutil.rmtree(write_data(tmp_path / "data") / "clips")
     app, url = serve(shop)
     page = open_page(url)
@@ -351,7 +351,7 @@ def test_a_start_without_a_check_is_refused_over_the_wire(address, shop):
 
 @pytest.mark.browser
 def test_a_crash_shows_last_words_as_text_and_resume(open_page, tmp_path):
-    shop = make_workshop(tmp_path, crash=2)
+    shop = make_service(tmp_path, crash=2)
     write_data(tmp_path / "data")
     form = fill_form(data="voices", folds=2, repetitions=1)
     key = shop.start(form, "crashed", checked=shop.check(form).key)
@@ -369,8 +369,8 @@ def test_a_crash_shows_last_words_as_text_and_resume(open_page, tmp_path):
 def public_address(shop, tmp_path_factory):
     """A page for strangers that ships what `shop` has trained."""
     finish_one(shop)
-    workshop = make_workshop(tmp_path_factory.mktemp("public"), closed=PUBLIC, runs=None, recorded=shop.runs)
-    app, url = serve(workshop)
+    service = make_service(tmp_path_factory.mktemp("public"), closed=PUBLIC, runs=None, recorded=shop.runs)
+    app, url = serve(service)
     yield url
     app.close()
 
@@ -409,7 +409,7 @@ def test_strangers_see_recorded_runs_the_reason_and_the_command(open_page, publi
 
 
 def test_a_page_without_runs_or_roots_says_so(tmp_path):
-    app, url = serve(make_workshop(tmp_path, roots=()))
+    app, url = serve(make_service(tmp_path, roots=()))
     (field,) = [block.info for block in app.blocks.values() if block.elem_id == "data-set"]
     assert field == "No folder of data sets was named when this app was started. Start it with: python app.py --data-root FOLDER"
     visitor = Client(url, verbose=False)

@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 
 from mmer.experiments.prepare import prepare_experiment
-from mmer.experiments.workshop import Engine, Workshop
+from mmer.experiments.training_service import Engine, TrainingService
 from mmer.results import EMOTIONS
 
 TRAINER = Path(__file__).with_name("fake_trainer.py")
@@ -45,12 +45,12 @@ def make_engine(*, seconds=0.0, crash=0, gate=""):
     return Engine(prepare_experiment, lambda experiment: FakeEstimate(), command)
 
 
-def make_workshop(root, *, seconds=0.0, crash=0, gate="", **changes):
-    """A workshop below `root`: data in root/data, experiments in root/runs."""
+def make_service(root, *, seconds=0.0, crash=0, gate="", **changes):
+    """A service below `root`: data in root/data, experiments in root/runs."""
     (root / "data").mkdir(exist_ok=True)
     engine = make_engine(seconds=seconds, crash=crash, gate=gate)
     told = {"runs": root / "runs", "features": root / "cache", "roots": (root / "data",), "heads": root / "heads", "load": lambda: engine}
-    return Workshop(**(told | changes))
+    return TrainingService(**(told | changes))
 
 
 def fill_form(**changes):

@@ -12,9 +12,9 @@ from mmer.results import (
     EMOTIONS,
     Alignment,
     Analysis,
-    Branch,
+    BranchPrediction,
     Clip,
-    Coattention,
+    CoattentionWeights,
     HeadInfo,
     LayerWeights,
     Notice,
@@ -105,24 +105,24 @@ def spread_segments(transcript: Transcript, duration: float) -> Alignment:
     return Alignment(tuple(words), tuple(syllables), tuple(phones), "planted", -12.0)
 
 
-def plant_branches(labels, draw) -> tuple[Branch, ...]:
+def plant_branches(labels, draw) -> tuple[BranchPrediction, ...]:
     branches = []
     for unit in "TFS":
         count = len(labels[unit])
         contributions = draw.normal(0, 1.2 / count**0.5, (count, 4)) / 2
         bias = draw.normal(0, 0.1, 4)
-        branches.append(Branch(unit, contributions.sum(axis=0) + bias, bias, contributions))
+        branches.append(BranchPrediction(unit, contributions.sum(axis=0) + bias, bias, contributions))
     return tuple(branches)
 
 
-def plant_maps(unit, labels, draw) -> Coattention:
+def plant_maps(unit, labels, draw) -> CoattentionWeights:
     tokens, segments = len(labels["T"]), len(labels[unit])
 
     def spread(*shape):
         raw = draw.gamma(0.4, size=shape)
         return raw / raw.sum(axis=-1, keepdims=True)
 
-    return Coattention(unit, spread(3, 4, tokens, segments), spread(3, 4, segments, tokens))
+    return CoattentionWeights(unit, spread(3, 4, tokens, segments), spread(3, 4, segments, tokens))
 
 
 def predict(role, head, fusion, branches, draw, *, logits=None, coattention=None) -> Prediction:

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from planted_analysis import plant_analysis, plant_spread
 
-from mmer.results import Coattention
+from mmer.results import CoattentionWeights
 from mmer.views import build_payload, dump_payload, read_script, render_views
 from mmer.views.payload import thin_maps
 
@@ -72,7 +72,7 @@ def test_maps_are_the_model_s_in_half_precision(analysis, payload):
 def test_long_maps_are_thinned_and_keep_their_sums():
     draw = np.random.default_rng(0)
     there, back = draw.random((2, 2, 5, 1001)), draw.random((2, 2, 1001, 5))
-    maps = Coattention("F", there / there.sum(-1, keepdims=True), back / back.sum(-1, keepdims=True), segments_per_cell=2)
+    maps = CoattentionWeights("F", there / there.sum(-1, keepdims=True), back / back.sum(-1, keepdims=True), segments_per_cell=2)
     text_to_speech, speech_to_text, size = thin_maps(maps, most=10_000)
     assert text_to_speech.shape == (2, 2, 5, 201) and size == 10
     np.testing.assert_allclose(text_to_speech.sum(axis=-1), 1)  # keys that share a cell are summed
@@ -132,7 +132,7 @@ def test_the_script_asks_nobody_for_anything():
 
 def test_thirty_seconds_stay_below_a_few_megabytes(analysis):
     draw = np.random.default_rng(0)
-    maps = Coattention("F", draw.random((3, 4, 90, 1500), dtype=np.float32), draw.random((3, 4, 1500, 90), dtype=np.float32))
+    maps = CoattentionWeights("F", draw.random((3, 4, 90, 1500), dtype=np.float32), draw.random((3, 4, 1500, 90), dtype=np.float32))
     early = replace(analysis.predictions["early"], coattention={"F": maps})
     clip = replace(analysis.clip, samples=np.resize(analysis.clip.samples, 30 * 16000))
     long = replace(analysis, clip=clip, predictions={**analysis.predictions, "early": early})

@@ -13,7 +13,7 @@ import torch
 
 from mmer.errors import DataError
 from mmer.experiments.folder.runs import RunFolder
-from mmer.experiments.trainer.loop import Progress
+from mmer.experiments.trainer.loop import RunProgress
 from mmer.experiments.trainer.outputs import Outputs
 from mmer.experiments.trainer.stack import Run
 from mmer.feature_store.feature_set import FeatureItem
@@ -56,7 +56,7 @@ def read_done(folder: RunFolder, run: Run) -> dict[str, Any]:
         raise DataError(f"{path} is damaged ({error}); delete it to train that run anew.") from error
 
 
-def write_done(folder: RunFolder, run: Run, progress: Progress, model: torch.nn.Module) -> None:
+def write_done(folder: RunFolder, run: Run, progress: RunProgress, model: torch.nn.Module) -> None:
     """What results.json says of a run beside its scores."""
     weights = {}
     for module in model.modules():

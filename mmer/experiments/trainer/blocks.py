@@ -24,7 +24,7 @@ COLUMNS = 2**16  # of a product on a CPU at a time, so that what is read and wri
 PIECE_BYTES = 2**28  # of a block in single precision
 
 
-class Example(Protocol):
+class TrainingExample(Protocol):
     """One row that a model reads: an utterance, or a voice and words that a schedule brought together."""
 
     @property
@@ -157,7 +157,7 @@ class FeatureLoader:
     def __init__(
         self,
         cache: FeatureCache,
-        items: Sequence[Example],
+        items: Sequence[TrainingExample],
         units: Sequence[str],
         *,
         max_seconds: float,
@@ -177,7 +177,7 @@ class FeatureLoader:
         self.sizes = dict(sizes or {})  # unit -> layers, width of its states; what is missing is looked up
         self.show(items)
 
-    def show(self, items: Sequence[Example], *, firsts: np.ndarray | None = None, shifts: VoiceShifts | None = None) -> None:
+    def show(self, items: Sequence[TrainingExample], *, firsts: np.ndarray | None = None, shifts: VoiceShifts | None = None) -> None:
         """From now on rows are those of `items`. With a stride, `firsts` (items,) is each one's first frame, by default the middle one."""
         self.items, self.shifts = items, shifts
         self.firsts = np.full(len(items), self.stride // 2) if firsts is None else firsts
@@ -291,7 +291,7 @@ def read_container_memory(cgroup: Path) -> float:
 
 
 def fit_fold_normalisations(
-    cache: FeatureCache, items: Sequence[Example], tests: Sequence[np.ndarray], *, max_seconds: float
+    cache: FeatureCache, items: Sequence[TrainingExample], tests: Sequence[np.ndarray], *, max_seconds: float
 ) -> list[Normalisation]:
     """The global normalisation of each fold: over all frames of the utterances that the fold does not test.
 

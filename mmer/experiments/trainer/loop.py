@@ -34,7 +34,7 @@ CHECKPOINT_SECONDS = 15.0  # between two checkpoints; an epoch that takes longer
 
 
 @dataclass
-class Progress:
+class RunProgress:
     """Where one run stands."""
 
     epoch: int = 0  # finished epochs
@@ -60,7 +60,7 @@ class EpochOfRun:
     validation_ua: float
 
 
-ProgressByRun = Mapping[str, Progress]  # a run's name -> where it stands
+ProgressByRun = Mapping[str, RunProgress]  # a run's name -> where it stands
 
 
 @dataclass(eq=False)
@@ -89,7 +89,7 @@ class Loop:
         if not active:
             return
         stack = Stack(self.experiment, active, device=self.device, stacked=choose_stacked(self.experiment, self.device))
-        progress = {run.name: Progress() for run in active}
+        progress = {run.name: RunProgress() for run in active}
         if kept is not None:
             progress = kept.restore(stack)
         saved, over = time.monotonic(), self.list_over(stack, progress)
@@ -117,7 +117,7 @@ class Loop:
         self.on_over(stack, over, progress)
         stack.keep([i for i in range(len(stack.runs)) if i not in over])
 
-    def train_epoch(self, stack: Stack, progress: dict[str, Progress]) -> None:
+    def train_epoch(self, stack: Stack, progress: dict[str, RunProgress]) -> None:
         """One epoch and its validation; the best weights are kept."""
         epoch = progress[stack.runs[0].name].epoch
         shown = self.schedule.show_training(stack.runs, epoch)
@@ -149,12 +149,12 @@ class Checkpoint:
     runs: tuple[str, ...]  # names of those that were not over
     progress: dict[str, Any]
 
-    def restore(self, stack: Stack) -> dict[str, Progress]:
+    def restore(self, stack: Stack) -> dict[str, RunProgress]:
         """Brings the stack to where it was. Raises DataError when it is of another experiment."""
         try:
             if self.tensors:
                 stack.set_state(self.tensors)
-            return {name: Progress(**told) for name, told in self.progress.items()}
+            return {name: RunProgress(**told) for name, told in self.progress.items()}
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
                 f"{self.path}: the checkpoint does not fit this experiment ({error}); delete it to begin the group anew."

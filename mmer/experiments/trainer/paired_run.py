@@ -22,7 +22,7 @@ from mmer.experiments.experiment import Experiment, seed_run, shape_head
 from mmer.experiments.trainer.blocks import FeatureLoader, fit_fold_normalisations
 from mmer.experiments.trainer.loop import EpochOfRun, Loop, ProgressByRun
 from mmer.experiments.trainer.outputs import Outputs
-from mmer.experiments.trainer.pairing import Example, pick_copy, show_alone
+from mmer.experiments.trainer.pairing import PairedExample, pick_copy, show_alone
 from mmer.experiments.trainer.predict import ModelReader
 from mmer.experiments.trainer.schedule import PairedData, Pairs
 from mmer.experiments.trainer.stack import Run, Stack
@@ -46,10 +46,10 @@ class TrainedRun:
     model: nn.Module  # with the weights of the epoch whose validation loss was lowest, in eval()
     normalisation: Normalisation | None  # None when the model reads no speech
     cache: FeatureCache
-    validation: tuple[Example, ...]
+    validation: tuple[PairedExample, ...]
     history: tuple[dict[str, Any], ...]  # one row per epoch
 
-    def predict(self, examples: Sequence[Example]) -> Outputs:
+    def predict(self, examples: Sequence[PairedExample]) -> Outputs:
         return ModelReader(self.config, self.model, self.normalisation, self.cache).predict(examples)
 
 
@@ -105,7 +105,7 @@ def measure_speech(experiment: Experiment, cache: FeatureCache, speech: Sequence
     rng = np.random.default_rng([experiment.seed, STATISTICS])
     chosen = [speech[i] for i in rng.permutation(len(speech))[: STATISTICS_CLIPS // 2]]
     copies = {(item.label, pick_copy(item, int(rng.integers(len(item.copies) + 1)))) for item in chosen if item.copies}
-    examples = [*show_alone(chosen, ("F",)), *(Example(label, key, None, ("F",)) for label, key in sorted(copies, key=str))]
+    examples = [*show_alone(chosen, ("F",)), *(PairedExample(label, key, None, ("F",)) for label, key in sorted(copies, key=str))]
     return fit_fold_normalisations(cache, examples, [np.zeros(0, np.int64)], max_seconds=experiment.max_seconds)[0]
 
 

@@ -16,7 +16,7 @@ from mmer.results import ALIGNED_UNITS, EMOTIONS, SPEECH_UNITS
 
 
 @dataclass(frozen=True)
-class Example:
+class PairedExample:
     """One row of a batch."""
 
     label: int  # index of its class
@@ -26,9 +26,9 @@ class Example:
     kind: str = ""  # (a), (b) or (c)
 
 
-def make_example(label: int, speech: str | None, text: str | None, shown: Sequence[str], kind: str) -> Example:
+def make_example(label: int, speech: str | None, text: str | None, shown: Sequence[str], kind: str) -> PairedExample:
     """`shown`: speech units."""
-    return Example(label, speech, text, (*(("T",) if text is not None else ()), *shown), kind)
+    return PairedExample(label, speech, text, (*(("T",) if text is not None else ()), *shown), kind)
 
 
 def pair_epoch(
@@ -38,7 +38,7 @@ def pair_epoch(
     *,
     units: Sequence[str],
     rng: np.random.Generator,
-) -> list[Example]:
+) -> list[PairedExample]:
     """The examples of one epoch, in random order: as many with speech as there are clips, and the texts alone.
 
     Speech is drawn so that each corpus's share follows its size to the power 1 - balance_corpora, and each label's is the same within it.
@@ -77,7 +77,7 @@ def draw_speech(speech: Sequence[FeatureItem], *, balance_corpora: float, rng: n
     return drawn
 
 
-def balance_texts(texts: Sequence[FeatureItem], rng: np.random.Generator) -> list[Example]:
+def balance_texts(texts: Sequence[FeatureItem], rng: np.random.Generator) -> list[PairedExample]:
     """Texts with every label equally often: as many of each as the labels have on average, drawn round after round."""
     labels = sorted({t.label for t in texts})
     drawn: list[FeatureItem] = []
@@ -113,7 +113,7 @@ def _choose_text(
     return None, "(c)"
 
 
-def show_alone(speech: Sequence[FeatureItem], units: Sequence[str], *, copy: int = 0, with_own_text: bool = False) -> list[Example]:
+def show_alone(speech: Sequence[FeatureItem], units: Sequence[str], *, copy: int = 0, with_own_text: bool = False) -> list[PairedExample]:
     """The clips as they are, or their `copy`-th augmented copies, with the given speech units and no text (or their own)."""
     return [
         make_example(
@@ -127,7 +127,7 @@ def show_alone(speech: Sequence[FeatureItem], units: Sequence[str], *, copy: int
     ]
 
 
-def show_texts(texts: Sequence[FeatureItem]) -> list[Example]:
+def show_texts(texts: Sequence[FeatureItem]) -> list[PairedExample]:
     return [make_example(t.label, None, t.text, (), "(c)") for t in texts]
 
 
@@ -143,7 +143,7 @@ def list_copies(item: FeatureItem) -> tuple[str, ...]:
 
 def draw_pairs(
     speech: Sequence[FeatureItem], texts: Sequence[FeatureItem], units: Sequence[str], *, seed: int, copy: int = 0
-) -> list[Example]:
+) -> list[PairedExample]:
     """Every clip (or its `copy`-th augmented copy) with a random text of its label: pairing (a)."""
     rng = np.random.default_rng([seed, 4])
     by_label: dict[int, list[FeatureItem]] = {}

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mmer.experiments.trainer.blocks import Block, FeatureLoader
 from mmer.experiments.trainer.outputs import Outputs
-from mmer.experiments.trainer.pairing import Example
+from mmer.experiments.trainer.pairing import PairedExample
 from mmer.experiments.trainer.stack import EVALUATED
 from mmer.feature_store.cache import FeatureCache
 from mmer.heads.config import HeadConfig
@@ -34,7 +34,7 @@ class ModelReader:
         return cls(head.config, head.model, head.normalisation, cache)
 
     @torch.no_grad()
-    def predict(self, examples: Sequence[Example]) -> Outputs:
+    def predict(self, examples: Sequence[PairedExample]) -> Outputs:
         """Logits of the sum and of each branch, in the order of the examples."""
         self.model.eval()
         self.loader.show(examples)

@@ -15,7 +15,7 @@ import numpy as np
 from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.trainer.blocks import FeatureLoader, VoiceShifts
-from mmer.experiments.trainer.pairing import Example, balance_texts, list_copies, pair_epoch, show_alone, show_texts
+from mmer.experiments.trainer.pairing import PairedExample, balance_texts, list_copies, pair_epoch, show_alone, show_texts
 from mmer.experiments.trainer.stack import Run
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.feature_set import FeatureItem
@@ -116,13 +116,13 @@ class Pairs:
     def count_examples(self, run: Run) -> int:
         return len(self.data.speech) + round(self.pairing.text_alone * len(self.data.speech)) if self.data.speech else len(self.data.texts)
 
-    def draw_epoch(self, speech: Sequence[FeatureItem], texts: Sequence[FeatureItem], rng: np.random.Generator) -> list[Example]:
+    def draw_epoch(self, speech: Sequence[FeatureItem], texts: Sequence[FeatureItem], rng: np.random.Generator) -> list[PairedExample]:
         units = self.experiment.units
         if not speech or set(units) == {"T"}:
             return balance_texts(texts, rng)
         return pair_epoch(speech, texts, self.pairing, units=units, rng=rng)
 
-    def draw_validation(self) -> list[Example]:
+    def draw_validation(self) -> list[PairedExample]:
         """Every validation clip as it is and alone, and pairs in the training's mix with augmented copies; the same all through the run."""
         speech, texts = self.data.validation_speech, self.data.validation_texts
         rng = np.random.default_rng([self.experiment.seed, VALIDATION])

@@ -39,7 +39,7 @@ PICKED = '<p class="mc-picked" id="claim-picked" aria-live="polite">Nothing is s
 
 
 @dataclass
-class Panel:
+class ClaimPanel:
     """What the panel is made of."""
 
     origin: gr.HTML
@@ -84,7 +84,7 @@ class Panel:
         ]
 
 
-def build(head_section: Callable[[str, str], None]) -> Panel:
+def build(head_section: Callable[[str, str], None]) -> ClaimPanel:
     """The panel, inside the column that is open."""
     parts: dict[str, Any] = {}
     with gr.Column(elem_classes="mm-panel", elem_id="claim"):
@@ -121,7 +121,7 @@ def build(head_section: Callable[[str, str], None]) -> Panel:
                 parts["save_change"] = gr.Button("JSON of the change", size="sm", elem_id="claim-json")
                 parts["save_sound"] = gr.Button("WAV of the changed clip", size="sm", elem_id="claim-wav")
         parts |= build_curve(head_section)
-    return Panel(**parts)
+    return ClaimPanel(**parts)
 
 
 def build_curve(head_section: Callable[[str, str], None]) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def list_actions() -> dict[str, str]:
     return dict(ACTIONS)
 
 
-def wire(handlers: ClaimHandlers, panel: Panel, session: gr.State, shown: gr.HTML, show_again: Callable[[Any], Any]) -> None:
+def wire(handlers: ClaimHandlers, panel: ClaimPanel, session: gr.State, shown: gr.HTML, show_again: Callable[[Any], Any]) -> None:
     """`shown`: the linked views, whose change means another result. `show_again(event)` shows the session's analysis after an event."""
     shown.change(handlers.refresh, session, panel.refreshed, api_name="refresh_claim", **QUIET).success(
         fn=None, js="() => window.mmerClaim.follow()", api_visibility="private"

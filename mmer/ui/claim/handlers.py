@@ -16,9 +16,9 @@ import numpy as np
 from mmer.errors import MmerError
 from mmer.exports.analysis_json import dump_json
 from mmer.interventions import intervene, intervention_to_json, leave_one_out, leave_one_out_to_json
+from mmer.model_queue import UNBOUNDED, QueueLimits
 from mmer.pipeline import Analyzer
 from mmer.results import SAMPLE_RATE, Analysis
-from mmer.turns import UNBOUNDED, Bounds
 from mmer.ui.claim import cards as claim_cards
 from mmer.ui.claim.edits import AMOUNTS, IN_TEXT, SELECTED, WHOLE, list_parts, read_edit, read_place
 from mmer.ui.explore import cards
@@ -38,7 +38,7 @@ class ClaimHandlers:
 
     analyzer: Analyzer
     most_seconds: float = math.inf  # of sound that one leave-one-out may encode
-    bounds: Bounds = UNBOUNDED  # of the line for the models
+    bounds: QueueLimits = UNBOUNDED  # of the line for the models
 
     def refresh(self, session: Session) -> tuple:
         """Another result is shown: its parts can be chosen, what was tested before is gone from the panel."""
@@ -169,7 +169,7 @@ class ClaimHandlers:
         """Runs what `prepare` gives; yields the stages and the pressed button. The result waits in the session as `name`."""
         stop, session.problem, session.working = session.begin(), "", True
         yield cards.write_stages([]), gr.Button(interactive=False)
-        told: dict[str, Any] = {"turns": self.analyzer.turns, "visitor": name_visitor(session), "bounds": self.bounds}
+        told: dict[str, Any] = {"line": self.analyzer.queue, "visitor": name_visitor(session), "bounds": self.bounds}
         try:
             task = prepare()
             for stages, result in watch_stages(lambda progress: task(progress=progress, cancelled=stop.is_set), stop, **told):

@@ -8,7 +8,7 @@ from html import escape
 from mmer.explain.verdict import FEW, ROLE_NAMES, list_limits, read_headline
 from mmer.phrasing import join_words
 from mmer.results import Analysis, Notice, Prediction
-from mmer.ui.explore.examples import Example
+from mmer.ui.explore.examples import ExampleClip
 from mmer.ui.explore.session import Stage
 
 HEADER = """
@@ -31,7 +31,7 @@ EMPTY = """
 KEPT_AWAY = "<p>What you analysed before is still in your session’s list, which comes back with the next result.</p>"
 
 
-def write_verdict(analysis: Analysis, example: Example | None) -> str:
+def write_verdict(analysis: Analysis, example: ExampleClip | None) -> str:
     """The card at the top: what the best model says, how sure, who speaks, and all models side by side.
 
     Where no emotion can be named, it says why in the place of one, and the numbers are folded away.
@@ -59,7 +59,7 @@ def write_verdict(analysis: Analysis, example: Example | None) -> str:
 </section>"""
 
 
-def write_truth(analysis: Analysis, example: Example) -> str:
+def write_truth(analysis: Analysis, example: ExampleClip) -> str:
     """Whether the verdict about an example is right."""
     label = analysis.best.label
     right = label == example.emotion
@@ -75,7 +75,7 @@ def write_truth(analysis: Analysis, example: Example) -> str:
     return f'<p class="mm-truth mm-{judged}">{mark} {meant}: {side}the verdict is {judged}.</p>'
 
 
-def write_origin(example: Example) -> str:
+def write_origin(example: ExampleClip) -> str:
     """What an example is, where it comes from and what to look at."""
     kind = {"recorded": "A real recording", "synthesised": "Synthesised speech, no human voice"}.get(example.kind, example.kind)
     source = f"{escape(example.source)}, {escape(example.licence)}"

@@ -25,7 +25,7 @@ STORED = "analysis.json"
 
 
 @dataclass(frozen=True)
-class Example:
+class ExampleClip:
     """What assets/examples/<name>/about.json says."""
 
     folder: Path
@@ -48,41 +48,41 @@ class Example:
         raise DataError(f"{self.folder} holds no clip.wav or clip.ogg.")
 
 
-def list_examples(folder: Path) -> list[Example]:
+def list_examples(folder: Path) -> list[ExampleClip]:
     """The examples below a folder in the order of their names; none when there is no folder. Raises: DataError for a broken one."""
     return [read_example(path.parent) for path in sorted(Path(folder).glob("*/about.json"))]
 
 
-def list_stored(folder: Path) -> list[Example]:
+def list_stored(folder: Path) -> list[ExampleClip]:
     """The examples that open instantly: those with a stored analysis."""
     return [example for example in list_examples(folder) if (example.folder / STORED).is_file()]
 
 
-def read_example(folder: Path) -> Example:
+def read_example(folder: Path) -> ExampleClip:
     path = folder / "about.json"
     try:
-        return Example(folder=folder, **json.loads(path.read_text(encoding="utf-8")))
+        return ExampleClip(folder=folder, **json.loads(path.read_text(encoding="utf-8")))
     except (json.JSONDecodeError, TypeError) as error:
         raise DataError(f"{path} is no description of an example ({error}). Compare it with another example's.") from error
 
 
-def open_example(example: Example) -> Analysis:
+def open_example(example: ExampleClip) -> Analysis:
     """The stored analysis, with the clip's real samples and the example's name. Raises: DataError, AudioError."""
     analysis = read_analysis(example.folder / STORED, clip_samples=load_audio(example.clip, name=example.clip.name).samples)
     return replace(analysis, clip=replace(analysis.clip, name=f"{example.folder.name}{example.clip.suffix}"))
 
 
-def open_shared(example: Example) -> Analysis:
+def open_shared(example: ExampleClip) -> Analysis:
     """The same, read once for all visitors: nobody changes an analysis, and a copy for each would fill the memory."""
     return _open_once(example, (example.folder / STORED).stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=16)
-def _open_once(example: Example, changed: int) -> Analysis:
+def _open_once(example: ExampleClip, changed: int) -> Analysis:
     return open_example(example)
 
 
-Opener = Callable[[Example], Analysis]
+Opener = Callable[[ExampleClip], Analysis]
 
 
 def open_with(analyzer: Analyzer) -> Opener:
@@ -90,14 +90,14 @@ def open_with(analyzer: Analyzer) -> Opener:
     made: dict[Path, Analysis] = {}
     making: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)  # one each: who waits for a turn keeps nobody from the others
 
-    def open_one(example: Example) -> Analysis:
+    def open_one(example: ExampleClip) -> Analysis:
         stored = open_shared(example)
         if is_made_by(analyzer, stored):
             return stored
         if example.folder not in made:
             with hold_lock(making[example.folder]):
                 if example.folder not in made:
-                    with analyzer.turns.take():
+                    with analyzer.queue.take():
                         made[example.folder] = analyze_example(example, analyzer)
         return made[example.folder]
 
@@ -113,7 +113,7 @@ def is_made_by(analyzer: Analyzer, analysis: Analysis) -> bool:
     return True
 
 
-def analyze_example(example: Example, analyzer: Analyzer) -> Analysis:
+def analyze_example(example: ExampleClip, analyzer: Analyzer) -> Analysis:
     """The example's clip with its known words, under the example's name, as the analyzer's models hear it."""
     clip = load_audio(example.clip, name=f"{example.folder.name}{example.clip.suffix}")
     return analyzer.analyze(clip, text=example.text, head=choose_head(analyzer))
@@ -124,7 +124,7 @@ def choose_head(analyzer: Analyzer) -> str:
     return "combined" if "combined" in analyzer.heads else next(iter(analyzer.heads))
 
 
-def store_example(example: Example, analyzer: Analyzer) -> Analysis:
+def store_example(example: ExampleClip, analyzer: Analyzer) -> Analysis:
     """Analyses the example's clip with its known words and stores the result beside it."""
     analysis = analyzer.analyze(load_audio(example.clip, name=example.clip.name), text=example.text, head=choose_head(analyzer))
     write_file(example.folder / STORED, dump_json(analysis_to_json(analysis)))

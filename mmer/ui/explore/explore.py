@@ -14,9 +14,9 @@ from mmer.pipeline import Analyzer
 from mmer.ui.claim import claim
 from mmer.ui.claim.handlers import ClaimHandlers
 from mmer.ui.explore import cards
-from mmer.ui.explore.examples import Example, Opener, choose_head
+from mmer.ui.explore.examples import ExampleClip, Opener, choose_head
 from mmer.ui.explore.forms import ALIGNER_NAMES
-from mmer.ui.explore.handlers import Handlers
+from mmer.ui.explore.handlers import ExploreHandlers
 from mmer.ui.explore.session import Session
 from mmer.ui.keep import keep
 from mmer.ui.page.events import BOUNDS, HIDDEN, MODEL_QUEUE, MOST_SECONDS, POLL
@@ -50,7 +50,7 @@ class Inputs:
     head: gr.Dropdown
     pronunciations: gr.Textbox
     textgrid: gr.File
-    examples: list[tuple[gr.Button, Example]]
+    examples: list[tuple[gr.Button, ExampleClip]]
     importer: gr.UploadButton
 
     @property
@@ -70,8 +70,8 @@ class Results:
     notices: gr.HTML
     views: gr.HTML  # its value is the payload of mmer.views as JSON text
     panels: gr.Column  # further panels, below the views
-    claim: claim.Panel
-    keep: keep.Panel
+    claim: claim.ClaimPanel
+    keep: keep.KeepPanel
     trace: gr.HTML
     exports: dict[str, gr.Button]
     sound: gr.Checkbox
@@ -79,11 +79,11 @@ class Results:
 
     @property
     def shown(self) -> list[gr.blocks.Block]:
-        """Everything that a new analysis changes, in the order of Handlers.show."""
+        """Everything that a new analysis changes, in the order of ExploreHandlers.show."""
         return [self.empty, self.body, self.stages, self.verdict, self.notices, self.views, self.trace]
 
 
-def build(analyzer: Analyzer, *, examples: Sequence[Example], open_stored: Opener, is_public: bool) -> None:
+def build(analyzer: Analyzer, *, examples: Sequence[ExampleClip], open_stored: Opener, is_public: bool) -> None:
     """The tab's content, inside the gr.Blocks that is open."""
     session = gr.State(Session(), time_to_live=KEPT_SECONDS)  # copied for every visitor
     chips = build_examples(examples)
@@ -94,7 +94,7 @@ def build(analyzer: Analyzer, *, examples: Sequence[Example], open_stored: Opene
         with gr.Column(scale=9, min_width=320, elem_classes="mm-results"):
             results = build_results()
     side = keep.build_side(head_section)
-    handlers = Handlers(analyzer, BOUNDS[is_public], open_stored)
+    handlers = ExploreHandlers(analyzer, BOUNDS[is_public], open_stored)
     wire_analysis(handlers, inputs, results, session)
     wire_exports(handlers, results, session)
 
@@ -154,7 +154,7 @@ def name_heads(analyzer: Analyzer) -> list[tuple[str, str]]:
     return [(head.title or name, name) for name, head in analyzer.heads.items()]
 
 
-def build_examples(examples: Sequence[Example]) -> list[tuple[gr.Button, Example]]:
+def build_examples(examples: Sequence[ExampleClip]) -> list[tuple[gr.Button, ExampleClip]]:
     if not examples:
         return []
     with gr.Row(elem_classes="mm-examples"):
@@ -205,7 +205,7 @@ def build_exports() -> dict:
     return {"exports": exports, "sound": sound, "download": download, "trace": trace}
 
 
-def wire_analysis(handlers: Handlers, inputs: Inputs, results: Results, session: gr.State) -> None:
+def wire_analysis(handlers: ExploreHandlers, inputs: Inputs, results: Results, session: gr.State) -> None:
     """Analyse, Cancel, Transcribe, examples: everything that brings a new result."""
     progress = [results.stages, inputs.analyse]
     inputs.analyse.click(fn=None, js=WAITING, outputs=results.stages, api_visibility="private")
@@ -278,7 +278,7 @@ def wire_analysis(handlers: Handlers, inputs: Inputs, results: Results, session:
         shown.success(fn=None, js="() => window.mmer && window.mmer.reveal()", api_visibility="private")
 
 
-def wire_clip(handlers: Handlers, inputs: Inputs, results: Results, session: gr.State) -> None:
+def wire_clip(handlers: ExploreHandlers, inputs: Inputs, results: Results, session: gr.State) -> None:
     """A clip that comes or goes: what needs one can be pressed or not, and the result of one that is gone is taken away."""
     needs = [inputs.analyse, inputs.transcribe]
     inputs.audio.change(handlers.take_clip, [session, inputs.audio], needs, api_name="take_clip", **POLL)
@@ -287,7 +287,7 @@ def wire_clip(handlers: Handlers, inputs: Inputs, results: Results, session: gr.
         event(handlers.name_shown, session, results.stages, api_name=f"name_shown_{number}", **POLL)
 
 
-def wire_link(handlers: Handlers, keeping: keep.KeepHandlers, inputs: Inputs, results: Results, session: gr.State) -> None:
+def wire_link(handlers: ExploreHandlers, keeping: keep.KeepHandlers, inputs: Inputs, results: Results, session: gr.State) -> None:
     """A page that was opened by a link: its example, its settings, then its selection."""
     follow, query = keep.build_follow()
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -308,7 +308,7 @@ def wire_link(handlers: Handlers, keeping: keep.KeepHandlers, inputs: Inputs, re
     shown.success(fn=None, js="() => { window.mmer?.reveal(); window.mmerKeep.restore(); }", api_visibility="private")
 
 
-def wire_exports(handlers: Handlers, results: Results, session: gr.State) -> None:
+def wire_exports(handlers: ExploreHandlers, results: Results, session: gr.State) -> None:
     """A click writes the file, hands it to a hidden download button and presses that."""
     for kind, button in results.exports.items():
         written = button.click(

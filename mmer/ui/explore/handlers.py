@@ -18,11 +18,11 @@ from mmer.audio.load import load_audio
 from mmer.errors import MmerError, TranscriptError
 from mmer.exports.formats import EXPORTS, Wishes
 from mmer.interventions.material import read_material
+from mmer.model_queue import UNBOUNDED, QueueLimits
 from mmer.pipeline import Analyzer
 from mmer.results import SAMPLE_RATE, Analysis, Clip
-from mmer.turns import UNBOUNDED, Bounds
 from mmer.ui.explore import cards
-from mmer.ui.explore.examples import Example, Opener, open_example
+from mmer.ui.explore.examples import ExampleClip, Opener, open_example
 from mmer.ui.explore.forms import read_pronunciations
 from mmer.ui.explore.session import Session, StopFlag, name_aligner, watch_stages
 from mmer.ui.page.failures import show_errors
@@ -41,11 +41,11 @@ def name_idle(session: Session) -> gr.Button:
 
 
 @dataclass(frozen=True, eq=False)
-class Handlers:
+class ExploreHandlers:
     """The handlers of one page; the analyzer is shared by all visitors and only read."""
 
     analyzer: Analyzer
-    bounds: Bounds = UNBOUNDED  # of the line for the models
+    bounds: QueueLimits = UNBOUNDED  # of the line for the models
     open_stored: Opener = open_example  # what an example opens with
 
     @show_errors
@@ -73,7 +73,7 @@ class Handlers:
 
     def watch(self, session: Session, work: Callable[..., Any], stop: StopFlag) -> Iterator[tuple]:
         """The stages of work that stands in line for the models."""
-        yield from watch_stages(work, stop, turns=self.analyzer.turns, visitor=name_visitor(session), bounds=self.bounds)
+        yield from watch_stages(work, stop, line=self.analyzer.queue, visitor=name_visitor(session), bounds=self.bounds)
 
     def plan_analysis(
         self,
@@ -146,7 +146,7 @@ class Handlers:
 
     def read_clip(self, path: str) -> Clip:
         """While a file is decoded the models are others'."""
-        with self.analyzer.turns.lend():
+        with self.analyzer.queue.lend():
             return load_audio(path, name=Path(path).name)
 
     @show_errors
@@ -252,7 +252,7 @@ class Handlers:
         session.filled_in = transcript.text
         return transcript.text
 
-    def opener(self, example: Example) -> Callable:
+    def opener(self, example: ExampleClip) -> Callable:
         """The handler of one example's button."""
 
         @show_errors

@@ -11,10 +11,10 @@ from typing import Any
 
 from mmer.errors import Cancelled, MmerError
 from mmer.interventions import Intervention, LeaveOneOut
+from mmer.model_queue import UNBOUNDED, ModelQueue, QueueLimits, Ticket
 from mmer.results import Analysis
 from mmer.stages import Memo
-from mmer.turns import UNBOUNDED, Bounds, Ticket, Turns
-from mmer.ui.explore.examples import Example
+from mmer.ui.explore.examples import ExampleClip
 
 ALIGNERS = {"pocketsphinx": "sphinx", "montreal": "mfa", "mfa": "mfa"}  # how an alignment's source begins -> the setting
 
@@ -38,7 +38,7 @@ class Kept:
 
     number: int  # from 1 on, never used again
     analysis: Analysis
-    example: Example | None
+    example: ExampleClip | None
     note: str = ""  # the person's own words
     tags: str = ""
 
@@ -50,7 +50,7 @@ class Session:
     memo: Memo = field(default_factory=Memo)
     stop: StopFlag = field(default_factory=StopFlag)  # of the run in progress
     analysis: Analysis | None = None  # what the page shows; None before the first
-    example: Example | None = None  # the example that the page shows; None for a visitor's own clip
+    example: ExampleClip | None = None  # the example that the page shows; None for a visitor's own clip
     has_clip: bool = False  # whether the recorder holds a clip
     working: bool = False  # whether a run is in progress
     cancelled: bool = False  # whether Cancel was pressed since the last run began; it may still have been waiting then
@@ -88,7 +88,7 @@ class Session:
         """Why the last run brought no result."""
         return self.problem or ("Cancelled." if self.cancelled else "Something went wrong.")
 
-    def take(self, analysis: Analysis, *, example: Example | None = None, origin: str = "") -> None:
+    def take(self, analysis: Analysis, *, example: ExampleClip | None = None, origin: str = "") -> None:
         """The analysis that is shown from now on, without a model having been asked."""
         self.begin()
         self.working, self.problem = False, ""
@@ -109,7 +109,7 @@ class Session:
             return analysis
         return replace(analysis, clip=replace(analysis.clip, name=before.clip.name))
 
-    def show_example(self, example: Example, analysis: Analysis) -> None:
+    def show_example(self, example: ExampleClip, analysis: Analysis) -> None:
         """The stored result of an example becomes the one that is shown."""
         self.take(analysis, example=example, origin="example")
         self.filled_in = example.text
@@ -128,9 +128,9 @@ def watch_stages(
     work: Callable[[Callable[[float, str], None]], Any],
     stop: StopFlag,
     *,
-    turns: Turns,
+    line: ModelQueue,
     visitor: Hashable = None,
-    bounds: Bounds = UNBOUNDED,
+    bounds: QueueLimits = UNBOUNDED,
     tick: float = 0.5,
 ) -> Iterator[tuple[list[Stage], Any | None]]:
     """Runs `work(progress)` in a thread when its turn has come; yields the stages so far and, at last, the result.
@@ -139,9 +139,9 @@ def watch_stages(
     until then, no two run at once. Raises: Busy where the line is full, before anything begins; whatever `work` raises; Cancelled soon
     after `stop` is set. When the caller closes the iterator, `stop` is set.
     """
-    ticket = turns.ask(visitor, bounds)
+    ticket = line.ask(visitor, bounds)
     news: queue.Queue = queue.Queue()
-    worker = threading.Thread(target=run_reporting, args=(work, news, stop, turns, ticket), daemon=True)
+    worker = threading.Thread(target=run_reporting, args=(work, news, stop, line, ticket), daemon=True)
     worker.start()
     stages: list[Stage] = []
     told, begun = "", time.perf_counter()
@@ -165,7 +165,7 @@ def watch_stages(
                 stages.append(Stage(value, 0.0))
                 begun = now
             if kind == "tick" and not stages:
-                place = say_place(turns.count_before(ticket))
+                place = say_place(line.count_before(ticket))
                 if place != told or now - said >= STILL_SECONDS:
                     told, said = place, now
                     yield [Stage(place, now - begun)], None
@@ -191,11 +191,11 @@ def say_place(before: int) -> str:
 
 
 def run_reporting(
-    work: Callable[[Callable[[float, str], None]], Any], news: queue.Queue, stop: StopFlag, turns: Turns, ticket: Ticket
+    work: Callable[[Callable[[float, str], None]], Any], news: queue.Queue, stop: StopFlag, line: ModelQueue, ticket: Ticket
 ) -> None:
     """Runs the work when it has the turn, and puts ("stage", name), then ("result", value) or ("error", exception)."""
     try:
-        with turns.hold(ticket, stop.is_set):
+        with line.hold(ticket, stop.is_set):
             if not stop.is_set():
                 news.put(("result", work(lambda share, text: news.put(("stage", text)))))
     except MmerError as error:

@@ -13,7 +13,7 @@ import gradio as gr
 
 from mmer.errors import MmerError
 from mmer.results import Analysis
-from mmer.ui.explore.examples import Example, Opener, open_example
+from mmer.ui.explore.examples import ExampleClip, Opener, open_example
 from mmer.ui.explore.imports import MOST_NOTE, MOST_TAGS, read_import, read_note
 from mmer.ui.explore.session import Kept, Session, name_aligner
 from mmer.ui.keep import cards as keep_cards
@@ -44,7 +44,7 @@ show();
 
 
 @dataclass
-class Panel:
+class KeepPanel:
     """What the panel is made of."""
 
     entries: gr.Radio
@@ -99,7 +99,7 @@ def build_side(head_section: Callable[[str, str], None]) -> Side:
     return Side(whole, pair, follow, emotion, comparison)
 
 
-def build(head_section: Callable[[str, str], None]) -> Panel:
+def build(head_section: Callable[[str, str], None]) -> KeepPanel:
     parts: dict[str, Any] = {}
     with gr.Column(elem_classes="mm-panel", elem_id="keep"):
         head_section("Your session", CAPTION)
@@ -115,7 +115,7 @@ def build(head_section: Callable[[str, str], None]) -> Panel:
         parts["linked"] = gr.Textbox(elem_classes="mm-hidden", label="Link", container=False)
         gr.HTML('<p class="mm-note" id="keep-link-text" aria-live="polite"></p><p class="mm-note" id="keep-link-told" role="status"></p>')
         parts["pinned"] = gr.HTML(write_pinned({}), elem_id="keep-pinned")
-    return Panel(**parts)
+    return KeepPanel(**parts)
 
 
 def build_follow() -> tuple[gr.Button, gr.Textbox]:
@@ -133,7 +133,7 @@ def build_import() -> gr.UploadButton:
 class KeepHandlers:
     """What happens behind the panel. No model is asked. What links may name: examples, heads, aligners."""
 
-    examples: Sequence[Example] = ()
+    examples: Sequence[ExampleClip] = ()
     heads: Sequence[str] = ()
     aligners: Sequence[str] = ()
     open_stored: Opener = open_example  # what an example opens with
@@ -265,13 +265,13 @@ class KeepHandlers:
             kept.note, kept.tags = note, tags
 
 
-def is_of(analysis: Analysis, example: Example) -> bool:
+def is_of(analysis: Analysis, example: ExampleClip) -> bool:
     """Whether an analysis is of an example's clip with its own words."""
     return analysis.parent is None and analysis.transcript.text == example.text and analysis.clip.sha256 == read_sha256(example)
 
 
 @cache
-def read_sha256(example: Example) -> str:
+def read_sha256(example: ExampleClip) -> str:
     return open_example(example).clip.sha256
 
 
@@ -338,7 +338,7 @@ def need_kept(session: Session, number: int | None) -> Kept:
 
 
 def wire(
-    handlers: KeepHandlers, panel: Panel, side: Side, importer: gr.UploadButton, session: gr.State, shown: gr.HTML, show_again: Callable
+    handlers: KeepHandlers, panel: KeepPanel, side: Side, importer: gr.UploadButton, session: gr.State, shown: gr.HTML, show_again: Callable
 ) -> Any:
     """`shown`: the linked views, whose change means another result. `show_again(event)` shows the session's analysis after an event.
 
@@ -366,7 +366,7 @@ def wire(
     return imported
 
 
-def wire_beside(handlers: KeepHandlers, panel: Panel, side: Side, button: gr.Button, session: gr.State) -> None:
+def wire_beside(handlers: KeepHandlers, panel: KeepPanel, side: Side, button: gr.Button, session: gr.State) -> None:
     """A clip that was changed and what it became, side by side at one press."""
     pinned = button.click(handlers.pin_changed, [session, side.emotion], [*panel.listed, *side.shown], api_name="pin_changed", **QUIET)
     pinned.success(fn=None, js="() => window.mmerKeep.reveal()", api_visibility="private")

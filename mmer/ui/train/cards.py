@@ -8,7 +8,7 @@ from typing import Any
 
 from mmer.datasets.describe import list_reasons, word_missing_classes
 from mmer.experiments.check_data import MOST_ROWS, DataReport, count_labels, count_part, count_unreadable, list_speakers
-from mmer.experiments.workshop import Estimate
+from mmer.experiments.remaining import Estimate
 from mmer.phrasing import say_time
 from mmer.results import EMOTIONS
 

@@ -1,4 +1,4 @@
-"""What happens behind the Train tab's controls: read the widgets, ask the workshop, return values. Experiments stay on disk alone."""
+"""What happens behind the Train tab's controls: read the widgets, ask the service, return values. Experiments stay on disk alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mmer.choices.fusion_models import FUSION_MODELS
 from mmer.errors import DataError, MmerError
 from mmer.experiments.report.run_view import RunView
 from mmer.experiments.settings import PROTOCOL, SETTINGS, write_command
-from mmer.experiments.workshop import Workshop, is_recorded
+from mmer.experiments.training_service import TrainingService, is_recorded
 from mmer.figures import runs as figures
 from mmer.results import UNITS
 from mmer.scores import pairs
@@ -64,9 +64,9 @@ def digest(shown: Any) -> str:
 
 @dataclass(frozen=True, eq=False)
 class TrainHandlers:
-    """The handlers of one app; the workshop is shared by all visitors."""
+    """The handlers of one app; the service is shared by all visitors."""
 
-    workshop: Workshop
+    service: TrainingService
 
     # the form
 
@@ -80,13 +80,13 @@ class TrainHandlers:
 
     def list_data(self) -> Any:
         """The data sets below the roots, looked for anew."""
-        return gr.Dropdown([(data.title, str(data.path)) for data in self.workshop.list_data()])
+        return gr.Dropdown([(data.title, str(data.path)) for data in self.service.list_data()])
 
     @show_errors
     def check(self, session: TrainSession, *values: Any) -> tuple:
         """Report, estimate, name and Start."""
         session.checked = None
-        report = self.workshop.check(read_form(values))
+        report = self.service.check(read_form(values))
         session.checked = report.key
         return train_cards.write_report(report), *self.expect(session, *values), gr.Button(interactive=True)
 
@@ -94,19 +94,19 @@ class TrainHandlers:
         """Estimate, suggested name, command; what is wrong with the form stands in the estimate's place."""
         form = read_form(values)
         try:
-            command = train_cards.write_code(write_command(self.workshop.describe_form(form)))
-            if self.workshop.closed or session.checked is None:
+            command = train_cards.write_code(write_command(self.service.describe_form(form)))
+            if self.service.closed or session.checked is None:
                 return CHECK_FIRST, gr.skip(), command
-            busy = [summary.name for _, summary in self.workshop.list() if summary.status.active]
-            estimate = train_cards.write_estimate(self.workshop.estimate(form), active=busy)
-            return estimate, gr.Textbox(placeholder=self.workshop.suggest(form)), command
+            busy = [summary.name for _, summary in self.service.list() if summary.status.active]
+            estimate = train_cards.write_estimate(self.service.estimate(form), active=busy)
+            return estimate, gr.Textbox(placeholder=self.service.suggest(form)), command
         except MmerError as error:
             return train_cards.write_problem(str(error)), gr.skip(), gr.skip()
 
     @show_errors
     def start(self, session: TrainSession, name: str, *values: Any) -> tuple:
         """A new experiment in a process of its own; the page goes to it."""
-        session.chosen = self.workshop.start(read_form(values), name or "", checked=session.checked)
+        session.chosen = self.service.start(read_form(values), name or "", checked=session.checked)
         return gr.Tabs(selected="runs"), ""
 
     # experiments
@@ -114,7 +114,7 @@ class TrainHandlers:
     def open(self, session: TrainSession) -> tuple:
         """The list and the chosen experiment, all drawn anew: a page that was just opened, or comes back to this tab."""
         if session.chosen is None:
-            session.chosen = choose_first(self.workshop)
+            session.chosen = choose_first(self.service)
         return self.refresh(session, "")
 
     def refresh(self, session: TrainSession, drawn: str) -> tuple:
@@ -123,8 +123,8 @@ class TrainHandlers:
         `drawn` is the signature that came with the last answer which reached the page. Two answers may arrive in the wrong order: the page
         then holds the older one together with its signature, so that the next look draws it anew.
         """
-        known, runs = Signature.read(drawn), self.workshop.list()
-        listed = run_cards.write_runs(runs, session.chosen, closed=self.workshop.closed)
+        known, runs = Signature.read(drawn), self.service.list()
+        listed = run_cards.write_runs(runs, session.chosen, closed=self.service.closed)
         state, learned = self.sign(session)
         now = Signature(digest(listed), digest(session.chosen), state, learned)
         return gr.skip() if now.listed == known.listed else listed, *self.look(session, known, now), now.write()
@@ -133,7 +133,7 @@ class TrainHandlers:
         if session.chosen is None:
             return "", ""
         try:
-            state, learned = self.workshop.sign(session.chosen)
+            state, learned = self.service.sign(session.chosen)
         except DataError as error:  # deleted by somebody else
             return digest(str(error)), ""
         return digest(state), digest(learned)
@@ -146,12 +146,12 @@ class TrainHandlers:
         if session.chosen is None:
             return (run_cards.NOTHING_CHOSEN, *show_nothing())
         try:
-            view = self.workshop.view(session.chosen)
+            view = self.service.view(session.chosen)
         except DataError as error:
             session.chosen = None
             return (train_cards.write_problem(str(error)), *show_nothing())
         learned = (gr.skip(),) * LEARNED if not fresh and known.learned == now.learned else show_learned(view)
-        return *show_state(view, closed=bool(self.workshop.closed), fresh=fresh), *learned
+        return *show_state(view, closed=bool(self.service.closed), fresh=fresh), *learned
 
     def choose(self, session: TrainSession, drawn: str, event: gr.EventData) -> tuple:
         """An experiment of the list was pressed."""
@@ -165,11 +165,11 @@ class TrainHandlers:
 
     @show_errors
     def stop(self, session: TrainSession) -> None:
-        self.workshop.stop(session.chosen or "")
+        self.service.stop(session.chosen or "")
 
     @show_errors
     def resume(self, session: TrainSession) -> None:
-        self.workshop.resume(session.chosen or "")
+        self.service.resume(session.chosen or "")
 
     def ask_delete(self, session: TrainSession) -> tuple:
         name = (session.chosen or "/").partition("/")[2]
@@ -177,24 +177,24 @@ class TrainHandlers:
 
     @show_errors
     def delete(self, session: TrainSession) -> None:
-        self.workshop.delete(session.chosen or "")
+        self.service.delete(session.chosen or "")
         session.chosen = None
 
     @show_errors
     def export(self, session: TrainSession) -> str:
         """The zip, written where Gradio deletes it with the rest."""
-        name = self.workshop.find(session.chosen).name
-        return str(self.workshop.export(session.chosen or "", new_cache_path(f"{name}.zip")))
+        name = self.service.find(session.chosen).name
+        return str(self.service.export(session.chosen or "", new_cache_path(f"{name}.zip")))
 
     @show_errors
     def promote(self, session: TrainSession, name: str, licence: str, by: str) -> str:
-        place = self.workshop.promote(session.chosen or "", name=name or "", licence=licence or "", by=by or "median")
+        place = self.service.promote(session.chosen or "", name=name or "", licence=licence or "", by=by or "median")
         return train_cards.write_note(f"The head {place.name} was written to {place.parent}. It speaks when the app is started anew.")
 
     def regroup(self, session: TrainSession, of: str) -> Any:
         """The scores of each fold, speaker ..."""
         try:
-            return draw_groups(self.workshop.view(session.chosen or ""), of)
+            return draw_groups(self.service.view(session.chosen or ""), of)
         except DataError:
             return gr.skip()
 
@@ -202,7 +202,7 @@ class TrainHandlers:
 
     def list_compared(self, first: str | None, second: str | None) -> tuple:
         """What can be compared, for both choices; what was chosen stays if it is there still."""
-        named = [(name_key(key), key) for key, summary in self.workshop.list() if summary.ua is not None]
+        named = [(name_key(key), key) for key, summary in self.service.list() if summary.ua is not None]
         keys = [key for _, key in named]
         kept = [key if key in keys else None for key in (first, second)]
         chosen = kept if any(kept) else [*keys[:2], None, None][:2]
@@ -212,13 +212,13 @@ class TrainHandlers:
     def compare(self, first: str | None, second: str | None) -> tuple:
         if not first or not second or first == second:
             return run_cards.CHOOSE_TWO, gr.Column(visible=False), *(gr.skip(),) * 5
-        views = (self.workshop.view(first), self.workshop.view(second))
+        views = (self.service.view(first), self.service.view(second))
         found, problem = self.pair(first, second)
         return run_cards.write_comparison(*views, found, problem), *draw_comparison(*views)
 
     def pair(self, first: str, second: str) -> tuple[Mapping[str, Any] | None, str]:
         """What pairs.compare found, or why it can't be."""
-        folders = (self.workshop.find(first), self.workshop.find(second))
+        folders = (self.service.find(first), self.service.find(second))
         try:
             found = pairs.compare(*(f.read_predictions() for f in folders), names=(folders[0].name, folders[1].name))
         except DataError as error:
@@ -238,9 +238,9 @@ def name_key(key: str) -> str:
     return key.partition("/")[2] + (" (recorded)" if is_recorded(key) else "")
 
 
-def choose_first(workshop: Workshop) -> str | None:
+def choose_first(service: TrainingService) -> str | None:
     """The one that is training, else the newest."""
-    runs = workshop.list()
+    runs = service.list()
     return next((key for key, summary in runs if summary.status.active), runs[0][0] if runs else None)
 
 

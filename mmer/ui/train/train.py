@@ -14,7 +14,7 @@ from mmer.encoders.presets import PRESETS
 from mmer.experiments.data_roots import NO_ROOTS
 from mmer.experiments.experiment import ALIGNERS
 from mmer.experiments.settings import PROTOCOL, SETTINGS, Setting, default_of, write_command
-from mmer.experiments.workshop import Workshop
+from mmer.experiments.training_service import TrainingService
 from mmer.results import UNITS
 from mmer.ui.explore.forms import ALIGNER_NAMES
 from mmer.ui.page.events import HIDDEN, POLL, QUIET
@@ -143,12 +143,12 @@ class TrainTab:
     form: Form
 
 
-def build(workshop: Workshop) -> TrainTab:
+def build(service: TrainingService) -> TrainTab:
     """The tab's content, inside the gr.Blocks that is open."""
-    session, handlers = gr.State(TrainSession(), time_to_live=KEPT_SECONDS), TrainHandlers(workshop)
-    with gr.Tabs(elem_id="train-tabs", selected="runs" if workshop.closed else "new") as tabs:
+    session, handlers = gr.State(TrainSession(), time_to_live=KEPT_SECONDS), TrainHandlers(service)
+    with gr.Tabs(elem_id="train-tabs", selected="runs" if service.closed else "new") as tabs:
         with gr.Tab("New", id="new"):
-            form = build_form(workshop)
+            form = build_form(service)
         with gr.Tab("Experiments", id="runs"):
             board = build_board()
         with gr.Tab("Compare", id="compare") as compare_tab:
@@ -183,28 +183,28 @@ def wake(train: TrainTab, tab: gr.Tab, others: Sequence[gr.Tab]) -> None:
 # New
 
 
-def build_form(workshop: Workshop) -> Form:
+def build_form(service: TrainingService) -> Form:
     parts: dict[str, Any] = {"fields": {}}
     with gr.Row(elem_classes=["mm-page", "mm-train-page"], equal_height=False):
         with gr.Column(scale=4, min_width=300, elem_classes="mm-inputs-long"):
-            gr.HTML(train_cards.write_closed(workshop.closed), visible=bool(workshop.closed))
-            build_data(parts, workshop)
+            gr.HTML(train_cards.write_closed(service.closed), visible=bool(service.closed))
+            build_data(parts, service)
             build_model(parts)
             build_protocol(parts)
             build_settings(parts)
-            build_start(parts, workshop)
+            build_start(parts, service)
         with gr.Column(scale=7, min_width=320, elem_classes="mm-results"):
-            parts["report"] = gr.HTML(train_cards.write_empty(closed=bool(workshop.closed)), elem_id="data-report")
+            parts["report"] = gr.HTML(train_cards.write_empty(closed=bool(service.closed)), elem_id="data-report")
     return Form(**parts)
 
 
-def build_data(parts: dict[str, Any], workshop: Workshop) -> None:
+def build_data(parts: dict[str, Any], service: TrainingService) -> None:
     told = "A manifest, or the folder of an IEMOCAP release."
-    if not workshop.closed:
-        roots = ", ".join(str(root) for root in workshop.roots)
+    if not service.closed:
+        roots = ", ".join(str(root) for root in service.roots)
         told = f"Or type a path below {roots}." if roots else NO_ROOTS
     parts["fields"]["data"] = gr.Dropdown(
-        [(data.title, str(data.path)) for data in workshop.list_data()],
+        [(data.title, str(data.path)) for data in service.list_data()],
         value=None,
         allow_custom_value=True,
         label="Data set",
@@ -212,7 +212,7 @@ def build_data(parts: dict[str, Any], workshop: Workshop) -> None:
         elem_id="data-set",
     )
     with gr.Row(elem_classes="mm-go"):
-        parts["check"] = gr.Button("Check", elem_id="check-data", interactive=not workshop.closed, min_width=120)
+        parts["check"] = gr.Button("Check", elem_id="check-data", interactive=not service.closed, min_width=120)
     with gr.Accordion("Labels that have other names", open=False):
         parts["fields"]["labels"] = gr.Textbox(
             label="Labels",
@@ -264,19 +264,19 @@ def build_number(setting: Setting) -> gr.Number:
     )
 
 
-def build_start(parts: dict[str, Any], workshop: Workshop) -> None:
-    parts["estimate"] = gr.HTML("" if workshop.closed else CHECK_FIRST, elem_id="estimate")
+def build_start(parts: dict[str, Any], service: TrainingService) -> None:
+    parts["estimate"] = gr.HTML("" if service.closed else CHECK_FIRST, elem_id="estimate")
     parts["name"] = gr.Textbox(
         label="Name",
         placeholder="chosen by itself",
         info="Letters, digits and - _ .",
         max_length=80,
         elem_id="run-name",
-        visible=not workshop.closed,
+        visible=not service.closed,
     )
-    parts["start"] = gr.Button("Start", variant="primary", interactive=False, elem_id="start-run", visible=not workshop.closed)
-    with gr.Accordion("The same from a shell", open=bool(workshop.closed)):
-        command = write_command(workshop.describe_form({"units": FIRST_UNITS}))
+    parts["start"] = gr.Button("Start", variant="primary", interactive=False, elem_id="start-run", visible=not service.closed)
+    with gr.Accordion("The same from a shell", open=bool(service.closed)):
+        command = write_command(service.describe_form({"units": FIRST_UNITS}))
         parts["command"] = gr.HTML(train_cards.write_code(command), elem_id="shell-command")
 
 

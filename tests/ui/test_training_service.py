@@ -8,7 +8,7 @@ import time
 import zipfile
 
 import pytest
-from train_cases import EACH, SPEAKERS, fill_form, make_workshop, write_data
+from train_cases import EACH, SPEAKERS, fill_form, make_service, write_data
 
 from mmer.cli import build_command_parser
 from mmer.commands.train import read_settings
@@ -21,7 +21,7 @@ from mmer.experiments.promote import promote_run
 from mmer.experiments.report.run_view import measure_folds
 from mmer.experiments.report.tables import find_paper_ua
 from mmer.experiments.settings import SETTINGS, build_experiment, default_of, suggest_name, write_command
-from mmer.experiments.workshop import PUBLIC, load_engine
+from mmer.experiments.training_service import PUBLIC, load_engine
 from mmer.results import EMOTIONS
 
 PATIENCE = 180  # seconds; a busy machine starts a process slowly
@@ -29,9 +29,9 @@ PATIENCE = 180  # seconds; a busy machine starts a process slowly
 
 @pytest.fixture
 def shop(tmp_path):
-    workshop = make_workshop(tmp_path)
+    service = make_service(tmp_path)
     write_data(tmp_path / "data")
-    return workshop
+    return service
 
 
 def wait_for(shop, key, *states):
@@ -254,7 +254,7 @@ def wait_for_rows(shop, key):
 
 
 def test_stop_ends_the_process_and_resume_goes_on(tmp_path):
-    shop = make_workshop(tmp_path, gate=str(tmp_path / "gate"))
+    shop = make_service(tmp_path, gate=str(tmp_path / "gate"))
     write_data(tmp_path / "data")
     key = start(shop)
     wait_for_rows(shop, key)
@@ -273,7 +273,7 @@ def test_stop_ends_the_process_and_resume_goes_on(tmp_path):
 
 
 def test_a_killed_trainer_is_shown_as_lost_with_its_last_words(tmp_path):
-    shop = make_workshop(tmp_path, gate=str(tmp_path / "gate"))
+    shop = make_service(tmp_path, gate=str(tmp_path / "gate"))
     write_data(tmp_path / "data")
     key = start(shop)
     wait_for_rows(shop, key)
@@ -288,7 +288,7 @@ def test_a_killed_trainer_is_shown_as_lost_with_its_last_words(tmp_path):
 
 
 def test_the_package_s_own_engine_trains_what_the_form_says(tmp_path):
-    shop = make_workshop(tmp_path, load=load_engine)
+    shop = make_service(tmp_path, load=load_engine)
     write_data(tmp_path / "data")
     told = {"folds": 2, "repetitions": 1, "epochs": 2, "min_steps": 0, "hidden": 8, "threads": 1, "device": "cpu"}
     estimate = shop.estimate(fill_form(data="voices", **told))
@@ -320,16 +320,16 @@ def test_a_broken_folder_is_shown_with_its_reason(shop):
 
 @pytest.fixture(scope="module")
 def public(tmp_path_factory):
-    """A workshop for strangers, with one recorded experiment; and what its owner could do with it."""
+    """A service for strangers, with one recorded experiment; and what its owner could do with it."""
     tmp_path = tmp_path_factory.mktemp("public")
-    owner = make_workshop(tmp_path)
+    owner = make_service(tmp_path)
     write_data(tmp_path / "data")
     key = start(owner, "shipped")
     wait_for(owner, key, "finished")
     recorded = tmp_path / "assets"
     os.rename(owner.runs, recorded)
     (recorded / "shipped" / "lock").unlink(missing_ok=True)
-    return make_workshop(tmp_path, closed=PUBLIC, runs=None, recorded=recorded)
+    return make_service(tmp_path, closed=PUBLIC, runs=None, recorded=recorded)
 
 
 def test_strangers_see_what_was_recorded_and_can_change_nothing(public, tmp_path):
@@ -355,7 +355,7 @@ def test_strangers_see_what_was_recorded_and_can_change_nothing(public, tmp_path
 
 
 def test_recorded_experiments_are_read_only_for_the_owner_too(public):
-    own = make_workshop(public.recorded.parent, recorded=public.recorded)
+    own = make_service(public.recorded.parent, recorded=public.recorded)
     for attempt in (own.stop, own.resume, own.delete):
         with pytest.raises(DataError, match="can only be looked at"):
             attempt("recorded/shipped")

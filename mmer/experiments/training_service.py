@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from mmer.errors import DataError
 from mmer.experiments.check_data import DataReport, check_data, identify_check
@@ -14,6 +14,7 @@ from mmer.experiments.experiment import Experiment
 from mmer.experiments.folder.run_list import RunSummary, delete_run, export_run, list_runs
 from mmer.experiments.folder.run_status import RunStatus, launch_run, read_status, stop_run
 from mmer.experiments.folder.runs import RunFolder, check_name, find_run
+from mmer.experiments.remaining import Estimate
 from mmer.experiments.report.run_view import RunView, read_view, sign_folder
 from mmer.experiments.settings import build_experiment, suggest_name
 
@@ -22,21 +23,12 @@ NO_RUNS = "This app was started without a folder to keep experiments in. Start i
 PUBLIC = "Training is off on this page because strangers visit it. On your own machine it is on: python app.py --data-root FOLDER"
 
 
-class Estimate(Protocol):
-    """What the engine expects of an experiment."""
-
-    seconds_likely: float
-    seconds_most: float
-    memory_bytes: int
-    extraction_seconds: float
-
-
 @dataclass(frozen=True)
 class Engine:
     """What trains. `command` is the process of one experiment; None is the package's own."""
 
     prepare: Callable[[Path, str, Experiment], RunFolder]
-    estimate: Callable[[Experiment], Any]
+    estimate: Callable[[Experiment], Estimate]
     command: Callable[[RunFolder], Sequence[str]] | None = None
 
 
@@ -53,7 +45,7 @@ def load_engine() -> Engine:
 
 
 @dataclass(frozen=True)
-class Workshop:
+class TrainingService:
     """The folders of one app. Everything that a visitor names is looked up in them, never taken as a path."""
 
     runs: Path | None = None  # where experiments are kept; None: nowhere

@@ -1,7 +1,7 @@
 """One model, many people: work takes turns in the order in which it was asked for, and whoever waits knows the place.
 
 Only work on models takes turns. A stage that waits for something else, such as another program, lends its turn to the others meanwhile
-(`Turns.lend`), and comes back before those who asked later.
+(`ModelQueue.lend`), and comes back before those who asked later.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ LOOK_SECONDS = 0.25  # between two looks at whether one who waits still wants it
 
 @dataclass(frozen=True, eq=False)
 class Ticket:
-    """A place in the line, from `Turns.ask` until `Turns.leave`."""
+    """A place in the line, from `ModelQueue.ask` until `ModelQueue.leave`."""
 
     number: int  # counts up; the lowest number that wants the turn has it next
     visitor: Hashable
 
 
 @dataclass(frozen=True)
-class Bounds:
+class QueueLimits:
     """How long a line may be."""
 
     places: int | None = None  # of all visitors together; None: as many as come
     each: int | None = None  # of one visitor
 
 
-UNBOUNDED = Bounds()
+UNBOUNDED = QueueLimits()
 
 
-class Turns:
+class ModelQueue:
     """The line of those who want the models, and who has them."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Turns:
         self._holder: int | None = None
         self._mine = threading.local()  # .held: the ticket and its `cancelled`, in the thread that has the turn
 
-    def ask(self, visitor: Hashable = None, bounds: Bounds = UNBOUNDED) -> Ticket:
+    def ask(self, visitor: Hashable = None, bounds: QueueLimits = UNBOUNDED) -> Ticket:
         """A place at the end of the line. Raises Busy where there is none left, or this visitor has taken enough."""
         with self._changed:
             taken = sum(ticket.visitor == visitor for ticket in self._tickets.values()) if visitor is not None else 0
@@ -91,7 +91,9 @@ class Turns:
             self.leave(ticket)
 
     @contextmanager
-    def take(self, visitor: Hashable = None, cancelled: Callable[[], bool] = lambda: False, bounds: Bounds = UNBOUNDED) -> Iterator[None]:
+    def take(
+        self, visitor: Hashable = None, cancelled: Callable[[], bool] = lambda: False, bounds: QueueLimits = UNBOUNDED
+    ) -> Iterator[None]:
         """Ask, wait and hold in one. Raises Busy, Cancelled."""
         with self.hold(self.ask(visitor, bounds), cancelled):
             yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from mmer.audio.recording_parts import Part, PartFile, find_parts
+from mmer.audio.part import Part, PartFile
+from mmer.audio.recording_parts import find_parts
 from mmer.errors import AudioError
 
 MAX_BYTES = 200_000_000  # of the file
@@ -24,6 +25,7 @@ CONTAINERS = (
     "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,eac3,flac,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpeg,mpegts,ogg,"
     "oma,tta,voc,w64,wav,wv"
 )
+GUESSED_LENGTHS = ("aac", "ac3", "amr", "asf", "eac3", "flv", "mpeg", "mpegts")  # by FFmpeg, from a bit rate or a rough header
 KNOWN_STARTS = {  # what a file that can't be decoded was meant to be: offset, bytes -> name
     (0, b"RIFF"): "a WAV file",
     (0, b"fLaC"): "a FLAC file",
@@ -124,22 +126,36 @@ def _open_av(file: BinaryIO, name: str, resources: ExitStack) -> Stream:
     except (av.FFmpegError, ValueError) as error:
         raise AudioError(_not_sound(file, name)) from error
     track = container.streams.best("audio")
+    if track is None and container.streams.audio and (broken := container.streams.audio[0].codec_context) is not None:
+        facts = f"{broken.layout.nb_channels} channels at {broken.sample_rate} Hz"
+        raise AudioError(f"{name} has a header that names {facts}, which is no sound: it is damaged; save or send it again.")
     if track is None:
         kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
         raise AudioError(f"{name} holds no sound (only {kinds}); choose a recording with an audio track.")
     if track.codec_context is None:
         raise AudioError(f"{name} has a codec that can't be decoded here; save it as WAV, FLAC, MP3 or M4A.")
     sentences = _name_track(list(container.streams.audio), track)
-    promised = float(track.duration * track.time_base) if track.duration and track.time_base else None
-    if promised is None and container.duration and len(container.streams) == 1:  # Matroska and WebM name one length for all tracks
-        promised = container.duration / av.time_base
+    promised = read_length(container, track)
     codec = f"{container.format.name.split(',')[0]} {track.codec_context.name}"
-    frames = _decode_frames(container.demux(track))
+    frames = _decode_frames(lambda: container.demux(track))
     first = next(frames, None)  # the rate is certain only once a frame is decoded
     if first is None:
         raise AudioError(_not_sound(file, name))
     rate, block = first
     return Stream(rate, block.shape[1], codec, _join_frames(frames, first, name), promised, sentences=sentences)
+
+
+def read_length(container: Any, track: Any) -> float | None:
+    """Seconds that the header claims; None where it does not say."""
+    import av
+
+    if container.format.name.split(",")[0] in GUESSED_LENGTHS:
+        return None
+    if track.duration and track.time_base:
+        return float(track.duration * track.time_base)
+    if container.duration and len(container.streams) == 1:  # Matroska and WebM name one length for all tracks
+        return container.duration / av.time_base
+    return None
 
 
 def _name_track(tracks: list[Any], taken: Any) -> tuple[str, ...]:
@@ -153,10 +169,11 @@ def _name_track(tracks: list[Any], taken: Any) -> tuple[str, ...]:
     return (f"The file holds {len(tracks)} sound tracks; number {number} ({facts}) is read and the others are not.",)
 
 
-def _decode_frames(packets: Iterator[Any]) -> Iterator[tuple[int, np.ndarray]]:
-    """(rate, samples (samples, channels)) per decoded frame, until the end or until nothing more can be read."""
+def _decode_frames(demux: Callable[[], Iterator[Any]]) -> Iterator[tuple[int, np.ndarray]]:
+    """(rate, samples (samples, channels)) per decoded frame, until the end or until nothing more can be read. `demux` goes on reading."""
     import av
 
+    packets = demux()
     while True:
         try:
             packet = next(packets, None)
@@ -165,6 +182,9 @@ def _decode_frames(packets: Iterator[Any]) -> Iterator[tuple[int, np.ndarray]]:
             frames = packet.decode()
         except av.error.InvalidDataError:
             continue  # one damaged packet; players go on as well
+        except IndexError:  # PyAV knows no track that begins on the way
+            packets = demux()
+            continue
         except av.FFmpegError:
             return
         for frame in frames:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from mmer.audio.decode import BLOCK, Stream, check_file, clean_name, describe_change, open_file, to_float
+from mmer.audio.part import CUT_OFF
 from mmer.errors import AudioError
 from mmer.files.replace import replace_file
 from mmer.results import SAMPLE_RATE, Clip, Notice
@@ -208,6 +209,7 @@ def _describe_level(sound: _Sound, peak: float) -> list[Notice]:
 
 def _describe_file(sound: _Sound) -> list[Notice]:
     notices = []
+    sentences = sound.sentences
     if sound.rate < SAMPLE_RATE:
         half = f"{sound.rate / 2000:.3g} kHz"
         text = f"The recording has {sound.rate} Hz: nothing above {half} is in it, while the encoders learnt from speech up to 8 kHz."
@@ -215,7 +217,8 @@ def _describe_file(sound: _Sound) -> list[Notice]:
     if sound.promised is not None and sound.promised > 1.05 * sound.seconds + 0.3:
         text = f"The file ends after {sound.seconds:.1f} s although its header promises {sound.promised:.1f} s: it was probably cut off."
         notices.append(Notice("audio", text))
-    return [*notices, *(Notice("audio", sentence) for sentence in sound.sentences)]
+        sentences = tuple(sentence for sentence in sentences if not sentence.startswith(CUT_OFF.partition("{")[0]))  # it is said already
+    return [*notices, *(Notice("audio", sentence) for sentence in sentences)]
 
 
 def _mix_channels(sound: _Sound) -> tuple[np.ndarray, list[Notice]]:

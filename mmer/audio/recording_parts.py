@@ -2,83 +2,28 @@
 
 Decoders read the first recording of a file and go by its header. Two files put together, a header that was written before the length
 was known, or one that names less or more than there is, would lose half of the sound without a word: so the file's extent is read here.
-Formats: Ogg (RFC 3533), FLAC (RFC 9639), RIFF and RF64 (EBU Tech 3306), AIFF, AU, MPEG audio with Xing and VBRI headers, MP4, WebM, AMR.
+Ogg (RFC 3533), AU, CAF, NIST SPHERE, MP4 and MPEG audio with Xing and VBRI headers are here; RIFF in riff_chunks.py, formats of packets in
+packets.py.
 """
 
 from __future__ import annotations
 
-import io
+import itertools
 import mmap
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
-
+from mmer.audio import packets
 from mmer.audio.mpeg_frames import Buffer, find_frame, measure_tag, read_frame
+from mmer.audio.packets import Extent, walk_packets
+from mmer.audio.part import CUT_OFF, SPARE, Part, add_sentence, describe_end, name_rest, name_unread, shift_parts
+from mmer.audio.riff_chunks import split_chunks
 
 MAX_PARTS = 50  # of one file
 MAX_PAGES = 300_000  # Ogg pages or MPEG frames that are walked through: two hours
-ALIKE = 0.5  # correlation of neighbouring samples above which bytes are taken for sound: random bytes have 0, speech at 16 kHz 0.8 to 0.99
-SPARE = 4096  # bytes behind a recording that need no word
 
 OTHER_START = re.compile(rb"RIFF.{4}WAVEfmt |OggS\x00\x02\x00{8}|fLaC[\x00\x80]\x00\x00\x22\x10\x00", re.DOTALL)
-CUT_OFF = "The file ends before {what}: it was probably cut off."
-
-Order = Literal["little", "big"]  # of the bytes of a number
-
-
-@dataclass(frozen=True)
-class Part:
-    """One recording of a file."""
-
-    start: int  # bytes into the file, half open
-    end: int
-    share: float | None = None  # of the sound that its header names, how much is there; None where it names no length
-    patch: tuple[int, bytes] | None = None  # (bytes after start, new bytes) where a header was written before the length was known
-    sentences: tuple[str, ...] = ()  # what the person should know
-
-
-class PartFile(io.RawIOBase):
-    """A part as a file of its own."""
-
-    def __init__(self, path: Path, part: Part):
-        self.file = path.open("rb", buffering=0)
-        self.part = part
-        self.place = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self.place
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self.place, io.SEEK_END: self.part.end - self.part.start}[whence]
-        self.place = max(base + offset, 0)
-        return self.place
-
-    def readinto(self, buffer) -> int:
-        self.file.seek(self.part.start + self.place)
-        wanted = max(min(len(buffer), self.part.end - self.part.start - self.place), 0)
-        data = bytearray(self.file.read(wanted))
-        if self.part.patch is not None:
-            offset, new = self.part.patch
-            for i, byte in enumerate(new):
-                if 0 <= offset + i - self.place < len(data):
-                    data[offset + i - self.place] = byte
-        buffer[: len(data)] = data
-        self.place += len(data)
-        return len(data)
-
-    def close(self) -> None:
-        self.file.close()
-        super().close()
 
 
 def find_parts(path: Path) -> tuple[Part, ...]:
@@ -99,7 +44,7 @@ def split_file(data: Buffer) -> Iterator[Part]:
         return
     at = other.start()
     yield from split_format(data[:at])
-    yield from (Part(at + part.start, at + part.end, part.share, part.patch, part.sentences) for part in split_format(data[at:]))
+    yield from shift_parts(split_format(data[at:]), at)
 
 
 def split_format(data: Buffer) -> Iterator[Part]:
@@ -112,34 +57,83 @@ def split_format(data: Buffer) -> Iterator[Part]:
         yield read_au(data)
     elif start[4:8] == b"ftyp":
         yield from split_boxes(data)
-    elif start[:4] == b"fLaC":
-        yield from cut_at(data, rb"fLaC[\x00\x80]\x00\x00\x22")
     elif start[:4] == b"caff":
-        yield read_caf(data)
+        yield from describe_extent(data, walk_caf(data))
     elif start[:4] == b"riff":
-        yield describe_end(data, int.from_bytes(data[16:24], "little"))
+        yield from describe_extent(data, walk_w64(data))
     elif start[:8] == b"NIST_1A\n":
         yield read_nist(data)
     elif start[:5] == b"TTA1\x01":
-        yield from cut_at(data, rb"TTA1\x01\x00")
-    elif start[:5] == b"#!AMR":
-        yield from cut_at(data, rb"#!AMR(?:-WB)?\n")
-    elif start[:4] == b"\x1aE\xdf\xa3":
-        yield from cut_at(data, rb"\x1aE\xdf\xa3(?=.{1,60}(?:webm|matroska))")
-    elif start[:3] == b"ID3" or read_frame(data, 0):
+        starts = [match.start() for match in re.finditer(rb"TTA1\x01\x00", data)]
+        yield from split_at(data, starts, packets.walk_tta)
+    elif start[:4] == b"wvpk":
+        yield from split_at(data, packets.find_wavpack_starts(data), lambda part: walk_packets(part, 0, packets.measure_wavpack, b"w"))
+    else:
+        yield from split_packets(data)
+
+
+def split_packets(data: Buffer) -> Iterator[Part]:
+    """The parts of a format of packets, whose end is where the last whole one ends."""
+    begin = measure_tag(data, 0) if data[:3] == b"ID3" else 0
+    start = data[begin : begin + 400]
+    known = next((row for row in PACKET_FORMATS if re.match(row[0], start, re.DOTALL)), None)
+    if known is not None:
+        pattern, walk = known[1:]
+        starts = [0, *(match.start() for match in re.finditer(pattern, data, re.DOTALL) if match.start() > begin)] if pattern else [0]
+        yield from split_at(data, starts, lambda part: walk(part, measure_tag(part, 0) if part[:3] == b"ID3" else 0))
+    elif packets.measure_adts(data, begin) and packets.measure_adts(data, begin + packets.measure_adts(data, begin)):
+        yield from describe_extent(data, walk_packets(data, begin, packets.measure_adts, rb"\xff"))
+    elif data[:3] == b"ID3" or read_frame(data, 0):
         yield from split_mpeg(data)
     else:
         yield Part(0, len(data))
 
 
-def cut_at(data: Buffer, pattern: bytes) -> Iterator[Part]:
-    """Parts that each begin with what the file begins with."""
-    starts = sorted({0, *(match.start() for match in re.finditer(pattern, data, re.DOTALL))})
-    yield from (Part(a, b) for a, b in zip(starts, [*starts[1:], len(data)]))
+def walk_amr(data: Buffer, at: int) -> Extent:
+    is_wide = data[at : at + 9] == b"#!AMR-WB\n"
+    extent = walk_packets(data, at + (9 if is_wide else 6), packets.measure_amr_wb if is_wide else packets.measure_amr, rb"(?!)")
+    return extent if extent.is_cut else Extent(len(data))  # its frames have no mark to tell what is none
 
 
-def add_sentence(part: Part, sentence: str) -> Part:
-    return Part(part.start, part.end, part.share, part.patch, (*part.sentences, sentence))
+Walk = Callable[[Buffer, int], Extent]
+PACKET_FORMATS: tuple[tuple[bytes, bytes, Walk], ...] = (  # how a file begins, what begins another recording within it, its extent
+    (rb"fLaC", rb"fLaC[\x00\x80]\x00\x00\x22", packets.walk_flac),
+    (rb"#!AMR", rb"#!AMR(?:-WB)?\n", walk_amr),
+    (rb"\x1aE\xdf\xa3", rb"\x1aE\xdf\xa3(?=.{1,60}(?:webm|matroska))", lambda data, at: packets.walk_ebml(data)),
+    (re.escape(packets.ASF_HEADER), re.escape(packets.ASF_HEADER), lambda data, at: packets.walk_asf(data)),
+    (rb"FLV\x01", rb"FLV\x01[\x01\x04\x05]\x00\x00\x00\x09", lambda data, at: walk_packets(data, 13, packets.measure_flv, rb"[\x08\x09]")),
+    (rb"Creative Voice File\x1a", b"", lambda data, at: walk_packets(data, 26, packets.measure_voc, rb"(?!)")),
+    (rb"\x0b\x77", b"", lambda data, at: walk_packets(data, at, packets.measure_ac3, rb"\x0b")),
+    (rb"\x00\x00\x01\xba", b"", lambda data, at: walk_packets(data, 0, packets.measure_program, rb"\x00\x00\x01")),
+    (rb"G.{187}G.{187}G", b"", lambda data, at: packets.walk_transport(data, 188)),
+    (rb".{4}G.{191}G", b"", lambda data, at: packets.walk_transport(data, 192)),
+)
+KNOWN_START = re.compile(
+    rb"RIFF|RF64|OggS|fLaC|wvpk|FORM|\.snd|caff|ID3[\x02-\x04]|#!AMR|\x1aE\xdf\xa3|TTA1|.{4}ftyp|\x30\x26\xb2\x75\x8e\x66", re.DOTALL
+)
+
+
+def split_at(data: Buffer, starts: list[int], walk: Callable[[Buffer], Extent]) -> Iterator[Part]:
+    """A part from each of `starts` on, with what `walk` says of its end."""
+    for begin, end in zip(starts, [*starts[1:], len(data)]):
+        piece = data[begin:end] if len(starts) > 1 else data
+        yield from shift_parts(describe_extent(piece, walk(piece)), begin)
+
+
+def describe_extent(data: Buffer, extent: Extent) -> Iterator[Part]:
+    """One recording up to where it ends; behind that another may begin, or what is no sound."""
+    sentences = (CUT_OFF.format(what="its last packet is complete"),) if extent.is_cut else ()
+    end = extent.end
+    while (size := measure_tag(data, end)) and end + size <= len(data):
+        end += size
+    rest = len(data) - end
+    if rest <= SPARE:
+        yield Part(0, len(data), patch=extent.patch, sentences=sentences)
+    elif KNOWN_START.match(data[end : end + 12]):
+        yield Part(0, end, patch=extent.patch, sentences=sentences)
+        yield from shift_parts(split_file(data[end:]), end)
+    else:
+        yield Part(0, end, patch=extent.patch, sentences=(*sentences, name_rest(rest)))
 
 
 # ---- Ogg: pages of logical streams; a stream that begins after another's data is chained to it ----
@@ -181,103 +175,7 @@ def describe_link(start: int, end: int, sounds: int, *, is_cut: bool) -> Part:
     return Part(start, end, sentences=tuple(sentences))
 
 
-# ---- RIFF, RF64 and AIFF: chunks with their sizes ----
-
-Chunk = tuple[bytes, int, int]  # name, first byte of its content, size that is written
-
-
-def split_chunks(data: Buffer) -> Iterator[Part]:
-    start = 0
-    while True:
-        part, end = read_chunks(data, start)
-        if data[end : end + 4] in (b"RIFF", b"RIFX", b"RF64", b"FORM") and data[end + 8 : end + 12] in (b"WAVE", b"AIFF", b"AIFC"):
-            yield Part(start, end, part.share, part.patch, part.sentences)
-            start = end
-        else:
-            yield part
-            return
-
-
-def read_chunks(data: Buffer, start: int) -> tuple[Part, int]:
-    """The recording that begins at `start`, up to the file's end, and where its own header says that it ends."""
-    order: Order = "big" if data[start : start + 4] in (b"RIFX", b"FORM") else "little"
-    written = int.from_bytes(data[start + 4 : start + 8], order)
-    end = min(start + 8 + written + written % 2, len(data)) if 4 < written < 0xFFFFFFFF else len(data)
-    sound: Chunk | None = None
-    shape = b""
-    whole = 0  # the size of the sound in 64 bits
-    for name, at, size in walk_chunks(data, start + 12, order):
-        if name == b"ds64":
-            whole = int.from_bytes(data[at + 8 : at + 16], order)
-            end = min(start + 8 + int.from_bytes(data[at : at + 8], order), len(data))
-        if name == b"fmt ":
-            shape = data[at : at + 16]
-        if name in (b"data", b"SSND"):
-            sound = (name, at, whole if size == 0xFFFFFFFF and whole else size)
-            break
-    if sound is None:  # a film, for example
-        return describe_end(data, start + 8 + written if written < 0x7FFFF000 else 0, start), len(data)
-    return describe_sound(data, start, end, sound, order, shape)
-
-
-def walk_chunks(data: Buffer, at: int, order: Order) -> Iterator[Chunk]:
-    while at + 8 <= len(data):
-        size = int.from_bytes(data[at + 4 : at + 8], order)
-        yield data[at : at + 4], at + 8, size
-        at += 8 + size + size % 2
-
-
-def describe_sound(data: Buffer, start: int, end: int, sound: Chunk, order: Order, shape: bytes) -> tuple[Part, int]:
-    _, at, size = sound
-    rest = len(data) - at
-    is_empty = end > at and is_chain(data, at, end, order)
-    if (size == 0 and not is_empty) or size >= 0x7FFFF000:  # written before the length was known
-        patch = (at - 4 - start, min(rest, 0x7FFFF000).to_bytes(4, order)) if size == 0 else None
-        return Part(start, len(data), patch=patch), len(data)
-    after = at + size + size % 2
-    if after >= len(data):
-        return Part(start, len(data), share=min(rest / size, 1.0) if size else None), len(data)
-    patch = None
-    if is_chain(data, after, end, order):
-        more = [(place, size) for name, place, size in walk_chunks(data, after, order) if name == sound[0] and place < end]
-        patch = (more[0][0] - 8 - start, b"junk") if more else None  # libsndfile would read the last one in place of the first
-        unread = sum(size for _, size in more) or (0 if data[end : end + 4] in (b"RIFF", b"RIFX", b"RF64", b"FORM") else len(data) - end)
-    elif end >= len(data) - 1 and goes_on(data, after, end, shape, order):
-        sentence = f"The header names {size:,} bytes of sound, but {end - after:,} more follow that go on like it; all were read."
-        return Part(start, len(data), patch=(at - 4 - start, (end - at).to_bytes(4, order)), sentences=(sentence,)), end
-    else:
-        unread = len(data) - after
-    sentences = (name_unread(size, unread),) if unread > SPARE else ()
-    return Part(start, len(data), 1.0, patch, sentences), max(end, after)
-
-
-def goes_on(data: Buffer, at: int, end: int, shape: bytes, order: Order) -> bool:
-    """Whether bytes behind the sound are 16 bit samples as well: neighbours are alike in sound, and in nothing else that stands there."""
-    kind, channels, width = (int.from_bytes(shape[i : i + 2], order) for i in (0, 2, 14))
-    if (kind, width) != (1, 16) or not 1 <= channels <= 8 or end - at < SPARE:
-        return False
-    count = min(end - at, 1 << 20) // 2
-    samples = np.frombuffer(data[at : at + 2 * count], "<i2" if order == "little" else ">i2").astype(float)
-    before, behind = samples[:-channels] - samples.mean(), samples[channels:] - samples.mean()
-    power = float(np.dot(before, before))
-    return power > 0 and float(np.dot(before, behind)) / power > ALIKE
-
-
-def is_chain(data: Buffer, at: int, end: int, order: Order) -> bool:
-    """Whether well-formed chunks lead from `at` to `end`, give or take a byte."""
-    while at + 8 <= end:
-        if not re.fullmatch(rb"[A-Za-z0-9_ \xa9.-]{4}", data[at : at + 4]):
-            return False
-        size = int.from_bytes(data[at + 4 : at + 8], order)
-        at += 8 + size + size % 2
-    return end - 8 < at <= end + 1
-
-
-def name_unread(named: int, unread: int) -> str:
-    return (
-        f"The header names {named:,} bytes of sound, but {unread:,} more bytes follow that it does not name; they were not read. "
-        "If the recording is longer than this, save it again."
-    )
+# ---- formats whose header names a size ----
 
 
 def read_au(data: Buffer) -> Part:
@@ -289,22 +187,21 @@ def read_au(data: Buffer) -> Part:
     return Part(0, len(data), min(rest / size, 1.0), sentences=sentences)
 
 
-def describe_end(data: Buffer, written: int, start: int = 0) -> Part:
-    """All of the file, of which the header says that it ends at `written`."""
-    return Part(start, len(data), sentences=(CUT_OFF.format(what="its header says that it does"),) if written > len(data) + 1 else ())
+def walk_w64(data: Buffer) -> Extent:
+    """Sony Wave64: its header names the file's size."""
+    written = int.from_bytes(data[16:24], "little")
+    return Extent(written if 24 < written <= len(data) else len(data), len(data) < written < 1 << 62)
 
 
-def read_caf(data: Buffer) -> Part:
+def walk_caf(data: Buffer) -> Extent:
+    """Apple's Core Audio Format: chunks with names of small letters."""
     at = 8
-    while at + 12 <= len(data):
-        name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 12], "big", signed=True)
+    while at + 12 <= len(data) and re.fullmatch(rb"(?!caff)[a-z0-9 ]{4}", data[at : at + 4]):
+        size = int.from_bytes(data[at + 4 : at + 12], "big", signed=True)
         if size < 0:  # written before the length was known: to the file's end
-            break
+            return Extent(len(data))
         at += 12 + size
-        if name == b"data":
-            unread = len(data) - at if data[at : at + 4] == b"caff" else 0
-            return Part(0, len(data), sentences=(name_unread(size, unread),)) if unread > SPARE else describe_end(data, at)
-    return Part(0, len(data))
+    return Extent(min(at, len(data)), at > len(data))
 
 
 def read_nist(data: Buffer) -> Part:
@@ -326,16 +223,18 @@ def read_nist(data: Buffer) -> Part:
 def split_boxes(data: Buffer) -> Iterator[Part]:
     """A second "ftyp" box at the top level begins another film or recording."""
     at, starts = 0, [0]
-    while at + 8 <= len(data):
+    while at + 8 <= len(data) and re.fullmatch(rb"[A-Za-z0-9 \xa9-]{4}", data[at + 4 : at + 8]):
         size = int.from_bytes(data[at : at + 4], "big")
         if size == 1:
             size = int.from_bytes(data[at + 8 : at + 16], "big")
         if data[at + 4 : at + 8] == b"ftyp" and at:
             starts.append(at)
-        if size < 8:
+        if size < 8:  # 0: to the file's end
+            at = len(data)
             break
         at += size
-    yield from (Part(a, b) for a, b in zip(starts, [*starts[1:], len(data)]))
+    yield from (Part(a, b) for a, b in itertools.pairwise(starts))
+    yield from shift_parts(describe_extent(data[starts[-1] :], Extent(min(at, len(data)) - starts[-1], at > len(data))), starts[-1])
 
 
 # ---- MPEG audio ----
@@ -363,12 +262,9 @@ def split_mpeg(data: Buffer) -> Iterator[Part]:
             at += found.size
     if frames or not start:
         unread = len(data) - at if frames else 0
+        is_cut = is_cut or (0 < unread < 4 and data[at] == 0xFF and not named)
         sentences = [CUT_OFF.format(what="its last frame is complete")] * is_cut + [name_rest(unread)] * (unread > SPARE)
         yield Part(start, len(data), count_share(frames, named), sentences=tuple(sentences))
-
-
-def name_rest(unread: int) -> str:
-    return f"Behind the sound the file holds {unread:,} bytes that are no sound of its kind; they were not read."
 
 
 def count_share(frames: int, named: int) -> float | None:

@@ -11,7 +11,8 @@ import pytest
 import soundfile
 
 from mmer.audio.load import load_audio
-from mmer.audio.recording_parts import MAX_PARTS, Part, PartFile, find_parts
+from mmer.audio.part import Part, PartFile
+from mmer.audio.recording_parts import MAX_PARTS, find_parts
 from mmer.errors import AudioError
 
 LIBRIVOX = Path("/usr/share/pocketsphinx/test/data/librivox")
@@ -183,7 +184,7 @@ def test_unreadable_rest_is_named(tmp_path):
 
 def test_part_is_read_as_a_file_with_its_patch(tmp_path):
     (tmp_path / "a").write_bytes(b"0123456789")
-    with PartFile(tmp_path / "a", Part(2, 8, patch=(1, b"xy"))) as file:
+    with PartFile(tmp_path / "a", Part(2, 8, patch=(1, 2, b"xy"))) as file:
         assert file.read() == b"2xy567" and file.seek(-2, io.SEEK_END) == 4 and file.read(9) == b"67"
         assert file.seek(2) == 2 and file.read(2) == b"y5" and file.read(0) == b""
 
@@ -199,7 +200,7 @@ def test_any_bytes_behind_any_start_give_parts_that_cover_the_file(tmp_path):
             data[pick.integers(len(data))] = pick.integers(256)
         path.write_bytes(data)
         parts = find_parts(path)
-        assert parts[0].start == 0 and parts[-1].end == len(data)
+        assert parts[0].start == 0 and (parts[-1].end == len(data) or "were not read" in parts[-1].sentences[-1])
         assert all(a.end == b.start for a, b in itertools.pairwise(parts))
 
 

@@ -1,4 +1,4 @@
-"""A leave-one-out curve over 40 words: all versions as batches against one version at a time, in one process, taking queue.
+"""A leave-one-out curve over 40 words: all versions as batches against one version at a time, in one process, taking turns.
 
     python benchmarks/leave_one_out.py [--clips CLIP ...] [--words N] [--rounds N]
 

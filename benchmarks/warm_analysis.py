@@ -1,4 +1,4 @@
-"""How much an analysis costs beyond the library calls it cannot do without, in one run, taking queue.
+"""How much an analysis costs beyond the library calls it cannot do without, in one run, taking turns.
 
     python benchmarks/warm_analysis.py [--clip CLIP] [--rounds N] [--skip-app]
 
@@ -80,7 +80,7 @@ def measure(call: Callable[[], object]) -> float:
 
 
 def compare(analyzer: Analyzer, clip: Clip, rounds: int) -> dict[str, float]:
-    """Median seconds per part; the analysis and the bare calls take queue, so that a busy machine slows both."""
+    """Median seconds per part; the analysis and the bare calls take turns, so that a busy machine slows both."""
     words = [word for _, word in analyzer.analyze(clip).transcript.spoken]
     bare = BareCalls(analyzer, words)
     calls = {"recognise": bare.recognise, "align": bare.align, "encode speech": bare.encode_speech, "encode text": bare.encode_text}

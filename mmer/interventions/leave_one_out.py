@@ -206,7 +206,7 @@ def mute_segment(material: Material, segments: Segments, number: int, kind: str,
 
 
 def read_drops(analysis: Analysis, role: str, rows: np.ndarray, count: int, k: int) -> np.ndarray:
-    """(segments, classes) of baseline k out of `count`, whose rows take queue."""
+    """(segments, classes) of baseline k out of `count`, whose rows take turns."""
     return analysis.predictions[role].logits.astype(np.float64)[None] - rows[k::count]
 
 

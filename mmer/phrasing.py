@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-EXACT = 120.0  # seconds; what takes longer is told in minutes, since nobody knows it better
+EXACT = 120.0  # seconds; what takes longer is given in minutes, since nobody knows it better
 
 
 def say_time(seconds: float) -> str:

@@ -214,8 +214,8 @@ class _Tokens:
         if kind == "TextTier":
             return None
         starts, ends, labels = values[::3], values[1::3], values[2::3]
-        told = {label: label.replace('""', '"').strip() for label in set(labels)}
-        return Tier(name, tuple(zip(map(float, starts), map(float, ends), map(told.__getitem__, labels))))
+        plain = {label: label.replace('""', '"').strip() for label in set(labels)}
+        return Tier(name, tuple(zip(map(float, starts), map(float, ends), map(plain.__getitem__, labels))))
 
 
 def _blank_comments(text: str) -> str:

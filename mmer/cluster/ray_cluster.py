@@ -37,7 +37,7 @@ OBJECT_STORE = 100 * 2**20  # bytes, of a cluster that is started here: only pat
 
 @dataclass(frozen=True)
 class Job:
-    """What every task is told of the process that asked."""
+    """What every task has to know of the process that asked."""
 
     places: tuple[Path, ...]  # hidden folders in the shared ones: who sees them sees those; the first holds what tasks report
     version: str

@@ -86,7 +86,7 @@ def load_analysis(args: argparse.Namespace) -> tuple[Analyzer, Analysis]:
 
 
 def report(args: argparse.Namespace) -> Callable[[float, str], None]:
-    """What tells each stage, unless nothing shall be told."""
+    """The callback that prints each stage; None where nothing shall be printed."""
     return lambda share, stage: tell(f"{100 * share:3.0f} % {stage}", quiet=args.quiet)
 
 

@@ -22,10 +22,10 @@ def add_executor(parser: argparse.ArgumentParser) -> None:
 
 def read_executor(args: argparse.Namespace) -> RayExecutor | None:
     """None: in this process. Raises DataError for options that don't fit."""
-    told = [name for name in ("ray_address", "ray_cpus", "ray_gpus") if getattr(args, name) is not None]
+    given = [name for name in ("ray_address", "ray_cpus", "ray_gpus") if getattr(args, name) is not None]
     if args.executor != "ray":
-        if told:
-            raise DataError(f"--{told[0].replace('_', '-')} is for --executor ray.")
+        if given:
+            raise DataError(f"--{given[0].replace('_', '-')} is for --executor ray.")
         return None
     if args.ray_cpus is not None and args.ray_cpus < 1:
         raise DataError(f"--ray-cpus {args.ray_cpus}: a task needs at least 1.")

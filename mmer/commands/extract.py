@@ -101,19 +101,19 @@ def extract_on_ray(args: argparse.Namespace, units: Sequence[str]) -> FeatureSet
     return executor.extract(source, shards=args.shards or 0, workers=args.workers or 1, progress=make_progress())
 
 
-def parse_shard(told: str) -> tuple[int, int]:
+def parse_shard(text: str) -> tuple[int, int]:
     """ "2/8" -> (1, 8): the data counts from 0. Raises DataError."""
-    part, sign, count = told.partition("/")
+    part, sign, count = text.partition("/")
     if not (sign and part.isdecimal() and count.isdecimal() and 1 <= int(part) <= int(count)):
-        raise DataError(f"--shard {told!r} has not the form I/N with I from 1 to N, for example 2/8.")
+        raise DataError(f"--shard {text!r} has not the form I/N with I from 1 to N, for example 2/8.")
     return int(part) - 1, int(count)
 
 
-def choose_units(told: Sequence[str] | None, *, audio: bool) -> tuple[str, ...]:
+def choose_units(named: Sequence[str] | None, *, audio: bool) -> tuple[str, ...]:
     if audio:
-        return tuple(told or UNITS)
-    if told and set(told) != {"T"}:
-        raise DataError(f"--no-audio leaves only the unit T, but --units names {' '.join(told)}.")
+        return tuple(named or UNITS)
+    if named and set(named) != {"T"}:
+        raise DataError(f"--no-audio leaves only the unit T, but --units names {' '.join(named)}.")
     return ("T",)
 
 

@@ -220,8 +220,8 @@ def summarise_curve(result: LeaveOneOut, emotion: str, role: str) -> str:
         time = "-" if result.starts[k] != result.starts[k] else f"{result.starts[k]:.2f}-{result.ends[k]:.2f}"
         values = "".join(f"{column[k]:+.3f}".rjust(len(name) + 3) for name, column in columns.items())
         lines.append(f"{label:<{width}}{time:>13}{values}{'  ±' if flips[k] else ''}")
-    told = describe_flips([label for label, flipped in zip(result.labels, flips) if flipped])
-    lines += ["", told] if told else []
+    sentence = describe_flips([label for label, flipped in zip(result.labels, flips) if flipped])
+    lines += ["", sentence] if sentence else []
     lines += ["", f"Spearman's rank correlation, {len(result.labels)} segments", *list_agreements(result, emotion, role)]
     return "\n".join([*lines, *(f"Left out: {reason}." for reason in result.left_out)]) + "\n"
 

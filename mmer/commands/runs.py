@@ -109,20 +109,20 @@ def promote(args: argparse.Namespace) -> None:
     from mmer.experiments.promote import promote_combination, promote_folds, promote_run
 
     folder, name = find_run(args.runs, args.name), args.head or args.name
-    told: dict[str, Any] = {"by": args.choose, "out": args.heads, "licence": args.licence, "clip_hashes": args.clip_hashes}
+    options: dict[str, Any] = {"by": args.choose, "out": args.heads, "licence": args.licence, "clip_hashes": args.clip_hashes}
     if args.each_fold:
         if args.with_late or args.fold or args.repetition:
             raise DataError("--each-fold makes a head of every fold; leave out --fold, --repetition and --with-late.")
-        for place in promote_folds(folder, name=name, **told):
+        for place in promote_folds(folder, name=name, **options):
             print(f"wrote {place}")
         return
     numbers = (("fold", args.fold), ("repetition", args.repetition))
-    told |= {what: None if value is None else value - 1 for what, value in numbers}
+    options |= {what: None if value is None else value - 1 for what, value in numbers}
     if args.with_late:
         late = find_run(args.runs, args.with_late)
-        place = promote_combination(folder, late, name=name, **told)
+        place = promote_combination(folder, late, name=name, **options)
     else:
-        place = promote_run(folder, name=name, **told)
+        place = promote_run(folder, name=name, **options)
     print(f"wrote {place}")
 
 

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """What an experiment is told beside its model; shared with `mmer reproduce`."""
+    """The flags of an experiment's settings beside its model; shared with `mmer reproduce`."""
     parser.add_argument("--data", metavar="PATH", help="a manifest, its folder, or the folder of an IEMOCAP release")
     parser.add_argument("--labels", metavar="MAPPING", help="angry=anger,calm= or a JSON file: a manifest's labels; nothing leaves one out")
     parser.add_argument("--features", metavar="FOLDER", default="cache", help="what was extracted (%(default)s); what is missing is added")
@@ -47,8 +47,8 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name.replace('_', '-')}", metavar="NAME", help=what)
     for setting in NUMBERS:
         kind: type = int if setting.whole else float
-        told = f"{setting.title}. {setting.note}".replace("%", "%%")
-        parser.add_argument(f"--{setting.name.replace('_', '-')}", type=kind, metavar=kind.__name__.upper(), help=told)
+        text = f"{setting.title}. {setting.note}".replace("%", "%%")
+        parser.add_argument(f"--{setting.name.replace('_', '-')}", type=kind, metavar=kind.__name__.upper(), help=text)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -69,13 +69,13 @@ def run(args: argparse.Namespace) -> None:
 
 
 def find_begun(args: argparse.Namespace) -> RunFolder:
-    """The folder to go on with. Raises DataError when anything is told that it knows already."""
+    """The folder to go on with. Raises DataError for a flag whose value the experiment has already."""
     from mmer.experiments.folder.runs import RunFolder
 
     names = ("name", "model", "units", "data", "labels", *TEXTS, *(setting.name for setting in NUMBERS))
-    told = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name) is not None]
-    if told:
-        raise DataError(f"--resume goes on with the settings that the experiment was begun with; leave out {', '.join(told)}.")
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name) is not None]
+    if given:
+        raise DataError(f"--resume goes on with the settings that the experiment was begun with; leave out {', '.join(given)}.")
     return RunFolder(args.resume)
 
 
@@ -99,7 +99,7 @@ def read_settings(args: argparse.Namespace, **model: Any) -> Experiment:
 
     if not args.data:
         raise DataError("Name the data set with --data: a manifest, its folder, or the folder of an IEMOCAP release.")
-    told = {name: value for name in (*TEXTS, *(setting.name for setting in NUMBERS)) if (value := getattr(args, name)) is not None}
-    sizes = {name: told.pop(name) for name in MODEL if name in told}
+    settings = {name: value for name in (*TEXTS, *(setting.name for setting in NUMBERS)) if (value := getattr(args, name)) is not None}
+    sizes = {name: settings.pop(name) for name in MODEL if name in settings}
     labels = read_labels(args.labels) if args.labels else {}
-    return Experiment(data=args.data, features=args.features, labels=labels, model=sizes, **told, **model)
+    return Experiment(data=args.data, features=args.features, labels=labels, model=sizes, **settings, **model)

@@ -40,18 +40,18 @@ def is_iemocap(path: Path) -> bool:
     return any(path.glob("Session[1-5]/dialog")) or any(path.glob("IEMOCAP_full_release/Session[1-5]/dialog"))
 
 
-def read_labels(told: str) -> dict[str, str]:
+def read_labels(text: str) -> dict[str, str]:
     """A label mapping: `angry=anger,calm=` (nothing after the sign leaves a label out), or a JSON file with such an object.
 
     Raises DataError for what is neither, and for an emotion that is none.
     """
-    return parse_labels(told) if "=" in told and not os.path.isfile(told) else _check_emotions(_read_file(Path(told)))
+    return parse_labels(text) if "=" in text and not os.path.isfile(text) else _check_emotions(_read_file(Path(text)))
 
 
-def parse_labels(told: str) -> dict[str, str]:
+def parse_labels(text: str) -> dict[str, str]:
     """The mapping `angry=anger,calm=`, never the name of a file. Raises DataError, also for a label that stands twice."""
     labels: dict[str, str] = {}
-    for pair in filter(None, (part.strip() for part in told.split(","))):
+    for pair in filter(None, (part.strip() for part in text.split(","))):
         label, sign, emotion = (part.strip() for part in pair.partition("="))
         if not (label and sign):
             raise DataError(f"Label mapping: {pair[:100]!r} has not the form label=emotion, for example angry=anger, calm=")

@@ -54,7 +54,7 @@ def measure_confidence(predictions: pd.DataFrame, splits: Sequence[Mapping[str, 
 
 
 def select_unheard(predictions: pd.DataFrame, splits: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """The test rows of speakers that the row's run neither trained nor stopped on; who has no name can't be told, and is left out."""
+    """The test rows of speakers that the row's run neither trained nor stopped on; a row without a speaker's name is left out."""
     rows = select_part(predictions)
     speakers = dict(zip(rows["utterance"].astype(str), rows["speaker"].astype(str)))  # every utterance is tested once
     heard = {

@@ -38,8 +38,8 @@ def estimate_experiment(experiment: Experiment) -> Estimate:
     splits = make_splits(dataset, experiment.plan)
     cache = FeatureCache(experiment.features)
     index = FeatureIndex.read(cache, dataset.name, PRESETS[experiment.preset])
-    told = {"features": experiment.features, "preset": experiment.preset, "aligner": experiment.aligner}
-    job = plan_extraction(experiment.units, mfa=experiment.mfa, **told)
+    options = {"features": experiment.features, "preset": experiment.preset, "aligner": experiment.aligner}
+    job = plan_extraction(experiment.units, mfa=experiment.mfa, **options)
     missing = count_missing(dataset, index, cache, job)
     segments, held = dict(TYPICAL_SEGMENTS), None
     if not any(missing.values()):

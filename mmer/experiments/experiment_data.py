@@ -48,13 +48,13 @@ class ExperimentData:
 def load_data(folder: RunFolder, experiment: Experiment, lock: RunLock, *, workers: int = 0) -> ExperimentData:
     """The data set as it was when the experiment was made, with its features; extracts those that are missing."""
     dataset = read_experiment_data(experiment)
-    told = folder.read("data")
-    if told["fingerprint"] != dataset.fingerprint:
+    stored = folder.read("data")
+    if stored["fingerprint"] != dataset.fingerprint:
         raise DataError(
             f"{experiment.data} has changed since the experiment {folder.name} was made (fingerprint {dataset.fingerprint[:12]} instead of "
-            f"{told['fingerprint'][:12]}); restore it, or make a new experiment."
+            f"{stored['fingerprint'][:12]}); restore it, or make a new experiment."
         )
-    if told.get("sound") and fingerprint_sound(dataset, identify_audio(dataset)) != told["sound"]:
+    if stored.get("sound") and fingerprint_sound(dataset, identify_audio(dataset)) != stored["sound"]:
         raise DataError(
             f"Recordings or alignment files of {experiment.data} have changed since the experiment {folder.name} was made; restore them, "
             "or make a new experiment."
@@ -64,7 +64,7 @@ def load_data(folder: RunFolder, experiment: Experiment, lock: RunLock, *, worke
     if not items:
         raise DataError(f"No utterance of {experiment.data} has any of the units {' '.join(experiment.units)}: {excluded[0]}")
     check_units(experiment, items)
-    folder.write("data", told | {"excluded": [*dataset.left_out, *excluded], "partial": list_gaps(items, experiment.units)})
+    folder.write("data", stored | {"excluded": [*dataset.left_out, *excluded], "partial": list_gaps(items, experiment.units)})
     folder.write("clips", {item.name: item.sha256 for item in items if item.sha256})
     position = {item.index: place for place, item in enumerate(items)}
     splits = [read_split(dataset, stored) for stored in folder.read("splits")]
@@ -85,8 +85,8 @@ def extract_features_of(dataset: Dataset, experiment: Experiment, lock: RunLock,
         left = (time.monotonic() - begun) / done * (total - done) if done else None
         lock.update(stage=f"extracting {what}: {done} of {total}", done=EXTRACTION * done / max(1, total), seconds_left=left)
 
-    told = {"features": experiment.features, "preset": experiment.preset, "aligner": experiment.aligner}
-    job = plan_extraction(experiment.units, mfa=experiment.mfa, **told)
+    options = {"features": experiment.features, "preset": experiment.preset, "aligner": experiment.aligner}
+    job = plan_extraction(experiment.units, mfa=experiment.mfa, **options)
     cache = FeatureCache(job.features)
     return extract_dataset(
         dataset, cache, preset=job.preset_name, units=job.units, aligner=job.aligner, mfa=job.mfa, workers=workers, progress=report

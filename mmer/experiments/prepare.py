@@ -50,11 +50,11 @@ def claim_experiment(root: str | Path, name: str, experiment: Experiment) -> Run
 
 def list_differences(kept: Experiment, asked: Experiment) -> list[str]:
     """ "folds 5 instead of 3": in what an experiment that lies there is not the one that is asked for, threads and device aside."""
-    there, told = kept.to_json(), place_paths(asked).to_json()
+    there, asked_json = kept.to_json(), place_paths(asked).to_json()
     return [
-        f"{key} {there[key]!r} instead of {told[key]!r}"
-        for key in told
-        if there[key] != told[key] and key not in ("threads", "device", "mfa_command")
+        f"{key} {there[key]!r} instead of {asked_json[key]!r}"
+        for key in asked_json
+        if there[key] != asked_json[key] and key not in ("threads", "device", "mfa_command")
     ]
 
 
@@ -90,11 +90,11 @@ def describe_data(dataset: Dataset) -> dict[str, Any]:
 
 def fingerprint_sound(dataset: Dataset, audio: Sequence[str | None]) -> str:
     """sha256 of all recordings (identify_audio's `audio`) and of the alignment files that came with them."""
-    told = hashlib.sha256(json.dumps(list(audio)).encode())
+    digest = hashlib.sha256(json.dumps(list(audio)).encode())
     for utterance in dataset.utterances:
         for path in list_alignment_files(utterance.alignment) if utterance.alignment else ():
-            told.update(path.read_bytes() if path.exists() else b"missing")
-    return told.hexdigest()
+            digest.update(path.read_bytes() if path.exists() else b"missing")
+    return digest.hexdigest()
 
 
 def describe_leakage(dataset: Dataset, splits: Sequence[Split], audio: Sequence[str | None] | None) -> dict[str, Any]:

@@ -65,10 +65,10 @@ def promote_run(
     losses = read_losses(folder)
     run = choose_run(losses if named else keep_learnt(folder, losses), fold, repetition, of=folder.name, by=by)
     head = load_single(folder.place_head(*run))
-    told = describe_training([folder], run, by="hand" if named else CHOICES[by])
-    clips = list_clips(folder, run) if clip_hashes or told["data name"] in PUBLIC else None
-    told |= {"listed clips": None if clips is None else [len(clips.training), len(clips.validation)]}
-    config = finish_config(head.config, name, folder.read_predictions(), folder.read("splits"), told, licence=licence)
+    training = describe_training([folder], run, by="hand" if named else CHOICES[by])
+    clips = list_clips(folder, run) if clip_hashes or training["data name"] in PUBLIC else None
+    training |= {"listed clips": None if clips is None else [len(clips.training), len(clips.validation)]}
+    config = finish_config(head.config, name, folder.read_predictions(), folder.read("splits"), training, licence=licence)
     half = is_half(folder.place_head(*run), head.config)
     with new_head(out, name) as place:
         save_head(place, config, head.model, normalisation=head.normalisation, novelty=head.novelty, clips=clips, half=half)
@@ -89,8 +89,8 @@ def promote_folds(
     names = {fold: f"{name}-fold{fold + 1}" for fold in sorted({fold for fold, _ in losses})}
     for own in names.values():
         check_free(out, own)
-    told: dict[str, Any] = {"by": by, "out": out, "licence": licence, "clip_hashes": clip_hashes}
-    return [promote_run(folder, name=own, fold=fold, **told) for fold, own in names.items()]
+    options: dict[str, Any] = {"by": by, "out": out, "licence": licence, "clip_hashes": clip_hashes}
+    return [promote_run(folder, name=own, fold=fold, **options) for fold, own in names.items()]
 
 
 def promote_combination(
@@ -127,8 +127,8 @@ def promote_combination(
     title = f"Mean of {members['early'].config.title} and {members['late'].config.title}"
     base = HeadConfig(name, title, COMBINATION, units, members["early"].config.preset, version=__version__)
     CombinedHead(base, early=members["early"], late=members["late"])  # says if the two don't fit
-    told = describe_training([early, late], run, by=CHOICES[by] if fold is None or repetition is None else "hand")
-    config = finish_config(base, name, predictions, early.read("splits"), told, licence=licence)
+    training = describe_training([early, late], run, by=CHOICES[by] if fold is None or repetition is None else "hand")
+    config = finish_config(base, name, predictions, early.read("splits"), training, licence=licence)
     with new_head(out, name) as place:
         save_combination(place, config, early=members["early"], late=members["late"])
     return Path(out) / name
@@ -204,26 +204,26 @@ def finish_config(
     name: str,
     predictions: pd.DataFrame,
     splits: Sequence[Mapping[str, Any]],
-    told: Mapping[str, Any],
+    training: Mapping[str, Any],
     *,
     licence: str,
 ) -> HeadConfig:
     """The config with the run's figures and origin, and how sure it may be, which all runs of the experiment tell."""
-    own = predictions[(predictions["fold"] == told["fold"]) & (predictions["repetition"] == told["repetition"])]
+    own = predictions[(predictions["fold"] == training["fold"]) & (predictions["repetition"] == training["repetition"])]
     test = read_outputs(select_part(own))
     confidence = measure_confidence(predictions, splits)
-    data = told["data name"]
+    data = training["data name"]
     return replace(
         config,
         name=name,
-        title=f"{config.title}, fold {told['fold'] + 1} of {' and '.join(told['experiments'])}",
+        title=f"{config.title}, fold {training['fold'] + 1} of {' and '.join(training['experiments'])}",
         temperature=confidence.temperature,
         margin=confidence.margin,
         measured_clips=confidence.clips,
-        trained_on=f"{told['training utterances']} utterances of {data}, without the speakers {', '.join(told['test speakers'])}.",
+        trained_on=f"{training['training utterances']} utterances of {data}, without the speakers {', '.join(training['test speakers'])}.",
         licence=licence or LICENCES.get(data, ""),
-        caveat=" ".join(filter(None, (CAVEAT_ACTED if data in ACTED else CAVEAT_ALONE.format(data=data), name_unmet(told)))),
-        training=told,
+        caveat=" ".join(filter(None, (CAVEAT_ACTED if data in ACTED else CAVEAT_ALONE.format(data=data), name_unmet(training)))),
+        training=training,
         metrics={
             "run": measure_test(test, select_part(own, "test")),
             "experiment": summarise_experiment(predictions),
@@ -297,8 +297,8 @@ def gather_layer_weights(folder: RunFolder) -> dict[str, list[list[float]]]:
 
 
 def describe_settings(experiment: Experiment) -> dict[str, Any]:
-    told = experiment.to_json() | {"learning_rate": experiment.rate}
-    return {name: value for name, value in told.items() if name not in MACHINE and value is not None}
+    settings = experiment.to_json() | {"learning_rate": experiment.rate}
+    return {name: value for name, value in settings.items() if name not in MACHINE and value is not None}
 
 
 # On disk

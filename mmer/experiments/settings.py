@@ -24,14 +24,14 @@ def build_experiment(form: Mapping[str, Any], *, data: str, features: str, label
     return Experiment(data=data, features=features, units=units, labels=dict(labels), model=given, **texts, **numbers)  # type: ignore[arg-type]
 
 
-def read_number(setting: Setting, told: Any) -> float | int:
-    """The default where nothing is told."""
-    if told is None or told == "":
+def read_number(setting: Setting, given: Any) -> float | int:
+    """The default where nothing is given."""
+    if given is None or given == "":
         return default_of(setting)
     try:
-        value = float(told)
+        value = float(given)
     except (TypeError, ValueError) as error:
-        raise DataError(f"{setting.title}: {str(told)[:40]!r} is no number.") from error
+        raise DataError(f"{setting.title}: {str(given)[:40]!r} is no number.") from error
     setting.check(value)
     return int(value) if setting.whole else value
 
@@ -46,8 +46,8 @@ def choose_units(fusion: str, unit: str | None, units: Any) -> tuple[str, ...]:
 
 def suggest_name(experiment: Experiment, *, data: str) -> str:
     """ "ravdess-late-tfs": letters that a run's name may have."""
-    told = f"{data}-{experiment.fusion}-{''.join(experiment.units)}".lower()
-    return re.sub(r"[^a-z0-9_.]+", "-", told).strip("-._")[:70] or "experiment"
+    name = f"{data}-{experiment.fusion}-{''.join(experiment.units)}".lower()
+    return re.sub(r"[^a-z0-9_.]+", "-", name).strip("-._")[:70] or "experiment"
 
 
 def write_command(experiment: Experiment, *, name: str = "", runs: str = "runs") -> str:

@@ -38,7 +38,7 @@ def load_engine() -> Engine:
     from mmer.experiments.trainer.device import choose_device
 
     def prepare(root: Path, name: str, experiment: Experiment) -> RunFolder:
-        choose_device(experiment)  # a GPU that isn't here is told before there is a folder
+        choose_device(experiment)  # a GPU that isn't here is reported before there is a folder
         return prepare_experiment(root, name, experiment)
 
     return Engine(prepare, estimate_experiment)

@@ -64,13 +64,13 @@ def name_models(source: str) -> list[str]:
 
 def show_head(analysis: Analysis) -> str:
     clip, words = analysis.clip, analysis.transcript
-    told = escape(words.text) if words.text.strip() else "no words"
+    text = escape(words.text) if words.text.strip() else "no words"
     facts = ", ".join(fact for fact in (f"{clip.duration:.2f} s", clip.source, analysis.created) if fact)
     parts = (
         f"<h1>{escape(clip.name)}</h1>",
         f'<p class="soft">{escape(facts)}</p>',
         f'<p class="verdict"><b>{escape(describe_verdict(analysis))}</b></p>',
-        f'<p class="words">{told}</p>',
+        f'<p class="words">{text}</p>',
         f'<p class="soft">{escape(describe_source(analysis))}</p>',
         list_notices(analysis),
         f'<p class="soft">{escape(PURPOSE)}</p>',

@@ -50,11 +50,11 @@ def list_rows(analysis: Analysis, unit: str, branch: BranchPrediction | None) ->
     """The bias of a unit's branch, then its segments in order; without a branch the numbers are empty."""
     if branch is not None:
         yield ["bias", unit, *[""] * (len(SEGMENT) - 2), *both_scales(branch.bias)]
-    told, texts = describe_unit(analysis, unit), analysis.transcript.words
+    segments, texts = describe_unit(analysis, unit), analysis.transcript.words
     owners, divided = own_segments(analysis, unit), bool(find_placed(analysis).any())
-    starts, ends = (told.get(edge) or [""] * len(told["labels"]) for edge in ("starts", "ends"))
+    starts, ends = (segments.get(edge) or [""] * len(segments["labels"]) for edge in ("starts", "ends"))
     empty = [""] * (len(SCALES) * len(analysis.best.classes))
-    for i, (label, owner, straddles) in enumerate(zip(told["labels"], owners.words.tolist(), owners.straddles)):
+    for i, (label, owner, straddles) in enumerate(zip(segments["labels"], owners.words.tolist(), owners.straddles)):
         whose = [owner, guard_cell(texts[owner].text)] if owner >= 0 else ["", ""]
         notes = [STRADDLES] if straddles else []
         notes += [] if owner >= 0 else [name_rest(unit, divided=divided)]

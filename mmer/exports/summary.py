@@ -43,8 +43,8 @@ def describe_source(analysis: Analysis) -> str:
 
 def describe_input(analysis: Analysis) -> list[str]:
     clip, text = analysis.clip, " ".join(analysis.transcript.text.split())
-    told = f"“{text}” ({describe_source(analysis)})" if text else f"no words ({describe_source(analysis)})"
-    return [", ".join(fact for fact in (clip.name, f"{clip.duration:.2f} s", clip.source) if fact), told]
+    said = f"“{text}” ({describe_source(analysis)})" if text else f"no words ({describe_source(analysis)})"
+    return [", ".join(fact for fact in (clip.name, f"{clip.duration:.2f} s", clip.source) if fact), said]
 
 
 def list_probabilities(analysis: Analysis) -> list[str]:

@@ -87,10 +87,10 @@ class FeatureIndex:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self.path.with_suffix(".lock")):
             self._load()
-            told = dict(self.identity) | {
+            content = dict(self.identity) | {
                 kind: {name: asdict(record) for name, record in getattr(self, kind).items()} for kind in ("speech", "texts")
             }
-            replace_file(self.path, json.dumps(told, ensure_ascii=False).encode())
+            replace_file(self.path, json.dumps(content, ensure_ascii=False).encode())
 
     def _load(self) -> None:
         """The file's records under those that are new here."""
@@ -98,7 +98,7 @@ class FeatureIndex:
         if any(stored.get(name) != value for name, value in self.identity.items()):
             stored = {}
         for kind, new in self._new.items():
-            setattr(self, kind, {name: _read_record(told) for name, told in stored.get(kind, {}).items()} | new)
+            setattr(self, kind, {name: _read_record(row) for name, row in stored.get(kind, {}).items()} | new)
 
 
 def _read_json(path: Path) -> dict:
@@ -109,9 +109,9 @@ def _read_json(path: Path) -> dict:
     return stored if isinstance(stored, dict) and all(isinstance(stored.get(kind, {}), dict) for kind in ("speech", "texts")) else {}
 
 
-def _read_record(told: dict) -> Record:
-    stamp, copies = tuple(told["stamp"]) if told["stamp"] else None, tuple(told.get("copies", ()))
-    return Record(**told | {"units": tuple(told["units"]), "stamp": stamp, "copies": copies})
+def _read_record(row: dict) -> Record:
+    stamp, copies = tuple(row["stamp"]) if row["stamp"] else None, tuple(row.get("copies", ()))
+    return Record(**row | {"units": tuple(row["units"]), "stamp": stamp, "copies": copies})
 
 
 def identify_speech(utterance: Utterance) -> str | None:
@@ -120,8 +120,8 @@ def identify_speech(utterance: Utterance) -> str | None:
     if sound is None:
         return None
     files = [] if utterance.alignment is None else [(p.suffix, _stamp(p)) for p in list_alignment_files(utterance.alignment)]
-    told = [utterance.name or utterance.path.name, utterance.text, utterance.start, utterance.end, sound, files]
-    return hashlib.sha256(json.dumps(told, ensure_ascii=False).encode()).hexdigest()[:32]
+    content = [utterance.name or utterance.path.name, utterance.text, utterance.start, utterance.end, sound, files]
+    return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()[:32]
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

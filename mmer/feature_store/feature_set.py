@@ -291,9 +291,9 @@ class Extraction:
 
     @cached_property
     def speech(self) -> SpeechExtractor:
-        told = self.job
-        encoder = SpeechEncoder.load(told.preset, device=told.device)
-        return SpeechExtractor(self.cache, encoder, preset=told.preset.name, aligner=self.load_aligner(), check=True, again=told.again)
+        job = self.job
+        encoder = SpeechEncoder.load(job.preset, device=job.device)
+        return SpeechExtractor(self.cache, encoder, preset=job.preset.name, aligner=self.load_aligner(), check=True, again=job.again)
 
     @cached_property
     def aligner_identity(self) -> str:
@@ -340,18 +340,18 @@ class Extraction:
             return _fail(_name(utterance), str(error))
 
     def extract_clip(self, utterance: Utterance, speech: SpeechExtractor) -> Record:
-        name, told = _name(utterance), self.job
+        name, job = _name(utterance), self.job
         clip = load_clip(utterance)
         key = None
-        if not told.aligned:  # frames may be there together with aligned units
+        if not job.aligned:  # frames may be there together with aligned units
             spoken = speech.name_entry(clip, spoken=name_alignment(utterance, self.aligner_identity))
-            key = spoken if speech.holds(spoken, told.speech_units) else None
+            key = spoken if speech.holds(spoken, job.speech_units) else None
         copies: tuple[str, ...] = ()
-        if key is None or told.copies:
-            wanted: dict[str, Any] = {"units": told.speech_units, "aligned": told.aligned}
-            key, *further = speech.extract(utterance, clip, recipes=draw_recipes(clip, told.copies), **wanted)
+        if key is None or job.copies:
+            wanted: dict[str, Any] = {"units": job.speech_units, "aligned": job.aligned}
+            key, *further = speech.extract(utterance, clip, recipes=draw_recipes(clip, job.copies), **wanted)
             copies = tuple(further)
-        found = replace(self.describe(name, key), aligner=told.name_aligner(utterance), seconds=clip.duration)
+        found = replace(self.describe(name, key), aligner=job.name_aligner(utterance), seconds=clip.duration)
         return replace(found, copies=copies, sha256=clip.sha256)
 
     def describe(self, name: str, key: str) -> Record:

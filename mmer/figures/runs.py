@@ -63,9 +63,9 @@ def draw_learning_curves(rows: Sequence[Mapping[str, Any]], *, runs: int | None 
     )
     whole = max(runs or 0, len(curves), 1)
     last = max(epochs, default=1)
-    told = f"epoch · {len(curves)} of {whole} runs begun"
+    title = f"epoch · {len(curves)} of {whole} runs begun"
     figure.update_layout(
-        xaxis=style.axis(told, anchor="y3", range=[min(epochs, default=1) - 0.6, max(last, LEAST_EPOCHS) + 0.6], tickformat="d"),
+        xaxis=style.axis(title, anchor="y3", range=[min(epochs, default=1) - 0.6, max(last, LEAST_EPOCHS) + 0.6], tickformat="d"),
         yaxis=style.axis("cross-entropy (nats)", domain=[0.58, 1.0], rangemode="tozero"),
         yaxis2=style.axis("validation UA (%)", domain=[0.2, 0.53]),
         yaxis3=style.axis("runs", domain=[0.0, 0.14], range=[0, whole * 1.1], tickvals=[0, whole]),
@@ -252,8 +252,8 @@ def draw_group_scores(rows: Sequence[Mapping[str, Any]], *, of: str, overall: fl
     add_intervals(figure, labels, [row["ua"] for row in rows], [row["interval"] for row in rows], hover, colour=style.AGAINST)
     resampled = {row["interval"]["of"] for row in rows if row["interval"]}
     level = next((f"{100 * row['interval']['level']:g}" for row in rows if row["interval"]), "")
-    told = f"UA (%), {level} % interval,<br>{' or '.join(sorted(resampled))} resampled" if resampled else "UA (%)"
-    finish_forest(figure, labels, told, overall=overall)
+    title = f"UA (%), {level} % interval,<br>{' or '.join(sorted(resampled))} resampled" if resampled else "UA (%)"
+    finish_forest(figure, labels, title, overall=overall)
     return figure
 
 

@@ -1,4 +1,4 @@
-"""Which clips a head was trained on, as short hashes of their samples: a file beside its weights, so that such a clip can be told.
+"""Which clips a head was trained on, as short hashes of their samples: a file beside its weights, so that such a clip is recognised.
 
 clips.safetensors holds three sorted arrays of 64-bit numbers: "training" and "validation", the first 8 bytes of the sha256 of each clip's
 samples as `load_audio` decodes them, and "speakers", the same of "corpus/speaker" of everyone in the training part. 8 bytes a clip: 3,000

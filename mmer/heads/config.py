@@ -59,7 +59,7 @@ class HeadConfig:
     training: Mapping[str, Any] = field(default_factory=dict)  # run, seed, counts of the data, date
     metrics: Mapping[str, Any] = field(default_factory=dict)  # as in the model card
     weights: Mapping[str, str] = field(default_factory=dict)  # file -> sha256; filled in by save_head
-    clips: Mapping[str, str] = field(default_factory=dict)  # clip_list.FILE -> sha256; {}: which clips it was trained on isn't told
+    clips: Mapping[str, str] = field(default_factory=dict)  # clip_list.FILE -> sha256; {}: which clips it was trained on isn't known
     version: str = __version__  # of mmer
     format: int = FORMAT  # of this file
 
@@ -140,10 +140,10 @@ def read_config(folder: str | os.PathLike[str]) -> HeadConfig:
 def read_layer_runs(config: HeadConfig) -> dict[str, np.ndarray]:
     """Unit -> (runs, layers) normalised layer weights of every run of the head's experiment; {} for a head that is no run of one."""
     found: dict[str, np.ndarray] = {}
-    told = config.training.get("layer weights", {})
-    if not isinstance(told, Mapping):
-        raise HeadError(f"Head {config.name} tells its runs' layer weights as {told!r:.60}; install the head again.")
-    for unit, rows in told.items():
+    stored = config.training.get("layer weights", {})
+    if not isinstance(stored, Mapping):
+        raise HeadError(f"Head {config.name} tells its runs' layer weights as {stored!r:.60}; install the head again.")
+    for unit, rows in stored.items():
         layers = config.text_layers if unit == "T" else config.speech_layers
         try:
             found[unit] = np.array(rows, dtype=float).reshape(-1, len(layers))
@@ -155,8 +155,8 @@ def read_layer_runs(config: HeadConfig) -> dict[str, np.ndarray]:
 def read_layer_rate(config: HeadConfig) -> float | None:
     """So many times as fast as the rest of the head its layer weights learned; None where its training does not say."""
     experiments = config.training.get("experiments", {})
-    told = [config.training.get("config"), *(experiments.values() if isinstance(experiments, Mapping) else ())]
-    rates = [one["layer_rate"] for one in told if isinstance(one, Mapping) and "layer_rate" in one]
+    stored = [config.training.get("config"), *(experiments.values() if isinstance(experiments, Mapping) else ())]
+    rates = [one["layer_rate"] for one in stored if isinstance(one, Mapping) and "layer_rate" in one]
     known = [float(rate) for rate in rates if isinstance(rate, int | float) and math.isfinite(rate)]
     return max(known, default=None)
 
@@ -166,8 +166,8 @@ def hash_config(config: HeadConfig) -> str:
 
     A field of ADDED at its default is left out, so that heads made before there was one keep their identity.
     """
-    told = {name: value for name, value in asdict(config).items() if name not in ADDED or value}
-    return hashlib.sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    content = {name: value for name, value in asdict(config).items() if name not in ADDED or value}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def write_config(folder: Path, config: HeadConfig) -> str:

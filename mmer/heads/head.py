@@ -52,7 +52,7 @@ class Head:
         self.model = model.float().eval()
         self.normalisation = normalisation
         self.novelty = novelty
-        self.clips = clips  # that it was trained on; None where that isn't told
+        self.clips = clips  # that it was trained on; None where that isn't known
         self.sha256 = sha256
 
     @property

@@ -168,7 +168,7 @@ def explain_rank(columns: Mapping[str, np.ndarray], data: Mapping[str, Any], cli
     says = describe_agreement(value, len(x))
     other = ""
     if silence is not None:
-        differs = "" if (told := describe_agreement(silence, len(x))) == says else f" ({told})"
+        differs = "" if (agreement := describe_agreement(silence, len(x))) == says else f" ({agreement})"
         other = f"; with silence in place of noise {write_number(silence, f'{key}.silence', digits=2)}{differs}"
     unknown = ", so this clip does not show that the explanation tells what the model rests on" if says == BY_CHANCE else ""
     size = "size of the drop" if by_size else "drop"
@@ -205,10 +205,10 @@ def draw_columns(columns: Mapping[str, np.ndarray], names: Sequence[str], emotio
         f"what speaks for {emotion}. One model’s logits share a scale; attention has its own and no sign. Bold: the largest of its column"
     )
     table = write_table(["word", *(COLUMNS[key][1] for key in shown)], rows, caption=caption)
-    told = [
+    captions = [
         (role, describe_flips([name for name, flipped in zip(names, flips[role]) if flipped])) for role in flips if f"drop.{role}" in shown
     ]
-    return table + "".join(f'<p class="ml-caption">{role.capitalize()} fusion: {escape(text)}</p>' for role, text in told if text)
+    return table + "".join(f'<p class="ml-caption">{role.capitalize()} fusion: {escape(text)}</p>' for role, text in captions if text)
 
 
 def ask_about_drop(columns: Mapping[str, np.ndarray], names: Sequence[str], clip: LessonClip, flips: Mapping[str, np.ndarray]) -> Question:

@@ -273,13 +273,13 @@ def teach_layers(clip: LessonClip) -> LessonStep:
     role, weights = found[unit]
     raw, share, names = weights.raw, weights.normalised, weights.layer_names
     most, least = int(np.argmax(share)), int(np.argmin(share))
-    told = say_layer_rate(weights.rate)
+    rate = say_layer_rate(weights.rate)
     lead = (
         "<p>An encoder has several layers, and each gives a vector for every segment: low layers stay close to the sound "
         "or the spelling, high ones to what the encoder was trained for."
         " Which to read? The head <b>learned one weight a layer</b>. All started at 1; these are what training made of "
         "them in the branch"
-        f" for {name_unit(unit)} of {escape(clip.analysis.predictions[role].head)}.{f' {told}' if told else ''}</p>"
+        f" for {name_unit(unit)} of {escape(clip.analysis.predictions[role].head)}.{f' {rate}' if rate else ''}</p>"
     )
     mixed = subsup(mi("u", bold=True), mi("k"), row_of("i,", "n"))
     weight, layer_state = sub(mi("w"), mi("l")), subsup(mi("u", bold=True), mi("k"), row_of("i,", "l,", "n"))

@@ -37,7 +37,7 @@ def measure_words(
     analysis = clip.analysis
     if analysis.alignment is None:
         raise EditError("This clip has no alignment, so no word can be taken out of its sound.")
-    told: dict[str, Any] = {"most_seconds": most_seconds, "progress": progress, "cancelled": cancelled}
-    result = leave_out(analyzer, analysis, tier=FIRST_TIER, medium=FIRST_MEDIUM, **told)
+    options: dict[str, Any] = {"most_seconds": most_seconds, "progress": progress, "cancelled": cancelled}
+    result = leave_out(analyzer, analysis, tier=FIRST_TIER, medium=FIRST_MEDIUM, **options)
     curve: Mapping[str, Any] = leave_one_out_to_json(result)
     return replace(clip, leave_one_out=curve)

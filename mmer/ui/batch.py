@@ -69,7 +69,7 @@ class BatchSession:
     stop: StopFlag = field(default_factory=StopFlag)  # of the run that waits or is in progress
     waiting: bool = False  # for its turn
     working: bool = False
-    told: str = ""  # how the last run ended; "" while one is on
+    outcome: str = ""  # how the last run ended; "" while one is on
 
     def wait(self) -> None:
         """A new run was asked for; an older one that is still in a stage keeps its own flag, and ends."""
@@ -77,10 +77,10 @@ class BatchSession:
         self.stop, self.waiting = StopFlag(), True
 
     def begin(self) -> StopFlag:
-        """What Cancel was told while the run waited still holds."""
+        """Marks the session as working. A cancel requested while the run waited in line still applies."""
         if not self.waiting:
             self.wait()
-        self.waiting, self.working, self.told = False, True, ""
+        self.waiting, self.working, self.outcome = False, True, ""
         return self.stop
 
     def end(self) -> None:
@@ -108,14 +108,14 @@ class BatchHandlers:
     @show_errors
     def run(self, session: BatchSession, paths: list[str] | None, listed: str | None, aligner: str, head: str) -> Iterator[tuple]:
         """Analyses one recording after the other; yields the table as it grows and, at last, the files to take away."""
-        session.told = ""
+        session.outcome = ""
         items, request = self.plan(paths, listed), BatchRequest(head, aligner)
         check_head(self.analyzer, head)
         stop = session.begin()
         try:
             ticket = self.line.ask(name_visitor(session), self.bounds)
         except Busy as error:
-            session.told = f'<p class="mb-progress" role="alert">{escape(str(error))}</p>'
+            session.outcome = f'<p class="mb-progress" role="alert">{escape(str(error))}</p>'
             raise
         try:
             while not (self.line.try_hold(ticket) or stop.is_set()):
@@ -147,15 +147,15 @@ class BatchHandlers:
                     drawn = now
                     state = write_progress(len(rows), len(items), (now - begun) / len(rows) * (len(items) - len(rows)))
                     yield state, write_rows(rows), gr.skip(), gr.skip(), gr.skip()
-            told = f"{len(rows)} recordings in {say_time(time.monotonic() - begun)}."
+            outcome = f"{len(rows)} recordings in {say_time(time.monotonic() - begun)}."
         except Cancelled:
-            told = f"Cancelled after {len(rows)} of {len(items)} recordings."
+            outcome = f"Cancelled after {len(rows)} of {len(items)} recordings."
         finally:
             if session.stop is stop:
                 session.end()
         files = [gr.skip(), gr.skip()] if not rows else [offer_file(*write) for write in write_files(rows, items, found)]
-        session.told = f'<p class="mb-progress">{told}</p>'
-        yield session.told, write_rows(rows), *files, IDLE
+        session.outcome = f'<p class="mb-progress">{outcome}</p>'
+        yield session.outcome, write_rows(rows), *files, IDLE
 
     def plan(self, paths: list[str] | None, listed: str | None) -> list[BatchItem]:
         """The uploads; with a list its rows, in their order, then what it does not name. Raises MmerError."""
@@ -176,7 +176,7 @@ class BatchHandlers:
     def fail(self, session: BatchSession) -> tuple:
         """After a run that could not begin: what an older one found would look like its answer."""
         session.end()
-        return session.told, "", NO_FILE, NO_FILE, IDLE
+        return session.outcome, "", NO_FILE, NO_FILE, IDLE
 
     def cancel(self, session: BatchSession) -> Any:
         """The run notices between two stages, and hands over what it has; without one nothing is said."""
@@ -187,7 +187,7 @@ class BatchHandlers:
 
     def settle(self, session: BatchSession) -> Any:
         """After Cancel: how the run ended, where that was said before Cancel's own words came."""
-        return session.told or gr.skip()
+        return session.outcome or gr.skip()
 
 
 def write_files(rows: Sequence[Row], items: Sequence[BatchItem], found: Sequence[str]) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -210,8 +210,8 @@ def offer_file(name: str, text: str) -> Any:
 
 def write_place(before: int) -> str:
     """Where a batch stands in the line."""
-    told = f"{before} other{'s are' if before > 1 else ' is'} before yours" if before else "yours is next"
-    return f'<p class="mb-progress" role="status">Waiting: one batch is done at a time, and {told}.</p>'
+    place = f"{before} other{'s are' if before > 1 else ' is'} before yours" if before else "yours is next"
+    return f'<p class="mb-progress" role="status">Waiting: one batch is done at a time, and {place}.</p>'
 
 
 def write_progress(done: int, total: int, seconds_left: float) -> str:

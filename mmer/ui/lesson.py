@@ -129,8 +129,8 @@ def wire_run(
 ) -> dict[str, Any]:
     """A button that asks the models: its stages, then the lesson or the sentence why there is none. `inputs`: the session first."""
     button.click(fn=None, js=WAITING, outputs=status, api_visibility="private")
-    told: dict[str, Any] = {"show_progress": "full", "show_progress_on": [status], "trigger_mode": "once", **HIDDEN, **MODEL_QUEUE}
-    run = button.click(work, inputs, status, api_name=name, **told)
+    options: dict[str, Any] = {"show_progress": "full", "show_progress_on": [status], "trigger_mode": "once", **HIDDEN, **MODEL_QUEUE}
+    run = button.click(work, inputs, status, api_name=name, **options)
     run.success(handlers.show_run, inputs[0], shown, api_name=False, show_progress="hidden")
     run.failure(handlers.show_problem, inputs[0], status, api_name=f"problem_{name}", **QUIET)
     return run
@@ -224,17 +224,17 @@ class LessonHandlers:
             clip = session.clip
             if clip is None:
                 raise MmerError(session.let_go or "There is no clip yet. Choose an example or bring your own.")
-            told: dict[str, Any] = {"most_seconds": self.most_seconds, "cancelled": stop.is_set}
-            return lambda progress: measure_words(self.analyzer, clip, progress=progress, **told)
+            options: dict[str, Any] = {"most_seconds": self.most_seconds, "cancelled": stop.is_set}
+            return lambda progress: measure_words(self.analyzer, clip, progress=progress, **options)
 
         yield from self.run(session, prepare)
 
     def run(self, session: LessonSession, prepare: Callable[[StopFlag], Work]) -> Iterator[str]:
         """The stages while the work that `prepare` gives runs; its clip is then the lesson's."""
         session.problem, session.unseen, stop = "Something went wrong.", False, session.begin()
-        told: dict[str, Any] = {"line": self.analyzer.queue, "visitor": name_visitor(session), "bounds": self.bounds}
+        place: dict[str, Any] = {"line": self.analyzer.queue, "visitor": name_visitor(session), "bounds": self.bounds}
         try:
-            for stages, clip in watch_stages(prepare(stop), stop, **told):
+            for stages, clip in watch_stages(prepare(stop), stop, **place):
                 if clip is not None and not stop.is_set():
                     session.clip, session.problem, session.unseen = clip, "", True
                 yield cards.write_stages(stages)

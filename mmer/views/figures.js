@@ -465,8 +465,8 @@ function drawLayerFigure(view, layerKind) {
     bottom = Math.max(bottom, figure.y);
   });
   figure.y = bottom;
-  const told = roles.flatMap((role) => Object.entries(data.predictions[role].layers).map(([unit, layers]) => `${role} ${data.units[unit]?.name ?? unit}: ${layers[isRaw ? "raw" : "normalised"].map((one) => exact(one)).join(", ")}`));
-  return finishFigure(figure, view, roles, told.join("; "));
+  const weights = roles.flatMap((role) => Object.entries(data.predictions[role].layers).map(([unit, layers]) => `${role} ${data.units[unit]?.name ?? unit}: ${layers[isRaw ? "raw" : "normalised"].map((one) => exact(one)).join(", ")}`));
+  return finishFigure(figure, view, roles, weights.join("; "));
 }
 
 function listSpreads(data, roles, isRaw) {

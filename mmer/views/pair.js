@@ -128,8 +128,8 @@ function markDifferences({ root, data, selection }) {
       const change = values && there >= 0 ? values[at] - others[there] : 0;
       tile.classList.toggle("mv-new", isNew);
       tile.classList.toggle("mv-changed", Math.abs(change) > NOTABLE * limit);
-      const told = isNew ? `not in ${data.peer.letter}` : values && there >= 0 ? `${data.peer.letter}: ${signed(others[there])}` : "";
-      if (told) tile.title = `${tile.title.split("\n").slice(0, 3).join("\n")}\n${told}`;
+      const beside = isNew ? `not in ${data.peer.letter}` : values && there >= 0 ? `${data.peer.letter}: ${signed(others[there])}` : "";
+      if (beside) tile.title = `${tile.title.split("\n").slice(0, 3).join("\n")}\n${beside}`;
     }
   }
   for (const piece of root.querySelectorAll(".mv-piece")) {

@@ -244,7 +244,7 @@ def test_copied_is_said_where_something_was_copied(open_stored, script, said):
     page = open_stored(script=script)
     open_example(page)
     page.click("#keep-link")
-    expect(page.locator("#keep-link-told")).to_have_text(said)
+    expect(page.locator("#keep-link-status")).to_have_text(said)
     link = page.locator("#keep-link-text").inner_text()
     assert "example=1-librivox-young-man" in link
     if said == "Copied.":

@@ -34,10 +34,10 @@ class MfaSettings:
 
 def choose_settings(settings: MfaSettings | None = None, environment: Mapping[str, str] | None = None) -> MfaSettings:
     """The settings with what they leave open taken from MMER_MFA_COMMAND, MMER_MFA_MODEL, MMER_MFA_DICTIONARY, else the defaults."""
-    told, found = settings or MfaSettings(), os.environ if environment is None else environment
-    command = told.command or found.get("MMER_MFA_COMMAND") or "mfa"
-    model = told.model or found.get("MMER_MFA_MODEL") or MODEL
-    dictionary = told.dictionary or found.get("MMER_MFA_DICTIONARY") or name_model(model)
+    chosen, found = settings or MfaSettings(), os.environ if environment is None else environment
+    command = chosen.command or found.get("MMER_MFA_COMMAND") or "mfa"
+    model = chosen.model or found.get("MMER_MFA_MODEL") or MODEL
+    dictionary = chosen.dictionary or found.get("MMER_MFA_DICTIONARY") or name_model(model)
     return MfaSettings(command, model, dictionary)
 
 

@@ -50,8 +50,8 @@ def read_done(folder: RunFolder, run: Run) -> dict[str, Any]:
     """What write_done wrote. Raises DataError when it is damaged."""
     path = done_path(folder, run)
     try:
-        told = json.loads(path.read_text("utf-8"))
-        return told | {"epochs": int(told["epochs"])}
+        stored = json.loads(path.read_text("utf-8"))
+        return stored | {"epochs": int(stored["epochs"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is damaged ({error}); delete it to train that run anew.") from error
 
@@ -63,7 +63,7 @@ def write_done(folder: RunFolder, run: Run, progress: RunProgress, model: torch.
         if isinstance(mixes := getattr(module, "mixes", None), torch.nn.ModuleDict):
             for unit, (raw, normalised) in read_layer_weights(mixes).items():
                 weights[unit] = {"raw": raw.detach().cpu().tolist(), "normalised": normalised.detach().cpu().tolist()}
-    told = {
+    content = {
         "fold": run.fold,
         "repetition": run.repetition,
         "best_epoch": progress.best_epoch,
@@ -72,4 +72,4 @@ def write_done(folder: RunFolder, run: Run, progress: RunProgress, model: torch.
         "validation_ua": progress.best_ua,
         "layer_weights": weights,
     }
-    replace_file(done_path(folder, run), json.dumps(told).encode(), sync=True)
+    replace_file(done_path(folder, run), json.dumps(content).encode(), sync=True)

@@ -76,11 +76,11 @@ class RunFolder:
 
     def read_experiment(self) -> Experiment:
         """Raises DataError when config.json is missing, damaged or not an experiment's."""
-        told = self.read("config")
-        if not isinstance(told, dict):
+        stored = self.read("config")
+        if not isinstance(stored, dict):
             raise DataError(f"{self.path / 'config.json'} holds no experiment; delete the experiment {self.name}, or restore the file.")
         try:
-            return read_experiment(told)
+            return read_experiment(stored)
         except TypeError as error:
             raise DataError(f"{self.path / 'config.json'} holds no experiment ({error}).") from error
 
@@ -205,8 +205,8 @@ def create_run(
         raise DataError(f"There is already an experiment {name} in {root}: resume or delete it, or choose another name.")
     new = RunFolder(path.with_name(f".{name}.{os.getpid()}.part"))
     _make_folder(new.path)
-    told = {"config": experiment.to_json(), "data": data, "splits": splits, "leakage": leakage, "environment": describe_environment()}
-    for document, value in told.items():
+    documents = {"config": experiment.to_json(), "data": data, "splits": splits, "leakage": leakage, "environment": describe_environment()}
+    for document, value in documents.items():
         if value is not None:
             new.write(document, value)
     try:
@@ -298,7 +298,7 @@ def _cut_torn_line(file) -> None:
 
 
 def _list_runs_of(predictions: pd.DataFrame) -> list[tuple[int, int]]:
-    """(fold, repetition) of every row. Raises DataError when it isn't told."""
+    """(fold, repetition) of every row. Raises DataError when a column is missing."""
     try:
         return list(zip(predictions["fold"].tolist(), predictions["repetition"].tolist()))
     except KeyError as error:

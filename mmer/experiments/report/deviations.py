@@ -9,7 +9,7 @@ from mmer.experiments.experiment import MODEL, SETTINGS, Experiment, default_of
 from mmer.experiments.report.tables import PAPER_UTTERANCES
 
 PAPERS_DATA = "iemocap"
-# what says nothing of the model: places, the machine, what a cell is told, and the seed, which the title names
+# what says nothing of the model: places, the machine, what each cell sets itself, and the seed, which the title names
 ELSEWHERE = ("data", "features", "fusion", "units", "preset", "device", "threads", "stacked", "seed", "model", "labels")
 PAPER_STEPS = 484  # that IEMOCAP's shortest run takes before patience can end it: up to so many, min_steps changes nothing there
 

@@ -138,5 +138,5 @@ def collect_results(table: int, root: Path, dataset: Dataset, settings: Experime
             results[cell.name] = summarise(derive_predictions(find_cell(cell.name), predictions)[0])
             members = [name for name in cell.members if name in idle]
             remarks += [f"{cell.name} is made of {', '.join(members)}, some of whose runs never learnt."] if members else []
-    told = [f"{name}: {short} and stand in its mean." for name, short in idle.items()]
-    return results, [*told, *remarks]
+    sentences = [f"{name}: {short} and stand in its mean." for name, short in idle.items()]
+    return results, [*sentences, *remarks]

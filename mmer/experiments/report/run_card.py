@@ -124,8 +124,8 @@ def _describe_experiments(training: Mapping[str, Any]) -> str:
     )
     for name, settings in training["experiments"].items():
         unsaid = ("labels", "model", "preset", "units", "fusion")
-        told = ", ".join(f"{key} {value}" for key, value in settings.items() if key not in unsaid and value != "")
-        text += f"\nSettings of {name}: {told}.\n"
+        listed = ", ".join(f"{key} {value}" for key, value in settings.items() if key not in unsaid and value != "")
+        text += f"\nSettings of {name}: {listed}.\n"
     return text
 
 

@@ -41,13 +41,13 @@ def format_state(status: RunStatus) -> str:
     """ "running, 3 of 25 runs, 12 %"."""
     if not status.active:
         return status.state
-    told = [status.state]
+    facts = [status.state]
     if status.runs:
-        told.append(f"{status.runs_finished} of {status.runs} runs")
-    told.append(f"{status.done:.0%}")
+        facts.append(f"{status.runs_finished} of {status.runs} runs")
+    facts.append(f"{status.done:.0%}")
     if status.seconds_left is not None:
-        told.append(f"{say_time(status.seconds_left)} left")
-    return ", ".join(told)
+        facts.append(f"{say_time(status.seconds_left)} left")
+    return ", ".join(facts)
 
 
 def format_run(folder: RunFolder) -> str:
@@ -128,10 +128,10 @@ def format_layers(runs: Sequence[Mapping[str, Any]], *, rate: float = 1.0) -> st
     text = ""
     for unit in units:
         weights = np.array([run["layer_weights"][unit]["normalised"] for run in runs])
-        told = "  ".join(f"{mean:.3f}±{spread:.3f}" for mean, spread in zip(weights.mean(0), weights.std(0)))
-        text += f"{unit} ({UNIT_NAMES[unit]}): {told}\n"
-    told = say_layer_rate(rate)
-    return f"Layer weights, first to last:\n{text}{told}{chr(10) if told else ''}" if text else ""
+        note = "  ".join(f"{mean:.3f}±{spread:.3f}" for mean, spread in zip(weights.mean(0), weights.std(0)))
+        text += f"{unit} ({UNIT_NAMES[unit]}): {note}\n"
+    note = say_layer_rate(rate)
+    return f"Layer weights, first to last:\n{text}{note}{chr(10) if note else ''}" if text else ""
 
 
 def format_comparison(found: Mapping[str, Any]) -> str:

@@ -84,8 +84,10 @@ def read_view(folder: RunFolder, *, recorded: bool = False) -> RunView:
     try:
         return _read_all(folder, summary, recorded)
     except (DataError, KeyError, TypeError, AttributeError) as error:
-        told = str(error) if isinstance(error, DataError) else f"A document in {folder.path} is damaged ({error!r}); delete the experiment."
-        return RunView(replace(summary, problem=told), recorded, log=_read_log(folder))
+        problem = (
+            str(error) if isinstance(error, DataError) else f"A document in {folder.path} is damaged ({error!r}); delete the experiment."
+        )
+        return RunView(replace(summary, problem=problem), recorded, log=_read_log(folder))
 
 
 def _read_all(folder: RunFolder, summary: RunSummary, recorded: bool) -> RunView:
@@ -141,9 +143,9 @@ def measure_folds(
             return 1.0
         least = count_least_epochs(experiment.min_steps, count_steps(len(split["train"]), experiment.batch_size))
         usual = guess_epochs(finished, least=least, most=experiment.epochs)
-        told: dict[str, Any] = {"patience": experiment.patience, "least": least, "most": experiment.epochs, "usual": usual}
+        bounds: dict[str, Any] = {"patience": experiment.patience, "least": least, "most": experiment.epochs, "usual": usual}
         epoch = reached.get(run, 0)
-        return epoch / (epoch + guess_epochs_left(epoch, lowest.get(run, 0), **told))
+        return epoch / (epoch + guess_epochs_left(epoch, lowest.get(run, 0), **bounds))
 
     found = []
     for fold in sorted({split["fold"] for split in splits}):

@@ -48,7 +48,7 @@ class Cell:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What Experiment is told for this cell, beside the data."""
+        """The arguments of Experiment for this cell, beside the data."""
         return {"fusion": self.fusion, "units": self.units}
 
 
@@ -169,12 +169,12 @@ class Reading:
     @property
     def sentences(self) -> tuple[str, ...]:
         """Above the legend."""
-        told = [f"Not the paper's experiment: {'; '.join(self.deviations)}."] if self.deviations else []
-        if told and not self.same_data:
-            told.append("Its figures stand beside these for orientation; they can't be compared.")
-        elif told:
-            told.append("A difference to its figures may come of these as well as of anything else.")
-        return tuple(filter(None, (self.title, *told, *self.further)))
+        sentences = [f"Not the paper's experiment: {'; '.join(self.deviations)}."] if self.deviations else []
+        if sentences and not self.same_data:
+            sentences.append("Its figures stand beside these for orientation; they can't be compared.")
+        elif sentences:
+            sentences.append("A difference to its figures may come of these as well as of anything else.")
+        return tuple(filter(None, (self.title, *sentences, *self.further)))
 
 
 def list_rows(table: int, results: Mapping[str, Mapping[str, Any]], reading: Reading = Reading()) -> list[tuple[str, ...]]:

@@ -50,7 +50,7 @@ class RunProgress:
 
 @dataclass(frozen=True)
 class EpochOfRun:
-    """One run's epoch, as it is told while it trains."""
+    """The figures of one run's epoch, as they are reported while it trains."""
 
     fold: int
     repetition: int
@@ -65,7 +65,7 @@ ProgressByRun = Mapping[str, RunProgress]  # a run's name -> where it stands
 
 @dataclass(eq=False)
 class Loop:
-    """Trains groups of an experiment's runs; see Stack for what a group shares. What happens is told to the three functions."""
+    """Trains groups of an experiment's runs; see Stack for what a group shares. It calls the three functions when something happens."""
 
     experiment: Experiment
     schedule: Schedule
@@ -121,8 +121,8 @@ class Loop:
         """One epoch and its validation; the best weights are kept."""
         epoch = progress[stack.runs[0].name].epoch
         shown = self.schedule.show_training(stack.runs, epoch)
-        told: dict[str, Any] = {"rows": shown.rows, "epoch": epoch, "report": lambda steps: self.on_step(stack, progress, steps)}
-        losses = stack.train_epoch(self.loader, self.normalisations, shown.lengths, shown.labels, **told)
+        options: dict[str, Any] = {"rows": shown.rows, "epoch": epoch, "report": lambda steps: self.on_step(stack, progress, steps)}
+        losses = stack.train_epoch(self.loader, self.normalisations, shown.lengths, shown.labels, **options)
         outputs = self.validate(stack)
         rows, better = [], []
         for i, run in enumerate(stack.runs):
@@ -154,7 +154,7 @@ class Checkpoint:
         try:
             if self.tensors:
                 stack.set_state(self.tensors)
-            return {name: RunProgress(**told) for name, told in self.progress.items()}
+            return {name: RunProgress(**stored) for name, stored in self.progress.items()}
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
                 f"{self.path}: the checkpoint does not fit this experiment ({error}); delete it to begin the group anew."

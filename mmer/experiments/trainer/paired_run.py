@@ -86,8 +86,8 @@ def train_pairs(
     def keep_model(stack: Stack, over: Sequence[int], progress: ProgressByRun) -> None:
         models.extend(stack.models[i] for i in over)
 
-    told: dict[str, Any] = {"checkpoint_seconds": 0.0, "keeps_over": True, "on_epoch": keep_row, "on_over": keep_model}
-    loop = Loop(experiment, schedule, loader, [normalisation], **told)
+    options: dict[str, Any] = {"checkpoint_seconds": 0.0, "keeps_over": True, "on_epoch": keep_row, "on_over": keep_model}
+    loop = Loop(experiment, schedule, loader, [normalisation], **options)
     loop.train([make_paired_run(experiment)], None if place is None else place / CHECKPOINT)
     return TrainedRun(experiment, shape_head(experiment), models[0], normalisation, cache, tuple(schedule.validation), tuple(history))
 
@@ -113,15 +113,15 @@ def claim_folder(folder: Path, experiment: Experiment) -> Path:
     """Writes config.json, or checks that the one that lies there is the same but for the length of the run and the machine."""
     folder.mkdir(parents=True, exist_ok=True)
     remove_parts(folder)
-    path, told = folder / CONFIG, experiment.to_json()
+    path, settings = folder / CONFIG, experiment.to_json()
     if path.exists():
         kept = read_kept(path)
-        different = sorted(k for k in told.keys() | kept.keys() if told.get(k) != kept.get(k) and k not in (*LENGTH, *MACHINE))
+        different = sorted(k for k in settings.keys() | kept.keys() if settings.get(k) != kept.get(k) and k not in (*LENGTH, *MACHINE))
         if different:
             raise DataError(
                 f"{folder} holds a run with another {', '.join(different)}; give the settings it was begun with, or another folder."
             )
-    replace_file(path, (json.dumps(told, indent=2) + "\n").encode())
+    replace_file(path, (json.dumps(settings, indent=2) + "\n").encode())
     return folder
 
 

@@ -61,8 +61,8 @@ class EveryUtterance:
                 self.voices.append(average_voices(loader.cache, [item for i, item in enumerate(items) if i not in held_out]))
 
     def show_training(self, runs: Sequence[Run], epoch: int) -> Shown:
-        told = draw_variations(self.experiment, len(self.items), self.voices, epoch)
-        self.loader.show(self.items, firsts=told.firsts, shifts=told.shifts)
+        variations = draw_variations(self.experiment, len(self.items), self.voices, epoch)
+        self.loader.show(self.items, firsts=variations.firsts, shifts=variations.shifts)
         return Shown(self.lengths, self.labels, [run.train for run in runs])
 
     def show_validation(self, runs: Sequence[Run]) -> Shown:
@@ -103,8 +103,8 @@ class Pairs:
 
     def show_training(self, runs: Sequence[Run], epoch: int) -> Shown:
         examples = self.draw_epoch(self.data.speech, self.data.texts, np.random.default_rng([self.experiment.seed, PAIRS, epoch]))
-        told = draw_variations(self.experiment, len(examples), self.voices, epoch)
-        self.loader.show(examples, firsts=told.firsts, shifts=told.shifts)
+        variations = draw_variations(self.experiment, len(examples), self.voices, epoch)
+        self.loader.show(examples, firsts=variations.firsts, shifts=variations.shifts)
         rows = np.arange(len(examples))
         return Shown(self.loader.measure_lengths(), np.array([e.label for e in examples]), [rows] * len(runs))
 

@@ -39,8 +39,8 @@ def write_intervention(result: Intervention) -> str:
     """What was done, what the best model says now, and every difference."""
     material = read_material(result.original)
     lines = "".join(f'<p class="mc-done">{escape(describe_edit(material, edit))}</p>' for edit in result.edits)
-    told = lines + word_outcome(result) + write_missing(result)
-    return f'<section class="mc" aria-label="What changed">{told}{write_differences(result.differences)}</section>'
+    summary = lines + word_outcome(result) + write_missing(result)
+    return f'<section class="mc" aria-label="What changed">{summary}{write_differences(result.differences)}</section>'
 
 
 def word_outcome(result: Intervention) -> str:
@@ -159,8 +159,8 @@ def write_curve(curve: LeaveOneOut, emotion: str, role: str) -> str:
     head = "".join(f'<th scope="col">{COLUMN_NAMES[name]}</th>' for name in columns)
     flips = read_flips(curve, emotion, role=role)
     rows = "".join(write_segment(curve, i, columns, scale, is_flipped=bool(flips[i])) for i in range(len(curve.labels)))
-    told = describe_flips([label for label, flipped in zip(curve.labels, flips) if flipped])
-    flipped = f'<p class="mc-warning">{escape(told)}</p>' if told else ""
+    sentence = describe_flips([label for label, flipped in zip(curve.labels, flips) if flipped])
+    flipped = f'<p class="mc-warning">{escape(sentence)}</p>' if sentence else ""
     over = f"how far the logit falls without each of {len(curve.labels)} {curve.tier}, centred over the emotions"
     caption = f"{escape(emotion)}, {ROLE_NAMES[role]}: {over}"
     scroll = '<div class="mc-scroll" tabindex="0" role="region" aria-label="Leave-one-out table">'

@@ -1,4 +1,4 @@
-"""What the widgets of "Test the claim" hold -> an edit: the part, named in the list, selected in the views or told in seconds."""
+"""What the widgets of "Test the claim" hold -> an edit: the part, named in the list, selected in the views or given in seconds."""
 
 from __future__ import annotations
 

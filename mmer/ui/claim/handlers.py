@@ -126,10 +126,10 @@ class ClaimHandlers:
     @show_errors
     def run_curve(self, session: Session, tier: str, medium: str) -> Iterator[tuple]:
         """Leave each segment out; the curve waits in the session for `show_curve`."""
-        told: dict[str, Any] = {"tier": tier, "medium": medium, "most_seconds": self.most_seconds}
+        options: dict[str, Any] = {"tier": tier, "medium": medium, "most_seconds": self.most_seconds}
 
         def prepare() -> Task:
-            return partial(leave_one_out, self.analyzer, need_analysis(session), **told)
+            return partial(leave_one_out, self.analyzer, need_analysis(session), **options)
 
         yield from self.report(session, prepare, "curve")
 
@@ -169,10 +169,10 @@ class ClaimHandlers:
         """Runs what `prepare` gives; yields the stages and the pressed button. The result waits in the session as `name`."""
         stop, session.problem, session.working = session.begin(), "", True
         yield cards.write_stages([]), gr.Button(interactive=False)
-        told: dict[str, Any] = {"line": self.analyzer.queue, "visitor": name_visitor(session), "bounds": self.bounds}
+        place: dict[str, Any] = {"line": self.analyzer.queue, "visitor": name_visitor(session), "bounds": self.bounds}
         try:
             task = prepare()
-            for stages, result in watch_stages(lambda progress: task(progress=progress, cancelled=stop.is_set), stop, **told):
+            for stages, result in watch_stages(lambda progress: task(progress=progress, cancelled=stop.is_set), stop, **place):
                 if result is not None:
                     setattr(session, name, result)
                     session.working = False

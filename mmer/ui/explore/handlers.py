@@ -116,10 +116,10 @@ class ExploreHandlers:
 
         def plan(stop: StopFlag) -> Work:
             material = read_material(shown)
-            told: dict[str, Any] = {"absent": material.absent, "head": head, "parent": shown.parent}
-            told |= {"memo": session.memo, "cancelled": stop.is_set}
+            options: dict[str, Any] = {"absent": material.absent, "head": head, "parent": shown.parent}
+            options |= {"memo": session.memo, "cancelled": stop.is_set}
             return lambda progress: self.analyzer.analyze_parts(
-                material.clip, material.transcript, material.alignment, progress=progress, **told
+                material.clip, material.transcript, material.alignment, progress=progress, **options
             )
 
         yield from self.follow(session, plan)
@@ -137,10 +137,10 @@ class ExploreHandlers:
                 raise MmerError("This result came without its sound, so its words can't be looked for in it.")
             if shown.parent is not None:
                 raise MmerError("The places of a changed clip's words come from its recording; go back to that to align it anew.")
-            told: dict[str, Any] = {"aligner": aligner, "head": head, "pronunciations": read_pronunciations(said)}
-            told["text"] = shown.transcript.text if shown.transcript.source in ("typed", "file") else None
-            told |= {"memo": session.memo, "cancelled": stop.is_set}
-            return lambda progress: self.analyzer.analyze(shown.clip, progress=progress, **told)
+            options: dict[str, Any] = {"aligner": aligner, "head": head, "pronunciations": read_pronunciations(said)}
+            options["text"] = shown.transcript.text if shown.transcript.source in ("typed", "file") else None
+            options |= {"memo": session.memo, "cancelled": stop.is_set}
+            return lambda progress: self.analyzer.analyze(shown.clip, progress=progress, **options)
 
         yield from self.follow(session, plan)
 
@@ -157,9 +157,9 @@ class ExploreHandlers:
         try:
             if audio is None:
                 raise MmerError(NO_CLIP)
-            told: dict[str, Any] = {"memo": session.memo, "cancelled": stop.is_set}
+            options: dict[str, Any] = {"memo": session.memo, "cancelled": stop.is_set}
             for stages, transcript in self.watch(
-                session, lambda progress: self.analyzer.transcribe(self.read_clip(audio), progress=progress, **told), stop
+                session, lambda progress: self.analyzer.transcribe(self.read_clip(audio), progress=progress, **options), stop
             ):
                 if transcript is None:
                     yield gr.skip(), cards.write_stages(stages), BUSY

@@ -50,8 +50,8 @@ def read_note(path: Path | str) -> tuple[str, str]:
     """Note and tags that the person exported with an analysis; "" for what is none."""
     data = read_content(Path(path))
     note, tags = data.get("note", ""), data.get("tags", [])
-    told = [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
-    return (note[:MOST_NOTE] if isinstance(note, str) else ""), " ".join(told)[:MOST_TAGS]
+    words = [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+    return (note[:MOST_NOTE] if isinstance(note, str) else ""), " ".join(words)[:MOST_TAGS]
 
 
 def check_size(data: Any) -> None:

@@ -144,7 +144,7 @@ def watch_stages(
     worker = threading.Thread(target=run_reporting, args=(work, news, stop, line, ticket), daemon=True)
     worker.start()
     stages: list[Stage] = []
-    told, begun = "", time.perf_counter()
+    shown_place, begun = "", time.perf_counter()
     said = begun
     try:
         while True:
@@ -166,8 +166,8 @@ def watch_stages(
                 begun = now
             if kind == "tick" and not stages:
                 place = say_place(line.count_before(ticket))
-                if place != told or now - said >= STILL_SECONDS:
-                    told, said = place, now
+                if place != shown_place or now - said >= STILL_SECONDS:
+                    shown_place, said = place, now
                     yield [Stage(place, now - begun)], None
                 continue
             if kind == "result":

@@ -186,9 +186,9 @@ def write_layers(one: Analysis, other: Analysis) -> str:
             }
             head = '<th scope="col">layer</th><th scope="col">A</th><th scope="col">B</th>'
             tables += f'<table class="mc-table"><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
-    told = "".join(f'<p class="mc-note">{escape(note)}</p>' for note in notes)
+    comments = "".join(f'<p class="mc-note">{escape(note)}</p>' for note in notes)
     return (
-        f'<details class="mk-layers"><summary>Layer weights that differ</summary>{told}<div class="mc-tables">{tables}</div></details>'
+        f'<details class="mk-layers"><summary>Layer weights that differ</summary>{comments}<div class="mc-tables">{tables}</div></details>'
         if tables
         else ""
     )

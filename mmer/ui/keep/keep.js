@@ -83,15 +83,15 @@
     },
     // shows and copies the link; `settled` is empty for a visitor's own clip or words
     copyLink: async (settled) => {
-      const [place, told] = ["keep-link-text", "keep-link-told"].map((id) => document.getElementById(id));
+      const [place, status] = ["keep-link-text", "keep-link-status"].map((id) => document.getElementById(id));
       if (!place) return;
-      told.textContent = "";
+      status.textContent = "";
       if (!settled || !main()) { place.textContent = "Only an example with its own words can be linked to: what you record, upload or type stays with you."; return; }
       const link = writeLink(settled);
       place.textContent = link;
-      if (await window.mmer.copy(link)) { told.textContent = "Copied."; return; }
+      if (await window.mmer.copy(link)) { status.textContent = "Copied."; return; }
       getSelection().selectAllChildren(place);
-      told.textContent = "The browser let nothing be copied: press Ctrl+C.";
+      status.textContent = "The browser let nothing be copied: press Ctrl+C.";
     },
   };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", followLink);

@@ -113,7 +113,7 @@ def build(head_section: Callable[[str, str], None]) -> KeepPanel:
             parts["remove"] = gr.Button("Remove", size="sm", elem_id="keep-remove")
             parts["link"] = gr.Button("Copy a link to what is shown", size="sm", elem_id="keep-link")
         parts["linked"] = gr.Textbox(elem_classes="mm-hidden", label="Link", container=False)
-        gr.HTML('<p class="mm-note" id="keep-link-text" aria-live="polite"></p><p class="mm-note" id="keep-link-told" role="status"></p>')
+        gr.HTML('<p class="mm-note" id="keep-link-text" aria-live="polite"></p><p class="mm-note" id="keep-link-status" role="status"></p>')
         parts["pinned"] = gr.HTML(write_pinned({}), elem_id="keep-pinned")
     return KeepPanel(**parts)
 
@@ -288,14 +288,14 @@ def write_pinned(pinned: Mapping[str, Kept]) -> str:
     """What A and B are, and where they can be seen."""
     if not pinned:
         return f'<p class="mm-note">{HOW_TO_PIN}</p>'
-    told = "".join(f"<li><b>{letter}</b> {escape(keep_cards.name_clip(kept))}</li>" for letter, kept in sorted(pinned.items()))
+    entries = "".join(f"<li><b>{letter}</b> {escape(keep_cards.name_clip(kept))}</li>" for letter, kept in sorted(pinned.items()))
     if len(pinned) < 2:
         after = f'<p class="mm-note">Pin another entry as {"B" if "A" in pinned else "A"}.</p>'
     elif can_compare(pinned):
         after = '<p class="mm-note"><a href="#side-by-side">They stand side by side below.</a></p>'
     else:
         after = '<p class="mm-problem">A and B speak of different classes, so their numbers can\'t be set side by side.</p>'
-    return f'<ul class="mk-pinned">{told}</ul>{after}'
+    return f'<ul class="mk-pinned">{entries}</ul>{after}'
 
 
 def remember(session: Session, analysis: Analysis) -> Kept:

@@ -43,8 +43,8 @@ class GuardDisk:
         if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].rstrip("/").endswith("/upload"):
             await self.app(scope, receive, send)
             return
-        told = Headers(scope=scope).get("content-length", "")
-        size = int(told) if told.isdigit() and len(told) < 19 else self.most_upload  # one that does not say may be as large
+        length = Headers(scope=scope).get("content-length", "")
+        size = int(length) if length.isdigit() and len(length) < 19 else self.most_upload  # one that does not say may be as large
         if size > self.most_upload:
             refusal = PlainTextResponse(f"This upload exceeds the maximum allowed size of {self.most_upload // 2**20} MB.", status_code=413)
             await refusal(scope, receive, send)

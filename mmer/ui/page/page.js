@@ -123,7 +123,7 @@
     copy,
     // after a result: on a narrow page it lies below the inputs; `isFar`: what was pressed lies far below
     reveal: (isFar = false) => setTimeout(() => {
-      for (const id of ["keep-link-text", "keep-link-told"]) document.getElementById(id)?.replaceChildren(); // a link to what was shown before
+      for (const id of ["keep-link-text", "keep-link-status"]) document.getElementById(id)?.replaceChildren(); // a link to what was shown before
       if (isFar || window.innerWidth <= 900) find("#verdict")?.scrollIntoView({ block: "start" });
     }, 150),
     // a run begins: its progress may lie below the fold

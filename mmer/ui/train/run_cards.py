@@ -79,14 +79,14 @@ def write_run(view: RunView) -> str:
 
 def write_learning(view: RunView) -> str:
     """That runs learnt nothing, beside a mean that holds them; "" when all learnt."""
-    told = [view.learning.sentence] if view.learning.unlearnt else []
+    sentences = [view.learning.sentence] if view.learning.unlearnt else []
     if view.learning.diverged:
         many, names = len(view.learning.diverged), name_runs(view.learning.diverged)
-        told.append(
+        sentences.append(
             f"{many} of {view.learning.runs} runs had no finite validation loss, so they are untrained and stand in the means: {names}. "
             "Lower the learning rate."
         )
-    return "".join(f'<p class="mm-problem" role="note">{escape(sentence)}</p>' for sentence in told)
+    return "".join(f'<p class="mm-problem" role="note">{escape(sentence)}</p>' for sentence in sentences)
 
 
 def write_size(view: RunView) -> str:
@@ -100,7 +100,7 @@ def write_end(view: RunView) -> str:
     status = view.status
     if status.state not in ("failed", "lost", "stopped"):
         return ""
-    told = {
+    sentence = {
         "failed": f"It failed: {status.message}",
         "lost": f"{status.message} Nothing that was written is lost: Resume goes on.",
         "stopped": "It was stopped. Resume goes on where it was.",
@@ -108,7 +108,7 @@ def write_end(view: RunView) -> str:
     words = "".join(f"{escape(line)}\n" for line in status.last_words)
     last = f'<p class="mm-note">Its last words:</p>{write_lines(words, "Its last words")}' if words else ""
     kind = "mm-quiet" if status.state == "stopped" else "mm-problem"
-    return f'<p class="{kind}">{escape(told)}</p>{last}'
+    return f'<p class="{kind}">{escape(sentence)}</p>{last}'
 
 
 def write_progress(view: RunView) -> str:
@@ -116,9 +116,9 @@ def write_progress(view: RunView) -> str:
     status = view.status
     left = f"about {say_time(status.seconds_left)} left" if status.seconds_left is not None else ""
     so_far = f"UA so far {percent(view.ua)} over {len(view.finished)} of {view.runs} runs" if view.ua is not None else ""
-    told = " · ".join(part for part in (f"{status.runs_finished} of {view.runs} runs finished", left, so_far) if part)
+    summary = " · ".join(part for part in (f"{status.runs_finished} of {view.runs} runs finished", left, so_far) if part)
     stage = f'<p class="mm-note" aria-live="polite">{escape(status.stage)}</p>' if status.active and status.stage else ""
-    whole = f'<div class="mm-whole">{write_bar(status.done, "the whole")}<p><b>{percent(status.done, 0)}</b> {escape(told)}</p></div>'
+    whole = f'<div class="mm-whole">{write_bar(status.done, "the whole")}<p><b>{percent(status.done, 0)}</b> {escape(summary)}</p></div>'
     return f'{whole}{stage}<div class="mm-folds">{"".join(write_fold(fold) for fold in view.folds)}</div>'
 
 
@@ -169,14 +169,14 @@ def write_scores(view: RunView) -> str:
     ]
     if s.get("interval"):
         i = s["interval"]
-        told = f"{100 * i['level']:.0f} % interval {100 * i['low']:.1f} to {100 * i['high']:.1f} %, {i['of']} resampled"
-        figures.insert(1, ("pooled UA", percent(s["pooled_ua"]), told))
+        note = f"{100 * i['level']:.0f} % interval {100 * i['low']:.1f} to {100 * i['high']:.1f} %, {i['of']} resampled"
+        figures.insert(1, ("pooled UA", percent(s["pooled_ua"]), note))
     paper = find_paper_ua(view.experiment.fusion, view.experiment.units) if view.experiment else None
     if paper is not None and view.experiment:
         utterances = view.data.get("utterances", 0)
-        told = "; ".join(list_deviations(view.experiment, data=str(view.data.get("name", "")), utterances=utterances))
-        figures.append(("the paper's UA", f"{paper:.1f} %", f"another experiment: {told}" if told else "on the same data and settings"))
-    items = "".join(f'<div><dt>{name}</dt><dd>{value}</dd><dd class="mm-told">{escape(note)}</dd></div>' for name, value, note in figures)
+        note = "; ".join(list_deviations(view.experiment, data=str(view.data.get("name", "")), utterances=utterances))
+        figures.append(("the paper's UA", f"{paper:.1f} %", f"another experiment: {note}" if note else "on the same data and settings"))
+    items = "".join(f'<div><dt>{name}</dt><dd>{value}</dd><dd class="mm-detail">{escape(note)}</dd></div>' for name, value, note in figures)
     return f'<dl class="mm-scores" aria-label="Scores">{items}</dl>'
 
 
@@ -203,7 +203,7 @@ def write_facts(view: RunView) -> str:
     """Settings, leakage, what was left out, machine and command: for whoever wants to do it again."""
     if view.experiment is None:
         return ""
-    told = describe_settings(view.experiment)
+    settings = describe_settings(view.experiment)
     shown = ("mmer", "python", "torch", "numpy", "platform", "cpu", "cores", "device", "threads")
     machine = {k: str(view.environment[k]) for k in shown if view.environment.get(k)}
     place = replace(view.experiment, data="DATA", features="cache") if view.recorded else view.experiment
@@ -216,7 +216,7 @@ def write_facts(view: RunView) -> str:
             write_list(f"Read without some of {', '.join(view.experiment.units)}", list_partial(view)),
             write_list("Notes", list(view.data.get("notes", []))),
             "<h3>Settings</h3>",
-            write_table([], [[escape(k), escape(v)] for k, v in told.items()], kind="mm-facts"),
+            write_table([], [[escape(k), escape(v)] for k, v in settings.items()], kind="mm-facts"),
             "<h3>Machine</h3>",
             write_table([], [[escape(k), escape(v)] for k, v in machine.items()], kind="mm-facts"),
             "<h3>The same from a shell</h3>",
@@ -226,15 +226,15 @@ def write_facts(view: RunView) -> str:
 
 
 def list_partial(view: RunView) -> list[str]:
-    """Utterances that lack units which the model reads. Older experiments told of every unit; a model of one unit reads none in part."""
+    """Utterances that lack units which the model reads. Older experiments recorded every unit; a model of one unit reads none in part."""
     units = view.experiment.units if view.experiment else ()
     return list(view.data.get("partial", [])) if len(units) > 1 else []
 
 
 def describe_settings(experiment: Experiment) -> dict[str, str]:
     """Field -> value, without what only this machine knows."""
-    told = experiment.to_json()
-    facts = {k: v for k, v in told.items() if k not in ("data", "features", "model", "device", "threads", "stacked")} | told["model"]
+    stored = experiment.to_json()
+    facts = {k: v for k, v in stored.items() if k not in ("data", "features", "model", "device", "threads", "stacked")} | stored["model"]
     facts["learning_rate"] = experiment.rate
     facts["units"] = ", ".join(f"{u} ({UNIT_NAMES[u]})" for u in experiment.units)
     facts["labels"] = ", ".join(f"{k}={v}" for k, v in experiment.labels.items()) or "as they are"
@@ -259,8 +259,8 @@ def write_comparison(a: RunView, b: RunView, found: Mapping[str, Any] | None, pr
 
 def write_idle(*views: RunView) -> str:
     """That means hold runs which never learnt: then it is luck of the start that is compared."""
-    told = [f"{view.name}: {view.learning.short}" for view in views if view.learning.unlearnt]
-    return f'<p class="mm-problem" role="note">{escape("; ".join(told))}. They stand in what is compared.</p>' if told else ""
+    sentences = [f"{view.name}: {view.learning.short}" for view in views if view.learning.unlearnt]
+    return f'<p class="mm-problem" role="note">{escape("; ".join(sentences))}. They stand in what is compared.</p>' if sentences else ""
 
 
 def list_score_rows(a: RunView, b: RunView) -> list[list[str]]:
@@ -284,12 +284,14 @@ def write_difference(found: Mapping[str, Any]) -> str:
     first, second = (escape(name) for name in found["names"])
     difference = 100 * found["difference"]
     more = first if difference > 0 else second
-    told = f"<b>{abs(difference):.1f} points</b> of pooled UA in favour of <b>{more}</b>" if difference else "The same pooled UA"
+    sentence = f"<b>{abs(difference):.1f} points</b> of pooled UA in favour of <b>{more}</b>" if difference else "The same pooled UA"
     interval = found["interval"]
     if interval:
         low, high = 100 * interval["low"], 100 * interval["high"]
         within = "which includes no difference" if low <= 0 <= high else "which excludes no difference"
-        told += f"; {first} minus {second}: {difference:+.1f}, {100 * interval['level']:.0f} % interval {low:+.1f} to {high:+.1f}, {within}"
+        sentence += (
+            f"; {first} minus {second}: {difference:+.1f}, {100 * interval['level']:.0f} % interval {low:+.1f} to {high:+.1f}, {within}"
+        )
     folds = [[escape(f["value"]), *(percent(ua) for ua in f["ua"]), f"{100 * f['difference']:+.1f}"] for f in found["per_fold"]]
     table = write_table(["UA", first, second, "difference, points"], folds)
     sentences = [comparison.word_test(found), comparison.word_cover(found)]
@@ -297,7 +299,7 @@ def write_difference(found: Mapping[str, Any]) -> str:
         sentences.append(comparison.OTHER_VALIDATION)
     notes = "".join(f'<p class="mm-note">{escape(sentence)}</p>' for sentence in sentences if sentence)
     return (
-        f'<p class="mm-difference">{told}.</p><p class="mm-note">{escape(comparison.word_pairing(found))} '
+        f'<p class="mm-difference">{sentence}.</p><p class="mm-note">{escape(comparison.word_pairing(found))} '
         f"{escape(comparison.word_folds(found))}</p>{table}{notes}"
     )
 

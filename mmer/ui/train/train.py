@@ -59,7 +59,7 @@ watch("value", () => {
 
 @dataclass
 class Form:
-    """What an experiment is told."""
+    """The widgets of the form that describes an experiment."""
 
     fields: dict[str, Any]  # components by the names of FIELDS
     check: gr.Button
@@ -199,16 +199,16 @@ def build_form(service: TrainingService) -> Form:
 
 
 def build_data(parts: dict[str, Any], service: TrainingService) -> None:
-    told = "A manifest, or the folder of an IEMOCAP release."
+    info = "A manifest, or the folder of an IEMOCAP release."
     if not service.closed:
         roots = ", ".join(str(root) for root in service.roots)
-        told = f"Or type a path below {roots}." if roots else NO_ROOTS
+        info = f"Or type a path below {roots}." if roots else NO_ROOTS
     parts["fields"]["data"] = gr.Dropdown(
         [(data.title, str(data.path)) for data in service.list_data()],
         value=None,
         allow_custom_value=True,
         label="Data set",
-        info=told,
+        info=info,
         elem_id="data-set",
     )
     with gr.Row(elem_classes="mm-go"):

@@ -1,4 +1,4 @@
-"""Starts the web app: python app.py [--host H] [--port P] [--preset compact|paper] [--heads FOLDER] [--public]
+"""Starts the web app: python app.py [--host H] [--port P] [--preset NAME] [--heads FOLDER] [--public]
 [--mfa-model M] [--mfa-dictionary D] [--mfa-command PROGRAM]
 [--data-root FOLDER]... [--runs FOLDER] [--features FOLDER] [--mcp]"""
 
@@ -9,7 +9,7 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from mmer.commands.clip import add_mfa_arguments, read_mfa
+from mmer.commands.clip import add_mfa_arguments, add_preset, read_mfa
 from mmer.errors import MmerError
 from mmer.experiments.training_service import PUBLIC, TrainingService
 from mmer.pipeline import Analyzer
@@ -23,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Serve the explorer as a web page.")
     parser.add_argument("--host", default=None, help="address to listen on (default: 127.0.0.1; 0.0.0.0 with --public)")
     parser.add_argument("--port", type=int, default=None, help="port to listen on (default: 7860, or GRADIO_SERVER_PORT)")
-    parser.add_argument("--preset", default="compact", help="encoders: compact (offline) or paper (default: compact)")
+    add_preset(parser)
     add_mfa_arguments(parser)
     parser.add_argument("--heads", type=Path, default=HERE / "pretrained", help="folder of the trained heads (default: pretrained)")
     parser.add_argument(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mmer.align import Aligner
     from mmer.align.mfa.setup import MfaSettings
 
+NO_HASH = "unpinned: whatever the hub had when it was fetched, its hash was never compared with anything"
 OLDEST_PYTHON = (3, 11)
 PACKAGES = (
     "torch",
@@ -111,13 +112,16 @@ def examine_presets() -> list[Finding]:
     findings = [Finding("weights", "recogniser", ready, text)]
     for preset in PRESETS.values():
         for weights in (preset.speech, preset.text):
-            essential = weights.package is not None
+            essential = bool(weights.packages) and not weights.extra
+            needs = f"--preset {preset.name} downloads {weights.megabytes} MB"
             ready, text = try_out(lambda weights=weights: weights.find(local_only=True), WeightsError)  # type: ignore[misc]
             if ready:
                 hashes = [f"{name} {known[:12]}" for name, known in weights.files.items() if known]
-                text = f"{weights.identity}, sha256 ok: {', '.join(hashes)}"
+                text = f"{weights.identity}, " + (f"sha256 ok: {', '.join(hashes)}" if hashes else NO_HASH)
+            elif weights.extra:
+                text = f"not installed: pip install 'mmer-explorer[{weights.extra}]', or the first analysis with {needs}"
             elif not essential:
-                text = f"{weights.identity} is not in the hub's cache; the first analysis with --preset {preset.name} downloads it"
+                text = f"{weights.identity} is not in the hub's cache; the first analysis with {needs}"
             findings.append(Finding("weights", f"{preset.name}: {weights.model}", ready, text, essential))
     return findings
 

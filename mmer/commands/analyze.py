@@ -12,6 +12,7 @@ from mmer.commands.clip import (
     SHARED_EXPORT,
     add_clip_arguments,
     add_export_argument,
+    add_preset,
     check_outputs,
     parse_pronunciations,
     print_summary,
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_clip_arguments(parser)
     parser.add_argument("--head", default="combined", help="a head's name, or a folder that holds one (%(default)s)")
     parser.add_argument("--heads", metavar="FOLDER", type=Path, default=find_heads_folder(), help="the folder of heads (pretrained)")
-    parser.add_argument("--preset", default="compact", choices=("compact", "paper"), help="the pair of encoders (%(default)s)")
+    add_preset(parser)
     for key in EXPORTS:
         if key != SHARED_EXPORT:
             add_export_argument(parser, key)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmer.commands.analyze import find_heads_folder, locate_head
-from mmer.commands.clip import add_aligner_arguments, check_outputs, print_summary, read_mfa, tell
+from mmer.commands.clip import add_aligner_arguments, add_preset, check_outputs, print_summary, read_mfa, tell
 from mmer.errors import DataError
 from mmer.exports.analysis_json import OUTPUT
 from mmer.files.bugs import is_bug
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json-dir", metavar="FOLDER", type=Path, help="also write each clip's whole analysis there, as JSON")
     parser.add_argument("--head", default="combined", help="a head's name, or a folder that holds one (%(default)s)")
     parser.add_argument("--heads", metavar="FOLDER", type=Path, default=find_heads_folder(), help="the folder of heads (pretrained)")
-    parser.add_argument("--preset", default="compact", choices=("compact", "paper"), help="the pair of encoders (%(default)s)")
+    add_preset(parser)
     add_aligner_arguments(parser)
     parser.add_argument("--labels", metavar="MAP", help="what the list's labels mean, for UA and WA: angry=anger,calm= or a JSON file")
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmer.encoders.presets import DEFAULT, PRESETS
 from mmer.errors import AlignmentError, DataError, TranscriptError
 from mmer.exports.analysis_json import OUTPUT, write_file
 from mmer.exports.formats import EXPORTS
@@ -37,6 +38,10 @@ def add_clip_arguments(parser: argparse.ArgumentParser) -> None:
 def add_export_argument(parser: argparse.ArgumentParser, key: str) -> None:
     """The flag of one of EXPORTS: where to write it."""
     parser.add_argument(f"--{key}", metavar="OUT", type=Path, help=EXPORTS[key].help)
+
+
+def add_preset(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--preset", default=DEFAULT, choices=tuple(PRESETS), help="the pair of encoders (%(default)s)")
 
 
 def add_aligner_arguments(parser: argparse.ArgumentParser, *, what: str = "finds the words in the sound") -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmer.commands.clip import add_aligner_arguments, read_mfa
+from mmer.commands.clip import add_aligner_arguments, add_preset, read_mfa
 from mmer.commands.executor import add_executor, read_executor
 from mmer.datasets.describe import describe_dataset
 from mmer.errors import DataError
@@ -25,7 +25,7 @@ UNITS = ("T", "F", "P", "S", "W")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", metavar="DATASET", type=Path, help="a manifest (CSV, TSV, JSON lines), its folder, or IEMOCAP's folder")
-    parser.add_argument("--preset", default="compact", choices=("compact", "paper"), help="which pair of encoders (%(default)s)")
+    add_preset(parser)
     parser.add_argument("--features", metavar="FOLDER", type=Path, required=True, help="where the features are kept; what is there stays")
     parser.add_argument("--units", nargs="+", choices=UNITS, metavar="UNIT", help="T F P S W: text, frames, phones, syllables, words (all)")
     add_aligner_arguments(parser, what="finds the words of utterances without an alignment file")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmer.commands.analyze import find_heads_folder, load_analysis, report
-from mmer.commands.clip import add_clip_arguments, check_outputs, print_summary, write
+from mmer.commands.clip import add_clip_arguments, add_preset, check_outputs, print_summary, write
 from mmer.errors import DataError, EditError
 from mmer.exports.analysis_json import dump_json
 from mmer.exports.formats import EXPORTS, Wishes
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--emotion", help="the emotion that the curve is printed for (the likeliest)")
     parser.add_argument("--head", default="combined", help="a head's name, or a folder that holds one (%(default)s)")
     parser.add_argument("--heads", metavar="FOLDER", type=Path, default=find_heads_folder(), help="the folder of heads (pretrained)")
-    parser.add_argument("--preset", default="compact", choices=("compact", "paper"), help="the pair of encoders (%(default)s)")
+    add_preset(parser)
     parser.add_argument("--json", metavar="OUT", type=Path, help="write everything as JSON (docs/interventions.md)")
     parser.add_argument("--samples", action="store_true", help="put the sound into the JSON as well")
     parser.add_argument("--wav", metavar="OUT", type=Path, help="write the changed sound, 16 kHz mono")

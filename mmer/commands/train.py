@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmer.choices.fusion_models import FUSION_MODELS
+from mmer.encoders.presets import DEFAULT, PRESETS
 from mmer.errors import DataError
 from mmer.experiments.experiment import FURTHER, MODEL, PROTOCOL, SETTINGS, Experiment
 from mmer.results import UNITS
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from mmer.experiments.folder.runs import RunFolder
 NUMBERS = (*PROTOCOL, *SETTINGS, *FURTHER)
 TEXTS = {  # fields of Experiment that are no numbers; a flag each
-    "preset": "compact or paper (compact)",
+    "preset": f"the pair of encoders: {', '.join(PRESETS)} ({DEFAULT})",
     "aligner": "sphinx, mfa or none: finds the words of utterances without an alignment file (sphinx)",
     "mfa_model": "the Montreal Forced Aligner's acoustic model, by name or path (english_us_arpa)",
     "mfa_dictionary": "its dictionary, by name or path (named like the model)",

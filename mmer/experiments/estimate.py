@@ -21,12 +21,10 @@ from mmer.experiments.trainer.stack import Run, Stack
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.feature_index import FeatureIndex
 from mmer.feature_store.feature_set import count_cores, count_missing, make_feature_set, plan_extraction
-from mmer.fusion import TEXT
 from mmer.heads.normalisation import Normalisation
 
-TYPICAL_SEGMENTS = {"T": 15, "F": 225, "P": 40, "S": 20, "W": 14}  # of an utterance of 4.5 s, IEMOCAP's mean, where nothing is extracted
-CLIP_SECONDS = {"compact": 0.35, "paper": 1.5}  # of extraction per clip and CPU core: compact measured, paper guessed from its size
-TEXT_SECONDS = {"compact": 0.01, "paper": 0.04}
+TYPICAL_SECONDS = 4.5  # of an utterance: IEMOCAP's mean
+TYPICAL_SEGMENTS = {"T": 15, "P": 40, "S": 20, "W": 14}  # of such an utterance, where nothing is extracted
 VALIDATION_COST = 0.04  # of an epoch's, beside training: a tenth of the utterances, forward only
 TIMED_RUNS, TIMED_UTTERANCES = 2, 8  # smaller than a real step where a step takes seconds
 BASE_BYTES = 500 * 2**20  # the process itself
@@ -41,13 +39,14 @@ def estimate_experiment(experiment: Experiment) -> Estimate:
     options = {"features": experiment.features, "preset": experiment.preset, "aligner": experiment.aligner}
     job = plan_extraction(experiment.units, mfa=experiment.mfa, **options)
     missing = count_missing(dataset, index, cache, job)
-    segments, held = dict(TYPICAL_SEGMENTS), None
+    preset = PRESETS[experiment.preset]
+    segments, held = {"F": round(TYPICAL_SECONDS / preset.step), **TYPICAL_SEGMENTS}, None
     if not any(missing.values()):
         items, _ = choose_items(make_feature_set(dataset, index, PRESETS[experiment.preset]), experiment.units)
         loader = FeatureLoader(cache, items, experiment.units, max_seconds=experiment.max_seconds)
         counts = {unit: [c for i in range(len(items)) if (c := loader.count(i, unit))] for unit in experiment.units}
         segments |= {unit: max(1, round(float(np.mean(found)))) for unit, found in counts.items() if found}
-        held = sum(sum(found) * count_layers(experiment, unit) * PRESETS[experiment.preset].dim * 2 for unit, found in counts.items())
+        held = sum(sum(found) * len(preset.name_layers(unit)) * preset.width(unit) * 2 for unit, found in counts.items())
     device = choose_device(experiment)
     steps = [count_steps(len(split.train), experiment.batch_size) for split in splits]  # of one epoch of each run
     step = time_step(experiment, segments, device=device) * (1 + VALIDATION_COST)
@@ -65,22 +64,15 @@ def estimate_experiment(experiment: Experiment) -> Estimate:
 
 def estimate_extraction(preset: str, *, texts: int, clips: int) -> float:
     """Seconds."""
-    return texts * TEXT_SECONDS[preset] + clips * CLIP_SECONDS[preset] / count_cores()
-
-
-def count_layers(experiment: Experiment, unit: str) -> int:
-    sizes = PRESETS[experiment.preset]
-    return (sizes.text_layers if unit == TEXT else sizes.speech_layers) + sizes.include_input
+    return texts * PRESETS[preset].text_seconds + clips * PRESETS[preset].clip_seconds / count_cores()
 
 
 class Specimen:
     """Stands in for a FeatureLoader: utterances of one length, the same random numbers in each."""
 
     def __init__(self, experiment: Experiment, segments: dict[str, int], *, device: str):
-        self.states = {
-            u: torch.randn(count_layers(experiment, u), 1, segments[u], PRESETS[experiment.preset].dim, device=device)
-            for u in experiment.units
-        }
+        preset = PRESETS[experiment.preset]
+        self.states = {u: torch.randn(len(preset.name_layers(u)), 1, segments[u], preset.width(u), device=device) for u in experiment.units}
 
     def build_block(
         self, rows: np.ndarray, unit: str, normalisation: Normalisation | None, *, fold: int = 0, buffer: Buffer | None = None

@@ -83,14 +83,13 @@ class HeadConfig:
 def shape_model(fusion: str, units: Sequence[str], preset: str, sizes: Mapping[str, Any], **further: Any) -> HeadConfig:
     """The config of a model for a preset's encoders: their layers and width, and `sizes` of its own (hidden, heads ...)."""
     encoders = PRESETS[preset]
-    first = 0 if encoders.include_input else 1
     return HeadConfig(
         fusion=fusion,
         units=tuple(units),
         preset=preset,
-        text_layers=tuple(str(i) for i in range(first, encoders.text_layers + 1)),
-        speech_layers=tuple(str(i) for i in range(first, encoders.speech_layers + 1)),
-        dim=encoders.dim,
+        text_layers=encoders.name_layers("T"),
+        speech_layers=encoders.name_layers("F"),
+        dim=encoders.text.dim,
         **sizes,
         **further,
     )

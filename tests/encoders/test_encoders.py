@@ -17,8 +17,10 @@ from transformers import (
     WhisperFeatureExtractor,
 )
 
-from mmer.encoders.encoders import OVERLAP, SpeechEncoder, TextEncoder, Wav2Vec2, WhisperModel, _halve, _load_state, find_cuts
+from mmer.encoders.encoders import OVERLAP, SpeechEncoder, TextEncoder, find_cuts
+from mmer.encoders.loading import halve, load_state
 from mmer.encoders.presets import PRESETS
+from mmer.encoders.speech_models import WaveModel, WhisperModel
 from mmer.errors import WeightsError
 from mmer.results import Transcript, Word
 
@@ -107,7 +109,7 @@ def test_cuts_are_none_for_a_clip_that_fits_and_bounded_for_one_that_does_not():
 
 
 def test_wav2vec2_states_equal_transformers_and_leave_the_input_layer_out(tiny_wav2vec2, sound):
-    encoder = SpeechEncoder(Wav2Vec2(tiny_wav2vec2, Wav2Vec2FeatureExtractor(do_normalize=True)), identity="tiny")
+    encoder = SpeechEncoder(WaveModel(tiny_wav2vec2, Wav2Vec2FeatureExtractor(do_normalize=True)), identity="tiny")
     states = encoder.encode(sound[:20000])
     normed = (sound[:20000] - sound[:20000].mean()) / np.sqrt(sound[:20000].var() + 1e-7)
     expected = tiny_wav2vec2(torch.from_numpy(normed)[None], output_hidden_states=True).hidden_states
@@ -117,14 +119,14 @@ def test_wav2vec2_states_equal_transformers_and_leave_the_input_layer_out(tiny_w
 
 
 def test_wav2vec2_clips_of_unequal_length_are_never_padded(tiny_wav2vec2, sound):
-    encoder = SpeechEncoder(Wav2Vec2(tiny_wav2vec2, Wav2Vec2FeatureExtractor()), identity="tiny")
+    encoder = SpeechEncoder(WaveModel(tiny_wav2vec2, Wav2Vec2FeatureExtractor()), identity="tiny")
     clips = [sound[:16000], sound[:24000], sound[8000:24000]]
     for together, clip in zip(encoder.encode_batch(clips), clips):
         np.testing.assert_array_equal(together.hidden, encoder.encode(clip).hidden)
 
 
 def test_the_input_of_the_first_layer_is_a_setting(tiny_wav2vec2, sound):
-    encoder = SpeechEncoder(Wav2Vec2(tiny_wav2vec2, Wav2Vec2FeatureExtractor()), identity="tiny", include_input=True)
+    encoder = SpeechEncoder(WaveModel(tiny_wav2vec2, Wav2Vec2FeatureExtractor()), identity="tiny", include_input=True)
     states = encoder.encode(sound[:16000])
     assert states.hidden.shape[0] == 13 and states.layer_names[0] == "0"
 
@@ -182,7 +184,7 @@ def test_checkpoint_names_of_older_versions_load(tiny_wav2vec2):
         for n, t in tiny_wav2vec2.state_dict().items()
     } | {"quantizer.codevectors": torch.zeros(1)}
     fresh = Wav2Vec2Model(tiny_wav2vec2.config)
-    _load_state(fresh, old, prefix="wav2vec2.")
+    load_state(fresh, old, prefix="wav2vec2.")
     for name, tensor in tiny_wav2vec2.state_dict().items():
         assert torch.equal(fresh.state_dict()[name], tensor), name
 
@@ -191,16 +193,16 @@ def test_checkpoint_with_a_missing_tensor_is_refused(tiny_wav2vec2):
     state = tiny_wav2vec2.state_dict()
     gone = state.popitem()[0]
     with pytest.raises(WeightsError, match=gone):
-        _load_state(Wav2Vec2Model(tiny_wav2vec2.config), state, prefix="wav2vec2.")
+        load_state(Wav2Vec2Model(tiny_wav2vec2.config), state, prefix="wav2vec2.")
 
 
 def test_half_precision_is_taken_only_where_it_agrees(tiny_wav2vec2, sound):
     linear = torch.nn.Linear(4, 4)
-    _halve(linear, "bfloat16", lambda: torch.ones(2, 3, 4), "agreeing")
+    halve(linear, "bfloat16", lambda: torch.ones(2, 3, 4), "agreeing")
     assert linear.weight.dtype == torch.bfloat16
     answers = iter([torch.ones(1, 3, 4), torch.tensor([1.0, 1.0, 1.0, 0.2]).expand(1, 3, 4)])
     with pytest.raises(WeightsError, match=r"broken in float16 agrees with float32 only to a cosine of 0\.9"):
-        _halve(torch.nn.Linear(4, 4), "float16", lambda: next(answers), "broken")
+        halve(torch.nn.Linear(4, 4), "float16", lambda: next(answers), "broken")
 
 
 def test_compact_encoders_run_in_bfloat16(sound):

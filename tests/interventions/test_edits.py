@@ -24,7 +24,7 @@ from mmer.interventions import (
 )
 from mmer.interventions.edits import KINDS
 from mmer.interventions.material import Stretch, find_range, find_words, put_samples, read_material
-from mmer.interventions.words import MASK, count_pieces, drop_words, mask_words
+from mmer.interventions.words import count_pieces, drop_words, mask_words
 from mmer.transcript.transcribe import read_transcript
 
 WORD = Target("word", 3)
@@ -92,7 +92,7 @@ def test_masks_keep_the_number_of_word_pieces_and_every_offset(text_encoder):
     masked = mask_words(transcript, chosen, text_encoder)
     after = text_encoder.encode(masked)
     np.testing.assert_array_equal(after.words, before.words)
-    assert [t for t, w in zip(after.tokens, after.words) if w in chosen] == [MASK] * sum(
+    assert [t for t, w in zip(after.tokens, after.words) if w in chosen] == ["[MASK]"] * sum(
         count_pieces(transcript, text_encoder)[i] for i in chosen
     )
     kept = [(t, w) for t, w in zip(before.tokens, before.words) if w not in chosen]

@@ -68,8 +68,7 @@ def train_pairs(
     torch.set_num_threads(experiment.threads or count_cores())
     place = None if folder is None else claim_folder(Path(folder), experiment)
     encoders = PRESETS[experiment.preset]
-    layers = {u: encoders.text_layers if u == "T" else encoders.speech_layers for u in experiment.units}
-    sizes = {unit: (count, encoders.dim) for unit, count in layers.items()}
+    sizes = {unit: (len(encoders.name_layers(unit)), encoders.width(unit)) for unit in experiment.units}
     loader = FeatureLoader(cache, (), experiment.units, max_seconds=experiment.max_seconds, stride=experiment.frame_stride, sizes=sizes)
     schedule = Pairs(experiment, loader, data)
     normalisation = measure_speech(experiment, cache, data.speech)

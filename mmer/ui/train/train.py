@@ -10,7 +10,7 @@ import gradio as gr
 
 from mmer.choices.fusion_models import FUSION_MODELS
 from mmer.datasets.folds import VALIDATIONS
-from mmer.encoders.presets import PRESETS
+from mmer.encoders.presets import DEFAULT, PRESETS
 from mmer.experiments.data_roots import NO_ROOTS
 from mmer.experiments.experiment import ALIGNERS
 from mmer.experiments.settings import PROTOCOL, SETTINGS, Setting, default_of, write_command
@@ -28,7 +28,6 @@ TICK = 2.0  # seconds between two looks at the disk
 LOOK: dict[str, Any] = {"queue": False, "show_progress": "hidden"}  # after an action
 VALIDATION_NAMES = {"random": "random utterances (the paper's)", "speaker": "whole speakers", "session": "whole sessions (reference [5]'s)"}
 BY_NAMES = {"auto": "sessions where there are any (the paper's)", "session": "sessions", "speaker": "speakers"}
-PRESET_NAMES = {"compact": "compact (offline, half-size encoders)", "paper": "paper (wav2vec2-base and BERT-base)"}
 DEVICE_NAMES = {"auto": "a GPU where there is one", "cpu": "CPU", "cuda": "GPU"}
 REVEAL = "() => setTimeout(() => window.mmerTrain?.reveal('#{}'), 150)"  # on a narrow page it lies below
 DOWNLOAD = "() => setTimeout(() => window.mmerTrain?.download(), 200)"
@@ -227,7 +226,7 @@ def build_model(parts: dict[str, Any]) -> None:
     fields["fusion"] = gr.Radio([(model.label, key) for key, model in FUSION_MODELS.items()], value="late", label="Model")
     fields["unit"] = gr.Radio(name_units(UNITS), value="F", label="Unit", visible=False, elem_id="unit-choice")
     fields["units"] = gr.CheckboxGroup(name_units(UNITS), value=FIRST_UNITS, label="Units", elem_id="units-choice")
-    fields["preset"] = gr.Radio([(PRESET_NAMES.get(name, name), name) for name in PRESETS], value="compact", label="Encoders")
+    fields["preset"] = gr.Radio([(f"{p.name} ({p.title})", p.name) for p in PRESETS.values()], value=DEFAULT, label="Encoders")
 
 
 def build_protocol(parts: dict[str, Any]) -> None:

@@ -136,7 +136,7 @@ def compare(args: argparse.Namespace) -> None:
     first, second = (folder.read_predictions() for folder in folders)
     print(format_comparison(pairs.compare(first, second, names=(args.name, args.other))), end="")
     for folder in folders:
-        if (learning := read_learning(folder)).unlearnt:
+        if (learning := read_learning(folder)).short:
             print(f"! {folder.name}: {learning.short}, and these stand in what is compared.")
 
 

@@ -277,7 +277,7 @@ def describe_training(folders: list[RunFolder], run: Run, *, by: str) -> dict[st
         "fold": run[0],
         "repetition": run[1],
         "chosen by": by,
-        "learning": [f"{folder.name}: {learning.sentence}" for folder in folders if (learning := read_learning(folder)).unlearnt],
+        "learning": [f"{folder.name}: {learning.sentence}" for folder in folders if (learning := read_learning(folder)).short],
         "data name": data["name"],
         "data": {"fingerprint": data["fingerprint"], "counts": data["counts"], "speakers": data["speakers"], "sessions": data["sessions"]},
         "training utterances": len(split["train"]),

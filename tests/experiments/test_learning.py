@@ -66,6 +66,22 @@ def test_the_sentence_has_the_count_and_its_whole():
     assert Learning(10, ()).sentence == "" and name_runs([(0, 0)]) == "fold 1 repetition 1"
 
 
+def test_runs_that_trained_longer_and_end_at_chance_are_counted_too():
+    scored = [{"fold": fold, "repetition": 0, "at_chance": fold != 9} for fold in range(10)]
+    best = {(fold, 0): 2 if fold < 4 else 30 for fold in range(8)} | {(8, 0): 0, (9, 0): 12}
+    found = judge_learning(best, scored)
+    assert found.short == "4 of 10 runs stopped before learning, and 4 more ended no better than chance"
+    assert found.sentence.startswith(f"{found.short}: their lowest validation loss came in epoch 1 or 2")
+    assert "the others trained longer, to a UA at chance (fold 5 repetition 1, fold 6" in found.sentence
+    assert "no higher than guessing gets (1 / emotions, plus 1.645 standard errors)" in found.sentence
+    assert found.diverged == ((8, 0),) and found.failed == tuple((fold, 0) for fold in range(9))
+    longer = judge_learning(dict.fromkeys(best, 30), scored)
+    assert longer.short == "9 of 10 runs ended no better than chance" and "they trained longer" in longer.sentence
+    assert "min-steps" not in longer.sentence  # more steps did not help them
+    (one,) = judge_learning({(0, 0): 7}, scored[:1]).at_chance
+    assert one == (0, 0) and judge_learning({}, scored).short == ""
+
+
 # patience
 
 

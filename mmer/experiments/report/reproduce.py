@@ -111,7 +111,7 @@ def collect_results(table: int, root: Path, dataset: Dataset, settings: Experime
     """Cell -> its summary, of all cells that are finished and all combinations whose members are; and sentences about them.
 
     A table holds cells of one protocol on one data set: "table1-linear-t (folds 3 instead of 5)" is named, not shown. Runs that stopped
-    before learning are counted, cell by cell.
+    before learning, or ended at chance, are counted, cell by cell.
     """
     predictions: dict[str, pd.DataFrame] = {}
     results: dict[str, Mapping[str, Any]] = {}
@@ -128,7 +128,7 @@ def collect_results(table: int, root: Path, dataset: Dataset, settings: Experime
             remarks.append(f"Not shown, trained otherwise: {cell.name} ({'; '.join(different)}).")
             continue
         learning = read_learning(folder)
-        idle |= {cell.name: learning.short} if learning.unlearnt else {}
+        idle |= {cell.name: learning.short} if learning.short else {}
         if learning.diverged:
             remarks.append(f"{cell.name}: {len(learning.diverged)} of {learning.runs} runs never had a finite loss and stand in its mean.")
         results[cell.name] = folder.read("results")["summary"]
@@ -138,5 +138,5 @@ def collect_results(table: int, root: Path, dataset: Dataset, settings: Experime
             results[cell.name] = summarise(derive_predictions(find_cell(cell.name), predictions)[0])
             members = [name for name in cell.members if name in idle]
             remarks += [f"{cell.name} is made of {', '.join(members)}, some of whose runs never learnt."] if members else []
-    sentences = [f"{name}: {short} and stand in its mean." for name, short in idle.items()]
+    sentences = [f"{name}: {short}; they stand in its mean." for name, short in idle.items()]
     return results, [*sentences, *remarks]

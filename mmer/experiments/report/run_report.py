@@ -74,7 +74,7 @@ def format_run(folder: RunFolder) -> str:
         format_folds(score_runs(predictions)),
         format_summary(summary, runs=whole),
     ]
-    parts += [f"! {learning.sentence}\n" if learning.unlearnt else "", format_confusion(summary["confusion"])]
+    parts += [f"! {learning.sentence}\n" if learning.short else "", format_confusion(summary["confusion"])]
     if folder.has("results"):
         parts.append(format_layers(folder.read("results")["runs"], rate=experiment.layer_rate))
         parts.append(format_diverged(folder.read("results")["runs"]))

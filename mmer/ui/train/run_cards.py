@@ -79,7 +79,7 @@ def write_run(view: RunView) -> str:
 
 def write_learning(view: RunView) -> str:
     """That runs learnt nothing, beside a mean that holds them; "" when all learnt."""
-    sentences = [view.learning.sentence] if view.learning.unlearnt else []
+    sentences = [view.learning.sentence] if view.learning.short else []
     if view.learning.diverged:
         many, names = len(view.learning.diverged), name_runs(view.learning.diverged)
         sentences.append(
@@ -182,7 +182,7 @@ def write_scores(view: RunView) -> str:
 
 def write_fold_scores(view: RunView) -> str:
     """The scores of every finished run, fold by fold."""
-    names, failed = {fold.fold: fold.name for fold in view.folds}, {*view.learning.unlearnt, *view.learning.diverged}
+    names, failed = {fold.fold: fold.name for fold in view.folds}, view.learning.failed
     ends = {(r.get("fold"), r.get("repetition")): r for r in view.results}
     rows = [
         [f"{escape(names.get(r['fold'], str(r['fold'] + 1)))}, repetition {r['repetition'] + 1}", f"{r['utterances']:,}"]
@@ -259,7 +259,7 @@ def write_comparison(a: RunView, b: RunView, found: Mapping[str, Any] | None, pr
 
 def write_idle(*views: RunView) -> str:
     """That means hold runs which never learnt: then it is luck of the start that is compared."""
-    sentences = [f"{view.name}: {view.learning.short}" for view in views if view.learning.unlearnt]
+    sentences = [f"{view.name}: {view.learning.short}" for view in views if view.learning.short]
     return f'<p class="mm-problem" role="note">{escape("; ".join(sentences))}. They stand in what is compared.</p>' if sentences else ""
 
 
@@ -268,8 +268,10 @@ def list_score_rows(a: RunView, b: RunView) -> list[list[str]]:
     rows.append(["interval of the pooled UA", *(write_interval((v.scores or {}).get("interval")) for v in (a, b))])
     rows.append(["utterances tested", *(f"{(v.scores or {}).get('utterances', 0):,}" for v in (a, b))])
     rows.append(["runs", *(f"{len(v.finished)} of {v.runs}" for v in (a, b))])
-    if a.learning.unlearnt or b.learning.unlearnt:
-        rows.append(["stopped before learning", *(f"{len(v.learning.unlearnt)} of {v.learning.runs}" for v in (a, b))])
+    for title, name in (("stopped before learning", "unlearnt"), ("trained longer, no better than chance", "at_chance")):
+        counts = [len(getattr(view.learning, name)) for view in (a, b)]
+        if any(counts):
+            rows.append([title, *(f"{count} of {view.learning.runs}" for count, view in zip(counts, (a, b)))])
     return rows
 
 

@@ -23,6 +23,11 @@ def stop_when(is_unwanted: Callable[[], bool]) -> Iterator[None]:
         _is_unwanted.reset(before)
 
 
+def read_stop() -> Callable[[], bool]:
+    """What says whether this thread's work is not wanted any more, for another thread or a stage of its own."""
+    return _is_unwanted.get()
+
+
 def check_stopped() -> None:
     """For long loops, once per step. Raises Cancelled when the work is not wanted any more."""
     if _is_unwanted.get()():

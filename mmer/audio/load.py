@@ -17,6 +17,7 @@ import numpy as np
 
 from mmer.audio.decode import BLOCK, Stream, check_file, clean_name, describe_change, open_file, to_float
 from mmer.audio.part import CUT_OFF
+from mmer.audio.pcm import round_samples
 from mmer.errors import AudioError
 from mmer.files.replace import replace_file
 from mmer.results import SAMPLE_RATE, Clip, Notice
@@ -70,7 +71,7 @@ def encode_wav(clip: Clip | np.ndarray) -> bytes:
     import soundfile
 
     samples, file = clip.samples if isinstance(clip, Clip) else np.asarray(clip), io.BytesIO()
-    soundfile.write(file, np.clip(samples, -1, 1), SAMPLE_RATE, format="WAV", subtype="PCM_16")
+    soundfile.write(file, round_samples(samples), SAMPLE_RATE, format="WAV")
     return file.getvalue()
 
 

@@ -13,7 +13,7 @@ from mmer.batch.items import BatchItem
 from mmer.datasets.clips import load_clip
 from mmer.datasets.manifest import Utterance
 from mmer.errors import AudioError, Cancelled, HeadError, MmerError
-from mmer.explain.verdict import SEEN, collect_notices
+from mmer.explain.verdict import NO_SPEECH, SEEN, collect_notices, read_headline
 from mmer.exports.analysis_json import analysis_to_json, dump_json, write_file
 from mmer.files.bugs import catch_bugs
 from mmer.files.replace import hash_file
@@ -102,7 +102,7 @@ def describe_analysis(analysis: Analysis) -> Row:
         "words": analysis.transcript.text,
         "words_from": analysis.transcript.source,
         "words_confidence": show(analysis.transcript.confidence),
-        "verdict": analysis.best.label,
+        "verdict": analysis.best.label if read_headline(analysis).names_emotion else "",
         "state": analysis.state,
         "in_training": next((part for part in SEEN if part in analysis.seen.values()), ""),
         "unavailable": " | ".join(f"{what}: {why}" for what, why in analysis.unavailable.items()),
@@ -110,6 +110,8 @@ def describe_analysis(analysis: Analysis) -> Row:
     }
     for role, prediction in analysis.predictions.items():
         row |= describe_prediction(role, prediction)
+        if analysis.state == NO_SPEECH:
+            row[f"{role}_state"] = NO_SPEECH
     return row
 
 

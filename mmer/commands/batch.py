@@ -89,9 +89,9 @@ def describe_progress(progress: BatchProgress) -> str:
 
 
 def read_share(row: Row) -> float:
-    """The probability of the verdict, by the model whose verdict it is."""
+    """The probability of the verdict, by the model whose verdict it is; 0 where there is none."""
     role = next(role for role in ("combined", "late", "early") if row.get(role))
-    return float(row[f"{role}_p_{row['verdict']}"])
+    return float(row[f"{role}_p_{row['verdict']}"]) if row["verdict"] else 0.0
 
 
 def describe_time(seconds: float) -> str:

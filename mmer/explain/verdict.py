@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -43,6 +44,12 @@ def read_headline(analysis: Analysis) -> Headline:
         return Headline(state, HEADLINES[state], None, f"{say_why_none(analysis)} {seen}".rstrip())
     sentence = seen if seen and state == "sure" else f"{say_how_sure(best)} {seen}".rstrip()
     return Headline(state, best.label, float(best.probabilities.max()), sentence)
+
+
+def describe_headline(analysis: Analysis) -> dict[str, Any]:
+    """The headline for the page's scripts, as plain JSON types; `few` stands over numbers that name no emotion."""
+    said = read_headline(analysis)
+    return {"state": said.state, "text": said.text, "sentence": said.sentence, "names_emotion": said.names_emotion, "few": FEW}
 
 
 def say_seen(analysis: Analysis) -> str:

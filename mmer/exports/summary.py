@@ -14,6 +14,7 @@ PURPOSE = (
     "This is for learning about such models and not for judging people: it says how a voice and its words resemble the models' "
     "training data, not what someone feels."
 )
+LEFT_OUT = "How these numbers add up is left out here; the JSON, the CSV and the HTML report have it."
 MOST_WORDS = 3  # for, and as many against
 
 
@@ -57,7 +58,9 @@ def list_probabilities(analysis: Analysis) -> list[str]:
 
 
 def list_steps(analysis: Analysis) -> list[str]:
-    """The way from nothing to the probability of the emotion that is said."""
+    """The way from nothing to the probability of the emotion that is said; where none is, only where that way can be found."""
+    if not read_headline(analysis).names_emotion:
+        return [LEFT_OUT]
     best = analysis.best
     lines = [f"How {best.label} adds up ({best.role}; logits, centred over the emotions):"]
     for step in decision_steps(analysis, best.label):
@@ -73,7 +76,7 @@ def list_steps(analysis: Analysis) -> list[str]:
 def list_words(analysis: Analysis) -> list[str]:
     """The words that count most, each with its branches' parts, and the line in which everything adds up to the logit."""
     found = word_contributions(analysis)
-    if found is None or not found.texts:
+    if found is None or not found.texts or not read_headline(analysis).names_emotion:
         return []
     label = analysis.best.label
     column = analysis.best.classes.index(label)

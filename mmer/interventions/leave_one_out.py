@@ -164,7 +164,8 @@ def list_segments(material: Material, tier: str, medium: str) -> tuple[Segments,
             rows.append((word.text, start, end, i, i))
     else:
         if alignment is None:
-            raise EditError("There is no alignment, so no part of the sound can be named; leave words out of the text instead.")
+            instead = "leave words out of the text instead" if words else "this clip has no words either"
+            raise EditError(f"There is no alignment, so no part of the sound can be named; {instead}.")
         for place, s in enumerate(getattr(alignment, tier)):
             if s.end - s.start < SHORTEST - 1e-9:
                 left_out.append(f"{s.label} at {s.start:.2f} s: it lasts only {1000 * (s.end - s.start):.0f} ms")

@@ -241,7 +241,7 @@ def write_row(row: Mapping[str, str]) -> str:
     state = "" if row["state"] in ("sure", *HEADLINES) else f' <span class="mb-state">{escape(row["state"])}</span>'
     state += f' <span class="mb-state">{FAMILIAR[seen]}</span>' if (seen := row.get("in_training", "")) in FAMILIAR else ""
     notes = " ".join(part for part in (row.get("warnings", ""), row.get("unavailable", "")) if part).replace(" | ", " ")
-    said = f"<td>{escape(row.get('late', '') or '–')}</td><td>{escape(row.get('early', '') or '–')}</td>"
+    said = "".join(f"<td>{escape(row.get(role, '') if row['verdict'] else '') or '–'}</td>" for role in ("late", "early"))
     more = f"<details><summary>notes</summary>{escape(notes)}</details>" if notes else ""
     words, kind = escape(row.get("words", "")), ' class="mb-grey"' if row["state"] in HEADLINES else ""
     return f'<tr{kind}>{name}<td>{verdict}{state}</td>{shares}{said}<td class="mb-words">{words}{more}</td></tr>'

@@ -114,6 +114,7 @@ function readData(payload) {
       const letter = from + ((time - span[0]) / (span[1] - span[0])) * (to - from);
       return pieces.findLast((i) => units.T.characters[i][0] <= letter) ?? pieces[0];
     },
+    hasWords: () => Boolean(units.T || units.W),
     wordName: (word) => payload.words[word] ?? "",
   };
   return data;

@@ -70,6 +70,11 @@ function makeTable(summary, header, rows) {
   return { element: details, refresh: () => { if (details.open) fill(); } };
 }
 
+// What says next to nothing: there for whoever asks for it.
+function makeFold(summary, ...children) {
+  return make("details", { class: "mv-details mv-fold" }, make("summary", { text: summary }), ...children);
+}
+
 const signed = (value, digits = 3) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(digits);
 const exact = (value, digits = 4) => (+value.toFixed(digits) < 0 ? "−" : "") + Math.abs(value).toFixed(digits);
 const seconds = (value) => value.toFixed(2);

@@ -59,11 +59,14 @@ function makeEvidence(view) {
   const roles = Object.keys(data.predictions);
   const choice = makeRadios("Model", [...roles].reverse().map((role) => [role, role]), selection.current().role, (role) => selection.set({ role }));
   const captions = data.payload.captions;
-  const panel = makePanel("How the decision adds up", data.late ? captions.sum : captions.early, ...(roles.length > 1 ? [choice.element] : []));
+  const caption = data.late ? captions.sum : captions.early, isNamed = data.payload.headline.names_emotion;
+  const panel = isNamed ? makePanel("How the decision adds up", caption, ...(roles.length > 1 ? [choice.element] : [])) : makePanel("How the numbers add up", "No emotion can be named in this clip, so there is no decision to explain.");
   const flips = make("p", { class: "mv-flips", "data-part": "flips" });
   const chart = make("div", { class: "mv-waterfall", role: "group", "aria-label": "Waterfall of logits", "data-part": "waterfall" });
   const table = makeStepTable(view);
-  panel.append(flips, chart, make("p", { class: "mv-note", text: `${captions.centred} ${captions.early}` }), table.element);
+  const parts = [flips, chart, make("p", { class: "mv-note", text: `${captions.centred} ${captions.early}` }), table.element];
+  if (isNamed) panel.append(...parts);
+  else panel.append(makeFold(data.payload.headline.few, ...(roles.length > 1 ? [choice.element] : []), make("p", { class: "mv-note", text: caption }), ...parts));
 
   function build() {
     const { emotion, scale, role, branch } = selection.current();

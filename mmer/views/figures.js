@@ -5,14 +5,16 @@ const MOST_VECTOR_CELLS = 3000; // of a map; more are an image
 const MOST_PARTS = 120; // rows of an unfolded branch
 
 // The light theme's colours, whatever the page's are.
-function makePrintTheme() {
+function makePrintTheme(isNamed) {
   const hex = (...colours) => colours.map(parseColour);
-  return {
+  const theme = {
     ink: "#1b2129", soft: "#57616d", line: "#d9dde2", strong: "#8b949e", accent: "#0b6b66", ground: "#ffffff", pitch: "#a5107e", wave: "#5f6b78", empty: "#eceef0",
     raised: "#f6f7f8", positive: "#b4540a", negative: "#2a6ebb", total: "#6d7682", font: PRINT_FONT,
     diverging: hex("#2a6ebb", "#9dbfe1", "#f3f1ee", "#efb47c", "#b4540a"),
     sequential: makeRamp(hex("#f4f5f5", "#b5dcd7", "#5eb0aa", "#177a76", "#06403f")), grey: makeRamp(hex("#ffffff", "#3a4450")),
   };
+  const greys = { positive: "#5b636d", negative: "#aab1b9", diverging: hex("#c9ced4", "#dfe2e6", "#f3f3f2", "#b3b9c1", "#737b85") };
+  return isNamed ? theme : { ...theme, ...greys }; // as on the page, where no emotion can be named
 }
 
 const FIGURES = { player: drawPlayerFigure, attention: drawAttentionFigure, waterfall: drawWaterfallFigure, layers: drawLayerFigure };
@@ -21,7 +23,7 @@ const FIGURES = { player: drawPlayerFigure, attention: drawAttentionFigure, wate
 function makeFigure(view, kind, layerKind) {
   if (!Object.hasOwn(FIGURES, kind)) throw new Error(`no figure "${kind}"; there are ${Object.keys(FIGURES).join(", ")}`);
   const width = PAGE.width - 2 * PAGE.margin - PAGE.gutter;
-  const figure = FIGURES[kind]({ ...view, theme: makePrintTheme(), axis: makePrintAxis(view, width) }, layerKind);
+  const figure = FIGURES[kind]({ ...view, theme: makePrintTheme(view.payload.headline.names_emotion), axis: makePrintAxis(view, width) }, layerKind);
   return figure && { ...figure, kind };
 }
 
@@ -96,7 +98,9 @@ function finishFigure(figure, { data }, roles, description) {
   return { drawing, title: figure.title, description: `${figure.facts.join(". ")}. ${description}` };
 }
 
-function describeVerdict({ predictions, payload: { best } }) {
+function describeVerdict(data) {
+  const { predictions, payload: { best, headline } } = data;
+  if (!headline.names_emotion) return `${headline.text}. ${headline.sentence}`;
   const { label, probabilities, head } = predictions[best];
   return `Heard as ${label}, ${(100 * Math.max(...probabilities)).toFixed(1)} % (head ${head})`;
 }
@@ -322,8 +326,10 @@ function drawWaterfallFigure(view) {
   const steps = listSteps(data, role, emotion, scale);
   const said = make("p");
   writeFlips(data, role, said);
-  const figure = startFigure(view, `How the decision adds up: ${emotion}`, [
-    `${capitalise(ROLE_NAMES[role] ?? role)}, head ${data.predictions[role].head} · logits for ${emotion}, ${nameScale(scale)}`, said.querySelector("strong").textContent]);
+  const isNamed = data.payload.headline.names_emotion;
+  const figure = startFigure(view, `How the ${isNamed ? "decision adds" : "numbers add"} up: ${emotion}`, [
+    `${capitalise(ROLE_NAMES[role] ?? role)}, head ${data.predictions[role].head} · logits for ${emotion}, ${nameScale(scale)}`,
+    isNamed ? said.querySelector("strong").textContent : data.payload.headline.few]);
   const edges = (one) => (one.predictions[role] ? listSteps(one, role, emotion, scale).flatMap((step) => [step.start, step.end]) : []);
   const toX = makeTrack(-data.largest((one) => Math.max(0, ...edges(one).map((edge) => -edge))), data.largest((one) => Math.max(0, ...edges(one))));
   steps.forEach((step, i) => {
@@ -332,7 +338,7 @@ function drawWaterfallFigure(view) {
   });
   addTicks(figure, toX, `logits for ${emotion}, ${nameScale(scale)}`);
   addKey(figure, [["positive", `for ${emotion}`], ["negative", "against"], ["total", "sum"]]);
-  addProbability(figure, data.predictions[role].probabilities[data.classes.indexOf(emotion)], emotion);
+  addProbability(figure, data.predictions[role].probabilities[data.classes.indexOf(emotion)], emotion, isNamed);
   const roles = [role, ...data.predictions[role].members];
   return finishFigure(figure, view, roles, steps.map((step) => `${step.label} ${signed(step.value, 4)}`).join(", "));
 }
@@ -430,13 +436,13 @@ function addKey(figure, entries) {
   figure.y += 24;
 }
 
-function addProbability(figure, share, emotion) {
+function addProbability(figure, share, emotion, isNamed) {
   const { drawing, theme } = figure;
   const toX = makeTrack(0, 1);
   drawing.fillStyle = theme.empty;
   drawing.fillRect(toX.left, figure.y + 5, toX.width, 17);
-  addBar(figure, { start: 0, end: share, value: share }, toX, 17, WATERFALL.row, theme.accent);
-  addRowText(figure, `softmax: probability of ${emotion}`, `${(100 * share).toFixed(2)} %`, WATERFALL.row, { size: 13, isBold: true });
+  addBar(figure, { start: 0, end: share, value: share }, toX, 17, WATERFALL.row, isNamed ? theme.accent : theme.total);
+  addRowText(figure, `softmax: probability of ${emotion}`, `${(100 * share).toFixed(2)} %`, WATERFALL.row, { size: 13, isBold: isNamed });
   figure.y += WATERFALL.row;
 }
 

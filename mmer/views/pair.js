@@ -31,9 +31,10 @@ function mountPair(place, sides) {
 const nameSide = ({ letter, title }) => `${letter}: ${title}`;
 
 function makePairName({ letter, title, payload, predictions }) {
-  const { label, probabilities } = predictions[payload.best];
+  const { label, probabilities } = predictions[payload.best], { headline } = payload;
+  const said = headline.names_emotion ? `${label} ${(100 * Math.max(...probabilities)).toFixed(1)} %` : headline.text;
   return make("p", { class: "mv-pair-name" }, make("b", { class: `mv-letter mv-letter-${letter}`, text: letter }), make("span", { text: ` ${title}: ` }),
-    make("strong", { text: `${label} ${(100 * Math.max(...probabilities)).toFixed(1)} %` }));
+    make("strong", { text: said }));
 }
 
 // Emotion and scale are chosen once for both.

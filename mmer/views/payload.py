@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mmer.audio.pcm import round_samples
 from mmer.explain.steps import (
     CAPTION_ATTENTION,
     CAPTION_CENTRED,
@@ -20,6 +21,7 @@ from mmer.explain.steps import (
     flipping_part,
     list_removable,
 )
+from mmer.explain.verdict import describe_headline
 from mmer.phrasing import join_words, say_layer_rate
 from mmer.results import (
     SAMPLE_RATE,
@@ -65,6 +67,7 @@ def build_payload(analysis: Analysis, *, with_sound: bool = True) -> dict[str, A
         "word_contributions": describe_words(analysis),
         "classes": list(analysis.best.classes),
         "best": analysis.best.role,
+        "headline": describe_headline(analysis),
         "predictions": {role: describe_prediction(analysis, prediction) for role, prediction in analysis.predictions.items()},
         "unavailable": dict(analysis.unavailable),
         "preset": analysis.preset,
@@ -110,7 +113,7 @@ def encode_sound(clip: Clip) -> str:
     import soundfile
 
     buffer = io.BytesIO()
-    soundfile.write(buffer, np.clip(clip.samples, -1, 1), SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    soundfile.write(buffer, round_samples(clip.samples), SAMPLE_RATE, format="FLAC")
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 

@@ -84,8 +84,14 @@ function makePlayer(view) {
 }
 
 function describePlayer(data) {
-  const what = data.late ? "Each word has the colour of all that it adds to the chosen emotion, each syllable, phone and frame that of what its own branch adds." : "The chosen model is no sum over segments, so they have no colour.";
-  return `${what} Click to hear exactly it; drag over the wave for a stretch; Ctrl + wheel or two fingers zoom.`;
+  const how = "drag over the wave for a stretch; Ctrl + wheel or two fingers zoom.";
+  const segments = [["S", "syllable"], ["P", "phone"]].filter(([unit]) => data.units[unit]).map(([, name]) => name);
+  if (!data.hasWords() && !segments.length) return `There are no words to colour here. Click the wave to hear it from there; ${how}`;
+  if (!data.late) return `The chosen model is no sum over segments, so they have no colour. Click to hear exactly it; ${how}`;
+  const own = [...segments, ...(data.hasBranch("F") ? ["frame"] : [])];
+  const words = data.hasWords() ? ["each word has the colour of all that it adds to the chosen emotion"] : [];
+  const others = own.length ? [`each ${joinNames(own)} ${words.length ? "that" : "has the colour"} of what its own branch adds`] : [];
+  return `${capitalise([...words, ...others].join(", "))}. Click to hear exactly it; ${how}`;
 }
 
 function listLanes(data, part = WHOLE) {

@@ -4,6 +4,7 @@
 function mountViews(root, data, { axis = createAxis(data.extent()), bar: barPlace = null } = {}) {
   const { payload } = data;
   const selection = createSelection(data);
+  root.classList.toggle("mv-unnamed", !payload.headline.names_emotion); // before its colours are read
   const view = { root, data, payload, selection, axis, sound: createSound(data), tip: makeTip(root), theme: readTheme(root) };
   view.playSelection = () => { const { span } = selection.current(); if (span) view.sound.play(...span); else view.sound.stop(); };
   view.playPicked = (pick) => { pick(); view.playSelection(); };
@@ -52,11 +53,13 @@ function mountViews(root, data, { axis = createAxis(data.extent()), bar: barPlac
 function makeBarOfTools(view) {
   const { data, selection, sound } = view;
   const best = data.predictions[data.payload.best];
-  const emotions = data.classes.map((name, i) => [name, name, `${(100 * best.probabilities[i]).toFixed(0)} % by ${data.payload.best} fusion`]);
+  const isNamed = data.payload.headline.names_emotion;
+  const emotions = data.classes.map((name, i) => [name, name, isNamed ? `${(100 * best.probabilities[i]).toFixed(0)} % by ${data.payload.best} fusion` : undefined]);
   const emotion = makeRadios("Explain", emotions, selection.current().emotion, (value) => selection.set({ emotion: value }));
   const scale = makeRadios("Logits", [["centred", "centred"], ["raw", "raw"]], selection.current().scale, (value) => selection.set({ scale: value }));
   emotion.element.dataset.part = "emotion";
   scale.element.dataset.part = "scale";
+  if (!isNamed) emotion.element.prepend(make("span", { class: "mv-numbers-for", text: "Numbers for", "aria-hidden": "true" })); // chosen, not heard
   const play = makeButton("▶ Play", () => (sound.isPlaying() ? sound.stop() : sound.play(0, data.duration)), { class: "mv-button mv-play", "data-part": "play", disabled: !sound.ready });
   const again = makeButton("▶", view.playSelection, { class: "mv-button", "data-part": "play-selection", "aria-label": "Play the selection", title: "Play the selection (space)" });
   again.append(make("span", { text: " Selection" }));
@@ -79,12 +82,18 @@ function makeBarOfTools(view) {
       scale.show(state.scale);
       const text = describeSelection(data, state);
       const does = sound.ready ? "it is played, and marked in every picture" : "it is marked in every picture; this result came without its sound";
-      readout.textContent = text || `Nothing selected. Click a word, a sound or a cell: ${does}.`;
+      readout.textContent = text || `Nothing selected. Click ${nameTargets(data)}: ${does}.`;
       again.disabled = !state.span || !sound.ready;
       clear.hidden = !text;
       again.hidden = !text;
     },
   };
+}
+
+// What there is to click: a clip without words has no word, one without a map no cell.
+function nameTargets(data) {
+  const targets = [...(data.hasWords() ? ["a word"] : []), data.tiers.length ? "a sound" : "the wave", ...(data.maps.size ? ["a cell"] : [])];
+  return targets.length > 1 ? `${targets.slice(0, -1).join(", ")} or ${targets[targets.length - 1]}` : targets[0];
 }
 
 // A line of text beside the pointer.

@@ -14,22 +14,25 @@ import time
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
+import soundfile
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from mmer.batch import rows as batch_rows
 from mmer.batch.columns import FOUND
-from mmer.batch.fill import name_json, run_batch
+from mmer.batch.fill import Progress, name_json, run_batch
 from mmer.batch.items import BatchItem, list_columns, read_items
 from mmer.batch.rows import BatchRequest, analyze_item
 from mmer.batch.scores import score_rows
 from mmer.batch.table import hold_table, read_table, write_table
 from mmer.cli import main
-from mmer.commands.batch import describe_time, summarise_batch
+from mmer.commands.batch import describe_progress, describe_time, summarise_batch
 from mmer.errors import DataError, HeadError
 from mmer.exports.analysis_json import read_analysis
 from mmer.exports.schema import read_schema
 from mmer.results import EMOTIONS
+from mmer.ui.batch import write_rows
 
 CARDS = Path("/usr/share/pocketsphinx/test/data/cards")
 QUICK = BatchRequest("late-fs", "none")  # no aligner; words are given
@@ -128,6 +131,20 @@ def test_a_row_holds_what_the_analysis_says(analyzer, tmp_path):
         assert branches == pytest.approx(float(row[f"late_logit_{emotion}"]), abs=1e-4)
     assert (row["verdict"], row["words"], row["words_from"], row["seconds"]) == (analysis.best.label, text, "typed", "2.99")
     assert "late_P_logit_anger" not in row and "error" not in row
+
+
+def test_a_tone_has_no_verdict_in_the_table_nor_in_the_shell(analyzer, tmp_path):
+    soundfile.write(tmp_path / "tone.wav", 0.3 * np.sin(2 * np.pi * 440 * np.arange(32_000) / 16_000), 16_000)
+    row, analysis = analyze_item(analyzer, BatchItem("tone.wav", tmp_path / "tone.wav"), QUICK)
+    assert (row["verdict"], row["state"], row["late_state"]) == ("", "no speech", "no speech")
+    assert row["late"] == analysis.best.label and float(row[f"late_p_{row['late']}"]) > 0  # what the model says, by name
+    shown = write_rows([row])
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", shown)
+    assert "<b>No speech was heard</b>" in cells[0] and "mb-top" not in shown and 'class="mb-grey"' in shown
+    assert not any(emotion in cell for cell in cells for emotion in EMOTIONS)
+    told = describe_progress(Progress(BatchItem("tone.wav", tmp_path), row, 1, 1, 0.0, analysis))
+    assert told == "[1/1] tone.wav: no speech was heard"
+    assert "verdicts: none" in summarise_batch([row], (), tmp_path)
 
 
 def test_a_piece_of_a_file_is_analysed_alone(analyzer):

@@ -11,7 +11,7 @@ from mmer.audio.load import clip_from_samples
 from mmer.explain.verdict import HEADLINES, NO_SPEECH, UNFAMILIAR, brief, describe_verdict, list_limits, read_headline
 from mmer.exports.analysis_json import analysis_from_json, analysis_to_json
 from mmer.exports.report import report_html
-from mmer.exports.summary import summarise
+from mmer.exports.summary import LEFT_OUT, summarise
 from mmer.results import NO_WORDS, SAMPLE_RATE, Notice
 from mmer.transcript.transcribe import NOBODY_SPEAKS, NOTHING_HEARD
 from mmer.ui.explore.cards import write_notices, write_verdict
@@ -41,7 +41,9 @@ def test_what_nobody_says_is_no_emotion(analyzer, name):
     emotions = analysis.best.classes
     for shown in (describe_verdict(analysis), write_verdict(analysis, None).partition("<details")[0], report_title(analysis)):
         assert not any(emotion in shown for emotion in emotions), shown
-    for page in (summarise(analysis), write_verdict(analysis, None) + write_notices(analysis), read_page(report_html(analysis))):
+    told = summarise(analysis)
+    assert LEFT_OUT in told and "adds up (" not in told and "Words that count" not in told and "logit" not in told
+    for page in (told, write_verdict(analysis, None) + write_notices(analysis), read_page(report_html(analysis))):
         assert page.count(said.text) == 1
         assert sum(map(page.count, (NO_WORDS, NOTHING_HEARD, NOBODY_SPEAKS))) <= (said.state == UNFAMILIAR)
 

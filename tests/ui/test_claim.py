@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
@@ -12,6 +13,7 @@ from playwright.sync_api import expect
 from test_browser import PATIENCE
 
 from mmer.errors import EditError
+from mmer.explain.verdict import FEW
 from mmer.interventions import (
     ChangeLoudness,
     ChangePitch,
@@ -122,6 +124,77 @@ def test_what_was_tested_can_be_saved(analyzer, analysis):
     np.testing.assert_allclose(samples, session.intervention.changed.clip.samples, atol=1e-4)
 
 
+def test_what_is_shown_is_what_is_saved_at_the_same_rounding(analyzer, analysis):
+    handlers, session = ClaimHandlers(analyzer), Session(analysis=analysis)
+    session.intervention = intervene(analyzer, analysis, [Mute(Target("word", index=2), "both", "noise")])
+    _, html, _, (rate, samples) = handlers.show(session)
+    sound = session.intervention.changed.clip.samples
+    saved, saved_rate = soundfile.read(handlers.export_sound(session), dtype="int16")
+    assert rate == saved_rate == 16000 and samples.dtype == np.int16
+    np.testing.assert_array_equal(samples, saved)
+    np.testing.assert_allclose(samples / 32768, np.clip(sound, -1, 32767 / 32768), atol=0.5 / 32768 + 1e-9)  # rounded, not cut
+    change = json.loads(Path(handlers.export_change(session)).read_text())
+    for side, place in (("original", 0), ("changed", 1)):
+        for role, told in change[side]["predictions"].items():
+            logits, table = np.array(told["logits"]), read_table(html, role)
+            assert table[:, 2 * place].tolist() == [f"{100 * p:.1f} %" for p in told["probabilities"]]
+            assert [read(n) for n in table[:, 2 * place + 1]] == [round(float(value), 4) for value in logits]
+
+
+def read_table(html, role):
+    """(classes, 6) texts of a model's table: probability and logit of original, changed and difference."""
+    body = re.search(rf'data-role="{role}" data-unit="".*?<tbody>(.*?)</tbody>', html, re.DOTALL).group(1)
+    rows = [re.findall(r"<(?:span|small)>([^<]*)</", row) for row in body.split("</tr>") if row]
+    return np.array(rows)
+
+
+def test_loud_samples_stay_at_full_scale(analyzer, analysis):
+    session = Session(analysis=analysis)
+    found = intervene(analyzer, analysis, [Mute(Target("word", index=2))])
+    loud = replace(found.changed.clip, samples=np.array([1.0, -1.0, 0.5, 1.49 / 32768, 1.51 / 32768], dtype=np.float32))
+    session.intervention = replace(found, changed=replace(found.changed, clip=loud))
+    assert ClaimHandlers(analyzer).show(session)[3][1].tolist() == [32767, -32768, 16384, 1, 2]
+
+
+@pytest.mark.parametrize("named", ["neither", "original", "both"])
+def test_numbers_of_a_clip_without_a_verdict_are_folded(analyzer, analysis, named):
+    found = intervene(analyzer, analysis, [Mute(Target("word", index=2))])
+    sides = {"original": found.original, "changed": found.changed}
+    for name in {"neither": ("original", "changed"), "original": ("changed",), "both": ()}[named]:
+        bare = replace(sides[name].transcript, text="", words=())
+        sides[name] = replace(sides[name], transcript=bare, speech_seconds=0.0)
+    edits = [Mute(Target("span", start=0.5, end=0.9))]
+    html = claim_cards.write_intervention(replace(found, edits=edits, **sides))
+    before, fold, after = html.partition("<details")
+    if named == "both":
+        assert fold == "" and "There is no verdict" not in html and FEW not in html
+        return
+    assert "<table" not in before and FEW in after and after.count("<table") == 6
+    if named == "neither":
+        assert "There is no verdict, before or now." in before and not re.search(r"\d %", before)
+        assert not any(emotion in before for emotion in analysis.best.classes)
+    else:
+        assert "The verdict changes." in before and "Now: no speech was heard" in before
+
+
+def test_a_clip_without_parts_says_so(analyzer, analysis):
+    bare = replace(analysis, transcript=replace(analysis.transcript, text="", words=()), alignment=None)
+    assert "no words, syllables or phones" in ClaimHandlers(analyzer).refresh(Session(analysis=bare))[-1]
+    assert ClaimHandlers(analyzer).refresh(Session(analysis=analysis))[-1] == ""
+    with pytest.raises(EditError, match="drag over the wave above, or choose a stretch"):
+        claim_edits.read_selection(bare, "{}")
+
+
+def test_a_curve_of_an_unfamiliar_clip_is_folded(analyzer, analysis):
+    far = {role: replace(prediction, novelty=9.0, novelty_threshold=2.0) for role, prediction in analysis.predictions.items()}
+    session = Session(analysis=analysis, curve=leave_one_out(analyzer, analysis, medium="text"))
+    _, shown = ClaimHandlers(analyzer).show_curve(session, "anger", "late")
+    assert "<details class" not in shown
+    session.analysis = replace(analysis, predictions=far)
+    _, folded = ClaimHandlers(analyzer).show_curve(session, "anger", "late")
+    assert folded == f'<div class="mc">{claim_cards.fold_numbers(shown)}</div>' and folded.startswith('<div class="mc"><details')
+
+
 def read(number):
     """A number as the page writes it."""
     return float(number.replace("−", "-"))
@@ -207,8 +280,13 @@ def test_original_and_changed_stand_side_by_side(page):
 
 @pytest.mark.browser
 def test_the_changed_clip_is_opened_and_its_parent_found_again(page):
+    rows = page.locator("#claim-result .mc-table[data-role=combined] tbody tr")
+    changed = {row.locator("th").inner_text(): row.locator("td:nth-child(3) span").inner_text() for row in rows.all()}
     page.click("#claim-open")
     expect(page.locator("#claim-origin")).to_contain_text("made from young man.wav", timeout=PATIENCE)
+    for emotion, share in changed.items():  # the decision chart has the same numbers at the same rounding
+        page.locator("#views [data-part=emotion] .mv-pill", has_text=emotion).first.click()
+        expect(page.locator("#views [data-step=probability] .mv-number")).to_have_text(share)
     expect(page.locator("#keep-list label")).to_have_count(2, timeout=PATIENCE)
     expect(page.locator("#claim-result .mc-table")).to_have_count(0)
     page.click("#claim-back")

@@ -1,6 +1,7 @@
 """The visitor's list, two analyses side by side, and imports that are damaged or hostile."""
 
 import copy
+import dataclasses
 import json
 
 import numpy as np
@@ -10,6 +11,7 @@ from test_browser import PATIENCE
 from test_claim import choose
 
 from mmer.errors import DataError
+from mmer.explain.verdict import FEW
 from mmer.exports.analysis_json import analysis_to_json, dump_json
 from mmer.ui.explore.imports import read_import
 from mmer.ui.explore.session import Session
@@ -100,9 +102,19 @@ def test_hostile_words_stay_words(bring, exported):
     assert "<script" not in html and "<img" not in html and "<b>He" not in html
 
 
-def test_the_list_is_bounded_and_pins_stay(analysis):
-    import dataclasses
+def test_beside_a_clip_without_a_verdict_the_numbers_are_folded(analysis):
+    silent = dataclasses.replace(
+        analysis, transcript=dataclasses.replace(analysis.transcript, text="", words=()), alignment=None, speech_seconds=0.0
+    )
+    both = keep_cards.write_comparison(analysis, analysis, "sadness")
+    assert FEW not in both
+    html = keep_cards.write_comparison(analysis, silent, "sadness")
+    before, fold, after = html.partition('<details class="mc-fold"')
+    assert fold and before.count("<table") == 1 and "no speech was heard" in before and FEW in after
+    assert keep_cards.name_kept(keep_cards.Kept(1, silent, None), {}).split(" · ")[1] == "no speech was heard"
 
+
+def test_the_list_is_bounded_and_pins_stay(analysis):
     session, handlers = Session(), keep.KeepHandlers()
     for i in range(keep.MOST_KEPT + 3):
         session.analysis = dataclasses.replace(analysis, created=str(i))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mmer.explain.verdict import ROLE_NAMES, read_headline, say_briefly
+from mmer.explain.verdict import FEW, NO_SPEECH, ROLE_NAMES, read_headline, say_briefly
 from mmer.interventions import Agreement, Difference, Intervention, LeaveOneOut, describe_agreement, rank_agreements
 from mmer.interventions.apply import describe_edit
 from mmer.interventions.edits import PLACES
@@ -40,14 +40,24 @@ def write_intervention(result: Intervention) -> str:
     material = read_material(result.original)
     lines = "".join(f'<p class="mc-done">{escape(describe_edit(material, edit))}</p>' for edit in result.edits)
     summary = lines + word_outcome(result) + write_missing(result)
-    return f'<section class="mc" aria-label="What changed">{summary}{write_differences(result.differences)}</section>'
+    numbers = write_differences(result.differences)
+    if not read_headline(result.original).names_emotion or result.changed.state == NO_SPEECH:
+        numbers = fold_numbers(numbers)
+    return f'<section class="mc" aria-label="What changed">{summary}{numbers}</section>'
+
+
+def fold_numbers(numbers: str) -> str:
+    """Numbers of a clip in which no emotion can be named: there for whoever asks, in grey."""
+    return f'<details class="mc-fold"><summary>{escape(FEW)}</summary>{numbers}</details>'
 
 
 def word_outcome(result: Intervention) -> str:
     before, after = result.original.best, result.changed.best
     one, other = (say_outcome(analysis) for analysis in (result.original, result.changed))
-    same = read_headline(result.original).text == read_headline(result.changed).text
-    verdict = "The verdict stays" if same else "The verdict changes"
+    said = [read_headline(analysis) for analysis in (result.original, result.changed)]
+    verdict = "The verdict stays" if said[0].text == said[1].text else "The verdict changes"
+    if not any(headline.names_emotion for headline in said):
+        verdict = "There is no verdict, before or now"
     role = "" if before.role == after.role else f" (before by {ROLE_NAMES[before.role]}, now by {ROLE_NAMES[after.role]})"
     return f'<p class="mc-outcome"><b>{verdict}.</b> Before: {escape(one)}. Now: {escape(other)}{escape(role)}.</p>'
 

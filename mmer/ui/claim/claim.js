@@ -18,12 +18,18 @@
     return `${name} “${payload.units[unit].labels[segment]}”${times}`;
   }
 
+  // how to choose a part: in a clip without words there is only the sound
+  function nameWays(payload) {
+    const isDivided = payload && ["T", "W", "S", "P"].some((unit) => payload.units[unit]);
+    return isDivided ? "press a word, syllable or phone there, or choose a part here" : "drag over the wave there, or choose a stretch, in seconds, here";
+  }
+
   function follow(selection) {
     const payload = main()?.payload;
     const at = place();
     if (at) {
       const text = describe(selection, payload);
-      at.textContent = text ? `Selected above: ${text}.` : "Nothing is selected above yet: press a word, syllable or phone there, or choose a part here.";
+      at.textContent = text ? `Selected above: ${text}.` : `Nothing is selected above yet: ${nameWays(payload)}.`;
     }
     for (const row of document.querySelectorAll(".mc-curve tbody tr")) {
       const chosen = selection?.unit === row.dataset.unit && indexOf(row, payload) === selection.segment;

@@ -119,4 +119,6 @@ def read_selection(analysis: Analysis, place: str) -> Target:
     if isinstance(span, list) and len(span) == 2 and all(isinstance(t, int | float) and math.isfinite(t) for t in span):
         start, end = max(0.0, float(span[0])), min(float(span[1]), analysis.clip.duration)
         return Target("span", start=start, end=end)
+    if not analysis.transcript.words and analysis.alignment is None:
+        raise EditError("Nothing is selected: drag over the wave above, or choose a stretch, in seconds, from the list.")
     raise EditError("Nothing is selected: press a word, syllable or phone above, or choose a part from the list.")

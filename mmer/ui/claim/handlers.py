@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import numpy as np
 
+from mmer.audio.pcm import round_samples
 from mmer.errors import MmerError
+from mmer.explain.verdict import read_headline
 from mmer.exports.analysis_json import dump_json
 from mmer.interventions import intervene, intervention_to_json, leave_one_out, leave_one_out_to_json
 from mmer.model_queue import UNBOUNDED, QueueLimits
@@ -29,6 +30,7 @@ from mmer.ui.page.failures import show_errors
 from mmer.ui.page.visitors import name_visitor
 
 NOTHING_YET = "There is no result yet to test: analyse a clip or open an example."
+NOTHING_TO_LEAVE_OUT = '<p class="mc-picked">This clip has no words, syllables or phones that could be left out.</p>'
 Task = Callable[..., Any]  # takes `progress` and `cancelled`
 
 
@@ -63,7 +65,7 @@ class ClaimHandlers:
             gr.Dropdown(list(best.classes), value=best.label),
             gr.Dropdown([(cards.ROLE_NAMES[role], role) for role in analysis.predictions], value=best.role),
             "",
-            "",
+            "" if analysis.transcript.words or analysis.alignment else NOTHING_TO_LEAVE_OUT,
         )
 
     def offer(self, action: str) -> tuple:
@@ -106,8 +108,8 @@ class ClaimHandlers:
         result = session.intervention
         if result is None:
             return "", "", gr.skip(), gr.skip()
-        samples = np.clip(np.rint(result.changed.clip.samples * 32768.0), -32768, 32767).astype(np.int16)
-        return "", claim_cards.write_intervention(result), gr.Column(visible=True), (SAMPLE_RATE, samples)
+        heard = SAMPLE_RATE, round_samples(result.changed.clip.samples)
+        return "", claim_cards.write_intervention(result), gr.Column(visible=True), heard
 
     @show_errors
     def open_changed(self, session: Session) -> None:
@@ -138,7 +140,9 @@ class ClaimHandlers:
         curve = session.curve
         if curve is None or emotion not in curve.classes or any(role not in c.drops for c in curve.curves):
             return "", ""
-        return "", claim_cards.write_curve(curve, emotion, role)
+        table, shown = claim_cards.write_curve(curve, emotion, role), session.analysis
+        is_named = shown is None or read_headline(shown).names_emotion
+        return "", table if is_named else f'<div class="mc">{claim_cards.fold_numbers(table)}</div>'
 
     @show_errors
     def export_change(self, session: Session) -> str:

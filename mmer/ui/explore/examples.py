@@ -19,7 +19,7 @@ from mmer.exports.analysis_json import analysis_to_json, dump_json, read_analysi
 from mmer.interventions.intervene import check_analysis
 from mmer.pipeline import Analyzer
 from mmer.results import Analysis
-from mmer.stopping import hold_lock
+from mmer.stopping import hold_lock, read_stop
 
 STORED = "analysis.json"
 
@@ -86,7 +86,10 @@ Opener = Callable[[ExampleClip], Analysis]
 
 
 def open_with(analyzer: Analyzer) -> Opener:
-    """What opens examples on a page: the stored analysis; where that is of other models than the page's, one by the page's, made once."""
+    """What opens examples on a page: the stored analysis; where that is of other models than the page's, one by the page's, made once.
+
+    Whoever waits for the models, or for another visitor's same wish, can be cancelled (mmer/stopping.py); the opener then raises Cancelled.
+    """
     made: dict[Path, Analysis] = {}
     making: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)  # one each: who waits for a turn keeps nobody from the others
 
@@ -97,7 +100,7 @@ def open_with(analyzer: Analyzer) -> Opener:
         if example.folder not in made:
             with hold_lock(making[example.folder]):
                 if example.folder not in made:
-                    with analyzer.queue.take():
+                    with analyzer.queue.take(cancelled=read_stop()):
                         made[example.folder] = analyze_example(example, analyzer)
         return made[example.folder]
 
@@ -116,7 +119,7 @@ def is_made_by(analyzer: Analyzer, analysis: Analysis) -> bool:
 def analyze_example(example: ExampleClip, analyzer: Analyzer) -> Analysis:
     """The example's clip with its known words, under the example's name, as the analyzer's models hear it."""
     clip = load_audio(example.clip, name=f"{example.folder.name}{example.clip.suffix}")
-    return analyzer.analyze(clip, text=example.text, head=choose_head(analyzer))
+    return analyzer.analyze(clip, text=example.text, head=choose_head(analyzer), cancelled=read_stop())
 
 
 def choose_head(analyzer: Analyzer) -> str:

@@ -19,7 +19,7 @@ from mmer.ui.explore.forms import ALIGNER_NAMES
 from mmer.ui.explore.handlers import ExploreHandlers
 from mmer.ui.explore.session import Session
 from mmer.ui.keep import keep
-from mmer.ui.page.events import BOUNDS, HIDDEN, MODEL_QUEUE, MOST_SECONDS, POLL
+from mmer.ui.page.events import BOUNDS, HIDDEN, MODEL_QUEUE, MOST_SECONDS, POLL, QUIET
 from mmer.ui.page.upload_folder import KEPT_SECONDS
 
 OTHER_FILES = [".mp4", ".webm", ".mkv", ".mov", ".m4a", ".aac", ".opus"]  # what gr.Audio does not take
@@ -34,6 +34,8 @@ WAITING = """() => {
   window.mmer?.revealProgress();
   return '<ol class="mm-stages"><li class="mm-running">Waiting for a free model</li></ol>';
 }"""
+# an example of other models than the page's waits for a turn like any clip, and Cancel ends the wait
+OPENING = '() => \'<ol class="mm-stages"><li class="mm-running">Opening the example</li></ol>\''
 
 
 @dataclass
@@ -264,6 +266,7 @@ def wire_analysis(handlers: ExploreHandlers, inputs: Inputs, results: Results, s
         )
     wire_clip(handlers, inputs, results, session)
     for button, example in inputs.examples:
+        button.click(fn=None, js=OPENING, outputs=results.stages, api_visibility="private")
         opened = button.click(
             handlers.opener(example),
             session,
@@ -276,6 +279,7 @@ def wire_analysis(handlers: ExploreHandlers, inputs: Inputs, results: Results, s
             handlers.show, session, results.shown, show_progress="hidden", api_name=f"show_{example.folder.name}", **HIDDEN
         )
         shown.success(fn=None, js="() => window.mmer && window.mmer.reveal()", api_visibility="private")
+        opened.failure(handlers.show_problem, session, progress, api_name=f"problem_{example.folder.name}", **QUIET)
 
 
 def wire_clip(handlers: ExploreHandlers, inputs: Inputs, results: Results, session: gr.State) -> None:

@@ -15,6 +15,7 @@ from gradio.utils import get_upload_folder
 
 from mmer.align.textgrid import read_text
 from mmer.audio.load import load_audio
+from mmer.audio.pcm import round_samples
 from mmer.errors import MmerError, TranscriptError
 from mmer.exports.formats import EXPORTS, Wishes
 from mmer.interventions.material import read_material
@@ -257,7 +258,7 @@ class ExploreHandlers:
 
         @show_errors
         def open_stored(session: Session) -> tuple:
-            session.show_example(example, self.open_stored(example))
+            session.show_example(example, session.open_example(example, self.open_stored))
             return str(example.clip), example.text
 
         return open_stored
@@ -318,7 +319,7 @@ def new_cache_path(name: str) -> Path:
 def write_clip(clip: Clip) -> str:
     """The clip's samples as a wav that Gradio deletes with the recordings."""
     path = new_cache_path(f"{Path(clip.name).stem or 'clip'}.wav")
-    soundfile.write(path, clip.samples, SAMPLE_RATE, subtype="PCM_16")
+    soundfile.write(path, round_samples(clip.samples), SAMPLE_RATE)
     return str(path)
 
 

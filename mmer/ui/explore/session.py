@@ -14,7 +14,8 @@ from mmer.interventions import Intervention, LeaveOneOut
 from mmer.model_queue import UNBOUNDED, ModelQueue, QueueLimits, Ticket
 from mmer.results import Analysis
 from mmer.stages import Memo
-from mmer.ui.explore.examples import ExampleClip
+from mmer.stopping import stop_when
+from mmer.ui.explore.examples import ExampleClip, Opener
 
 ALIGNERS = {"pocketsphinx": "sphinx", "montreal": "mfa", "mfa": "mfa"}  # how an alignment's source begins -> the setting
 
@@ -108,6 +109,19 @@ class Session:
             self.example = None
             return analysis
         return replace(analysis, clip=replace(analysis.clip, name=before.clip.name))
+
+    def open_example(self, example: ExampleClip, opener: Opener) -> Analysis:
+        """What the example opens with; where the models must be asked for it, Cancel reaches the wait. Raises MmerError."""
+        stop = self.begin()
+        self.working, self.problem = True, ""
+        try:
+            with stop_when(stop.is_set):
+                return opener(example)
+        except MmerError as error:
+            self.problem = str(error)
+            raise
+        finally:
+            self.working = self.working and self.stop is not stop  # a run that began meanwhile goes on
 
     def show_example(self, example: ExampleClip, analysis: Analysis) -> None:
         """The stored result of an example becomes the one that is shown."""

@@ -16,7 +16,7 @@ from mmer.interventions.compare import compare_analyses
 from mmer.interventions.leave_one_out import Segments, sum_attention, sum_contributions
 from mmer.phrasing import say_layer_rate
 from mmer.results import Alignment, Analysis
-from mmer.ui.claim.cards import draw_bar, draw_signed, write_cell, write_differences
+from mmer.ui.claim.cards import draw_bar, draw_signed, fold_numbers, write_cell, write_differences
 from mmer.ui.explore.session import Kept
 
 
@@ -46,8 +46,10 @@ def name_kept(kept: Kept, pinned: dict[str, Kept]) -> str:
 def write_comparison(one: Analysis, other: Analysis, emotion: str) -> str:
     """Two analyses: who they are, every probability and logit, and word by word what late fusion adds and early fusion attends to."""
     numbers = write_differences(compare_analyses(one, other), ("A", "B"))
-    rest = write_words(one, other, emotion) + write_layers(one, other)
-    return f'<section class="mc mk" aria-label="Side by side">{write_heads(one, other)}{numbers}{rest}</section>'
+    numbers += write_words(one, other, emotion)
+    if not all(read_headline(analysis).names_emotion for analysis in (one, other)):
+        numbers = fold_numbers(numbers)
+    return f'<section class="mc mk" aria-label="Side by side">{write_heads(one, other)}{numbers}{write_layers(one, other)}</section>'
 
 
 def write_heads(one: Analysis, other: Analysis) -> str:

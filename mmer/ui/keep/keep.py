@@ -233,7 +233,7 @@ class KeepHandlers:
         example = next((one for one in self.examples if one.folder.name == wanted.get("example")), None)
         if example is None:
             raise MmerError(f"There is no example {wanted.get('example', '')!r}, which the link names. Choose one of those above.")
-        stored = self.open_stored(example)
+        stored = session.open_example(example, self.open_stored)
         session.show_example(example, stored)
         head = wanted.get("head") if wanted.get("head") in self.heads else stored.best.head
         aligner = wanted.get("aligner") if wanted.get("aligner") in self.aligners else name_aligner(stored)

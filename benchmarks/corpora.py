@@ -13,7 +13,7 @@ from mmer.experiments.trainer.paired_run import train_pairs
 from mmer.experiments.trainer.pairing import show_alone
 from mmer.experiments.trainer.schedule import PairedData
 from mmer.feature_store.cache import FeatureCache
-from mmer.feature_store.feature_set import FeatureItem
+from mmer.feature_store.feature_items import FeatureItem
 
 ALONE = Pairing(augmented=0.0, balance_corpora=0.0)
 PLAIN = Experiment("", "", fusion="linear", units=("F",), epochs=40, min_steps=0, threads=1, pairing=ALONE)  # the paper's settings

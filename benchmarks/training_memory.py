@@ -17,7 +17,7 @@ from mmer.experiments.experiment import Experiment
 from mmer.experiments.trainer.blocks import MIN_BUDGET, FeatureLoader, fit_fold_normalisations
 from mmer.experiments.trainer.stack import Run, Stack
 from mmer.feature_store.cache import FeatureCache
-from mmer.feature_store.feature_set import FeatureItem
+from mmer.feature_store.feature_items import FeatureItem
 from mmer.results import Features, UnitStates
 
 LAYERS, DIM, FRAME = 12, 768, 0.02

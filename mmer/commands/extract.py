@@ -17,7 +17,7 @@ from mmer.files.bugs import is_bug
 from mmer.phrasing import say_time
 
 if TYPE_CHECKING:
-    from mmer.feature_store.feature_set import FeatureSet
+    from mmer.feature_store.feature_items import FeatureSet
 
 SHOWN = 10  # names that are printed of a longer list
 UNITS = ("T", "F", "P", "S", "W")
@@ -64,7 +64,7 @@ def extract(args: argparse.Namespace) -> tuple[FeatureSet, tuple[str, ...]]:
     read_executor(args)
     from mmer.datasets.reading import read_dataset, read_labels
     from mmer.feature_store.cache import FeatureCache
-    from mmer.feature_store.feature_set import extract_dataset
+    from mmer.feature_store.extraction import extract_dataset
 
     dataset = read_dataset(args.dataset, labels=read_labels(args.labels) if args.labels else None, audio=not args.no_audio)
     features = extract_dataset(
@@ -93,7 +93,7 @@ def extract_on_ray(args: argparse.Namespace, units: Sequence[str]) -> FeatureSet
         raise DataError("With --executor ray all parts are done: leave --shard out, and let --shards be at least 1.")
     from mmer.cluster.ray_executor import Source
     from mmer.datasets.reading import read_labels
-    from mmer.feature_store.feature_set import ExtractionJob, check_units
+    from mmer.feature_store.extraction import ExtractionJob, check_units
 
     aligner = None if args.aligner == "none" else args.aligner
     job = ExtractionJob(args.features, args.preset, check_units(units), aligner, args.device, args.check, args.again, mfa=read_mfa(args))

@@ -22,7 +22,8 @@ from mmer.experiments.experiment import Experiment
 from mmer.experiments.trainer.schedule import PairedData
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.extract import extract_texts
-from mmer.feature_store.feature_set import FeatureItem, extract_dataset
+from mmer.feature_store.extraction import extract_dataset
+from mmer.feature_store.feature_items import FeatureItem
 from mmer.heads.clip_list import ClipList, make_clip_list
 from mmer.results import EMOTIONS, UNITS
 

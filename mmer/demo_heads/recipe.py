@@ -9,7 +9,7 @@ from pathlib import Path
 from mmer.datasets.texts import LabelledText, drop_leaks, read_texts
 from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment, Pairing
-from mmer.feature_store.feature_set import FeatureItem
+from mmer.feature_store.feature_items import FeatureItem
 from mmer.results import EMOTIONS
 
 COPIES: Mapping[str, int] = {"ravdess": 4, "nemo": 2, "tess": 1}  # augmented copies of every clip

@@ -19,8 +19,10 @@ from mmer.experiments.trainer.layout import count_run_bytes
 from mmer.experiments.trainer.run_experiment import STATE_BYTES
 from mmer.experiments.trainer.stack import Run, Stack
 from mmer.feature_store.cache import FeatureCache
+from mmer.feature_store.extraction import count_missing, plan_extraction
 from mmer.feature_store.feature_index import FeatureIndex
-from mmer.feature_store.feature_set import count_cores, count_missing, make_feature_set, plan_extraction
+from mmer.feature_store.feature_set import make_feature_set
+from mmer.feature_store.workers import count_cores
 from mmer.heads.normalisation import Normalisation
 
 TYPICAL_SECONDS = 4.5  # of an utterance: IEMOCAP's mean

@@ -12,7 +12,7 @@ from mmer.experiments.trainer.outputs import Outputs
 from mmer.experiments.trainer.paired_run import TrainedRun
 from mmer.experiments.trainer.pairing import PairedExample, draw_pairs, list_copies, show_alone, show_texts
 from mmer.feature_store.cache import FeatureCache
-from mmer.feature_store.feature_set import FeatureItem
+from mmer.feature_store.feature_items import FeatureItem
 from mmer.heads.calibration import ece, fit_margin, fit_temperature, softmax
 from mmer.heads.normalisation import Normalisation
 from mmer.heads.novelty import Novelty, fit_novelty, novelty_distance, novelty_vector

@@ -19,7 +19,8 @@ from mmer.experiments.folder.runs import RunFolder
 from mmer.experiments.prepare import fingerprint_sound, read_experiment_data
 from mmer.experiments.trainer.stack import Run, make_run
 from mmer.feature_store.cache import FeatureCache
-from mmer.feature_store.feature_set import FeatureItem, FeatureSet, extract_dataset, list_gaps, plan_extraction
+from mmer.feature_store.extraction import extract_dataset, plan_extraction
+from mmer.feature_store.feature_items import FeatureItem, FeatureSet, list_gaps
 
 EXTRACTION = 0.1  # of the whole, on the progress bar
 

@@ -1,382 +1,28 @@
-"""A data set -> its features in the cache, each utterance once, and the list of what training may read.
-
-Extraction can be stopped at any moment and goes on with what is missing. What can't be had is named with its reason and never filled in.
-"""
+"""What an extraction left in the cache's index -> the list of what training may read. No sound is read."""
 
 from __future__ import annotations
 
-import math
-import os
-import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-import torch
-
-from mmer.align import ALIGNERS, Aligner, identify_aligner
-from mmer.align.mfa.setup import MfaSettings
-from mmer.datasets.clips import load_clip
 from mmer.datasets.folds import find_genders
 from mmer.datasets.manifest import Dataset, Utterance
-from mmer.encoders.encoders import SpeechEncoder, TextEncoder
 from mmer.encoders.presets import PRESETS, Preset
-from mmer.errors import AlignmentError, Bug, DataError, MmerError, TranscriptError, WeightsError
+from mmer.errors import DataError
 from mmer.feature_store.cache import FeatureCache
-from mmer.feature_store.extract import SpeechExtractor, draw_recipes, extract_texts, name_alignment, name_text
+from mmer.feature_store.extract import name_text
 from mmer.feature_store.feature_index import FeatureIndex, Record, identify_speech
-from mmer.feature_store.workers import WorkerCrash, run_tasks
-from mmer.files.bugs import catch_bugs
-from mmer.results import ALIGNED_UNITS, EMOTIONS, SPEECH_UNITS, UNITS
+from mmer.feature_store.feature_items import FeatureItem, FeatureSet, list_gaps
+from mmer.results import EMOTIONS, SPEECH_UNITS, UNITS
 
-SAVE_SECONDS = 5.0  # between two writings of the index
-TASKS_PER_WORKER = 50  # fewer are not worth another process, which takes seconds to start
-TEXTS_PER_TASK = 256  # of similar length, among which there are batches of equal length
 NO_AUDIO = "There is no sound file."
 NO_WORDS = "There are no words."
 NOT_EXTRACTED = "It was not extracted."
-Progress = Callable[[str, int, int], None]  # ("texts" | "clips", done, of how many)
-
-
-@dataclass(frozen=True)
-class FeatureItem:
-    """One utterance that training may read."""
-
-    name: str
-    label: int  # index into EMOTIONS
-    speaker: str
-    session: str
-    gender: str  # "" when it is not known
-    speech: str | None  # cache key of F, P, S, W; None when it has none of them
-    text: str | None  # cache key of T
-    units: tuple[str, ...]  # those of T, F, P, S, W that it has, in the order of UNITS; at least one
-    index: int  # in Dataset.utterances
-    seconds: float | None  # of sound; None where none was read
-    absent: tuple[tuple[str, str], ...] = ()  # (unit, why it has none)
-    copies: tuple[str, ...] = ()  # cache keys of augmented copies of its sound, where they were asked for
-    corpus: str = ""  # the data set's name, where several are trained on together
-    sha256: str = ""  # of the clip's samples; "" where no sound was read
-
-    def describe_gaps(self, units: Iterable[str] = UNITS) -> str:
-        """ "name: P S W: The words and ...; T: There are no words."; "" when it has all of `units`."""
-        reasons: dict[str, list[str]] = {}
-        for unit, why in self.absent:
-            if unit in units:
-                reasons.setdefault(why, []).append(unit)
-        return f"{self.name}: " + "; ".join(f"{' '.join(named)}: {why}" for why, named in reasons.items()) if reasons else ""
-
-
-@dataclass(frozen=True)
-class FeatureSet:
-    dataset: Dataset
-    preset: str
-    items: tuple[FeatureItem, ...]  # in the data set's order; those with at least one unit
-    left_out: tuple[str, ...]  # "name: reason" for utterances without any unit
-    partial: tuple[str, ...]  # "name: P S W: reason" for items that lack units
-    dropped: tuple[FeatureItem, ...] = ()  # those of left_out, to ask for what a model would have read of them
-
-    def choose(self, units: Iterable[str]) -> tuple[tuple[FeatureItem, ...], tuple[str, ...]]:
-        """The items that have all of `units`, and "name: reason" for every other utterance."""
-        wanted = set(units)
-        chosen = tuple(item for item in self.items if wanted <= set(item.units))
-        return chosen, list_gaps((*self.dropped, *self.items), wanted)
-
-
-def list_gaps(items: Iterable[FeatureItem], units: Iterable[str]) -> tuple[str, ...]:
-    """ "name: P: reason" of those that lack some of `units`; nothing is said of other units, which nobody reads."""
-    wanted = set(units)
-    return tuple(gaps for item in items if (gaps := item.describe_gaps(wanted)))
-
-
-@dataclass(frozen=True)
-class ExtractionJob:
-    """What an extraction does; sent to every process."""
-
-    features: Path  # folder of the cache
-    preset_name: str
-    units: tuple[str, ...] = UNITS
-    aligner: str | None = "sphinx"  # for utterances without an alignment file
-    device: str = "cpu"
-    check: bool = False  # read every entry through
-    again: bool = False  # try once more what could not be had before
-    copies: int = 0  # augmented copies of every clip
-    mfa: MfaSettings = field(default_factory=MfaSettings)  # for the aligner "mfa"
-
-    @property
-    def preset(self) -> Preset:
-        return PRESETS[self.preset_name]
-
-    @property
-    def speech_units(self) -> tuple[str, ...]:
-        return tuple(u for u in self.units if u in SPEECH_UNITS)
-
-    @property
-    def aligned(self) -> bool:
-        return bool(set(self.units) & set(ALIGNED_UNITS))
-
-    def name_aligner(self, utterance: Utterance) -> str:
-        """Who finds the words of `utterance`: file | an aligner's identity | none; "" when no unit needs them."""
-        return "" if not self.aligned else "file" if utterance.alignment else self.identity or "none"
-
-    @cached_property
-    def identity(self) -> str:
-        """The aligner's, "" without one. Raises AlignmentError when it is not installed."""
-        return identify_aligner(self.aligner, self.mfa) if self.aligner else ""
-
-
-@dataclass(frozen=True)
-class SpeechTask:
-    utterance: Utterance
-    identity: str  # identify_speech's
-
-
-@dataclass(frozen=True)
-class TextTask:
-    texts: tuple[str, ...]
-    names: tuple[str, ...]  # of the first utterance that says each
-
-
-def extract_dataset(
-    dataset: Dataset,
-    cache: FeatureCache,
-    *,
-    preset: str = "compact",
-    units: Sequence[str] = UNITS,
-    aligner: str | None = "sphinx",
-    mfa: MfaSettings | None = None,
-    workers: int = 1,
-    device: str = "cpu",
-    shard: tuple[int, int] = (0, 1),
-    check: bool = False,
-    again: bool = False,
-    copies: int = 0,
-    progress: Progress = lambda what, done, total: None,
-) -> FeatureSet:
-    """Brings `units` of every utterance of `dataset` into the cache, those already there excepted, and lists them.
-
-    `workers` is the number of processes; 1 is this one, 0 as many as there are CPU cores and work for. `shard` (i, n) takes every n-th
-    utterance from the i-th, so that n processes or machines with one folder share the work; the answer is that shard's. `check` reads
-    entries that are there through and redoes altered ones; without it that is done to those whose file changed. `again` tries once more
-    what could not be aligned; sound that can't be read is tried every time. `copies` augmented copies (augment.py) of every clip are
-    brought in as well. `progress` gets what ("texts" | "clips"), how many are done
-    and of how many; nothing is said when there is nothing to do.
-    Raises DataError for arguments that can't be or a full disk, AlignmentError when the aligner is not installed, WeightsError.
-    """
-    job = ExtractionJob(
-        cache.folder, check_preset(preset).name, check_units(units), aligner, device, check, again, copies, mfa or MfaSettings()
-    )
-    if not 0 <= shard[0] < shard[1]:
-        raise DataError(f"Shard {shard[0] + 1} of {shard[1]}: count from 1 to the number of shards.")
-    if device != "cpu" and not torch.cuda.is_available():
-        raise DataError(f"Device {device}: PyTorch finds no GPU here; use cpu.")
-    chosen = dataset.utterances[shard[0] :: shard[1]]
-    index = FeatureIndex.read(cache, dataset.name, job.preset)
-    work: dict[str, list] = {"texts": list_text_tasks(chosen, index, cache, job), "clips": list_speech_tasks(chosen, index, cache, job)}
-    if any(work.values()):
-        cache.remove_parts()
-        _run(work, index, job, workers, progress)
-    return make_feature_set(dataset, index, job.preset, utterances=chosen)
-
-
-def count_cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def check_preset(name: str) -> Preset:
     if name not in PRESETS:
         raise DataError(f"Preset {name!r}: choose one of {', '.join(PRESETS)}.")
     return PRESETS[name]
-
-
-def check_units(units: Sequence[str]) -> tuple[str, ...]:
-    wrong = [u for u in units if u not in UNITS]
-    if wrong or not units:
-        raise DataError(f"Units {' '.join(units)!r}: name some of {', '.join(UNITS)}.")
-    return tuple(u for u in UNITS if u in units)
-
-
-def list_text_tasks(utterances: Sequence[Utterance], index: FeatureIndex, cache: FeatureCache, job: ExtractionJob) -> list[TextTask]:
-    """Batches of the different texts that are not in the cache, of similar length."""
-    if "T" not in job.units:
-        return []
-    names: dict[str, str] = {}
-    for u in utterances:
-        if u.text.strip() and (job.check or not _is_there(index.texts.get(name_text(u.text, job.preset.text_identity)), cache)):
-            names.setdefault(u.text, _name(u))
-    texts = sorted(names, key=len)
-    batches = [tuple(texts[i : i + TEXTS_PER_TASK]) for i in range(0, len(texts), TEXTS_PER_TASK)]
-    return [TextTask(batch, tuple(names[t] for t in batch)) for batch in batches]
-
-
-def list_speech_tasks(utterances: Sequence[Utterance], index: FeatureIndex, cache: FeatureCache, job: ExtractionJob) -> list[SpeechTask]:
-    if not job.speech_units:
-        return []
-    tasks = []
-    for u in utterances:
-        identity = identify_speech(u)
-        if identity is not None and (job.check or not _is_done(index.speech.get(identity), u, cache, job)):
-            tasks.append(SpeechTask(u, identity))
-    return tasks
-
-
-def _is_there(record: Record | None, cache: FeatureCache) -> bool:
-    """Whether the entry's file is the one that was looked at when the record was made."""
-    return record is not None and record.key is not None and cache.stamp(record.key) == record.stamp
-
-
-def _is_done(record: Record | None, utterance: Utterance, cache: FeatureCache, job: ExtractionJob) -> bool:
-    if record is None or not _is_there(record, cache):
-        return False
-    if not record.sha256:  # of the first releases: the clip is read once more, its features are there
-        return False
-    if job.aligned and record.aligner != job.name_aligner(utterance):
-        return False
-    if len(record.copies) < job.copies or not all(key in cache for key in record.copies[: job.copies]):
-        return False
-    missing = set(job.speech_units) - set(record.units)
-    return not missing or (not job.again and missing <= set(record.absent))
-
-
-def _run(work: dict[str, list], index: FeatureIndex, job: ExtractionJob, workers: int, progress: Progress) -> None:
-    """Texts first, then clips; the index is written now and then, and whatever ends this."""
-    tasks = [*work["texts"], *work["clips"]]
-    totals = {"texts": sum(len(task.texts) for task in work["texts"]), "clips": len(work["clips"])}
-    done = dict.fromkeys(totals, 0)
-    saved = time.monotonic()
-    workers = workers or max(1, min(count_cores(), math.ceil(len(tasks) / TASKS_PER_WORKER)))
-    for what, total in totals.items():
-        if total:
-            progress(what, 0, total)
-    try:
-        with closing(run_tasks(partial(Extraction, job), tasks, workers=workers)) as answers:  # type: ignore[type-var]
-            for task, answer in answers:
-                kind, what = ("texts", "texts") if isinstance(task, TextTask) else ("speech", "clips")
-                for name, record in (_describe_crash(task, answer, job) if isinstance(answer, WorkerCrash) else answer).items():
-                    index.add(kind, name, record)
-                done[what] += len(task.texts) if isinstance(task, TextTask) else 1
-                progress(what, done[what], totals[what])
-                if time.monotonic() - saved > SAVE_SECONDS:
-                    index.save()
-                    saved = time.monotonic()
-    finally:
-        index.save()
-
-
-def _describe_crash(task: SpeechTask | TextTask, crash: WorkerCrash, job: ExtractionJob) -> dict[str, Record]:
-    """Records without an entry, so that the next extraction tries them again."""
-    if isinstance(task, TextTask):
-        keys = (name_text(text, job.preset.text_identity) for text in task.texts)
-        return {key: Record(name, None, None, (), {"T": str(crash)}) for key, name in zip(keys, task.names)}
-    return {task.identity: _fail(_name(task.utterance), str(crash))}
-
-
-def _fail(name: str, reason: str) -> Record:
-    return Record(name, None, None, (), dict.fromkeys(SPEECH_UNITS, reason))
-
-
-class Extraction:
-    """What one process has loaded; called with a task it gives the records of what is then in the cache."""
-
-    def __init__(self, job: ExtractionJob):
-        self.job = job
-        self.cache = FeatureCache(job.features)
-
-    @cached_property
-    def text(self) -> TextEncoder:
-        return TextEncoder.load(self.job.preset, device=self.job.device)
-
-    @cached_property
-    def speech(self) -> SpeechExtractor:
-        job = self.job
-        encoder = SpeechEncoder.load(job.preset, device=job.device)
-        return SpeechExtractor(self.cache, encoder, preset=job.preset.name, aligner=self.load_aligner(), check=True, again=job.again)
-
-    @cached_property
-    def aligner_identity(self) -> str:
-        """ "" where it is not installed: whoever does without P, S and W needs no aligner."""
-        try:
-            return self.job.identity
-        except AlignmentError:
-            return ""
-
-    def load_aligner(self) -> Aligner | None:
-        """None when no unit needs it."""
-        return ALIGNERS[self.job.aligner](self.job.mfa, check_words=False) if self.job.aligned and self.job.aligner else None
-
-    def __call__(self, task: SpeechTask | TextTask) -> dict[str, Record]:
-        """With one thread: the last bits of a sum depend on their number, and other processes have the other cores."""
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            return self.extract_texts(task) if isinstance(task, TextTask) else {task.identity: self.extract_speech(task.utterance)}
-        finally:
-            torch.set_num_threads(threads)
-
-    def extract_texts(self, task: TextTask) -> dict[str, Record]:
-        """Records by key. A text that is too long, or meets a bug, is one without an entry."""
-        encoder = self.text  # what can't be loaded ends everything
-        try:
-            keys = catch_bugs(lambda: extract_texts(task.texts, self.cache, encoder, preset=self.job.preset.name, check=True))
-        except (TranscriptError, Bug) as error:
-            if len(task.texts) == 1:
-                key = name_text(task.texts[0], self.job.preset.text_identity)
-                return {key: Record(task.names[0], None, None, (), {"T": str(error)})}
-            singles = [TextTask((text,), (name,)) for text, name in zip(task.texts, task.names)]
-            return {key: record for single in singles for key, record in self.extract_texts(single).items()}
-        return {key: self.describe(name, key) for name, key in zip(task.names, keys)}
-
-    def extract_speech(self, utterance: Utterance) -> Record:
-        """The record of one utterance; one that can't be used, or meets a bug, has the reason, and the others go on."""
-        speech = self.speech  # what can't be loaded ends everything
-        try:
-            return catch_bugs(lambda: self.extract_clip(utterance, speech))
-        except (DataError, WeightsError):  # the disk is full, or a model is not there: so it would be for all
-            raise
-        except MmerError as error:
-            return _fail(_name(utterance), str(error))
-
-    def extract_clip(self, utterance: Utterance, speech: SpeechExtractor) -> Record:
-        name, job = _name(utterance), self.job
-        clip = load_clip(utterance)
-        key = None
-        if not job.aligned:  # frames may be there together with aligned units
-            spoken = speech.name_entry(clip, spoken=name_alignment(utterance, self.aligner_identity))
-            key = spoken if speech.holds(spoken, job.speech_units) else None
-        copies: tuple[str, ...] = ()
-        if key is None or job.copies:
-            wanted: dict[str, Any] = {"units": job.speech_units, "aligned": job.aligned}
-            key, *further = speech.extract(utterance, clip, recipes=draw_recipes(clip, job.copies), **wanted)
-            copies = tuple(further)
-        found = replace(self.describe(name, key), aligner=job.name_aligner(utterance), seconds=clip.duration)
-        return replace(found, copies=copies, sha256=clip.sha256)
-
-    def describe(self, name: str, key: str) -> Record:
-        """The record of an entry that is in the cache."""
-        units = self.cache.list_units(key)
-        kind = ("T",) if set(units) <= {"T"} else SPEECH_UNITS
-        absent = {u: why for u, why in self.cache.read_absent(key).items() if u in kind and u not in units}
-        return Record(name, key, self.cache.stamp(key), units, absent)
-
-
-def plan_extraction(
-    units: Sequence[str], *, features: str | Path, preset: str, aligner: str = "sphinx", mfa: MfaSettings | None = None
-) -> ExtractionJob:
-    """What training on `units` has extracted: whoever reads sound has its frames, since all speech is normalised by them."""
-    wanted = {*units, *(("F",) if set(units) - {"T"} else ())}
-    chosen = tuple(u for u in UNITS if u in wanted)
-    return ExtractionJob(
-        Path(features), check_preset(preset).name, chosen, None if aligner == "none" else aligner, mfa=mfa or MfaSettings()
-    )
-
-
-def count_missing(dataset: Dataset, index: FeatureIndex, cache: FeatureCache, job: ExtractionJob) -> dict[str, int]:
-    """How many "texts" and "clips" an extraction would bring into the cache."""
-    texts = list_text_tasks(dataset.utterances, index, cache, job)
-    return {"texts": sum(len(task.texts) for task in texts), "clips": len(list_speech_tasks(dataset.utterances, index, cache, job))}
 
 
 def read_feature_set(dataset: Dataset, cache: FeatureCache, *, preset: str = "compact") -> FeatureSet:
@@ -404,7 +50,7 @@ def list_missing(dataset: Dataset, index: FeatureIndex, cache: FeatureCache, pre
         return record is None or (record.key is not None and (cache.stamp(record.key) or (0,))[0] != (record.stamp or (0,))[0])
 
     return [
-        _name(u)
+        name_utterance(u)
         for u, s, t in zip(dataset.utterances, speech, texts)
         if (u.has_audio and (asked_speech or not asked_texts) and is_missing(s))
         or (u.text.strip() and (asked_texts or not asked_speech) and is_missing(t))
@@ -434,7 +80,7 @@ def _make_item(utterance: Utterance, number: int, index: FeatureIndex, preset: P
         why = dict.fromkeys(SPEECH_UNITS, NO_AUDIO)
     why["T"] = NO_WORDS if not utterance.text.strip() else text.absent.get("T", NOT_EXTRACTED) if text else NOT_EXTRACTED
     return FeatureItem(
-        name=_name(utterance),
+        name=name_utterance(utterance),
         label=EMOTIONS.index(utterance.label),
         speaker=utterance.speaker,
         session=utterance.session,
@@ -451,5 +97,5 @@ def _make_item(utterance: Utterance, number: int, index: FeatureIndex, preset: P
     )
 
 
-def _name(utterance: Utterance) -> str:
+def name_utterance(utterance: Utterance) -> str:
     return utterance.name or utterance.path.name

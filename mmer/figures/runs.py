@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 from mmer.figures import style
 from mmer.results import UNIT_NAMES, UNITS
 
-VALIDATION, TRAINING, UA = style.FOR, style.TOTAL, style.AGAINST
+VALIDATION, TRAINING, UA = style.FOR, style.TOTAL, style.AGAINST  # colours of the curves
 SERIES = (style.AGAINST, style.FOR)  # of two experiments
 SPREAD = (10, 90)  # percentiles of the runs between which the band lies
 FAINT = 0.22  # opacity of single runs

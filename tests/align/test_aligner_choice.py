@@ -11,7 +11,7 @@ from mmer.commands.clip import read_mfa
 from mmer.commands.train import add_settings, read_settings
 from mmer.datasets.manifest import Utterance
 from mmer.feature_store.extract import name_alignment
-from mmer.feature_store.feature_set import ExtractionJob, plan_extraction
+from mmer.feature_store.extraction import ExtractionJob, plan_extraction
 
 FLAGS = ["--mfa-model", "english_mfa", "--mfa-dictionary", "mine.dict", "--mfa-command", "/opt/mfa"]
 SETTINGS = MfaSettings("/opt/mfa", "english_mfa", "mine.dict")

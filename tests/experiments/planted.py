@@ -3,7 +3,7 @@
 import numpy as np
 
 from mmer.experiments.trainer.schedule import PairedData
-from mmer.feature_store.feature_set import FeatureItem
+from mmer.feature_store.feature_items import FeatureItem
 from mmer.results import EMOTIONS, Features, UnitStates
 
 LAYERS = {"F": 4, "S": 4, "P": 4, "T": 6}

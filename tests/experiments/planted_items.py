@@ -6,7 +6,7 @@ from planted import plant_unit
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.trainer.blocks import FeatureLoader, fit_fold_normalisations
 from mmer.experiments.trainer.stack import Run, Stack
-from mmer.feature_store.feature_set import FeatureItem
+from mmer.feature_store.feature_items import FeatureItem
 from mmer.results import EMOTIONS, Features
 
 SPEAKERS = 6

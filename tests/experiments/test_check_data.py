@@ -16,7 +16,7 @@ from mmer.experiments.experiment_data import choose_items
 from mmer.experiments.folder.runs import RunFolder
 from mmer.experiments.prepare import prepare_experiment
 from mmer.feature_store.cache import FeatureCache
-from mmer.feature_store.feature_set import FeatureSet
+from mmer.feature_store.feature_items import FeatureSet
 from mmer.results import EMOTIONS
 from mmer.ui.train.cards import write_report
 

@@ -15,7 +15,7 @@ from mmer.experiments.trainer.outputs import Outputs
 from mmer.experiments.trainer.paired_run import train_pairs
 from mmer.experiments.trainer.pairing import draw_pairs, show_alone
 from mmer.feature_store.cache import FeatureCache
-from mmer.feature_store.feature_set import FeatureItem
+from mmer.feature_store.feature_items import FeatureItem
 from mmer.heads.folder import load_head, save_head
 from mmer.results import Features
 

@@ -7,7 +7,7 @@ import pytest
 
 from mmer.experiments.trainer.blocks import FeatureLoader, read_container_memory
 from mmer.feature_store.cache import FeatureCache
-from mmer.feature_store.feature_set import FeatureItem
+from mmer.feature_store.feature_items import FeatureItem
 from mmer.results import Features, UnitStates
 
 

@@ -9,7 +9,7 @@ from planted import plant_text
 from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment, Pairing, read_experiment
 from mmer.experiments.trainer.pairing import draw_speech, pair_epoch
-from mmer.feature_store.feature_set import FeatureItem
+from mmer.feature_store.feature_items import FeatureItem
 
 
 def make_speech(corpus, counts, *, units=("F", "S"), own=None):

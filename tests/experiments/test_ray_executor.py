@@ -24,7 +24,8 @@ from mmer.experiments.prepare import claim_experiment
 from mmer.experiments.report.reproduce import choose_cells
 from mmer.experiments.trainer.run_experiment import run_experiment
 from mmer.feature_store.cache import FeatureCache
-from mmer.feature_store.feature_set import extract_dataset, read_feature_set
+from mmer.feature_store.extraction import extract_dataset
+from mmer.feature_store.feature_set import read_feature_set
 
 SENTENCES = {
     "anger": ("I am furious about this", "Stop shouting at me", "How dare you lie to me", "You ruined it all", "I hate this awful noise"),

@@ -12,7 +12,7 @@ from mmer.experiments.trainer.paired_run import measure_speech
 from mmer.experiments.trainer.pairing import PairedExample
 from mmer.experiments.trainer.schedule import EveryUtterance, PairedData, Pairs, average_voices
 from mmer.feature_store.cache import FeatureCache
-from mmer.feature_store.feature_set import FeatureItem
+from mmer.feature_store.feature_items import FeatureItem
 from mmer.heads.normalisation import Normalisation
 
 SIZES = {"T": (6, 384), "F": (4, 384), "S": (4, 384)}

@@ -23,7 +23,8 @@ from mmer.errors import DataError
 from mmer.feature_store.augment import apply_recipe
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.extract import draw_recipes
-from mmer.feature_store.feature_set import Extraction, ExtractionJob, SpeechTask, TextTask, extract_dataset, read_feature_set
+from mmer.feature_store.extraction import Extraction, ExtractionJob, SpeechTask, TextTask, extract_dataset
+from mmer.feature_store.feature_set import read_feature_set
 from mmer.results import EMOTIONS
 from mmer.transcript.transcribe import read_transcript
 

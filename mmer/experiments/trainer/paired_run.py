@@ -27,7 +27,8 @@ from mmer.experiments.trainer.predict import ModelReader
 from mmer.experiments.trainer.schedule import PairedData, Pairs
 from mmer.experiments.trainer.stack import Run, Stack
 from mmer.feature_store.cache import FeatureCache
-from mmer.feature_store.feature_set import FeatureItem, count_cores
+from mmer.feature_store.feature_items import FeatureItem
+from mmer.feature_store.workers import count_cores
 from mmer.files.replace import remove_parts, replace_file
 from mmer.heads.config import HeadConfig
 from mmer.heads.normalisation import Normalisation

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmer.experiments.experiment import Pairing
-from mmer.feature_store.feature_set import FeatureItem
+from mmer.feature_store.feature_items import FeatureItem
 from mmer.results import ALIGNED_UNITS, EMOTIONS, SPEECH_UNITS
 
 

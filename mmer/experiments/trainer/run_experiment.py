@@ -27,7 +27,7 @@ from mmer.experiments.trainer.layout import count_run_bytes
 from mmer.experiments.trainer.loop import CHECKPOINT_SECONDS, EpochOfRun, Loop, ProgressByRun, read_checkpoint
 from mmer.experiments.trainer.schedule import EveryUtterance
 from mmer.experiments.trainer.stack import Run, Stack
-from mmer.feature_store.feature_set import count_cores
+from mmer.feature_store.workers import count_cores
 from mmer.files.replace import remove_parts
 from mmer.heads.folder import save_head
 from mmer.heads.normalisation import Normalisation

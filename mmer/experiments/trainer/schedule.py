@@ -18,7 +18,7 @@ from mmer.experiments.trainer.blocks import FeatureLoader, VoiceShifts
 from mmer.experiments.trainer.pairing import PairedExample, balance_texts, list_copies, pair_epoch, show_alone, show_texts
 from mmer.experiments.trainer.stack import Run
 from mmer.feature_store.cache import FeatureCache
-from mmer.feature_store.feature_set import FeatureItem
+from mmer.feature_store.feature_items import FeatureItem
 from mmer.results import EMOTIONS
 
 VALIDATION_DRAWS = 3  # epochs' worth of pairs that the validation set holds, drawn once

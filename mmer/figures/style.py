@@ -18,6 +18,7 @@ TOTAL = "#808691"
 DIVERGING = ((0.0, "#6fa3d6"), (0.5, "#f2f0ec"), (1.0, "#e0904a"))  # of tiles: the text on them reaches 4.5:1 on every colour
 SEQUENTIAL = ((0.0, "#e9edf2"), (1.0, "#6fa3d6"))
 DARK_TEXT = "#000000"
+FAINT = 0.22  # opacity of single runs
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
 
 
@@ -67,3 +68,12 @@ def axis(title: str = "", **options) -> dict:
         "automargin": True,
         **options,
     }
+
+
+def fade(colour: str, opacity: float) -> str:
+    return "rgba({},{},{},{})".format(*read_channels(colour), opacity)
+
+
+def show_legend(figure: go.Figure, top: int = 46) -> None:
+    legend = {"orientation": "h", "x": 0, "y": 1, "yref": "container", "yanchor": "top", "font": {"size": 12}, "bgcolor": "rgba(0,0,0,0)"}
+    figure.update_layout(showlegend=True, legend=legend, margin={"t": top})

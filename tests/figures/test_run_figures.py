@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from mmer.figures import learning_curves, style
 from mmer.figures import runs as figures
-from mmer.figures import style
 from mmer.figures.page import inline_plotly, render_figure
 from mmer.results import EMOTIONS
 
@@ -52,9 +52,9 @@ def plant_runs(units, *, runs=5, seed=0, layers=6):
 def all_figures():
     a, b = plant_summary(0.7), plant_summary(0.6)
     return {
-        "curves": figures.draw_learning_curves(plant_metrics([6, 9, 4, 8]), runs=10),
-        "begun": figures.draw_learning_curves(plant_metrics([1]), runs=10),
-        "empty": figures.draw_learning_curves([], runs=10),
+        "curves": learning_curves.draw_learning_curves(plant_metrics([6, 9, 4, 8]), runs=10),
+        "begun": learning_curves.draw_learning_curves(plant_metrics([1]), runs=10),
+        "empty": learning_curves.draw_learning_curves([], runs=10),
         "confusion": figures.draw_confusion(a["confusion"]),
         "difference": figures.draw_confusion_difference(a["confusion"], b["confusion"], names=("<i>a</i>", "b")),
         "folds": figures.draw_group_scores(a["per_fold"], of="fold", overall=a["ua"]),
@@ -82,8 +82,8 @@ def test_axes_have_units_or_their_own_labels():
 
 
 def test_median_and_spread_are_over_the_runs_that_got_so_far():
-    curves = figures.gather_curves(plant_metrics([6, 9, 4, 8]))
-    found = figures.summarise_curves(curves, "validation_loss")
+    curves = learning_curves.gather_curves(plant_metrics([6, 9, 4, 8]))
+    found = learning_curves.summarise_curves(curves, "validation_loss")
     assert found["epoch"].tolist() == list(range(1, 10))
     assert found["runs"].tolist() == [4, 4, 4, 4, 3, 3, 2, 2, 1]
     at_six = sorted(c["validation_loss"][5] for c in curves if len(c["epoch"]) >= 6)
@@ -93,7 +93,7 @@ def test_median_and_spread_are_over_the_runs_that_got_so_far():
 
 
 def test_single_runs_are_drawn_apart_and_medians_where_half_are_in():
-    figure = figures.draw_learning_curves(plant_metrics([6, 9, 4, 8]), runs=10)
+    figure = learning_curves.draw_learning_curves(plant_metrics([6, 9, 4, 8]), runs=10)
     (single,) = [t for t in find_traces(figure, legendgroup="loss") if t.line.width == 1]
     assert [i for i, y in enumerate(single.y) if y is None] == [6, 16, 21, 30]  # a gap after each of the runs
     solid, dotted = [t for t in find_traces(figure, legendgroup="validation_ua") if t.line.width == 2.6]
@@ -106,7 +106,7 @@ def test_single_runs_are_drawn_apart_and_medians_where_half_are_in():
 
 
 def test_dots_mark_each_runs_lowest_validation_loss():
-    figure = figures.draw_learning_curves(plant_metrics([6, 9, 4, 8]))
+    figure = learning_curves.draw_learning_curves(plant_metrics([6, 9, 4, 8]))
     (dots,) = find_traces(figure, name="lowest so far, of each run")
     assert list(zip(dots.x, dots.hovertext)) == [
         (3, "fold 1, repetition 1"),
@@ -120,9 +120,19 @@ def test_rows_in_any_order_and_without_numbers_are_drawn():
     rows = plant_metrics([6, 9])
     rows[3] = rows[3] | {"validation_loss": None, "validation_ua": None}
     shuffled = [rows[i] for i in np.random.default_rng(0).permutation(len(rows))]
-    figure = figures.draw_learning_curves(shuffled, runs=2)
-    assert figure.to_json() == figures.draw_learning_curves(rows, runs=2).to_json()
-    assert figures.summarise_curves(figures.gather_curves(rows), "validation_ua")["runs"].tolist() == [2, 2, 2, 1, 2, 2, 1, 1, 1]
+    figure = learning_curves.draw_learning_curves(shuffled, runs=2)
+    assert figure.to_json() == learning_curves.draw_learning_curves(rows, runs=2).to_json()
+    assert learning_curves.summarise_curves(learning_curves.gather_curves(rows), "validation_ua")["runs"].tolist() == [
+        2,
+        2,
+        2,
+        1,
+        2,
+        2,
+        1,
+        1,
+        1,
+    ]
 
 
 def test_confusion_shows_shares_and_counts():

@@ -14,6 +14,7 @@ from mmer.errors import DataError, MmerError
 from mmer.experiments.report.run_view import RunView
 from mmer.experiments.settings import PROTOCOL, SETTINGS, write_command
 from mmer.experiments.training_service import TrainingService, is_recorded
+from mmer.figures import learning_curves
 from mmer.figures import runs as figures
 from mmer.results import UNITS
 from mmer.scores import pairs
@@ -273,7 +274,7 @@ def show_state(view: RunView, *, closed: bool, fresh: bool) -> tuple:
 def show_learned(view: RunView) -> tuple:
     """Curves, scores, confusion, groups, layers, numbers, facts. Drawn when a run or an epoch is done."""
     s, groups = view.scores, list_groups(view)
-    curves = to_plot(figures.draw_learning_curves(view.rows, runs=view.runs), same=view.name) if view.rows else None
+    curves = to_plot(learning_curves.draw_learning_curves(view.rows, runs=view.runs), same=view.name) if view.rows else None
     weighted = [run for run in view.results if run.get("layer_weights")]
     return (
         gr.Column(visible=bool(view.rows)),

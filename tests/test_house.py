@@ -39,6 +39,7 @@ LAYERS = (
 )
 MOST_FILES = 13  # of a folder, its __init__.py aside
 MOST_LOOSE = 13  # modules that lie in no room
+MOST_LINES = 400  # of a module
 ONLY_IN = {"gradio": {"ui"}, "plotly": {"figures"}}
 NEVER_IN = {"torch": {"results", "align", "figures", "ui"}}
 IGNORED = {".git", ".venv", ".pytest_cache", ".mypy_cache", ".ruff_cache", "__pycache__", "runs", "cache", ".gradio", "build", "dist"}
@@ -86,6 +87,11 @@ def test_no_folder_is_a_heap():
     folders = [folder for folder in (PACKAGE, *PACKAGE.rglob("*")) if folder.is_dir() and folder.name != "__pycache__"]
     counts = {str(f.relative_to(ROOT)): len([p for p in f.glob("*.py") if p.name != "__init__.py"]) for f in folders}
     assert {name: count for name, count in counts.items() if count > (MOST_LOOSE if name == "mmer" else MOST_FILES)} == {}
+
+
+def test_no_module_is_long():
+    lines = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
+    assert {name: count for name, count in lines.items() if count > MOST_LINES} == {}
 
 
 def test_imports_are_absolute():

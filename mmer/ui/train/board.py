@@ -1,0 +1,169 @@
+"""The list of experiments and the chosen one: what is shown of it and what can be done with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from mmer.ui.page.events import HIDDEN, LOOK, POLL, QUIET
+from mmer.ui.train import run_cards
+from mmer.ui.train.handlers import TrainHandlers
+from mmer.ui.train.scripts import DOWNLOAD, PRESS, REVEAL
+
+CURVES = (
+    "Every run faint, the median of all folds bold and dotted where most runs have already stopped, eight of ten runs within the band. "
+    "Drag to zoom."
+)
+LAYERS = "w / Σw of Equation 1. Dot: mean over all runs, bar: plus/minus one standard deviation, faint: single runs."
+PROMOTED = (
+    "One run becomes the head; the test part chooses nothing. Every fold is validated on other clips, so the lowest loss is often that of "
+    "the easiest ones, and its figures flatter. The run at the median shows what the experiment gives."
+)
+CHOICE_NAMES = {"median": "at the median validation loss", "lowest": "with the lowest validation loss"}
+
+
+@dataclass
+class Board:
+    """The list of experiments and the chosen one."""
+
+    runs: gr.HTML
+    head: gr.HTML
+    stop: gr.Button
+    resume: gr.Button
+    delete: gr.Button
+    export: gr.Button
+    promotion: gr.Column
+    question: gr.Column
+    log: gr.HTML
+    curves_panel: gr.Column
+    curves: gr.Plot
+    scores_panel: gr.Column
+    scores: gr.HTML
+    confusion: gr.Plot
+    group: gr.Radio
+    groups: gr.Plot
+    layers: gr.Plot
+    numbers: gr.HTML
+    facts: gr.HTML
+    ask: gr.HTML
+    yes: gr.Button
+    no: gr.Button
+    head_name: gr.Textbox
+    licence: gr.Textbox
+    choice: gr.Radio
+    promote: gr.Button
+    promoted: gr.HTML
+    download: gr.DownloadButton
+    drawn: gr.Textbox  # the signature of what the page shows; never seen by a person
+
+    @property
+    def shown(self) -> list[gr.blocks.Block]:
+        """In the order of TrainHandlers.refresh."""
+        return [
+            self.runs, self.head, self.stop, self.resume, self.delete, self.export, self.promotion, self.question, self.log,
+            self.curves_panel, self.curves, self.scores_panel, self.scores, self.confusion, self.group, self.groups, self.layers,
+            self.numbers, self.facts, self.drawn,
+        ]  # fmt: skip
+
+
+def build_board() -> Board:
+    parts: dict[str, Any] = {}
+    with gr.Row(elem_classes=["mm-page", "mm-train-page"], equal_height=False):
+        with gr.Column(scale=4, min_width=280, elem_classes="mm-inputs"):
+            parts["drawn"] = gr.Textbox("", visible=False)
+            parts["runs"] = gr.HTML(elem_id="runs", js_on_load=PRESS)
+        with gr.Column(scale=9, min_width=320, elem_classes="mm-results"):
+            parts["head"] = gr.HTML(run_cards.NOTHING_CHOSEN, elem_id="run-head")
+            build_actions(parts)
+            build_curves(parts)
+            build_scores(parts)
+            with gr.Accordion("Log", open=False, elem_id="run-log"):
+                parts["log"] = gr.HTML()
+            with gr.Accordion("Data, settings, machine", open=False, elem_id="run-facts"):
+                parts["facts"] = gr.HTML()
+    return Board(**parts)
+
+
+def build_actions(parts: dict[str, Any]) -> None:
+    with gr.Row(elem_classes="mm-actions"):
+        for name, title in (("stop", "Stop"), ("resume", "Resume"), ("export", "Export as zip"), ("delete", "Delete")):
+            parts[name] = gr.Button(title, size="sm", visible=False, elem_id=f"run-{name}", min_width=90)
+    parts["download"] = gr.DownloadButton("Download", elem_classes="mm-hidden", elem_id="run-download")
+    with gr.Column(visible=False, elem_id="delete-question") as parts["question"]:
+        parts["ask"] = gr.HTML()
+        with gr.Row(elem_classes="mm-actions"):
+            parts["yes"] = gr.Button("Delete for good", variant="stop", size="sm", elem_id="delete-yes", min_width=90)
+            parts["no"] = gr.Button("Keep it", size="sm", elem_id="delete-no", min_width=90)
+    with (
+        gr.Column(visible=False, elem_id="promotion") as parts["promotion"],
+        gr.Accordion("Make it a head of this app", open=False),
+    ):
+        gr.HTML(f'<p class="mm-note">{PROMOTED}</p>')
+        parts["choice"] = gr.Radio(
+            [(name, key) for key, name in CHOICE_NAMES.items()], value="median", label="Run", elem_id="promote-choice"
+        )
+        with gr.Row():
+            parts["head_name"] = gr.Textbox(label="Name of the head", placeholder="the experiment's", max_length=80, min_width=150)
+            parts["licence"] = gr.Textbox(
+                label="Licence of the weights", placeholder="the data's, where it is known", max_length=80, min_width=150
+            )
+        parts["promote"] = gr.Button("Promote", size="sm", elem_id="promote")
+        parts["promoted"] = gr.HTML(elem_id="promoted")
+
+
+def build_curves(parts: dict[str, Any]) -> None:
+    with gr.Column(visible=False, elem_classes="mm-panel") as parts["curves_panel"]:
+        head_section("Learning curves", CURVES)
+        parts["curves"] = gr.Plot(show_label=False, container=False, elem_id="curves", elem_classes="mm-figure")
+
+
+def build_scores(parts: dict[str, Any]) -> None:
+    with gr.Column(visible=False, elem_classes="mm-panel") as parts["scores_panel"]:
+        head_section("Scores on the test parts", "UA is the mean recall of the four emotions, WA the share that is right.")
+        parts["scores"] = gr.HTML(elem_id="scores")
+        with gr.Row():
+            with gr.Column(min_width=300):
+                gr.HTML('<p class="mm-half">What is said of each emotion</p>')
+                parts["confusion"] = gr.Plot(show_label=False, container=False, elem_id="confusion", elem_classes="mm-figure")
+            with gr.Column(min_width=300):
+                parts["group"] = gr.Radio(["fold"], value="fold", label="UA of each", elem_id="group")
+                parts["groups"] = gr.Plot(show_label=False, container=False, elem_id="groups", elem_classes="mm-figure")
+        head_section("Which layers each branch learned to read", LAYERS)
+        parts["layers"] = gr.Plot(show_label=False, container=False, elem_id="run-layers", elem_classes="mm-figure")
+        with gr.Accordion("Every run in numbers", open=False):
+            parts["numbers"] = gr.HTML()
+
+
+def head_section(title: str, caption: str) -> None:
+    gr.HTML(f'<div class="mm-section"><h2>{title}</h2><p>{caption}</p></div>')
+
+
+def wire_board(handlers: TrainHandlers, board: Board, session: gr.State) -> None:
+    chosen = board.runs.click(handlers.choose, [session, board.drawn], board.shown, api_name="choose_experiment", **POLL)
+    chosen.success(fn=None, js=REVEAL.format("run-head"), api_visibility="private")
+    acting = {"stop": handlers.stop, "resume": handlers.resume}
+    for name, handler in acting.items():
+        button: gr.Button = getattr(board, name)
+        acted = button.click(
+            handler, session, None, show_progress_on=[board.head], trigger_mode="once", api_name=f"{name}_experiment", **HIDDEN
+        )
+        acted.success(handlers.refresh, [session, board.drawn], board.shown, api_visibility="private", **LOOK)
+    board.delete.click(handlers.ask_delete, session, [board.question, board.ask], api_name="ask_delete", **POLL)
+    board.no.click(lambda: gr.Column(visible=False), None, board.question, api_visibility="private", show_progress="hidden")
+    deleted = board.yes.click(handlers.delete, session, None, trigger_mode="once", api_name="delete_experiment", **QUIET)
+    deleted.success(handlers.open, session, board.shown, api_visibility="private", **LOOK)
+    exported = board.export.click(
+        handlers.export, session, board.download, show_progress_on=[board.head], api_name="export_experiment", **HIDDEN
+    )
+    exported.success(fn=None, js=DOWNLOAD, api_visibility="private")
+    board.promote.click(
+        handlers.promote,
+        [session, board.head_name, board.licence, board.choice],
+        board.promoted,
+        trigger_mode="once",
+        api_name="promote_experiment",
+        **HIDDEN,
+    )
+    board.group.input(handlers.regroup, [session, board.group], board.groups, api_name="regroup", **QUIET)

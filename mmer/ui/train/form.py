@@ -1,0 +1,167 @@
+"""The form of the Train tab: what an experiment is asked, and what a change of it changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from mmer.choices.fusion_models import FUSION_MODELS
+from mmer.datasets.folds import VALIDATIONS
+from mmer.encoders.presets import DEFAULT, PRESETS
+from mmer.experiments.data_roots import NO_ROOTS
+from mmer.experiments.experiment import ALIGNERS
+from mmer.experiments.settings import PROTOCOL, SETTINGS, Setting, default_of, write_command
+from mmer.experiments.training_service import TrainingService
+from mmer.results import UNITS
+from mmer.ui.explore.forms import ALIGNER_NAMES
+from mmer.ui.page.events import HIDDEN, POLL, QUIET
+from mmer.ui.train import cards as train_cards
+from mmer.ui.train.handlers import CHECK_FIRST, CHOICES, FIELDS, TrainHandlers, name_units
+from mmer.ui.train.scripts import REVEAL
+
+FIRST_UNITS = ["T", "F", "S"]  # of the paper's best late fusion
+VALIDATION_NAMES = {"random": "random utterances (the paper's)", "speaker": "whole speakers", "session": "whole sessions (reference [5]'s)"}
+BY_NAMES = {"auto": "sessions where there are any (the paper's)", "session": "sessions", "speaker": "speakers"}
+DEVICE_NAMES = {"auto": "a GPU where there is one", "cpu": "CPU", "cuda": "GPU"}
+
+
+@dataclass
+class Form:
+    """The widgets of the form that describes an experiment."""
+
+    fields: dict[str, Any]  # components by the names of FIELDS
+    check: gr.Button
+    report: gr.HTML
+    estimate: gr.HTML
+    name: gr.Textbox
+    start: gr.Button
+    command: gr.HTML
+
+    @property
+    def asked(self) -> list[Any]:
+        return [self.fields[name] for name in FIELDS]
+
+    @property
+    def expected(self) -> list[gr.components.Component]:
+        """What a change of the form changes, in the order of TrainHandlers.expect."""
+        return [self.estimate, self.name, self.command]
+
+
+def build_form(service: TrainingService) -> Form:
+    parts: dict[str, Any] = {"fields": {}}
+    with gr.Row(elem_classes=["mm-page", "mm-train-page"], equal_height=False):
+        with gr.Column(scale=4, min_width=300, elem_classes="mm-inputs-long"):
+            gr.HTML(train_cards.write_closed(service.closed), visible=bool(service.closed))
+            build_data(parts, service)
+            build_model(parts)
+            build_protocol(parts)
+            build_settings(parts)
+            build_start(parts, service)
+        with gr.Column(scale=7, min_width=320, elem_classes="mm-results"):
+            parts["report"] = gr.HTML(train_cards.write_empty(closed=bool(service.closed)), elem_id="data-report")
+    return Form(**parts)
+
+
+def build_data(parts: dict[str, Any], service: TrainingService) -> None:
+    info = "A manifest, or the folder of an IEMOCAP release."
+    if not service.closed:
+        roots = ", ".join(str(root) for root in service.roots)
+        info = f"Or type a path below {roots}." if roots else NO_ROOTS
+    parts["fields"]["data"] = gr.Dropdown(
+        [(data.title, str(data.path)) for data in service.list_data()],
+        value=None,
+        allow_custom_value=True,
+        label="Data set",
+        info=info,
+        elem_id="data-set",
+    )
+    with gr.Row(elem_classes="mm-go"):
+        parts["check"] = gr.Button("Check", elem_id="check-data", interactive=not service.closed, min_width=120)
+    with gr.Accordion("Labels that have other names", open=False):
+        parts["fields"]["labels"] = gr.Textbox(
+            label="Labels",
+            placeholder="angry=anger, calm=",
+            info="label=emotion; nothing after the sign leaves a label out.",
+            max_length=2000,
+        )
+
+
+def build_model(parts: dict[str, Any]) -> None:
+    fields = parts["fields"]
+    fields["fusion"] = gr.Radio([(model.label, key) for key, model in FUSION_MODELS.items()], value="late", label="Model")
+    fields["unit"] = gr.Radio(name_units(UNITS), value="F", label="Unit", visible=False, elem_id="unit-choice")
+    fields["units"] = gr.CheckboxGroup(name_units(UNITS), value=FIRST_UNITS, label="Units", elem_id="units-choice")
+    fields["preset"] = gr.Radio([(f"{p.name} ({p.title})", p.name) for p in PRESETS.values()], value=DEFAULT, label="Encoders")
+
+
+def build_protocol(parts: dict[str, Any]) -> None:
+    with gr.Accordion("Protocol: the paper's five folds, five times", open=False, elem_id="protocol"):
+        with gr.Row(elem_classes="mm-numbers"):
+            parts["fields"] |= {setting.name: build_number(setting) for setting in PROTOCOL}
+        parts["fields"]["by"] = gr.Radio([(name, key) for key, name in BY_NAMES.items()], value="auto", label="Folds of")
+        parts["fields"]["validation"] = gr.Radio(
+            [(VALIDATION_NAMES[key], key) for key in VALIDATIONS], value="random", label="Validation by"
+        )
+
+
+def build_settings(parts: dict[str, Any]) -> None:
+    with gr.Accordion("Settings: the paper's where it names them", open=False, elem_id="train-settings"):
+        with gr.Row(elem_classes="mm-numbers"):
+            parts["fields"] |= {setting.name: build_number(setting) for setting in SETTINGS}
+        parts["fields"]["aligner"] = gr.Radio(
+            [(ALIGNER_NAMES[name], name) for name in ALIGNERS],
+            value="sphinx",
+            label="Aligner",
+            info="Finds the words of utterances that bring no alignment file.",
+        )
+        parts["fields"]["device"] = gr.Radio([(name, key) for key, name in DEVICE_NAMES.items()], value="auto", label="Train on")
+
+
+def build_number(setting: Setting) -> gr.Number:
+    return gr.Number(
+        value=default_of(setting),
+        label=setting.title,
+        info=setting.note,
+        precision=0 if setting.whole else None,
+        min_width=120,
+        elem_id=f"set-{setting.name.replace('_', '-')}",
+    )
+
+
+def build_start(parts: dict[str, Any], service: TrainingService) -> None:
+    parts["estimate"] = gr.HTML("" if service.closed else CHECK_FIRST, elem_id="estimate")
+    parts["name"] = gr.Textbox(
+        label="Name",
+        placeholder="chosen by itself",
+        info="Letters, digits and - _ .",
+        max_length=80,
+        elem_id="run-name",
+        visible=not service.closed,
+    )
+    parts["start"] = gr.Button("Start", variant="primary", interactive=False, elem_id="start-run", visible=not service.closed)
+    with gr.Accordion("The same from a shell", open=bool(service.closed)):
+        command = write_command(service.describe_form({"units": FIRST_UNITS}))
+        parts["command"] = gr.HTML(train_cards.write_code(command), elem_id="shell-command")
+
+
+def wire_form(handlers: TrainHandlers, form: Form, session: gr.State) -> None:
+    fields = form.fields
+    changed = fields["fusion"].input(
+        handlers.change_model, [fields["fusion"], fields["units"]], [fields["unit"], fields["units"]], api_name="change_model", **POLL
+    )
+    checked = form.check.click(
+        handlers.check,
+        [session, *form.asked],
+        [form.report, *form.expected, form.start],
+        show_progress_on=[form.report],
+        trigger_mode="once",
+        api_name="check_data",
+        **HIDDEN,
+    )
+    checked.success(fn=None, js=REVEAL.format("data-report"), api_visibility="private")
+    for name in FIELDS:
+        event = fields[name].change if name in CHOICES else fields[name].blur
+        event = changed.success if name == "fusion" else event  # not before its units are those that it can take
+        event(handlers.expect, [session, *form.asked], form.expected, trigger_mode="always_last", api_name=f"expect_{name}", **QUIET)

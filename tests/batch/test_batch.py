@@ -21,7 +21,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from mmer.batch import rows as batch_rows
 from mmer.batch.columns import FOUND
-from mmer.batch.fill import Progress, name_json, run_batch
+from mmer.batch.fill import BatchProgress, name_json, run_batch
 from mmer.batch.items import BatchItem, list_columns, read_items
 from mmer.batch.rows import BatchRequest, analyze_item
 from mmer.batch.scores import score_rows
@@ -142,7 +142,7 @@ def test_a_tone_has_no_verdict_in_the_table_nor_in_the_shell(analyzer, tmp_path)
     cells = re.findall(r"<td[^>]*>(.*?)</td>", shown)
     assert "<b>No speech was heard</b>" in cells[0] and "mb-top" not in shown and 'class="mb-grey"' in shown
     assert not any(emotion in cell for cell in cells for emotion in EMOTIONS)
-    told = describe_progress(Progress(BatchItem("tone.wav", tmp_path), row, 1, 1, 0.0, analysis))
+    told = describe_progress(BatchProgress(BatchItem("tone.wav", tmp_path), row, 1, 1, 0.0, analysis))
     assert told == "[1/1] tone.wav: no speech was heard"
     assert "verdicts: none" in summarise_batch([row], (), tmp_path)
 

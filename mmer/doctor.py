@@ -1,4 +1,4 @@
-"""What is installed and ready on this machine, and what to do about what is not. Asks the network only when told to."""
+"""What is installed and ready on this machine, and what to do about what is not. Asks the network only when it is asked to."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,7 @@ LAYERS = (
 MOST_FILES = 13  # of a folder, its __init__.py aside
 MOST_LOOSE = 13  # modules that lie in no room
 MOST_LINES = 400  # of a module
+RETIRED = set("told Room Shelf Order Death Member Hold for_people Workshop Turns Specimen".split())  # as names of anything
 ONLY_IN = {"gradio": {"ui"}, "plotly": {"figures"}}
 NEVER_IN = {"torch": {"results", "align", "figures", "ui"}}
 IGNORED = {".git", ".venv", ".pytest_cache", ".mypy_cache", ".ruff_cache", "__pycache__", "runs", "cache", ".gradio", "build", "dist"}
@@ -103,6 +105,31 @@ def test_imports_are_absolute():
         if isinstance(node, ast.ImportFrom) and node.level
     ]
     assert relative == []
+
+
+def names_in(tree):
+    """Every name that the code of a module gives or uses, but not the words of its strings and comments."""
+    for node in ast.walk(tree):
+        for field in ("id", "arg", "attr", "name", "asname"):
+            if isinstance(name := getattr(node, field, None), str):
+                yield name
+
+
+def test_retired_words_name_nothing():
+    """Words that only this code base understood; CONTRIBUTING.md lists those that took their place."""
+    found = [
+        (str(path.relative_to(ROOT)), name)
+        for path in MODULES
+        for name in names_in(ast.parse(path.read_text(encoding="utf-8")))
+        if name in RETIRED
+    ]
+    assert found == []
+
+
+def test_no_class_name_stands_twice():
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
+    named = Counter(node.name for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    assert [name for name, count in named.items() if count > 1] == []
 
 
 def test_every_module_says_what_it_is_for():

@@ -1,7 +1,7 @@
 """Experiments and shards of an extraction as tasks of a Ray cluster: one task per folder, whose checkpoint another node goes on from.
 
 Nothing but paths crosses the network: all nodes see the same folders. Ray tries a task again when its worker or node dies; what a person
-can mend is told at the end, by name, while the other tasks go on.
+can mend is reported at the end, by name, while the other tasks go on.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from mmer.feature_store.feature_set import make_feature_set
 from mmer.scores.scores import score_runs
 
 RETRIES = 3  # of a task whose worker or node died
-SHARE_STEP = 5  # percent of a cell after which its progress is told again
+SHARE_STEP = 5  # percent of a cell after which its progress is printed again
 CELL_BYTES = 4 * 2**30  # what a training stays under
 FEATURE_BYTES = 2**29  # of it: features held in memory, since other cells of the node take the same
 SHARD_BYTES = 2 * 2**30
@@ -222,19 +222,19 @@ def extract_shard(job: Job, source: Source, shard: tuple[int, int], workers: int
     try:
         job.check_node()
         report = ShardReport(job, shard[0])
-        told = source.extraction
+        extraction = source.extraction
         extract_dataset(
             source.read_again(),
-            FeatureCache(told.features),
-            preset=told.preset_name,
-            units=told.units,
-            aligner=told.aligner,
-            mfa=told.mfa,
+            FeatureCache(extraction.features),
+            preset=extraction.preset_name,
+            units=extraction.units,
+            aligner=extraction.aligner,
+            mfa=extraction.mfa,
             workers=workers,
-            device=told.device,
+            device=extraction.device,
             shard=shard,
-            check=told.check,
-            again=told.again,
+            check=extraction.check,
+            again=extraction.again,
             progress=report,
         )
     except Cancelled:
@@ -287,7 +287,7 @@ def _read_report(path: Path) -> dict[str, list[int]]:
 
 
 class Watch:
-    """The experiments' status files as one line, told when it changes."""
+    """The experiments' status files as one line, printed when it changes."""
 
     def __init__(self, runs: Mapping[str, RunFolder], tell: Callable[[str], None]):
         self.runs, self.tell = runs, tell
@@ -353,12 +353,12 @@ class ShardWatch:
 
 
 def tell_each_tenth(tell: Callable[[str], None]) -> Progress:
-    told: dict[str, int] = {}
+    reported: dict[str, int] = {}
 
     def report(what: str, done: int, total: int) -> None:
         tenth = 10 * done // total
-        if told.get(what) != tenth:
-            told[what] = tenth
+        if reported.get(what) != tenth:
+            reported[what] = tenth
             tell(f"{what}: {done} of {total} extracted")
 
     return report

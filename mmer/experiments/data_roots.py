@@ -65,44 +65,44 @@ def _name_below(path: Path, root: Path, *, several: bool) -> str:
     return f"{root.name}/{below}" if several else below
 
 
-def allow_path(told: str | Path, roots: Sequence[Path]) -> Path:
+def allow_path(asked: str | Path, roots: Sequence[Path]) -> Path:
     """The real path of what a person named, which lies below a root: absolute, or as seen from a root.
 
     Raises DataError when nothing was named, it leads outside (by .. or through a link, whether it exists or not), or isn't there.
     """
     if not roots:
         raise DataError(NO_ROOTS)
-    if not str(told or "").strip():
+    if not str(asked or "").strip():
         raise DataError("Choose a data set first: one of the list, or a path below an allowed folder.")
-    inside = [path for root in roots if (path := _follow(root, str(told).strip())) is not None]
+    inside = [path for root in roots if (path := _follow(root, str(asked).strip())) is not None]
     if not inside:
         named = ", ".join(str(root) for root in roots)
         raise DataError(
-            f"{str(told)[:200]!r} does not lie below a folder that this app may read ({named}). Name a path below it, or start the app "
+            f"{str(asked)[:200]!r} does not lie below a folder that this app may read ({named}). Name a path below it, or start the app "
             "with --data-root for another one."
         )
     there = next((path for path in inside if os.path.exists(path)), None)  # Path.exists raises for what is too long
     if there is None:
-        raise DataError(f"There is no {str(told)[:200]!r} below the folders that this app may read.")
+        raise DataError(f"There is no {str(asked)[:200]!r} below the folders that this app may read.")
     for name in MANIFESTS:  # of a folder, its manifest is read
         if not any(_follow(root, str(there / name)) for root in roots):
             raise DataError(f"{there / name} is a link that leads out of the folders that this app may read; put the file itself there.")
     return there
 
 
-def _follow(root: Path, told: str) -> Path | None:
-    """root/told with every link and .. followed; None when it is no path, or not below root then."""
+def _follow(root: Path, asked: str) -> Path | None:
+    """root/asked with every link and .. followed; None when it is no path, or not below root then."""
     try:
-        real, path = root.resolve(), (root / told).resolve()
+        real, path = root.resolve(), (root / asked).resolve()
     except (OSError, ValueError, RuntimeError):  # too long, a zero byte, links in a circle
         return None
     return path if path.is_relative_to(real) else None
 
 
-def read_pairs(told: str) -> Mapping[str, str]:
+def read_pairs(text: str) -> Mapping[str, str]:
     """A label mapping typed by a visitor: `angry=anger, calm=`, never the name of a file. Raises DataError.
 
-    Labels that are emotions already need not be told.
+    Labels that are emotions already need not be named.
     """
-    labels = parse_labels(told or "")
+    labels = parse_labels(text or "")
     return {emotion: emotion for emotion in EMOTIONS} | labels if labels else {}

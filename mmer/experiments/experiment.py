@@ -1,4 +1,4 @@
-"""What an experiment is told: one model on one data set, all its folds and repetitions. Saved as config.json in its folder.
+"""The settings of an experiment: one model on one data set, all its folds and repetitions. Saved as config.json in its folder.
 
 An experiment is a cell of the paper's tables. Its runs (5 folds x 5 repetitions, the paper's 25) differ only in their split and their seed.
 """
@@ -212,26 +212,26 @@ def default_of(setting: Setting) -> float:
     return next(f.default for f in fields(of) if f.name == setting.name)  # type: ignore[return-value,arg-type]
 
 
-def read_experiment(told: Mapping[str, Any]) -> Experiment:
+def read_experiment(stored: Mapping[str, Any]) -> Experiment:
     """The experiment that to_json stored. Raises DataError for unknown or missing fields.
 
     One that was stored before there was `min_steps` had none, and goes on without.
     """
     names = {f.name for f in fields(Experiment)}
-    wrong = sorted({"data", "features"} - set(told)) or sorted(set(told) - names)
+    wrong = sorted({"data", "features"} - set(stored)) or sorted(set(stored) - names)
     if wrong:
         raise DataError(f"An experiment's config.json has missing or unknown fields: {', '.join(wrong)}.")
-    parsed = {"units": tuple(told.get("units", ("T", "F", "S"))), "pairing": read_pairing(told.get("pairing"))}
-    return Experiment(**({"min_steps": 0} | dict(told) | parsed))
+    parsed = {"units": tuple(stored.get("units", ("T", "F", "S"))), "pairing": read_pairing(stored.get("pairing"))}
+    return Experiment(**({"min_steps": 0} | dict(stored) | parsed))
 
 
 def seed_run(experiment: Experiment, split: Split) -> int:
     """The seed of one run's initial weights and dropout masks: of the experiment's seed, the fold and the repetition."""
-    told = f"run {experiment.seed} {split.fold} {split.repetition}".encode()
-    return int.from_bytes(hashlib.sha256(told).digest()[:7], "little")
+    content = f"run {experiment.seed} {split.fold} {split.repetition}".encode()
+    return int.from_bytes(hashlib.sha256(content).digest()[:7], "little")
 
 
 def shape_head(experiment: Experiment, **further: Any) -> HeadConfig:
     """The sizes of the experiment's model, as a head states them."""
-    told = {"name": "run", "title": experiment.title} | further
-    return shape_model(experiment.fusion, experiment.units, experiment.preset, experiment.model, **told)
+    names = {"name": "run", "title": experiment.title} | further
+    return shape_model(experiment.fusion, experiment.units, experiment.preset, experiment.model, **names)

@@ -108,7 +108,7 @@ def mn(value: str) -> str:
 
 
 def mo(sign: str, *, grows: bool = True) -> str:
-    """An operator; brackets grow with what stands beside them, unless told not to."""
+    """An operator; brackets grow with what stands beside them, where `grows`."""
     fixed = "" if grows else ' stretchy="false"'
     return f"<mo{fixed}>{escape(sign)}</mo>"
 

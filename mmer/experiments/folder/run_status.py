@@ -79,17 +79,21 @@ def read_status(folder: RunFolder, *, now: float | None = None) -> RunStatus:
 
 
 def _read_file(folder: RunFolder) -> RunStatus:
-    told = folder.read("status")
+    stored = folder.read("status")
     names = {f.name for f in fields(RunStatus)} - {"last_words"}
-    if not isinstance(told, dict) or not isinstance(told.get("heartbeat", 0.0), int | float) or not isinstance(told.get("pid", 0), int):
+    if (
+        not isinstance(stored, dict)
+        or not isinstance(stored.get("heartbeat", 0.0), int | float)
+        or not isinstance(stored.get("pid", 0), int)
+    ):
         raise DataError(f"{folder.path / 'status.json'} is damaged; resume the experiment {folder.name}, or delete it.")
-    return RunStatus(**{name: value for name, value in told.items() if name in names})
+    return RunStatus(**{name: value for name, value in stored.items() if name in names})
 
 
 def _write_file(folder: RunFolder, status: RunStatus) -> None:
-    told = asdict(status)
-    del told["last_words"]
-    folder.write("status", told)
+    content = asdict(status)
+    del content["last_words"]
+    folder.write("status", content)
 
 
 def _lose(folder: RunFolder, status: RunStatus, message: str) -> RunStatus:
@@ -112,10 +116,10 @@ def is_held(folder: RunFolder) -> bool:
 def find_birth(pid: int) -> str:
     """When a process began, in the system's ticks since boot; "" where that can't be known, or it is gone or a zombie."""
     try:
-        told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        values = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return ""
-    return "" if told[0] in "ZX" else told[19]
+    return "" if values[0] in "ZX" else values[19]
 
 
 def is_process(pid: int, born: str) -> bool:
@@ -176,7 +180,7 @@ class RunLock:
             self.folder.append_log(text)
 
     def check(self) -> None:
-        """Raises Cancelled when the process has been told to stop."""
+        """Raises Cancelled when the process was asked to stop."""
         if self.stopping.is_set():
             raise Cancelled(
                 f"{self.folder.name} was stopped; `python -m mmer runs resume {self.folder.name} --runs {self.folder.path.parent}` goes on."
@@ -296,12 +300,12 @@ def launch_run(folder: RunFolder, *, command: Sequence[str] | None = None) -> in
     if status.active or is_held(folder):
         raise _refuse(folder, status)
     before = _read_file(folder) if folder.has("status") else RunStatus()
-    told = command or (sys.executable, "-m", "mmer", "train", "--resume", str(folder.path.resolve()))
+    arguments = command or (sys.executable, "-m", "mmer", "train", "--resume", str(folder.path.resolve()))
     package = str(Path(__file__).resolve().parents[3])
     paths = os.pathsep.join(dict.fromkeys([package, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]))
     with (folder.path / LOG).open("ab") as log:
         process = subprocess.Popen(
-            told,
+            arguments,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -50,7 +50,7 @@ def run_experiment(
 
     `threads` is what the CPU may give where the experiment itself doesn't say; 0 stands for all of it. `budget`: bytes of features that may
     stay in memory, by default a share of what is free.
-    Raises DataError (another process is at it, the data has changed, nothing can be read), Cancelled when told to stop.
+    Raises DataError (another process is at it, the data has changed, nothing can be read), Cancelled when asked to stop.
     """
     experiment = folder.read_experiment()
     with lock_run(folder, runs=len(folder.read("splits")), stage="reading the data") as lock:
@@ -64,8 +64,8 @@ def run_experiment(
         threads = experiment.threads or threads or count_cores()
         torch.set_num_threads(threads)
         folder.write("environment", describe_environment(device=device, threads=threads))
-        told: dict[str, Any] = {"device": device, "checkpoint_seconds": checkpoint_seconds, "budget": budget}
-        Training(folder, experiment, data, lock, tell, **told).run()
+        options: dict[str, Any] = {"device": device, "checkpoint_seconds": checkpoint_seconds, "budget": budget}
+        Training(folder, experiment, data, lock, tell, **options).run()
         lock.update(stage="scoring", done=1.0)
         return finish(folder, data)
 
@@ -104,8 +104,8 @@ class Training:
 
     def __post_init__(self) -> None:
         experiment, data = self.experiment, self.data
-        told: dict[str, Any] = {"max_seconds": experiment.max_seconds, "device": self.device, "budget": self.budget}
-        self.loader = FeatureLoader(data.cache, data.items, experiment.units, stride=experiment.frame_stride, **told)
+        options: dict[str, Any] = {"max_seconds": experiment.max_seconds, "device": self.device, "budget": self.budget}
+        self.loader = FeatureLoader(data.cache, data.items, experiment.units, stride=experiment.frame_stride, **options)
         self.schedule = EveryUtterance(experiment, self.loader, data.items, data.tests)
         self.normalisations = self.normalise()
         self.folder.checkpoint.mkdir(exist_ok=True)
@@ -175,8 +175,8 @@ class Training:
             least = self.count_least(run)
             usual = guess_epochs(finished, least=least, most=most)
             best = progress[run.name].best_epoch if run.name in running else 0
-            told: dict[str, Any] = {"patience": patience, "least": least, "most": most, "usual": usual}
-            left += guess_epochs_left(epoch, best, **told) if run.name in running else usual
+            bounds: dict[str, Any] = {"patience": patience, "least": least, "most": most, "usual": usual}
+            left += guess_epochs_left(epoch, best, **bounds) if run.name in running else usual
         done = sum(finished) + epoch * len(running)
         self.shown = max(self.shown, EXTRACTION + (1 - EXTRACTION) * done / (done + left))
         runs = "1 run" if len(running) == 1 else f"{len(running)} runs together"

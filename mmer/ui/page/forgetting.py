@@ -64,7 +64,7 @@ def forget_unused(holder: Any, now: datetime) -> None:
 
 
 def make_room(holder: Any, most_bytes: int = MOST_MEMORY) -> None:
-    """Lets go of the results of those who were away longest until all together take `most_bytes`; their owners are told when they ask."""
+    """Drops the results of those who were away longest until all together take `most_bytes`; their owners get a message when they ask."""
     with holder.lock:
         names = sorted(holder.session_data, key=lambda name: holder.time_last_used.get(name, datetime.min))
         visits = [[v for v in holder.session_data[name].state_data.values() if isinstance(v, Session | LessonSession)] for name in names]

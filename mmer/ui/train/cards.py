@@ -90,7 +90,7 @@ def write_counts(report: DataReport) -> str:
     dataset = report.dataset
     whole = [sum(u.label == e for u in dataset.utterances) for e in EMOTIONS]
     sessions = f", {len(dataset.sessions)} sessions" if dataset.sessions else ""
-    told = f"{len(dataset.utterances):,} utterances of {len(dataset.speakers)} speakers{sessions}"
+    counted = f"{len(dataset.utterances):,} utterances of {len(dataset.speakers)} speakers{sessions}"
     rows = [["all", f"<b>{sum(whole):,}</b>", *(f"<b>{n:,}</b>" for n in whole)]]
     for by in ("session", "speaker"):
         groups = count_labels(dataset, by)
@@ -99,7 +99,7 @@ def write_counts(report: DataReport) -> str:
             rows.append([f"and {len(groups) - MOST_ROWS} more {by}s", *[""] * (len(EMOTIONS) + 1)])
     table = write_table(["", "utterances", *EMOTIONS], rows, kind="mm-tall")
     lacking = "".join(f'<p class="mm-note">{n:,} have {what}.</p>' for what, n in count_unreadable(dataset).items())
-    return f"<h3>{escape(dataset.name)}: {told}</h3>{lacking}{table}"
+    return f"<h3>{escape(dataset.name)}: {counted}</h3>{lacking}{table}"
 
 
 def write_warnings(warnings: Sequence[str]) -> str:
@@ -166,11 +166,11 @@ def write_leakage(rows: Sequence[Mapping[str, Any]], *, runs: int, unknown: Mapp
     gaps = {kind: count for kind, count in (unknown or {}).items() if count}
     pairs = [("train", "test"), ("validation", "test"), ("train", "validation")]
     compared = [row for row in rows if not utterances or gaps.get(row["kind"]) != utterances]
-    told = [write_leak(row) for pair in pairs for row in compared if (row["first"], row["second"]) == pair]
+    cells = [write_leak(row) for pair in pairs for row in compared if (row["first"], row["second"]) == pair]
     head = ["", LEFT.format("between"), LEFT.format("verdict"), "shared by both, at most", "on average", "share of the second, at most"]
     notes = "".join(f'<p class="mm-note">{WHY[k][0]}: not compared for {n:,} utterances; {WHY[k][1]}.</p>' for k, n in gaps.items())
     note = f"Over all {runs} runs. Anything that stands on both sides may be recognised again instead of understood."
-    return f'<p class="mm-note">{note}</p>{write_table(head, told, kind="mm-leakage")}{notes}'
+    return f'<p class="mm-note">{note}</p>{write_table(head, cells, kind="mm-leakage")}{notes}'
 
 
 LEFT = '<span class="mm-left">{}</span>'

@@ -23,7 +23,7 @@ MOST_LOST = 10  # words not found in the sound that are named
 
 
 @dataclass(frozen=True, eq=False)
-class Owners:
+class SegmentOwners:
     """Who owns the segments of one unit."""
 
     words: np.ndarray  # (segments,) int, index in Transcript.words; NOBODY for none
@@ -116,7 +116,7 @@ def list_placed(analysis: Analysis) -> tuple[Segment, ...]:
     return tuple(s if s.word in known else Segment(s.label, s.start, s.end, NOBODY) for s in tier)
 
 
-def own_segments(analysis: Analysis, unit: str) -> Owners:
+def own_segments(analysis: Analysis, unit: str) -> SegmentOwners:
     """The owners of a unit's segments: those that the models read, else the alignment's tier.
 
     Word pieces belong to the word whose letters they are, punctuation to none. Words are their own. Phones and syllables belong to the
@@ -128,10 +128,10 @@ def own_segments(analysis: Analysis, unit: str) -> Owners:
     words = list_placed(analysis)
     given, starts, ends = read_segments(analysis, unit)
     if unit == "F":
-        return Owners(own_moments(find_centres(starts, ends), words), find_straddling(starts, ends, words))
+        return SegmentOwners(own_moments(find_centres(starts, ends), words), find_straddling(starts, ends, words))
     if unit != "W":
         given = np.where(given >= 0, given, own_moments((starts + ends) / 2, words))
-    return Owners(given, find_straddling(starts, ends, words))
+    return SegmentOwners(given, find_straddling(starts, ends, words))
 
 
 def read_segments(analysis: Analysis, unit: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -146,7 +146,7 @@ def read_segments(analysis: Analysis, unit: str) -> tuple[np.ndarray, np.ndarray
     return np.where(known, numbers, NOBODY), np.asarray(starts, dtype=float), np.asarray(ends, dtype=float)
 
 
-def own_pieces(transcript: Transcript, offsets: np.ndarray) -> Owners:
+def own_pieces(transcript: Transcript, offsets: np.ndarray) -> SegmentOwners:
     """offsets (pieces, 2), half open character ranges -> the word with most of each piece's characters, the first of several."""
     firsts, lasts = (np.array([getattr(w, name) for w in transcript.words], dtype=int) for name in ("start_char", "end_char"))
     order = np.argsort(firsts, kind="stable")
@@ -158,7 +158,7 @@ def own_pieces(transcript: Transcript, offsets: np.ndarray) -> Owners:
         shared = np.minimum(lasts[at:after], end) - np.maximum(firsts[at:after], start)
         if len(shared) and shared.max() > 0:
             owners[i], straddles[i] = order[at + int(np.argmax(shared))], np.count_nonzero(shared > 0) > 1
-    return Owners(owners, straddles)
+    return SegmentOwners(owners, straddles)
 
 
 def own_moments(times: np.ndarray, words: tuple[Segment, ...]) -> np.ndarray:

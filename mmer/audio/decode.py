@@ -49,7 +49,7 @@ def clean_name(name: str) -> str:
 
 
 @dataclass
-class Stream:
+class SoundStream:
     """Sound on its way out of a file."""
 
     rate: int  # Hz
@@ -73,13 +73,13 @@ def check_file(path: Path, name: str) -> None:
         raise AudioError(f"{name} has {size / 1e6:.0f} MB; the limit is {MAX_BYTES // 10**6} MB, so cut it or save it compressed.")
 
 
-def open_file(path: Path, name: str, resources: ExitStack) -> list[Stream]:
+def open_file(path: Path, name: str, resources: ExitStack) -> list[SoundStream]:
     """The recordings of a file, one after another. Raises: AudioError where the first can't be read."""
     try:
         parts = find_parts(path)
     except OSError as error:
         raise AudioError(f"{name} can't be opened: {error.strerror or error}.") from error
-    streams: list[Stream] = []
+    streams: list[SoundStream] = []
     for part in parts:
         file = resources.enter_context(io.BufferedReader(PartFile(path, part)))
         try:
@@ -95,7 +95,7 @@ def open_file(path: Path, name: str, resources: ExitStack) -> list[Stream]:
     return streams
 
 
-def _open_soundfile(file: BinaryIO, part: Part, resources: ExitStack) -> Stream | None:
+def _open_soundfile(file: BinaryIO, part: Part, resources: ExitStack) -> SoundStream | None:
     """A recording through libsndfile, which has no name to judge it by; None when it doesn't know the format."""
     import soundfile
 
@@ -112,10 +112,10 @@ def _open_soundfile(file: BinaryIO, part: Part, resources: ExitStack) -> Stream 
             return  # damaged from here on: what came before may do
 
     promised = sound.frames / sound.samplerate if sound.format == "FLAC" and sound.frames < 2**40 else None
-    return Stream(sound.samplerate, sound.channels, f"{sound.format} {sound.subtype}".lower(), blocks(), promised)
+    return SoundStream(sound.samplerate, sound.channels, f"{sound.format} {sound.subtype}".lower(), blocks(), promised)
 
 
-def _open_av(file: BinaryIO, name: str, resources: ExitStack) -> Stream:
+def _open_av(file: BinaryIO, name: str, resources: ExitStack) -> SoundStream:
     """A recording through FFmpeg's libraries. Raises: AudioError when there is no sound in it that can be decoded."""
     import av
 
@@ -142,7 +142,7 @@ def _open_av(file: BinaryIO, name: str, resources: ExitStack) -> Stream:
     if first is None:
         raise AudioError(_not_sound(file, name))
     rate, block = first
-    return Stream(rate, block.shape[1], codec, _join_frames(frames, first, name), promised, sentences=sentences)
+    return SoundStream(rate, block.shape[1], codec, _join_frames(frames, first, name), promised, sentences=sentences)
 
 
 def read_length(container: Any, track: Any) -> float | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmer.audio.decode import BLOCK, Stream, check_file, clean_name, describe_change, open_file, to_float
+from mmer.audio.decode import BLOCK, SoundStream, check_file, clean_name, describe_change, open_file, to_float
 from mmer.audio.part import CUT_OFF
 from mmer.audio.pcm import round_samples
 from mmer.errors import AudioError
@@ -58,7 +58,7 @@ def clip_from_samples(samples: np.ndarray, rate: int, *, name: str) -> Clip:
         raise AudioError(f"{name}: samples must be numbers shaped (samples,) or (samples, channels), not {samples.dtype} {samples.shape}.")
     columns = samples[:, None] if samples.ndim == 1 else samples
     blocks = (to_float(columns[i : i + BLOCK]) for i in range(0, len(columns), BLOCK))
-    return _finish(_collect([Stream(int(rate), columns.shape[1], f"{samples.dtype} samples", blocks)], name), name)
+    return _finish(_collect([SoundStream(int(rate), columns.shape[1], f"{samples.dtype} samples", blocks)], name), name)
 
 
 def write_wav(clip: Clip | np.ndarray, path: str | Path) -> None:
@@ -97,7 +97,7 @@ class _Sound:
     sentences: tuple[str, ...]
 
 
-def _collect(streams: list[Stream], name: str) -> _Sound:
+def _collect(streams: list[SoundStream], name: str) -> _Sound:
     """All of `streams`, which follow each other, at 16 kHz. Raises: AudioError as soon as a limit is passed."""
     import soxr
 
@@ -140,13 +140,13 @@ def _collect(streams: list[Stream], name: str) -> _Sound:
     )
 
 
-def _add_promised(streams: list[Stream], seconds: list[float]) -> float | None:
+def _add_promised(streams: list[SoundStream], seconds: list[float]) -> float | None:
     """Seconds that the headers claim in all; None where none says more than what was read."""
     claims = [s.promised if s.promised is not None else read / s.share if s.share else read for s, read in zip(streams, seconds)]
     return sum(claims) if any(s.promised is not None or s.share for s in streams) else None
 
 
-def _describe_parts(streams: list[Stream], seconds: list[float]) -> tuple[str, ...]:
+def _describe_parts(streams: list[SoundStream], seconds: list[float]) -> tuple[str, ...]:
     said = tuple(dict.fromkeys(sentence for stream in streams for sentence in stream.sentences))
     if len(streams) == 1:
         return said
@@ -154,7 +154,7 @@ def _describe_parts(streams: list[Stream], seconds: list[float]) -> tuple[str, .
     return (f"The file holds {len(streams)} recordings one after another ({lengths}); they are read as one clip.", *said)
 
 
-def _check_streams(streams: list[Stream], name: str) -> None:
+def _check_streams(streams: list[SoundStream], name: str) -> None:
     stream = streams[0]
     for other in streams:
         if (other.rate, other.channels) != (stream.rate, stream.channels):

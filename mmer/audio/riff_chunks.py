@@ -18,7 +18,7 @@ KNOWN_CHUNKS = (
     b"fmt ", b"data", b"LIST", b"fact", b"bext", b"cue ", b"smpl", b"inst", b"id3 ", b"ID3 ", b"PEAK", b"junk", b"JUNK", b"iXML", b"DISP",
     b"COMM", b"SSND", b"MARK", b"NAME", b"AUTH", b"ANNO",
 )  # fmt: skip
-Order = Literal["little", "big"]  # of the bytes of a number
+ByteOrder = Literal["little", "big"]  # of the bytes of a number
 Chunk = tuple[bytes, int, int]  # name, first byte of its content, size that is written
 
 
@@ -36,7 +36,7 @@ def split_chunks(data: Buffer) -> Iterator[Part]:
 
 def read_chunks(data: Buffer, start: int) -> tuple[Part, int]:
     """The recording that begins at `start`, up to the file's end, and where its own header says that it ends."""
-    order: Order = "big" if data[start : start + 4] in (b"RIFX", b"FORM") else "little"
+    order: ByteOrder = "big" if data[start : start + 4] in (b"RIFX", b"FORM") else "little"
     written = int.from_bytes(data[start + 4 : start + 8], order)
     end = min(start + 8 + written + written % 2, len(data)) if 4 < written < 0xFFFFFFFF else len(data)
     sound: Chunk | None = None
@@ -61,7 +61,7 @@ def read_chunks(data: Buffer, start: int) -> tuple[Part, int]:
     return pad_chunks(data, start, before, sound, part), end
 
 
-def walk_chunks(data: Buffer, at: int, order: Order) -> Iterator[Chunk]:
+def walk_chunks(data: Buffer, at: int, order: ByteOrder) -> Iterator[Chunk]:
     while at + 8 <= len(data):
         size = int.from_bytes(data[at + 4 : at + 8], order)
         yield data[at : at + 4], at + 8, size
@@ -87,7 +87,7 @@ def pad_chunks(data: Buffer, start: int, before: list[Chunk], sound: Chunk, part
     return replace(part, patch=(0, at - start, header))
 
 
-def describe_sound(data: Buffer, start: int, end: int, sound: Chunk, order: Order, shape: bytes) -> tuple[Part, int]:
+def describe_sound(data: Buffer, start: int, end: int, sound: Chunk, order: ByteOrder, shape: bytes) -> tuple[Part, int]:
     _, at, size = sound
     rest = len(data) - at
     is_empty = end > at and is_chain(data, at, end, order)
@@ -111,7 +111,7 @@ def describe_sound(data: Buffer, start: int, end: int, sound: Chunk, order: Orde
     return Part(start, len(data), 1.0, patch, sentences), max(end, after)
 
 
-def goes_on(data: Buffer, at: int, end: int, shape: bytes, order: Order) -> bool:
+def goes_on(data: Buffer, at: int, end: int, shape: bytes, order: ByteOrder) -> bool:
     """Whether bytes behind the sound are 16 bit samples as well: neighbours are alike in sound, and in nothing else that stands there."""
     kind, channels, width = (int.from_bytes(shape[i : i + 2], order) for i in (0, 2, 14))
     if (kind, width) != (1, 16) or not 1 <= channels <= 8 or end - at < SPARE:
@@ -123,7 +123,7 @@ def goes_on(data: Buffer, at: int, end: int, shape: bytes, order: Order) -> bool
     return power > 0 and float(np.dot(before, behind)) / power > ALIKE
 
 
-def is_chain(data: Buffer, at: int, end: int, order: Order) -> bool:
+def is_chain(data: Buffer, at: int, end: int, order: ByteOrder) -> bool:
     """Whether well-formed chunks lead from `at` to `end`, give or take a byte."""
     while at + 8 <= end:
         if not re.fullmatch(rb"[A-Za-z0-9_ \xa9.-]{4}", data[at : at + 4]):

@@ -36,7 +36,7 @@ OBJECT_STORE = 100 * 2**20  # bytes, of a cluster that is started here: only pat
 
 
 @dataclass(frozen=True)
-class Job:
+class ClusterJob:
     """What every task has to know of the process that asked."""
 
     places: tuple[Path, ...]  # hidden folders in the shared ones: who sees them sees those; the first holds what tasks report
@@ -66,10 +66,10 @@ class Job:
 
 
 @contextmanager
-def open_job(folders: Sequence[Path]) -> Iterator[Job]:
+def open_job(folders: Sequence[Path]) -> Iterator[ClusterJob]:
     """A hidden folder in each of the shared ones, until the end."""
     token = f".ray-{uuid.uuid4().hex[:12]}"
-    job = Job(tuple(folder / token for folder in folders), __version__, tuple(sys.argv))
+    job = ClusterJob(tuple(folder / token for folder in folders), __version__, tuple(sys.argv))
     try:
         for place in job.places:
             try:
@@ -93,7 +93,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Needs:
+class Resources:
     """Of a task."""
 
     cpus: int
@@ -105,7 +105,7 @@ class Needs:
 class Task:
     do: Callable[..., str]
     arguments: tuple
-    needs: Needs
+    needs: Resources
     retries: int
 
 
@@ -155,7 +155,7 @@ def list_nodes(ray) -> tuple[Node, ...]:
     return tuple(Node(r.get("CPU", 0.0), r.get("GPU", 0.0), r.get("memory", 0.0)) for r in found)
 
 
-def count_slots(nodes: Sequence[Node], needs: Needs) -> int:
+def count_slots(nodes: Sequence[Node], needs: Resources) -> int:
     """Tasks that run at once."""
     return sum(
         int(min(node.cpus // needs.cpus, node.gpus // needs.gpus if needs.gpus else math.inf, max(1, node.memory // needs.memory)))
@@ -163,25 +163,25 @@ def count_slots(nodes: Sequence[Node], needs: Needs) -> int:
     )
 
 
-def choose_needs(nodes: Sequence[Node], tasks: int, *, cpus: int, gpus: float, memory: float) -> Needs:
+def choose_needs(nodes: Sequence[Node], tasks: int, *, cpus: int, gpus: float, memory: float) -> Resources:
     """Without `cpus`, as many for each task as leave the number of tasks at once as high as can be.
 
     Raises DataError when no node has them.
     """
     memory = min([memory, *(node.memory for node in nodes if node.memory)])
-    most = count_slots(nodes, Needs(cpus or 1, gpus, memory))
+    most = count_slots(nodes, Resources(cpus or 1, gpus, memory))
     if not most:
         wanted = f"{cpus or 1} CPU{'s' if cpus > 1 else ''}" + (f" and {gpus:g} GPU" if gpus else "")
         raise DataError(
             f"No node of the Ray cluster has {wanted} for a task; ask for less with --ray-cpus, --ray-gpus, --threads or --device."
         )
     if cpus:
-        return Needs(cpus, gpus, memory)
+        return Resources(cpus, gpus, memory)
     largest = max(int(node.cpus) for node in nodes)
-    return next(needs for c in range(largest, 0, -1) if count_slots(nodes, needs := Needs(c, gpus, memory)) >= min(tasks, most))
+    return next(needs for c in range(largest, 0, -1) if count_slots(nodes, needs := Resources(c, gpus, memory)) >= min(tasks, most))
 
 
-def run_tasks(ray, job: Job, tasks: Mapping[str, Task], *, look: Callable[[], None]) -> Iterator[tuple[str, str]]:
+def run_tasks(ray, job: ClusterJob, tasks: Mapping[str, Task], *, look: Callable[[], None]) -> Iterator[tuple[str, str]]:
     """(name, "" or what went wrong) as they end; `look` is called every second. Left early, by an error or a signal, it stops them all.
 
     Raises Cancelled after SIGTERM.
@@ -239,7 +239,7 @@ def read_answer(ray, reference) -> str:
         return f"its worker died and could not be replaced ({str(error).strip().splitlines()[0]})."
 
 
-def stop_tasks(ray, job: Job, references: Sequence) -> None:
+def stop_tasks(ray, job: ClusterJob, references: Sequence) -> None:
     """Asks them to stop, which keeps their folders in order, and waits for it."""
     with suppress(OSError):
         job.stop.touch()

@@ -17,7 +17,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mmer.cluster.ray_cluster import LOOK, Job, Needs, Task, appears, choose_needs, connect, count_slots, list_nodes, open_job, run_tasks
+from mmer.cluster.ray_cluster import (
+    LOOK,
+    ClusterJob,
+    Resources,
+    Task,
+    appears,
+    choose_needs,
+    connect,
+    count_slots,
+    list_nodes,
+    open_job,
+    run_tasks,
+)
 from mmer.datasets.manifest import Dataset
 from mmer.datasets.reading import read_dataset
 from mmer.errors import Cancelled, DataError, MmerError
@@ -74,7 +86,7 @@ class RayExecutor:
             with open_job(sorted(roots)) as job:
                 tasks = self._plan_training(ray, job, runs, experiments)
                 failed = []
-                for name, error in run_tasks(ray, job, tasks, look=Watch(runs, self.tell)):
+                for name, error in run_tasks(ray, job, tasks, look=TrainingMonitor(runs, self.tell)):
                     if error or not appears(runs[name].path / "results.json"):
                         failed.append(f"{name}: {error or 'its results are not to be seen here.'}")
                     else:
@@ -82,7 +94,7 @@ class RayExecutor:
         if failed:
             raise DataError(f"{len(failed)} of {len(runs)} experiments were not trained. {' '.join(failed)}")
 
-    def _plan_training(self, ray, job: Job, runs: Mapping[str, RunFolder], experiments: Sequence[Experiment]) -> dict[str, Task]:
+    def _plan_training(self, ray, job: ClusterJob, runs: Mapping[str, RunFolder], experiments: Sequence[Experiment]) -> dict[str, Task]:
         nodes = list_nodes(ray)
         any_gpu = any(node.gpus for node in nodes)
         tasks = {}
@@ -99,7 +111,7 @@ class RayExecutor:
         return tasks
 
     def extract(
-        self, source: Source, *, shards: int = 0, workers: int = 1, progress: Progress = lambda what, done, total: None
+        self, source: SharedDataset, *, shards: int = 0, workers: int = 1, progress: Progress = lambda what, done, total: None
     ) -> FeatureSet:
         """As extract_dataset, by `shards` tasks of `workers` processes each; 0 shards: one for every CPU (GPU) of the cluster.
 
@@ -108,7 +120,7 @@ class RayExecutor:
         with connect(self.address) as ray:
             return self._extract(ray, source, shards=shards, workers=workers, progress=progress)
 
-    def _extract_missing(self, ray, source: Source, workers: int) -> None:
+    def _extract_missing(self, ray, source: SharedDataset, workers: int) -> None:
         """Before the training, so that not every experiment extracts the same."""
         missing = source.count_missing()
         if not missing:
@@ -117,10 +129,10 @@ class RayExecutor:
         shards = min(workers or 2**30, math.ceil(missing / TASKS_PER_WORKER), sum(int(node.cpus) for node in list_nodes(ray)))
         self._extract(ray, source, shards=max(1, shards), workers=1, progress=tell_each_tenth(self.tell))
 
-    def _extract(self, ray, source: Source, *, shards: int, workers: int, progress: Progress) -> FeatureSet:
+    def _extract(self, ray, source: SharedDataset, *, shards: int, workers: int, progress: Progress) -> FeatureSet:
         nodes = list_nodes(ray)
         gpus = (1.0 if self.gpus is None else self.gpus) if source.extraction.device == "cuda" else 0.0
-        slots = count_slots(nodes, Needs(workers, gpus, SHARD_BYTES))
+        slots = count_slots(nodes, Resources(workers, gpus, SHARD_BYTES))
         shards = shards or max(1, min(slots, math.ceil(len(source.dataset.utterances) / TASKS_PER_WORKER)))
         needs = choose_needs(nodes, shards, cpus=workers, gpus=gpus, memory=SHARD_BYTES)
         source.extraction.features.mkdir(parents=True, exist_ok=True)
@@ -130,7 +142,7 @@ class RayExecutor:
                 f"shard {i + 1}/{shards}": Task(extract_shard, (job, sent, (i, shards), workers), needs, self.retries)
                 for i in range(shards)
             }
-            look = ShardWatch(job, progress)
+            look = ShardMonitor(job, progress)
             failed = [f"{name}: {error}" for name, error in run_tasks(ray, job, tasks, look=look) if error]
             look()
         if failed:
@@ -142,7 +154,7 @@ class RayExecutor:
 
 
 @dataclass(frozen=True)
-class Source:
+class SharedDataset:
     """A data set to be extracted, as every node can read it."""
 
     data: str  # path of the manifest or folder
@@ -154,7 +166,9 @@ class Source:
     dataset: Any = None  # as read here; not sent
 
     @classmethod
-    def read(cls, data: str | Path, extraction: ExtractionJob, *, labels: Mapping[str, str] | None = None, audio: bool = True) -> Source:
+    def read(
+        cls, data: str | Path, extraction: ExtractionJob, *, labels: Mapping[str, str] | None = None, audio: bool = True
+    ) -> SharedDataset:
         """Raises DataError as read_dataset does."""
         dataset = read_dataset(data, labels=labels or None, audio=audio)
         path, extraction = str(Path(data).resolve()), replace(extraction, features=Path(extraction.features).resolve())
@@ -184,7 +198,7 @@ def _count_sounds(dataset: Dataset) -> int:
     return sum(u.has_audio for u in dataset.utterances)
 
 
-def list_sources(experiments: Sequence[Experiment]) -> list[Source]:
+def list_sources(experiments: Sequence[Experiment]) -> list[SharedDataset]:
     """What the experiments read: each data set once per preset and feature folder, with all units that any of them needs."""
     groups: dict[tuple, list[Experiment]] = {}
     for e in experiments:
@@ -194,14 +208,14 @@ def list_sources(experiments: Sequence[Experiment]) -> list[Source]:
         units = tuple({unit for e in group for unit in e.units})
         extraction = plan_extraction(units, features=features, preset=preset, aligner=aligner, mfa=mfa)
         read_experiment_data(group[0])  # says when there are no utterances
-        sources.append(Source.read(data, extraction, labels=group[0].labels, audio=any(map(reads_sound, group))))
+        sources.append(SharedDataset.read(data, extraction, labels=group[0].labels, audio=any(map(reads_sound, group))))
     return sources
 
 
 # On the nodes
 
 
-def train_folder(job: Job, path: Path, cpus: int) -> str:
+def train_folder(job: ClusterJob, path: Path, cpus: int) -> str:
     """Trains one experiment; "" or what a person can mend."""
     sys.argv = list(job.command)  # environment.json tells what was typed
     folder = RunFolder(path)
@@ -217,7 +231,7 @@ def train_folder(job: Job, path: Path, cpus: int) -> str:
     return ""
 
 
-def extract_shard(job: Job, source: Source, shard: tuple[int, int], workers: int) -> str:
+def extract_shard(job: ClusterJob, source: SharedDataset, shard: tuple[int, int], workers: int) -> str:
     """Extracts one shard; "" or what a person can mend."""
     try:
         job.check_node()
@@ -251,7 +265,7 @@ def wait_until_free(folder: RunFolder, *, seconds: float = LOST_LOCK) -> None:
         time.sleep(min(LOOK, left))
 
 
-def _leave(job: Job) -> None:
+def _leave(job: ClusterJob) -> None:
     """Stopped by a signal: where the whole node goes down, this process ends before it has answered, and Ray takes the task elsewhere."""
     end = time.monotonic() + LEAVING
     while time.monotonic() < end and not job.stop.exists() and job.board.exists():
@@ -261,7 +275,7 @@ def _leave(job: Job) -> None:
 class ShardReport:
     """How far a shard is, in a file; after a death the count goes on where it was."""
 
-    def __init__(self, job: Job, number: int):
+    def __init__(self, job: ClusterJob, number: int):
         self.job, self.path, self.written = job, job.board / f"shard{number}.json", 0.0
         self.before = _read_report(self.path)
         self.now: dict[str, list[int]] = {}
@@ -286,7 +300,7 @@ def _read_report(path: Path) -> dict[str, list[int]]:
 # Progress
 
 
-class Watch:
+class TrainingMonitor:
     """The experiments' status files as one line, printed when it changes."""
 
     def __init__(self, runs: Mapping[str, RunFolder], tell: Callable[[str], None]):
@@ -337,10 +351,10 @@ class Watch:
         return f", UA {self.scores[key]:.4f}" if key in self.scores else ""
 
 
-class ShardWatch:
+class ShardMonitor:
     """What all shards report, summed."""
 
-    def __init__(self, job: Job, progress: Progress):
+    def __init__(self, job: ClusterJob, progress: Progress):
         self.job, self.progress, self.last = job, progress, dict[str, tuple[int, int]]()
 
     def __call__(self) -> None:

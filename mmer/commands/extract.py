@@ -91,13 +91,13 @@ def extract_on_ray(args: argparse.Namespace, units: Sequence[str]) -> FeatureSet
         raise DataError("--shards is for --executor ray; without it, --shard I/N does one part.")
     if args.shard != "1/1" or (args.shards is not None and args.shards < 1):
         raise DataError("With --executor ray all parts are done: leave --shard out, and let --shards be at least 1.")
-    from mmer.cluster.ray_executor import Source
+    from mmer.cluster.ray_executor import SharedDataset
     from mmer.datasets.reading import read_labels
     from mmer.feature_store.extraction import ExtractionJob, check_units
 
     aligner = None if args.aligner == "none" else args.aligner
     job = ExtractionJob(args.features, args.preset, check_units(units), aligner, args.device, args.check, args.again, mfa=read_mfa(args))
-    source = Source.read(args.dataset, job, labels=read_labels(args.labels) if args.labels else None, audio=not args.no_audio)
+    source = SharedDataset.read(args.dataset, job, labels=read_labels(args.labels) if args.labels else None, audio=not args.no_audio)
     return executor.extract(source, shards=args.shards or 0, workers=args.workers or 1, progress=make_progress())
 
 

@@ -48,7 +48,7 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SplitPlan:
     """How a data set is to be split: the arguments of make_splits, to be stored with a run."""
 
     folds: int = 5  # by speaker; where there are sessions, each is one fold
@@ -60,7 +60,7 @@ class Plan:
     genders: Mapping[str, str] = field(default_factory=dict)  # speaker -> gender; what is known beyond the data set's `gender` column
 
 
-def make_splits(dataset: Dataset, plan: Plan = Plan()) -> tuple[Split, ...]:
+def make_splits(dataset: Dataset, plan: SplitPlan = SplitPlan()) -> tuple[Split, ...]:
     """Every split of `plan`, fold by fold within each repetition. Folds are the same in all repetitions; validation sets are not.
 
     Raises DataError when the data set can't be split so.
@@ -75,7 +75,7 @@ def make_splits(dataset: Dataset, plan: Plan = Plan()) -> tuple[Split, ...]:
     return tuple(_make_split(dataset, plan, folds[f], f, r) for r in range(plan.repetitions) for f in range(len(folds)))
 
 
-def make_folds(dataset: Dataset, plan: Plan = Plan()) -> tuple[Fold, ...]:
+def make_folds(dataset: Dataset, plan: SplitPlan = SplitPlan()) -> tuple[Fold, ...]:
     """One fold per session where all utterances have one (and plan.by allows it), else plan.folds folds of speakers."""
     if plan.by not in ("auto", "session", "speaker"):
         raise DataError(f"Folds by {plan.by!r}: choose auto, session or speaker.")
@@ -180,7 +180,7 @@ def _even_out(fold_of: dict[str, int], gender: Mapping[str, str], counts: Mappin
                     better = True
 
 
-def _make_split(dataset: Dataset, plan: Plan, fold: Fold, index: int, repetition: int) -> Split:
+def _make_split(dataset: Dataset, plan: SplitPlan, fold: Fold, index: int, repetition: int) -> Split:
     tested = set(fold.test)
     rest = np.array([i for i in range(len(dataset.utterances)) if i not in tested], dtype=np.int64)
     rng = np.random.default_rng([plan.seed, 1, repetition, index])
@@ -195,7 +195,7 @@ def _make_split(dataset: Dataset, plan: Plan, fold: Fold, index: int, repetition
     return Split(index, repetition, fold.name, plan.validation, train, validation, np.array(fold.test, dtype=np.int64))
 
 
-def _choose_groups(dataset: Dataset, rest: np.ndarray, plan: Plan, rng: np.random.Generator) -> np.ndarray:
+def _choose_groups(dataset: Dataset, rest: np.ndarray, plan: SplitPlan, rng: np.random.Generator) -> np.ndarray:
     """Whole speakers (genders in turn) or sessions, at least one: as many as come nearest to the share."""
     group_of = {int(i): getattr(dataset.utterances[i], plan.validation) for i in rest}
     if "" in group_of.values():

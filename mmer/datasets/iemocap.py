@@ -47,7 +47,7 @@ _MARK = re.compile(r"\[[^\]]*\]|\+\+[^+]*\+\+")  # [LAUGHTER]
 
 
 @dataclass(frozen=True)
-class Turn:
+class UtteranceName:
     """What the name of an utterance says: `Ses05M_script01_1b_F003`."""
 
     dialogue: str  # "Ses05M_script01_1b"
@@ -58,7 +58,7 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Rated:
+class RatedUtterance:
     """One utterance of an EmoEvaluation file."""
 
     name: str
@@ -163,22 +163,22 @@ def list_texts(folder: Path) -> list[Path]:
     return files
 
 
-def read_turn(name: str, file: Path) -> Turn:
+def read_turn(name: str, file: Path) -> UtteranceName:
     """What an utterance's name says. Raises DataError naming `file` when it is no utterance's name."""
     match = _TURN.fullmatch(name)
     if match is None:
         raise DataError(f"{file}: {name!r} is not an utterance's name such as Ses03M_impro05a_F002.")
     session, letter = match["session"], match["speaker"]
-    return Turn(match["dialogue"], session, f"Ses{int(session):02d}{letter}", GENDERS[letter], KINDS[match["kind"]])
+    return UtteranceName(match["dialogue"], session, f"Ses{int(session):02d}{letter}", GENDERS[letter], KINDS[match["kind"]])
 
 
-def read_evaluation(file: Path, notes: list[str]) -> dict[str, Rated]:
+def read_evaluation(file: Path, notes: list[str]) -> dict[str, RatedUtterance]:
     """Name -> rating, in the file's order; lines that can't be understood are added to `notes`.
 
     Raises DataError with file and line for a broken head line or the same utterance twice.
     """
-    found: dict[str, Rated] = {}
-    current: Rated | None = None
+    found: dict[str, RatedUtterance] = {}
+    current: RatedUtterance | None = None
     for number, line in _read_lines(file):
         if not line.strip() or line.startswith("%"):
             continue
@@ -192,7 +192,7 @@ def read_evaluation(file: Path, notes: list[str]) -> dict[str, Rated]:
     return found
 
 
-def _read_head(line: str, where: str) -> Rated:
+def _read_head(line: str, where: str) -> RatedUtterance:
     match = _HEAD.match(line)
     if match is None:
         raise DataError(
@@ -200,10 +200,10 @@ def _read_head(line: str, where: str) -> Rated:
         )
     start, end, name, code, *dimensions = match.groups()
     valence, activation, dominance = map(float, dimensions)
-    return Rated(name, code, float(start), float(end), (valence, activation, dominance))
+    return RatedUtterance(name, code, float(start), float(end), (valence, activation, dominance))
 
 
-def _read_vote(line: str, rated: Rated) -> bool:
+def _read_vote(line: str, rated: RatedUtterance) -> bool:
     """Adds one rater's line to `rated`: `C-E2:<tab>Neutral; Anger;<tab>(comment)` or `A-E3:<tab>val 3; act 2; dom  2;<tab>(comment)`."""
     match = _VOTE.match(line)
     if match is None:
@@ -245,7 +245,7 @@ def _read_lines(file: Path) -> Iterator[tuple[int, str]]:
     yield from enumerate(re.split(r"\r\n|\r|\n", text), start=1)
 
 
-def _make_utterance(session: Path, turn: Turn, rated: Rated, spoken: str | None) -> Utterance:
+def _make_utterance(session: Path, turn: UtteranceName, rated: RatedUtterance, spoken: str | None) -> Utterance:
     path = session / "sentences" / "wav" / turn.dialogue / f"{rated.name}.wav"
     words = session / "sentences" / "ForcedAlignment" / turn.dialogue / f"{rated.name}.wdseg"
     text = remove_marks(spoken or "")
@@ -284,7 +284,7 @@ def remove_marks(text: str) -> str:
     return " ".join(_MARK.sub(" ", text).split()).lstrip(",; ").replace(" ,", ",")
 
 
-def describe_agreement(rated: Rated) -> str:
+def describe_agreement(rated: RatedUtterance) -> str:
     """ "2 of 3": how many outside raters named the label. "" when none rated it."""
     outside = [votes for rater, votes in rated.votes.items() if rater.startswith("E")]
     agreeing = sum(rated.code in {CATEGORIES.get(vote.lower(), "") for vote in votes} for votes in outside)

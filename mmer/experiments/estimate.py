@@ -69,7 +69,7 @@ def estimate_extraction(preset: str, *, texts: int, clips: int) -> float:
     return texts * PRESETS[preset].text_seconds + clips * PRESETS[preset].clip_seconds / count_cores()
 
 
-class Specimen:
+class SyntheticFeatures:
     """Stands in for a FeatureLoader: utterances of one length, the same random numbers in each."""
 
     def __init__(self, experiment: Experiment, segments: dict[str, int], *, device: str):
@@ -91,10 +91,10 @@ def time_step(experiment: Experiment, segments: dict[str, int], *, device: str) 
     rows = np.arange(size)
     runs = [Run(0, repetition, repetition, rows, rows, rows) for repetition in range(count)]
     stack = Stack(experiment, runs, device=device, stacked=choose_stacked(experiment, device))
-    specimen, labels = Specimen(experiment, segments, device=device), rows % 4
+    features, labels = SyntheticFeatures(experiment, segments, device=device), rows % 4
     seconds = []
     for _ in range(2):  # the first warms up
         begun = time.perf_counter()
-        stack.take_step(specimen, [None], dict.fromkeys(range(count), rows), labels)
+        stack.take_step(features, [None], dict.fromkeys(range(count), rows), labels)
         seconds.append(time.perf_counter() - begun)
     return min(seconds) / count * experiment.batch_size / size

@@ -13,7 +13,7 @@ from typing import Any
 
 from mmer.align.mfa.setup import MfaSettings
 from mmer.choices.fusion_models import FUSION_MODELS, FusionModel
-from mmer.datasets.folds import Plan, Split
+from mmer.datasets.folds import Split, SplitPlan
 from mmer.encoders.presets import PRESETS
 from mmer.errors import DataError
 from mmer.heads.config import HeadConfig, shape_model
@@ -195,9 +195,9 @@ class Experiment:
         return MfaSettings(self.mfa_command, self.mfa_model, self.mfa_dictionary)
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> SplitPlan:
         """The folds and splits; the same for every model with the same data, plan and seed."""
-        return Plan(self.folds, self.repetitions, self.validation, self.share, self.seed, self.by)
+        return SplitPlan(self.folds, self.repetitions, self.validation, self.share, self.seed, self.by)
 
     @property
     def title(self) -> str:

@@ -1,7 +1,8 @@
 """One clip -> the same clip as another room, microphone, voice or line would have given it.
 
-A `Recipe` says what is done, in numbers; drawing one and carrying it out are apart, so that every copy can be named, cached and made again.
-The order is that of the world: voice (speed), room, noise in the room, microphone (band and colour), level, line (8 kHz mu-law).
+An `Augmentation` holds in numbers what is done. Drawing one and applying it are separate functions, so that every copy can be named, cached
+and made again. The steps follow the order in which they happen to real speech: voice (speed), room, noise in
+the room, microphone (band and colour), level, telephone line (8 kHz mu-law).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from mmer.results import SAMPLE_RATE
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Augmentation:
     """What is done to a clip; the default does nothing."""
 
     speed: float = 1.0  # resampling factor: 1.1 is 10 % shorter and 10 % higher
@@ -32,17 +33,17 @@ class Recipe:
     seed: int = 0  # of the noise and of the room's tail
 
 
-CLEAN = Recipe()
+CLEAN = Augmentation()
 COLOUR_HZ = (80.0, 250.0, 800.0, 2500.0, 7000.0)
 
 
-def recipe_name(recipe: Recipe) -> str:
+def name_augmentation(augmentation: Augmentation) -> str:
     """ "clean", or what is done in one line, e.g. "speed=1.06 noise_db=17.2 seed=5"."""
-    changed = [f"{k}={v}" for k, v in asdict(recipe).items() if v != asdict(CLEAN)[k]]
+    changed = [f"{k}={v}" for k, v in asdict(augmentation).items() if v != asdict(CLEAN)[k]]
     return " ".join(changed) or "clean"
 
 
-def draw_recipe(rng: np.random.Generator) -> Recipe:
+def draw_augmentation(rng: np.random.Generator) -> Augmentation:
     """A room, a microphone and a voice that exist somewhere. Every copy has its own level and colour; the rest comes and goes."""
 
     def sometimes(share: float) -> bool:
@@ -51,7 +52,7 @@ def draw_recipe(rng: np.random.Generator) -> Recipe:
     room = sometimes(0.5)
     noise = sometimes(0.6)
     band = sometimes(0.4)
-    return Recipe(
+    return Augmentation(
         speed=round(float(rng.uniform(0.9, 1.12)), 3) if sometimes(0.5) else 1.0,
         room_seconds=round(float(rng.uniform(0.15, 0.7)), 3) if room else 0.0,
         room_share=round(float(rng.uniform(0.05, 0.6)), 3) if room else 0.0,
@@ -66,26 +67,26 @@ def draw_recipe(rng: np.random.Generator) -> Recipe:
     )
 
 
-def apply_recipe(samples: np.ndarray, recipe: Recipe) -> np.ndarray:
+def apply_augmentation(samples: np.ndarray, augmentation: Augmentation) -> np.ndarray:
     """Samples (samples,) float32 at 16 kHz -> (samples / speed,) float32 within [-1, 1]."""
-    rng = np.random.default_rng(recipe.seed)
+    rng = np.random.default_rng(augmentation.seed)
     out: np.ndarray = np.asarray(samples, dtype=np.float32)
-    if recipe.speed != 1.0:
-        out = soxr.resample(out, SAMPLE_RATE * recipe.speed, SAMPLE_RATE)
-    if recipe.room_seconds:
-        out = _put_in_room(out, recipe.room_seconds, recipe.room_share, rng)
-    if recipe.noise_db is not None:
-        out = out + _draw_noise(len(out), recipe.noise_slope, rng) * _root_mean_square(out) * 10 ** (-recipe.noise_db / 20)
-    out = _through_microphone(out, recipe)
-    out = out * 10 ** (recipe.gain_db / 20)
-    if recipe.line:
+    if augmentation.speed != 1.0:
+        out = soxr.resample(out, SAMPLE_RATE * augmentation.speed, SAMPLE_RATE)
+    if augmentation.room_seconds:
+        out = _put_in_room(out, augmentation.room_seconds, augmentation.room_share, rng)
+    if augmentation.noise_db is not None:
+        out = out + _draw_noise(len(out), augmentation.noise_slope, rng) * _root_mean_square(out) * 10 ** (-augmentation.noise_db / 20)
+    out = _through_microphone(out, augmentation)
+    out = out * 10 ** (augmentation.gain_db / 20)
+    if augmentation.line:
         out = _over_telephone(out)
     return np.clip(out, -1.0, 1.0).astype(np.float32)
 
 
-def scale_times(seconds: np.ndarray, recipe: Recipe) -> np.ndarray:
+def scale_times(seconds: np.ndarray, augmentation: Augmentation) -> np.ndarray:
     """Where a moment of the original stands in the augmented clip."""
-    return np.asarray(seconds) / recipe.speed
+    return np.asarray(seconds) / augmentation.speed
 
 
 def _root_mean_square(samples: np.ndarray) -> float:
@@ -110,16 +111,16 @@ def _draw_noise(length: int, slope: float, rng: np.random.Generator) -> np.ndarr
     return (noise / max(_root_mean_square(noise), 1e-9)).astype(np.float32)
 
 
-def _through_microphone(samples: np.ndarray, recipe: Recipe) -> np.ndarray:
+def _through_microphone(samples: np.ndarray, augmentation: Augmentation) -> np.ndarray:
     out = samples
-    if recipe.low_hz:
-        out = sosfilt(butter(2, recipe.low_hz, "highpass", fs=SAMPLE_RATE, output="sos"), out)
-    if recipe.high_hz:
-        out = sosfilt(butter(4, recipe.high_hz, "lowpass", fs=SAMPLE_RATE, output="sos"), out)
-    if recipe.colour_db:
+    if augmentation.low_hz:
+        out = sosfilt(butter(2, augmentation.low_hz, "highpass", fs=SAMPLE_RATE, output="sos"), out)
+    if augmentation.high_hz:
+        out = sosfilt(butter(4, augmentation.high_hz, "lowpass", fs=SAMPLE_RATE, output="sos"), out)
+    if augmentation.colour_db:
         spectrum = np.fft.rfft(out)
         octaves = np.log2(np.maximum(np.fft.rfftfreq(len(out), 1 / SAMPLE_RATE), 20.0))
-        spectrum *= 10 ** (np.interp(octaves, np.log2(COLOUR_HZ), recipe.colour_db) / 20)
+        spectrum *= 10 ** (np.interp(octaves, np.log2(COLOUR_HZ), augmentation.colour_db) / 20)
         out = np.fft.irfft(spectrum, len(out))
     return out
 

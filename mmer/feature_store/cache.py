@@ -29,7 +29,7 @@ _DTYPES = {"F16": np.float16, "F32": np.float32, "F64": np.float64, "I64": np.in
 def make_key(*, content: str, encoder: str, version: int, alignment: str = "") -> str:
     """The name of an entry: everything its numbers depend on, hashed.
 
-    `content` is the clip's sha256 (with the recipe of an augmented copy) or a text, `encoder` the encoder's identity, `version` that of
+    `content` is the clip's sha256 (with what was done to an augmented copy) or a text, `encoder` the encoder's identity, `version` that of
     features.py, `alignment` who aligned which words ("" for none).
     """
     return hashlib.sha256(json.dumps([content, encoder, alignment, version]).encode()).hexdigest()

@@ -18,7 +18,7 @@ from mmer.encoders.encoders import SpeechEncoder, TextEncoder
 from mmer.encoders.features import FEATURES_VERSION, extract_features
 from mmer.encoders.weights import hash_file
 from mmer.errors import AlignmentError, TranscriptError
-from mmer.feature_store.augment import CLEAN, Recipe, apply_recipe, draw_recipe, recipe_name
+from mmer.feature_store.augment import CLEAN, Augmentation, apply_augmentation, draw_augmentation, name_augmentation
 from mmer.feature_store.cache import FeatureCache, make_key
 from mmer.results import ALIGNED_UNITS, SPEECH_UNITS, Alignment, Clip, Features, Segment
 from mmer.transcript.transcribe import read_transcript
@@ -28,9 +28,9 @@ NO_ALIGNER = "There is no alignment file, and no aligner was asked for."
 Progress = Callable[[int, int], None]
 
 
-def draw_recipes(clip: Clip, copies: int) -> list[Recipe]:
+def draw_augmentations(clip: Clip, copies: int) -> list[Augmentation]:
     """The clip as it is and `copies` augmented copies, drawn from its content: the same clip has the same copies everywhere."""
-    return [CLEAN, *(draw_recipe(np.random.default_rng([copy, int(clip.sha256[:8], 16)])) for copy in range(1, copies + 1))]
+    return [CLEAN, *(draw_augmentation(np.random.default_rng([copy, int(clip.sha256[:8], 16)])) for copy in range(1, copies + 1))]
 
 
 class SpeechExtractor:
@@ -55,30 +55,30 @@ class SpeechExtractor:
         utterance: Utterance,
         clip: Clip,
         *,
-        recipes: Sequence[Recipe] = (CLEAN,),
+        augmentations: Sequence[Augmentation] = (CLEAN,),
         units: Sequence[str] = SPEECH_UNITS,
         aligned: bool = True,
     ) -> list[str]:
-        """The keys of `clip` under `recipes`, each with `units` or the reason why not in the cache; what is missing or damaged is written.
+        """The cache keys of `clip` under `augmentations`, each with `units` or the reason why not; what is missing or damaged is written.
 
         `aligned` False does without P, S and W.
         """
         spoken = name_alignment(utterance, self.aligner.identity if self.aligner else "") if aligned else ""
-        keys = [self.name_entry(clip, recipe, spoken=spoken) for recipe in recipes]
-        missing = {key: recipe for key, recipe in zip(keys, recipes) if not self.holds(key, units)}
+        keys = [self.name_entry(clip, augmentation, spoken=spoken) for augmentation in augmentations]
+        missing = {key: augmentation for key, augmentation in zip(keys, augmentations) if not self.holds(key, units)}
         if not missing:
             return keys
         alignment, absent = self._align(utterance, clip) if aligned else (None, {})
-        copies = [apply_recipe(clip.samples, recipe) for recipe in missing.values()]
-        for (key, recipe), states in zip(missing.items(), self.encoder.encode_batch(copies)):
-            moved = None if alignment is None else scale_alignment(alignment, recipe.speed)
+        copies = [apply_augmentation(clip.samples, augmentation) for augmentation in missing.values()]
+        for (key, augmentation), states in zip(missing.items(), self.encoder.encode_batch(copies)):
+            moved = None if alignment is None else scale_alignment(alignment, augmentation.speed)
             kept = {*units, *self.cache.list_units(key)} if key in self.cache else units
             self.cache.write(key, extract_features(self.preset, states, None, moved, absent=absent), units=kept)
         return keys
 
-    def name_entry(self, clip: Clip, recipe: Recipe = CLEAN, *, spoken: str) -> str:
+    def name_entry(self, clip: Clip, augmentation: Augmentation = CLEAN, *, spoken: str) -> str:
         """The cache key; `spoken` is name_alignment's."""
-        content = f"{clip.sha256} {recipe_name(recipe)}"
+        content = f"{clip.sha256} {name_augmentation(augmentation)}"
         return make_key(content=content, encoder=self.encoder.identity, version=FEATURES_VERSION, alignment=spoken)
 
     def holds(self, key: str, units: Sequence[str]) -> bool:

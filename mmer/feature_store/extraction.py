@@ -24,8 +24,8 @@ from mmer.encoders.encoders import SpeechEncoder, TextEncoder
 from mmer.encoders.presets import PRESETS, Preset
 from mmer.errors import AlignmentError, Bug, DataError, MmerError, TranscriptError, WeightsError
 from mmer.feature_store.cache import FeatureCache
-from mmer.feature_store.extract import SpeechExtractor, draw_recipes, extract_texts, name_alignment, name_text
-from mmer.feature_store.feature_index import FeatureIndex, Record, identify_speech
+from mmer.feature_store.extract import SpeechExtractor, draw_augmentations, extract_texts, name_alignment, name_text
+from mmer.feature_store.feature_index import FeatureIndex, FeatureRecord, identify_speech
 from mmer.feature_store.feature_items import FeatureSet
 from mmer.feature_store.feature_set import check_preset, make_feature_set, name_utterance
 from mmer.feature_store.workers import WorkerCrash, count_cores, run_tasks
@@ -159,12 +159,12 @@ def list_speech_tasks(utterances: Sequence[Utterance], index: FeatureIndex, cach
     return tasks
 
 
-def _is_there(record: Record | None, cache: FeatureCache) -> bool:
+def _is_there(record: FeatureRecord | None, cache: FeatureCache) -> bool:
     """Whether the entry's file is the one that was looked at when the record was made."""
     return record is not None and record.key is not None and cache.stamp(record.key) == record.stamp
 
 
-def _is_done(record: Record | None, utterance: Utterance, cache: FeatureCache, job: ExtractionJob) -> bool:
+def _is_done(record: FeatureRecord | None, utterance: Utterance, cache: FeatureCache, job: ExtractionJob) -> bool:
     if record is None or not _is_there(record, cache):
         return False
     if not record.sha256:  # of the first releases: the clip is read once more, its features are there
@@ -188,7 +188,7 @@ def _run(work: dict[str, list], index: FeatureIndex, job: ExtractionJob, workers
         if total:
             progress(what, 0, total)
     try:
-        with closing(run_tasks(partial(Extraction, job), tasks, workers=workers)) as answers:  # type: ignore[type-var]
+        with closing(run_tasks(partial(ExtractionWorker, job), tasks, workers=workers)) as answers:  # type: ignore[type-var]
             for task, answer in answers:
                 kind, what = ("texts", "texts") if isinstance(task, TextTask) else ("speech", "clips")
                 for name, record in (_describe_crash(task, answer, job) if isinstance(answer, WorkerCrash) else answer).items():
@@ -202,19 +202,19 @@ def _run(work: dict[str, list], index: FeatureIndex, job: ExtractionJob, workers
         index.save()
 
 
-def _describe_crash(task: SpeechTask | TextTask, crash: WorkerCrash, job: ExtractionJob) -> dict[str, Record]:
+def _describe_crash(task: SpeechTask | TextTask, crash: WorkerCrash, job: ExtractionJob) -> dict[str, FeatureRecord]:
     """Records without an entry, so that the next extraction tries them again."""
     if isinstance(task, TextTask):
         keys = (name_text(text, job.preset.text_identity) for text in task.texts)
-        return {key: Record(name, None, None, (), {"T": str(crash)}) for key, name in zip(keys, task.names)}
+        return {key: FeatureRecord(name, None, None, (), {"T": str(crash)}) for key, name in zip(keys, task.names)}
     return {task.identity: _fail(name_utterance(task.utterance), str(crash))}
 
 
-def _fail(name: str, reason: str) -> Record:
-    return Record(name, None, None, (), dict.fromkeys(SPEECH_UNITS, reason))
+def _fail(name: str, reason: str) -> FeatureRecord:
+    return FeatureRecord(name, None, None, (), dict.fromkeys(SPEECH_UNITS, reason))
 
 
-class Extraction:
+class ExtractionWorker:
     """What one process has loaded; called with a task it gives the records of what is then in the cache."""
 
     def __init__(self, job: ExtractionJob):
@@ -243,7 +243,7 @@ class Extraction:
         """None when no unit needs it."""
         return ALIGNERS[self.job.aligner](self.job.mfa, check_words=False) if self.job.aligned and self.job.aligner else None
 
-    def __call__(self, task: SpeechTask | TextTask) -> dict[str, Record]:
+    def __call__(self, task: SpeechTask | TextTask) -> dict[str, FeatureRecord]:
         """With one thread: the last bits of a sum depend on their number, and other processes have the other cores."""
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
@@ -252,7 +252,7 @@ class Extraction:
         finally:
             torch.set_num_threads(threads)
 
-    def extract_texts(self, task: TextTask) -> dict[str, Record]:
+    def extract_texts(self, task: TextTask) -> dict[str, FeatureRecord]:
         """Records by key. A text that is too long, or meets a bug, is one without an entry."""
         encoder = self.text  # what can't be loaded ends everything
         try:
@@ -260,12 +260,12 @@ class Extraction:
         except (TranscriptError, Bug) as error:
             if len(task.texts) == 1:
                 key = name_text(task.texts[0], self.job.preset.text_identity)
-                return {key: Record(task.names[0], None, None, (), {"T": str(error)})}
+                return {key: FeatureRecord(task.names[0], None, None, (), {"T": str(error)})}
             singles = [TextTask((text,), (name,)) for text, name in zip(task.texts, task.names)]
             return {key: record for single in singles for key, record in self.extract_texts(single).items()}
         return {key: self.describe(name, key) for name, key in zip(task.names, keys)}
 
-    def extract_speech(self, utterance: Utterance) -> Record:
+    def extract_speech(self, utterance: Utterance) -> FeatureRecord:
         """The record of one utterance; one that can't be used, or meets a bug, has the reason, and the others go on."""
         speech = self.speech  # what can't be loaded ends everything
         try:
@@ -275,7 +275,7 @@ class Extraction:
         except MmerError as error:
             return _fail(name_utterance(utterance), str(error))
 
-    def extract_clip(self, utterance: Utterance, speech: SpeechExtractor) -> Record:
+    def extract_clip(self, utterance: Utterance, speech: SpeechExtractor) -> FeatureRecord:
         name, job = name_utterance(utterance), self.job
         clip = load_clip(utterance)
         key = None
@@ -285,17 +285,17 @@ class Extraction:
         copies: tuple[str, ...] = ()
         if key is None or job.copies:
             wanted: dict[str, Any] = {"units": job.speech_units, "aligned": job.aligned}
-            key, *further = speech.extract(utterance, clip, recipes=draw_recipes(clip, job.copies), **wanted)
+            key, *further = speech.extract(utterance, clip, augmentations=draw_augmentations(clip, job.copies), **wanted)
             copies = tuple(further)
         found = replace(self.describe(name, key), aligner=job.name_aligner(utterance), seconds=clip.duration)
         return replace(found, copies=copies, sha256=clip.sha256)
 
-    def describe(self, name: str, key: str) -> Record:
+    def describe(self, name: str, key: str) -> FeatureRecord:
         """The record of an entry that is in the cache."""
         units = self.cache.list_units(key)
         kind = ("T",) if set(units) <= {"T"} else SPEECH_UNITS
         absent = {u: why for u, why in self.cache.read_absent(key).items() if u in kind and u not in units}
-        return Record(name, key, self.cache.stamp(key), units, absent)
+        return FeatureRecord(name, key, self.cache.stamp(key), units, absent)
 
 
 def plan_extraction(

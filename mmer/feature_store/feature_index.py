@@ -30,7 +30,7 @@ LARGEST = 2**30  # bytes of an index
 
 
 @dataclass(frozen=True)
-class Record:
+class FeatureRecord:
     """One entry of the cache, or why there is none."""
 
     name: str  # of the utterance, for people; the text itself for texts is not stored
@@ -50,9 +50,9 @@ class FeatureIndex:
 
     path: Path
     identity: Mapping[str, str | int]  # of the encoders and the features: another one makes an index void
-    speech: dict[str, Record]  # by identify_speech
-    texts: dict[str, Record]  # by key
-    _new: dict[str, dict[str, Record]] = field(default_factory=lambda: {"speech": {}, "texts": {}})
+    speech: dict[str, FeatureRecord]  # by identify_speech
+    texts: dict[str, FeatureRecord]  # by key
+    _new: dict[str, dict[str, FeatureRecord]] = field(default_factory=lambda: {"speech": {}, "texts": {}})
 
     @classmethod
     def read(cls, cache: FeatureCache, dataset: str, preset: Preset) -> FeatureIndex:
@@ -68,7 +68,7 @@ class FeatureIndex:
         index._load()
         return index
 
-    def add(self, kind: str, name: str, record: Record) -> None:
+    def add(self, kind: str, name: str, record: FeatureRecord) -> None:
         """`kind` is "speech" or "texts". Kept in memory until save."""
         getattr(self, kind)[name] = record
         self._new[kind][name] = record
@@ -109,9 +109,9 @@ def _read_json(path: Path) -> dict:
     return stored if isinstance(stored, dict) and all(isinstance(stored.get(kind, {}), dict) for kind in ("speech", "texts")) else {}
 
 
-def _read_record(row: dict) -> Record:
+def _read_record(row: dict) -> FeatureRecord:
     stamp, copies = tuple(row["stamp"]) if row["stamp"] else None, tuple(row.get("copies", ()))
-    return Record(**row | {"units": tuple(row["units"]), "stamp": stamp, "copies": copies})
+    return FeatureRecord(**row | {"units": tuple(row["units"]), "stamp": stamp, "copies": copies})
 
 
 def identify_speech(utterance: Utterance) -> str | None:

@@ -10,7 +10,7 @@ from mmer.encoders.presets import PRESETS, Preset
 from mmer.errors import DataError
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.extract import name_text
-from mmer.feature_store.feature_index import FeatureIndex, Record, identify_speech
+from mmer.feature_store.feature_index import FeatureIndex, FeatureRecord, identify_speech
 from mmer.feature_store.feature_items import FeatureItem, FeatureSet, list_gaps
 from mmer.results import EMOTIONS, SPEECH_UNITS, UNITS
 
@@ -46,7 +46,7 @@ def list_missing(dataset: Dataset, index: FeatureIndex, cache: FeatureCache, pre
     texts = [index.texts.get(name_text(u.text, preset.text_identity)) for u in dataset.utterances]
     asked_speech, asked_texts = any(speech), any(texts)
 
-    def is_missing(record: Record | None) -> bool:
+    def is_missing(record: FeatureRecord | None) -> bool:
         return record is None or (record.key is not None and (cache.stamp(record.key) or (0,))[0] != (record.stamp or (0,))[0])
 
     return [

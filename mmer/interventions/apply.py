@@ -27,7 +27,7 @@ from mmer.interventions.material import (
     NO_SOUND,
     NO_WORDS_LEFT,
     Material,
-    Stretch,
+    TimeChange,
     describe_target,
     find_range,
     find_words,
@@ -79,7 +79,7 @@ def remove(material: Material, edit: Remove, context: EditContext) -> Material:
     if edit.medium in ("sound", "both"):
         first, last = find_range(material, edit.target)
         samples = sound.cut_range(material.clip.samples, first, last)
-        stretch = Stretch(first / SAMPLE_RATE, last / SAMPLE_RATE, 0.0)
+        stretch = TimeChange(first / SAMPLE_RATE, last / SAMPLE_RATE, 0.0)
         material = put_samples(material, samples, done=f"{where}, was cut out", stretch=stretch)
     return drop(material, dropped) if dropped else material
 
@@ -111,7 +111,7 @@ def change_tempo(material: Material, edit: ChangeTempo, context: EditContext) ->
     samples = praat.change_tempo(material.clip.samples, first, last, factor=edit.factor)
     length = (last - first + len(samples) - len(material.clip.samples)) / SAMPLE_RATE
     done = f"synthetic, {describe_target(material, edit.target)}, was made {edit.factor:g} times as fast"
-    return put_samples(material, samples, done=done, stretch=Stretch(first / SAMPLE_RATE, last / SAMPLE_RATE, length))
+    return put_samples(material, samples, done=done, stretch=TimeChange(first / SAMPLE_RATE, last / SAMPLE_RATE, length))
 
 
 def change_loudness(material: Material, edit: ChangeLoudness, context: EditContext) -> Material:

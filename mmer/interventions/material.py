@@ -21,7 +21,7 @@ NO_SOUND = "The sound of this analysis is not there (it was read from a file wit
 
 
 @dataclass(frozen=True)
-class Stretch:
+class TimeChange:
     """[start, end) of the sound came to last `length` seconds: 0 where it was cut out, less than before where it is faster."""
 
     start: float
@@ -48,7 +48,7 @@ class Material:
     first_words: Transcript  # before the first edit: what targets count in
     first_alignment: Alignment | None
     first_duration: float  # seconds
-    stretches: tuple[Stretch, ...] = ()  # what happened to time since then
+    stretches: tuple[TimeChange, ...] = ()  # what happened to time since then
     kept: tuple[int, ...] = ()  # (words,) index in first_words of each word of the transcript
 
     def move(self, time: float) -> float:
@@ -159,7 +159,7 @@ def describe_target(material: Material, target: Target) -> str:
 # the next state
 
 
-def put_samples(material: Material, samples: np.ndarray, *, done: str, stretch: Stretch | None = None) -> Material:
+def put_samples(material: Material, samples: np.ndarray, *, done: str, stretch: TimeChange | None = None) -> Material:
     """The material with other samples, its segments and word times moved along. Raises EditError when too little or too much is left."""
     seconds = len(samples) / SAMPLE_RATE
     if not MIN_SECONDS <= seconds <= MAX_SECONDS:
@@ -179,7 +179,7 @@ def put_samples(material: Material, samples: np.ndarray, *, done: str, stretch: 
     )
 
 
-def move_alignment(alignment: Alignment | None, stretch: Stretch) -> tuple[Alignment | None, dict[str, str]]:
+def move_alignment(alignment: Alignment | None, stretch: TimeChange) -> tuple[Alignment | None, dict[str, str]]:
     """The same segments at their new times, without those that are gone; and why units are missing that have none left."""
     if alignment is None:
         return None, {}
@@ -193,12 +193,12 @@ def change_segments(alignment: Alignment, change: Callable[[Segments], Segments]
     return replace(alignment, words=change(alignment.words), syllables=change(alignment.syllables), phones=change(alignment.phones))
 
 
-def move_segments(segments: Segments, stretch: Stretch) -> Segments:
+def move_segments(segments: Segments, stretch: TimeChange) -> Segments:
     moved = (replace(s, start=stretch.move(s.start), end=stretch.move(s.end)) for s in segments)
     return tuple(s for s in moved if s.end - s.start >= LEFT)
 
 
-def move_transcript(transcript: Transcript, stretch: Stretch) -> Transcript:
+def move_transcript(transcript: Transcript, stretch: TimeChange) -> Transcript:
     """The recogniser's own word times moved, where there are any."""
     words = tuple(
         w if w.start is None or w.end is None else replace(w, start=stretch.move(w.start), end=stretch.move(w.end))

@@ -49,7 +49,7 @@ Progress = Callable[[float, str], None]  # (share done, what is being done)
 
 
 @dataclass(frozen=True)
-class Heard:
+class RecognisedText:
     """A piece of text from the recogniser, with the blank before it."""
 
     word: str
@@ -84,7 +84,7 @@ class Recogniser:
         the same words every time: there is no sampling, and no window depends on the one before.
         """
         spans = self.find_speech(clip.samples)
-        heard: list[Heard] = []
+        heard: list[RecognisedText] = []
         for start, end in plan_windows(spans, clip.duration):
             for segment_end, words in self._recognise(clip, start, end, spans):
                 heard += words
@@ -92,7 +92,7 @@ class Recogniser:
                     progress(min(segment_end / clip.duration, 1.0), "transcribing")
         return _join_heard(heard, spans, clip.duration, self.name)
 
-    def _recognise(self, clip: Clip, start: float, end: float, spans: Spans) -> Iterator[tuple[float, list[Heard]]]:
+    def _recognise(self, clip: Clip, start: float, end: float, spans: Spans) -> Iterator[tuple[float, list[RecognisedText]]]:
         """(end, words) of each segment of one window, their times counted from the clip's begin."""
         segments, _ = self.model.transcribe(
             clip.samples[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)],
@@ -110,7 +110,7 @@ class Recogniser:
             words = (segment.words or []) if is_kept else []
             yield (
                 start + float(segment.end),
-                [Heard(w.word, start + float(w.start), start + float(w.end), float(w.probability)) for w in words],
+                [RecognisedText(w.word, start + float(w.start), start + float(w.end), float(w.probability)) for w in words],
             )
 
 
@@ -219,7 +219,7 @@ def _describe_unspoken(words: Iterable[WrittenWord]) -> list[Notice]:
 # ---- what the recogniser heard ----
 
 
-def _join_heard(heard: list[Heard], spans: Spans, duration: float, name: str) -> Transcript:
+def _join_heard(heard: list[RecognisedText], spans: Spans, duration: float, name: str) -> Transcript:
     """The recogniser's words, which are pieces of text with blanks and punctuation, as written words with its times."""
     joined = "".join(w.word for w in heard)
     text = joined.strip()
@@ -244,7 +244,7 @@ def _join_heard(heard: list[Heard], spans: Spans, duration: float, name: str) ->
     return Transcript(text, words, name, confidence, tuple(notices), untrusted)
 
 
-def _time_word(written: WrittenWord, heard: list[Heard], spans: Spans, duration: float) -> Word:
+def _time_word(written: WrittenWord, heard: list[RecognisedText], spans: Spans, duration: float) -> Word:
     word = Word(written.text, written.start, written.end, written.spoken)
     if not heard:
         return word

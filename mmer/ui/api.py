@@ -47,7 +47,7 @@ Schema = Mapping[str, Any]  # JSON schema of an argument
 
 
 @dataclass(frozen=True, eq=False)
-class Programs:
+class ApiHandlers:
     """What a program may ask; the analyzer is shared with the page and only read. Nothing is kept between calls."""
 
     analyzer: Analyzer
@@ -277,19 +277,19 @@ def describe_clip(clip: Clip) -> dict:
 
 def build(analyzer: Analyzer, *, is_public: bool = False) -> None:
     """The endpoints, on components that nobody sees, inside the gr.Blocks that is open."""
-    programs = Programs(analyzer, is_public)
+    programs = ApiHandlers(analyzer, is_public)
     aligners = [*analyzer.aligners, "none"]
-    head = Take("head", {"type": "string", "enum": list(analyzer.heads)}, choose_head(analyzer))
-    other_head = Take("other_head", {"type": "string", "enum": ["", *analyzer.heads]}, "")
-    aligner = Take("aligner", {"type": "string", "enum": aligners}, "sphinx")
+    head = ApiArgument("head", {"type": "string", "enum": list(analyzer.heads)}, choose_head(analyzer))
+    other_head = ApiArgument("other_head", {"type": "string", "enum": ["", *analyzer.heads]}, "")
+    aligner = ApiArgument("aligner", {"type": "string", "enum": aligners}, "sphinx")
     only_aligner = replace(aligner, schema={"type": "string", "enum": aligners[:-1]})
-    text, other_text = Take("text", {"type": "string"}, ""), Take("other_text", {"type": "string"}, "")
-    attention = Take("attention", {"type": "boolean"}, False)
-    edits = Take("edits", {"type": "array", "items": {"type": "object"}})
-    tier = Take("tier", {"type": "string", "enum": list(KINDS)}, "words")
-    medium = Take("medium", {"type": "string", "enum": ["sound", "text", "both"]}, "sound")
-    file, other, voice = Take("audio"), Take("other"), Take("voice")
-    endpoints: tuple[tuple[Callable, tuple[Take, ...]], ...] = (
+    text, other_text = ApiArgument("text", {"type": "string"}, ""), ApiArgument("other_text", {"type": "string"}, "")
+    attention = ApiArgument("attention", {"type": "boolean"}, False)
+    edits = ApiArgument("edits", {"type": "array", "items": {"type": "object"}})
+    tier = ApiArgument("tier", {"type": "string", "enum": list(KINDS)}, "words")
+    medium = ApiArgument("medium", {"type": "string", "enum": ["sound", "text", "both"]}, "sound")
+    file, other, voice = ApiArgument("audio"), ApiArgument("other"), ApiArgument("voice")
+    endpoints: tuple[tuple[Callable, tuple[ApiArgument, ...]], ...] = (
         (programs.analyze, (file, text, aligner, head, attention)),
         (programs.transcribe, (file,)),
         (programs.align, (file, text, only_aligner)),
@@ -311,7 +311,7 @@ def build(analyzer: Analyzer, *, is_public: bool = False) -> None:
 
 
 @dataclass(frozen=True)
-class Take:
+class ApiArgument:
     """One argument of an endpoint: a file that is uploaded, or JSON of a schema."""
 
     name: str

@@ -108,11 +108,11 @@ def test_a_poor_fit_is_said_by_the_second_aligner(install, sphinx):
 
 
 def test_the_second_aligner_hears_typed_pronunciations(install):
-    class Judge:
+    class WordChecker:
         def judge(self, clip, transcript, *, pronunciations):
             return (Notice("alignment", f"asked with {pronunciations}"),)
 
-    aligner = install(judge=Judge())
+    aligner = install(judge=WordChecker())
     clip = make_clip(np.random.default_rng(0).normal(0, 0.1, 32000))
     assert "asked with {'he': ('HH', 'AA')}" in [
         n.text for n in aligner.align(clip, make_transcript("he"), pronunciations={"he": ("HH", "AA")}).notices

@@ -10,7 +10,7 @@ from iemocap_tree import write_full_tree
 
 from mmer.datasets.folds import (
     PARTS,
-    Plan,
+    SplitPlan,
     describe_split,
     find_genders,
     leave_one_session_out,
@@ -54,14 +54,14 @@ def test_the_papers_protocol_is_25_runs_of_one_session_left_out(release):
 
 
 def test_validation_differs_by_repetition_and_seed_and_is_the_same_again(release):
-    first, again, other = (make_splits(release, Plan(repetitions=2, seed=seed)) for seed in (1, 1, 2))
+    first, again, other = (make_splits(release, SplitPlan(repetitions=2, seed=seed)) for seed in (1, 1, 2))
     assert all(np.array_equal(a.validation, b.validation) for a, b in zip(first, again))
     assert not np.array_equal(first[0].validation, first[5].validation)
     assert not np.array_equal(first[0].validation, other[0].validation)
 
 
 def test_session_validation_leaves_out_one_whole_session_of_the_four(release):
-    splits = make_splits(release, Plan(validation="session"))
+    splits = make_splits(release, SplitPlan(validation="session"))
     for split in splits:
         assert len({release.utterances[i].session for i in split.validation}) == 1
         assert len({release.utterances[i].session for i in split.train}) == 3
@@ -69,14 +69,14 @@ def test_session_validation_leaves_out_one_whole_session_of_the_four(release):
 
 
 def test_speaker_validation_shares_no_speaker(release):
-    for split in make_splits(release, Plan(validation="speaker", repetitions=1)):
+    for split in make_splits(release, SplitPlan(validation="speaker", repetitions=1)):
         speakers = [{release.utterances[i].speaker for i in split.part(p)} for p in PARTS]
         assert len(speakers[1]) == 1 and not speakers[0] & speakers[1] and not speakers[0] & speakers[2]
 
 
 def test_speaker_validation_takes_both_genders():
     data = plant(uneven=False)
-    for split in make_splits(data, Plan(validation="speaker", share=0.2, repetitions=3)):
+    for split in make_splits(data, SplitPlan(validation="speaker", share=0.2, repetitions=3)):
         validating = {data.utterances[i].speaker: data.utterances[i].extra["gender"].lower() for i in split.validation}
         assert Counter(validating.values()) == {"male": 2, "female": 2}
 
@@ -133,14 +133,14 @@ def test_genders_come_from_the_column_the_caller_or_ravdess():
 def test_sessions_are_used_where_they_are_unless_told_otherwise():
     data = plant(6, sessions=True)
     assert [f.name for f in make_folds(data)] == ["session 1", "session 2", "session 3"]
-    assert len(make_folds(data, Plan(by="speaker", folds=2))) == 2
+    assert len(make_folds(data, SplitPlan(by="speaker", folds=2))) == 2
     many = plant(22, each=4, sessions=True)
     assert [f.name for f in make_folds(many)][8:] == ["session 9", "session 10", "session 11"]
 
 
 def test_a_stored_split_comes_back():
     data = plant(6)
-    split = make_splits(data, Plan(folds=3))[4]
+    split = make_splits(data, SplitPlan(folds=3))[4]
     stored = json.loads(json.dumps(describe_split(data, split)))
     back = read_split(data, stored)
     assert (back.fold, back.repetition, back.name, back.validation_by) == (split.fold, split.repetition, split.name, "random")
@@ -152,17 +152,21 @@ def test_a_stored_split_comes_back():
 @pytest.mark.parametrize(
     ("data", "plan", "message"),
     [
-        (plant(4), Plan(), "planted: 4 speakers can't make 5 folds"),
-        (plant(4), Plan(folds=1), "1 folds: at least two"),
-        (plant(4), Plan(by="session"), "86 of 86 utterances have no session, the first is 0-0"),
-        (plant(2, sessions=True), Plan(by="session"), "all utterances are of session 1; folds by session need two"),
-        (plant(4), Plan(by="moon"), "Folds by 'moon'"),
-        (plant(6), Plan(validation="moon"), "Validation by 'moon'"),
-        (plant(6), Plan(share=1.5), "share of 1.5"),
-        (plant(6), Plan(repetitions=0), "0 repetitions"),
-        (plant(6), Plan(validation="session"), "validation by session needs a session for every utterance"),
-        (plant(4, sessions=True), Plan(validation="session"), "validation by session needs two beside the test set; there is only '2'"),
-        (plant(2, each=1, uneven=False), Plan(folds=2), "nothing is left to train on beside 1 for validation"),
+        (plant(4), SplitPlan(), "planted: 4 speakers can't make 5 folds"),
+        (plant(4), SplitPlan(folds=1), "1 folds: at least two"),
+        (plant(4), SplitPlan(by="session"), "86 of 86 utterances have no session, the first is 0-0"),
+        (plant(2, sessions=True), SplitPlan(by="session"), "all utterances are of session 1; folds by session need two"),
+        (plant(4), SplitPlan(by="moon"), "Folds by 'moon'"),
+        (plant(6), SplitPlan(validation="moon"), "Validation by 'moon'"),
+        (plant(6), SplitPlan(share=1.5), "share of 1.5"),
+        (plant(6), SplitPlan(repetitions=0), "0 repetitions"),
+        (plant(6), SplitPlan(validation="session"), "validation by session needs a session for every utterance"),
+        (
+            plant(4, sessions=True),
+            SplitPlan(validation="session"),
+            "validation by session needs two beside the test set; there is only '2'",
+        ),
+        (plant(2, each=1, uneven=False), SplitPlan(folds=2), "nothing is left to train on beside 1 for validation"),
     ],
 )
 def test_what_cannot_be_split_is_refused(data, plan, message):
@@ -171,6 +175,6 @@ def test_what_cannot_be_split_is_refused(data, plan, message):
 
 
 def test_a_single_session_falls_back_to_speakers():
-    assert [f.name for f in make_folds(plant(2, sessions=True), Plan(folds=2))] == ["fold 1", "fold 2"]
+    assert [f.name for f in make_folds(plant(2, sessions=True), SplitPlan(folds=2))] == ["fold 1", "fold 2"]
     with pytest.raises(DataError, match="have no session"):
         leave_one_session_out(plant(2))

@@ -8,7 +8,7 @@ import pytest
 from iemocap_tree import write_full_tree, write_small_tree
 
 from mmer.audio.load import load_audio
-from mmer.datasets.folds import PARTS, Plan, Split, make_splits
+from mmer.datasets.folds import PARTS, Split, SplitPlan, make_splits
 from mmer.datasets.iemocap import read_iemocap
 from mmer.datasets.leakage import (
     PAIRS,
@@ -140,7 +140,7 @@ def test_sound_can_be_compared_decoded(tmp_path):
 
 def test_release_split_by_sessions_agrees_with_a_slow_count(tmp_path):
     dataset = read_iemocap(write_full_tree(tmp_path), audio=False)
-    split = make_splits(dataset, Plan(repetitions=1))[2]
+    split = make_splits(dataset, SplitPlan(repetitions=1))[2]
     report = measure_leakage(dataset, split)
     assert numbers(report, "speakers", "train", "test") == numbers(report, "dialogues", "train", "test") == (0, 0, 0)
     assert report.find("speakers", "train", "validation").shared == 8  # the paper's random 10 % knows every training speaker

@@ -10,7 +10,7 @@ from planted_predictions import make_rows
 from mmer.experiments.experiment import SETTINGS, Experiment, default_of, read_experiment
 from mmer.experiments.folder.runs import RunFolder
 from mmer.experiments.remaining import count_least_epochs, count_steps, guess_epochs, guess_epochs_left
-from mmer.experiments.report.learning import Learning, find_best_epochs, judge_learning, name_runs
+from mmer.experiments.report.learning import LearningReport, find_best_epochs, judge_learning, name_runs
 from mmer.experiments.trainer.loop import RunProgress
 from mmer.scores.scores import is_at_chance, score_runs
 
@@ -45,8 +45,8 @@ def test_only_an_early_best_epoch_at_chance_counts():
     assert judge_learning({(0, 0): 2}, at_chance).unlearnt == ((0, 0),)
     for best, scored in ((3, at_chance), (1, good)):
         assert judge_learning({(0, 0): best}, scored).unlearnt == ()
-    assert judge_learning({(0, 0): 0}, at_chance) == Learning(1, (), ((0, 0),))  # never a finite loss: another sentence
-    assert judge_learning({}, at_chance) == Learning(1, ())
+    assert judge_learning({(0, 0): 0}, at_chance) == LearningReport(1, (), ((0, 0),))  # never a finite loss: another sentence
+    assert judge_learning({}, at_chance) == LearningReport(1, ())
 
 
 def test_the_best_epoch_is_the_first_with_the_lowest_loss():
@@ -60,10 +60,10 @@ def test_the_best_epoch_is_the_first_with_the_lowest_loss():
 
 
 def test_the_sentence_has_the_count_and_its_whole():
-    seven = Learning(10, tuple((fold, 1) for fold in range(7)))
+    seven = LearningReport(10, tuple((fold, 1) for fold in range(7)))
     assert seven.short == "7 of 10 runs stopped before learning" and seven.sentence.startswith(f"{seven.short}: their lowest")
     assert "fold 1 repetition 2" in seven.sentence and "and 2 more" in seven.sentence
-    assert Learning(10, ()).sentence == "" and name_runs([(0, 0)]) == "fold 1 repetition 1"
+    assert LearningReport(10, ()).sentence == "" and name_runs([(0, 0)]) == "fold 1 repetition 1"
 
 
 def test_runs_that_trained_longer_and_end_at_chance_are_counted_too():

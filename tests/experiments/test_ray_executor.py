@@ -14,7 +14,7 @@ import ray
 from ray.cluster_utils import Cluster
 
 from mmer.cli import build_command_parser, main
-from mmer.cluster.ray_cluster import Job, Needs, Node, choose_needs, connect, count_slots, open_job
+from mmer.cluster.ray_cluster import ClusterJob, Node, Resources, choose_needs, connect, count_slots, open_job
 from mmer.cluster.ray_executor import RayExecutor, wait_until_free
 from mmer.datasets.reading import read_dataset
 from mmer.errors import DataError
@@ -90,13 +90,13 @@ def test_cores_are_shared_out():
     assert choose_needs((small, large), 5, cpus=0, gpus=0, memory=4e9).cpus == 4
     assert choose_needs((small, large), 100, cpus=0, gpus=0, memory=4e9).cpus == 1
     assert choose_needs((small, large), 100, cpus=3, gpus=0, memory=4e9).cpus == 3
-    assert count_slots((small, large), Needs(1, 0, 8e9)) == 2 + 8  # memory holds no more
+    assert count_slots((small, large), Resources(1, 0, 8e9)) == 2 + 8  # memory holds no more
 
 
 def test_gpus_are_shared_out():
     nodes = (Node(16, 2, 64e9), Node(16, 0, 64e9))
-    assert choose_needs(nodes, 9, cpus=0, gpus=1, memory=4e9) == Needs(8, 1, 4e9)
-    assert choose_needs(nodes, 9, cpus=0, gpus=0.5, memory=4e9) == Needs(4, 0.5, 4e9)
+    assert choose_needs(nodes, 9, cpus=0, gpus=1, memory=4e9) == Resources(8, 1, 4e9)
+    assert choose_needs(nodes, 9, cpus=0, gpus=0.5, memory=4e9) == Resources(4, 0.5, 4e9)
     with pytest.raises(DataError, match="No node of the Ray cluster has 1 CPU and 4 GPU for a task"):
         choose_needs(nodes, 1, cpus=0, gpus=4, memory=4e9)
     with pytest.raises(DataError, match="has 32 CPUs for a task; ask for less with --ray-cpus"):
@@ -107,7 +107,7 @@ def test_node_that_sees_other_folders_says_so(tmp_path):
     with open_job([tmp_path]) as job:
         job.check_node()
         with pytest.raises(DataError, match=r"instead of 0\.0; install the same version on all nodes"):
-            Job(job.places, "0.0", ()).check_node()
+            ClusterJob(job.places, "0.0", ()).check_node()
     with pytest.raises(DataError, match=f"does not see {tmp_path} as the machine that asked does; .* filesystem that all nodes see"):
         job.check_node()
     assert list(tmp_path.iterdir()) == []

@@ -81,7 +81,7 @@ def test_chosen_row_combines_what_validation_chooses():
 
 def test_printed_table_stands_beside_the_papers():
     summary = summarise(plant_predictions(), resamples=50)
-    text = tables.format_table(3, {"table2-late-fs": summary}, tables.Reading("RAVDESS, compact preset"))
+    text = tables.format_table(3, {"table2-late-fs": summary}, tables.TableCaveats("RAVDESS, compact preset"))
     (row,) = [line for line in text.splitlines() if line.startswith("T + F + S  ")]
     interval = summary["interval"]
     assert row.split()[:7] == ["T", "+", "F", "+", "S", "Late", "Fusion"]
@@ -108,12 +108,12 @@ def test_single_runs_have_no_spread_and_the_chosen_row_no_paper_figure():
 
 
 def test_markdown_has_as_many_columns_in_every_row():
-    lines = [line for line in tables.to_markdown(2, {}, tables.Reading("nothing yet")).splitlines() if line.startswith("|")]
+    lines = [line for line in tables.to_markdown(2, {}, tables.TableCaveats("nothing yet")).splitlines() if line.startswith("|")]
     assert len(lines) == 16 + 2
     assert {line.count("|") for line in lines} == {len(tables.HEADINGS) + 1}
 
 
-PART = tables.Reading(
+PART = tables.TableCaveats(
     "Here: iemocap, 120 utterances, preset compact, seed 0.",
     ("120 of 5,531 utterances (2.2%)", "epochs 3 instead of 100"),
     ("table2-late-fs: 2 of 6 runs stopped before learning and stand in its mean.",),
@@ -133,13 +133,13 @@ def test_what_is_not_as_in_the_paper_is_stated_in_every_form(write):
 
 def test_other_data_has_no_difference_to_the_paper_s_figures():
     results = {"table2-late-fs": summarise(plant_predictions(), resamples=10)}
-    other = tables.Reading("Here: ravdess.", ("672 utterances of ravdess instead of IEMOCAP's 5,531",), same_data=False)
+    other = tables.TableCaveats("Here: ravdess.", ("672 utterances of ravdess instead of IEMOCAP's 5,531",), same_data=False)
     (row,) = [row for row in tables.list_rows(2, results, other) if row[3] != tables.NOT_YET]
     assert row[7] == "–" and "can't be compared" in tables.format_table(2, results, other)
 
 
 def test_latex_has_as_many_columns_in_every_row_and_escapes_names():
-    text = tables.to_latex(1, {}, tables.Reading(r"Here: \input{x}_50%|<b>, 3 & 4."))
+    text = tables.to_latex(1, {}, tables.TableCaveats(r"Here: \input{x}_50%|<b>, 3 & 4."))
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert len(rows) == 10 + 1 and {line.count("&") - line.count(r"\&") for line in rows} == {len(tables.HEADINGS) - 1}
     assert (
@@ -147,4 +147,4 @@ def test_latex_has_as_many_columns_in_every_row_and_escapes_names():
         and r"3 \& 4" in text
         and text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
     )
-    assert r"50%\|\<b>" in tables.to_markdown(1, {}, tables.Reading("50%|<b>"))
+    assert r"50%\|\<b>" in tables.to_markdown(1, {}, tables.TableCaveats("50%|<b>"))

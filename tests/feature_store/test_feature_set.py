@@ -20,10 +20,10 @@ from mmer.datasets.clips import load_clip
 from mmer.datasets.reading import read_dataset
 from mmer.encoders.presets import PRESETS
 from mmer.errors import DataError
-from mmer.feature_store.augment import apply_recipe
+from mmer.feature_store.augment import apply_augmentation
 from mmer.feature_store.cache import FeatureCache
-from mmer.feature_store.extract import draw_recipes
-from mmer.feature_store.extraction import Extraction, ExtractionJob, SpeechTask, TextTask, extract_dataset
+from mmer.feature_store.extract import draw_augmentations
+from mmer.feature_store.extraction import ExtractionJob, ExtractionWorker, SpeechTask, TextTask, extract_dataset
 from mmer.feature_store.feature_set import read_feature_set
 from mmer.results import EMOTIONS
 from mmer.transcript.transcribe import read_transcript
@@ -190,8 +190,8 @@ def test_copies_are_the_clip_as_its_recipes_change_it_and_are_made_once(extracte
     assert [(i.speech, i.units) for i in found.items] == [(i.speech, i.units) for i in read_feature_set(dataset, cache).items]
     assert all(len(item.copies) == 2 for item in found.items) and {item.corpus for item in found.items} == {dataset.name}
     item, clip = found.items[0], load_clip(dataset.utterances[0])
-    recipe = draw_recipes(clip, 2)[1]
-    (expected,) = speech_encoder.encode_batch([apply_recipe(clip.samples, recipe)])
+    augmentation = draw_augmentations(clip, 2)[1]
+    (expected,) = speech_encoder.encode_batch([apply_augmentation(clip.samples, augmentation)])
     np.testing.assert_allclose(cache.read_states(item.copies[0], "F"), expected.hidden, atol=0.02)
     after = find_times(cache)
     assert before.items() <= after.items() and len(after) == len(before) + 2 * len(found.items)
@@ -427,7 +427,7 @@ class Stumbling:
 
 
 def test_a_bug_over_one_utterance_is_its_reason_and_ends_nothing(speech, tmp_path):
-    extraction = Extraction(ExtractionJob(tmp_path / "features", "compact", units=("F", "P")))
+    extraction = ExtractionWorker(ExtractionJob(tmp_path / "features", "compact", units=("F", "P")))
     extraction.speech = Stumbling()
     (record,) = extraction(SpeechTask(read_dataset(speech).utterances[0], "identity")).values()
     assert record.key is None and record.absent["F"].startswith("This is a bug in mmer")
@@ -451,7 +451,7 @@ class StumblingText:
 
 
 def test_a_bug_over_one_text_leaves_the_texts_beside_it(text_encoder, tmp_path):
-    extraction = Extraction(ExtractionJob(tmp_path / "features", "compact", units=("T",)))
+    extraction = ExtractionWorker(ExtractionJob(tmp_path / "features", "compact", units=("T",)))
     extraction.text = StumblingText(text_encoder)
     records = extraction(TextTask(("good words", "bad", "more words"), ("a", "b", "c")))
     assert {record.name: record.units for record in records.values()} == {"a": ("T",), "b": (), "c": ("T",)}

@@ -23,7 +23,7 @@ from mmer.interventions import (
     parse_target,
 )
 from mmer.interventions.edits import KINDS
-from mmer.interventions.material import Stretch, find_range, find_words, put_samples, read_material
+from mmer.interventions.material import TimeChange, find_range, find_words, put_samples, read_material
 from mmer.interventions.words import count_pieces, drop_words, mask_words
 from mmer.transcript.transcribe import read_transcript
 
@@ -115,7 +115,7 @@ def test_dropped_words_go_with_their_blank(chosen, text):
 
 
 def test_time_is_moved_piece_by_piece():
-    cut, slow = Stretch(1.0, 1.5, 0.0), Stretch(0.2, 0.4, 0.4)
+    cut, slow = TimeChange(1.0, 1.5, 0.0), TimeChange(0.2, 0.4, 0.4)
     assert [cut.move(t) for t in (0.5, 1.0, 1.2, 1.5, 2.0)] == [0.5, 1.0, 1.0, 1.0, 1.5]
     np.testing.assert_allclose([slow.move(t) for t in (0.1, 0.2, 0.3, 0.4, 1.0)], [0.1, 0.2, 0.4, 0.6, 1.2])
 
@@ -124,7 +124,7 @@ def test_targets_count_in_the_first_clip_whatever_was_removed(analyzer, librivox
     material = read_material(analyzer.analyze(librivox_clip, text="he was not an ill disposed young man"))
     words = material.alignment.words
     cut = put_samples(
-        material, material.clip.samples[round(words[1].start * 16000) :], done="cut", stretch=Stretch(0.0, words[1].start, 0.0)
+        material, material.clip.samples[round(words[1].start * 16000) :], done="cut", stretch=TimeChange(0.0, words[1].start, 0.0)
     )
     assert len(cut.alignment.words) == 7 and cut.alignment.words[0].word == 1 and cut.alignment.words[0].start == 0
     for before, after in zip(words[1:], cut.alignment.words):

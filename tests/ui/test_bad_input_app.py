@@ -19,7 +19,7 @@ from gradio_client.exceptions import AppError
 from test_bad_input import EVIL, RECORDINGS, TEXTGRIDS, WORDS
 
 from mmer.ui import build_app, launch_options
-from mmer.ui.api import Programs
+from mmer.ui.api import ApiHandlers
 from mmer.ui.explore.handlers import ExploreHandlers
 from mmer.ui.explore.session import Session
 
@@ -33,7 +33,7 @@ def handlers(analyzer):
 
 @pytest.fixture
 def programs(analyzer):
-    return Programs(analyzer)
+    return ApiHandlers(analyzer)
 
 
 def read_refusal(work):

@@ -13,7 +13,7 @@ from mmer.results import Parent
 from mmer.ui.explore import cards
 from mmer.ui.explore.examples import list_stored, open_example
 from mmer.ui.explore.handlers import BUSY, IDLE, SHOWN, ExploreHandlers
-from mmer.ui.explore.session import Kept, Session
+from mmer.ui.explore.session import KeptAnalysis, Session
 
 
 def test_a_new_clip_clears_only_what_the_page_itself_wrote():
@@ -45,7 +45,7 @@ def test_without_a_clip_nothing_can_be_analysed_and_nothing_is_said_of_the_one_t
     assert handlers.settle(session)[0] == IDLE
     assert analysis.clip.name in handlers.name_shown(session)
     assert handlers.take_clip(session, None) == (BUSY, BUSY)
-    session.kept = [Kept(1, analysis, None)]
+    session.kept = [KeptAnalysis(1, analysis, None)]
     empty, body, *rest = handlers.clear_result(session)
     assert empty["visible"] and cards.KEPT_AWAY in empty["value"] and body.visible is False and set(rest) == {""}
     assert session.analysis is None and session.kept and handlers.settle(session)[0] == BUSY
@@ -118,7 +118,7 @@ def test_a_run_that_is_cancelled_while_it_waits_says_so(analysis):
 
 def test_json_is_exported_with_sound_and_with_the_person_s_own_words(analyzer, analysis):
     handlers, session = ExploreHandlers(analyzer), Session(analysis=analysis)
-    session.kept.append(Kept(1, analysis, None, note="listen", tags="loud odd"))
+    session.kept.append(KeptAnalysis(1, analysis, None, note="listen", tags="loud odd"))
     plain, full = (json.loads(Path(handlers.exporter("json")(session, sound)).read_text()) for sound in (False, True))
     assert plain["note"] == "listen" and plain["tags"] == ["loud", "odd"]
     assert "samples" not in plain["clip"] or plain["clip"]["samples"] is None

@@ -111,7 +111,7 @@ def test_beside_a_clip_without_a_verdict_the_numbers_are_folded(analysis):
     html = keep_cards.write_comparison(analysis, silent, "sadness")
     before, fold, after = html.partition('<details class="mc-fold"')
     assert fold and before.count("<table") == 1 and "no speech was heard" in before and FEW in after
-    assert keep_cards.name_kept(keep_cards.Kept(1, silent, None), {}).split(" · ")[1] == "no speech was heard"
+    assert keep_cards.name_kept(keep_cards.KeptAnalysis(1, silent, None), {}).split(" · ")[1] == "no speech was heard"
 
 
 def test_the_list_is_bounded_and_pins_stay(analysis):

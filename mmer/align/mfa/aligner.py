@@ -47,7 +47,7 @@ class FoundWord:
     phones: tuple[tuple[str, float, float], ...]
 
 
-class Judge(Protocol):
+class WordChecker(Protocol):
     """A second aligner that says whether the words fit the sound: MFA's own likelihood depends on its model and knows no bound."""
 
     def judge(self, clip: Clip, transcript: Transcript, *, pronunciations: Mapping[str, tuple[str, ...]] = ...) -> tuple[Notice, ...]: ...
@@ -66,7 +66,7 @@ class MfaAligner:
         settings: MfaSettings | None = None,
         *,
         root: Path | None = None,
-        judge: Judge | None = None,
+        judge: WordChecker | None = None,
         try_again_seconds: float = TRY_AGAIN_SECONDS,
     ):
         self.paths: MfaPaths = find_paths(choose_settings(settings), root=root)

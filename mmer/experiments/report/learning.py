@@ -25,7 +25,7 @@ CHANCE_RULE = (
 
 
 @dataclass(frozen=True)
-class Learning:
+class LearningReport:
     """What became of an experiment's finished runs. Each run is in one of the three at most."""
 
     runs: int = 0  # finished ones
@@ -85,19 +85,19 @@ def find_best_epochs(rows: Iterable[Mapping[str, Any]]) -> dict[Run, int]:
     return {run: epoch for run, (_, epoch) in best.items()}
 
 
-def judge_learning(best_epochs: Mapping[Run, int], scored: Sequence[Mapping[str, Any]]) -> Learning:
+def judge_learning(best_epochs: Mapping[Run, int], scored: Sequence[Mapping[str, Any]]) -> LearningReport:
     """`best_epochs` is find_best_epochs', `scored` score_runs' answer. A run whose best epoch isn't known is taken to have learnt."""
     runs = {(row["fold"], row["repetition"]): bool(row["at_chance"]) for row in scored}
     chance = [run for run, at_chance in sorted(runs.items()) if at_chance]
     unlearnt = tuple(run for run in chance if 1 <= best_epochs.get(run, 0) <= FIRST_EPOCHS)
     diverged = tuple(run for run in sorted(runs) if best_epochs.get(run, 1) == 0)
-    return Learning(len(runs), unlearnt, diverged, tuple(run for run in chance if best_epochs.get(run, 0) > FIRST_EPOCHS))
+    return LearningReport(len(runs), unlearnt, diverged, tuple(run for run in chance if best_epochs.get(run, 0) > FIRST_EPOCHS))
 
 
-def read_learning(folder: RunFolder) -> Learning:
+def read_learning(folder: RunFolder) -> LearningReport:
     """Of an experiment's folder, finished or not. Raises DataError for damaged files."""
     try:
         scored = score_runs(folder.read_predictions())
     except DataError:
-        return Learning()
+        return LearningReport()
     return judge_learning(find_best_epochs(folder.read_metrics()), scored)

@@ -21,7 +21,7 @@ from mmer.experiments.report.deviations import is_papers_data, list_deviations
 from mmer.experiments.report.learning import read_learning
 from mmer.experiments.report.tables import (
     Cell,
-    Reading,
+    TableCaveats,
     cells,
     derive_predictions,
     find_cell,
@@ -78,9 +78,9 @@ def reproduce_table(
     return format_table(table, results, reading)
 
 
-def read_against_paper(dataset: Dataset, settings: Experiment, remarks: Sequence[str] = ()) -> Reading:
+def read_against_paper(dataset: Dataset, settings: Experiment, remarks: Sequence[str] = ()) -> TableCaveats:
     """What a table of this data and these settings has to say beside the paper's figures."""
-    return Reading(
+    return TableCaveats(
         f"Here: {dataset.name}, {len(dataset.utterances):,} utterances, preset {settings.preset}, seed {settings.seed}.",
         list_deviations(settings, data=dataset.name, utterances=len(dataset.utterances)),
         tuple(remarks),

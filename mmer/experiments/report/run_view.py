@@ -15,7 +15,7 @@ from mmer.experiments.folder.run_list import RunSummary, summarise_run
 from mmer.experiments.folder.run_status import RunStatus, read_status
 from mmer.experiments.folder.runs import LOG, METRICS, PARTS, PREDICTIONS, RunFolder
 from mmer.experiments.remaining import count_least_epochs, count_steps, guess_epochs, guess_epochs_left
-from mmer.experiments.report.learning import Learning, find_best_epochs, judge_learning
+from mmer.experiments.report.learning import LearningReport, find_best_epochs, judge_learning
 from mmer.scores.scores import score_runs
 
 LOG_LINES = 200
@@ -55,7 +55,7 @@ class RunView:
     results: Sequence[Mapping[str, Any]] = ()  # runs of results.json
     log: tuple[str, ...] = ()
     has_heads: bool = False
-    learning: Learning = field(default_factory=Learning)  # which of the finished runs learnt nothing
+    learning: LearningReport = field(default_factory=LearningReport)  # which of the finished runs learnt nothing
 
     @property
     def name(self) -> str:

@@ -156,7 +156,7 @@ CHOSEN_LEGEND = "chosen on validation: per run, the coattention and the late mod
 
 
 @dataclass(frozen=True)
-class Reading:
+class TableCaveats:
     """How a table is to be read beside the paper's: what here is not as there."""
 
     title: str = ""  # the data, preset and seed
@@ -177,7 +177,7 @@ class Reading:
         return tuple(filter(None, (self.title, *sentences, *self.further)))
 
 
-def list_rows(table: int, results: Mapping[str, Mapping[str, Any]], reading: Reading = Reading()) -> list[tuple[str, ...]]:
+def list_rows(table: int, results: Mapping[str, Mapping[str, Any]], reading: TableCaveats = TableCaveats()) -> list[tuple[str, ...]]:
     """One row of texts per cell under HEADINGS; `results` maps a cell's name to scores.summarise's answer."""
     rows: list[tuple[str, ...]] = []
     for cell in cells(table):
@@ -208,11 +208,11 @@ def _pooled(found: Mapping[str, Any]) -> str:
     return _percent(found["pooled_ua"]) + bounds
 
 
-def _list_notes(table: int, reading: Reading) -> list[str]:
+def _list_notes(table: int, reading: TableCaveats) -> list[str]:
     return [*reading.sentences, *LEGEND, *([CHOSEN_LEGEND] if table == 3 else [])]
 
 
-def format_table(table: int, results: Mapping[str, Mapping[str, Any]], reading: Reading = Reading()) -> str:
+def format_table(table: int, results: Mapping[str, Mapping[str, Any]], reading: TableCaveats = TableCaveats()) -> str:
     """Plain text: a table beside the paper's figures; cells without a result say so."""
     rows = [HEADINGS, *list_rows(table, results, reading)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEADINGS))]
@@ -221,7 +221,7 @@ def format_table(table: int, results: Mapping[str, Mapping[str, Any]], reading: 
     return "\n".join([TABLE_TITLES[table], "", lines[0], rule, *lines[1:], "", *_list_notes(table, reading)])
 
 
-def to_markdown(table: int, results: Mapping[str, Mapping[str, Any]], reading: Reading = Reading()) -> str:
+def to_markdown(table: int, results: Mapping[str, Mapping[str, Any]], reading: TableCaveats = TableCaveats()) -> str:
     """The same as a Markdown table."""
     lines = ["| " + " | ".join(map(_escape_markdown, row)) + " |" for row in [HEADINGS, *list_rows(table, results, reading)]]
     aligned = "|" + "|".join(["---", "---", *["---:"] * (len(HEADINGS) - 2)]) + "|"
@@ -229,10 +229,10 @@ def to_markdown(table: int, results: Mapping[str, Mapping[str, Any]], reading: R
     return "\n".join([f"**{TABLE_TITLES[table]}**", "", lines[0], aligned, *lines[1:], *notes])
 
 
-def to_latex(table: int, results: Mapping[str, Mapping[str, Any]], reading: Reading = Reading()) -> str:
+def to_latex(table: int, results: Mapping[str, Mapping[str, Any]], reading: TableCaveats = TableCaveats()) -> str:
     """The same as a LaTeX table (booktabs), with what is not as in the paper in its caption."""
     head, *rows = [" & ".join(map(_escape_latex, row)) + r" \\" for row in [HEADINGS, *list_rows(table, results, reading)]]
-    caption = _escape_latex(" ".join([f"{TABLE_TITLES[table]}.", *reading.sentences, *_list_notes(table, Reading())]))
+    caption = _escape_latex(" ".join([f"{TABLE_TITLES[table]}.", *reading.sentences, *_list_notes(table, TableCaveats())]))
     columns = "ll" + "r" * (len(HEADINGS) - 2)
     body = [r"\toprule", head, r"\midrule", *rows, r"\bottomrule"]
     return "\n".join(

@@ -327,7 +327,7 @@ def fit_fold_normalisations(
 
 
 @dataclass(eq=False)
-class Mixed:
+class MixedStates:
     """The weighted sums of a group of runs at one step."""
 
     runs: list[int]

@@ -13,7 +13,7 @@ from mmer.heads.config import HeadConfig
 from mmer.heads.head import build_model
 
 
-class Layout:
+class ParameterLayout:
     """Where each parameter of a model stands in its run's row: first Equation 1's raw weights, unit by unit, then the rest."""
 
     def __init__(self, model: nn.Module):

@@ -64,7 +64,7 @@ ProgressByRun = Mapping[str, RunProgress]  # a run's name -> where it stands
 
 
 @dataclass(eq=False)
-class Loop:
+class TrainingLoop:
     """Trains groups of an experiment's runs; see Stack for what a group shares. It calls the three functions when something happens."""
 
     experiment: Experiment

@@ -20,7 +20,7 @@ from mmer.encoders.presets import PRESETS
 from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment, seed_run, shape_head
 from mmer.experiments.trainer.blocks import FeatureLoader, fit_fold_normalisations
-from mmer.experiments.trainer.loop import EpochOfRun, Loop, ProgressByRun
+from mmer.experiments.trainer.loop import EpochOfRun, ProgressByRun, TrainingLoop
 from mmer.experiments.trainer.outputs import Outputs
 from mmer.experiments.trainer.pairing import PairedExample, pick_copy, show_alone
 from mmer.experiments.trainer.predict import ModelReader
@@ -87,7 +87,7 @@ def train_pairs(
         models.extend(stack.models[i] for i in over)
 
     options: dict[str, Any] = {"checkpoint_seconds": 0.0, "keeps_over": True, "on_epoch": keep_row, "on_over": keep_model}
-    loop = Loop(experiment, schedule, loader, [normalisation], **options)
+    loop = TrainingLoop(experiment, schedule, loader, [normalisation], **options)
     loop.train([make_paired_run(experiment)], None if place is None else place / CHECKPOINT)
     return TrainedRun(experiment, shape_head(experiment), models[0], normalisation, cache, tuple(schedule.validation), tuple(history))
 

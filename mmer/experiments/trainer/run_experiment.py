@@ -24,7 +24,7 @@ from mmer.experiments.remaining import count_least_epochs, count_steps, guess_ep
 from mmer.experiments.trainer.blocks import FeatureLoader, fit_fold_normalisations
 from mmer.experiments.trainer.device import choose_device
 from mmer.experiments.trainer.layout import count_run_bytes
-from mmer.experiments.trainer.loop import CHECKPOINT_SECONDS, EpochOfRun, Loop, ProgressByRun, read_checkpoint
+from mmer.experiments.trainer.loop import CHECKPOINT_SECONDS, EpochOfRun, ProgressByRun, TrainingLoop, read_checkpoint
 from mmer.experiments.trainer.schedule import EveryUtterance
 from mmer.experiments.trainer.stack import Run, Stack
 from mmer.feature_store.workers import count_cores
@@ -130,7 +130,7 @@ class Training:
         begun = [run for run in runs if (run.name not in self.finished if kept is None else run.name in kept.runs)]
         self.finished -= {run.name for run in begun}  # a run that was finished after the checkpoint is finished once more, the same
         self.epoch_begun = time.monotonic()
-        loop = Loop(
+        loop = TrainingLoop(
             self.experiment,
             self.schedule,
             self.loader,

@@ -26,7 +26,7 @@ PAIRS, VALIDATION, FIRSTS, SHIFTS = 2, 3, 7, 8  # of the generators' seeds, each
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class ShownExamples:
     """What the loader shows now."""
 
     lengths: np.ndarray  # (examples,) segments of each one's longest unit
@@ -37,9 +37,9 @@ class Shown:
 class Schedule(Protocol):
     """Chooses the examples that the loader shows, which a stack's runs then read."""
 
-    def show_training(self, runs: Sequence[Run], epoch: int) -> Shown: ...
+    def show_training(self, runs: Sequence[Run], epoch: int) -> ShownExamples: ...
 
-    def show_validation(self, runs: Sequence[Run]) -> Shown: ...
+    def show_validation(self, runs: Sequence[Run]) -> ShownExamples: ...
 
     def count_examples(self, run: Run) -> int:
         """How many a run reads in an epoch."""
@@ -60,14 +60,14 @@ class EveryUtterance:
                 held_out = set(test.tolist())
                 self.voices.append(average_voices(loader.cache, [item for i, item in enumerate(items) if i not in held_out]))
 
-    def show_training(self, runs: Sequence[Run], epoch: int) -> Shown:
+    def show_training(self, runs: Sequence[Run], epoch: int) -> ShownExamples:
         variations = draw_variations(self.experiment, len(self.items), self.voices, epoch)
         self.loader.show(self.items, firsts=variations.firsts, shifts=variations.shifts)
-        return Shown(self.lengths, self.labels, [run.train for run in runs])
+        return ShownExamples(self.lengths, self.labels, [run.train for run in runs])
 
-    def show_validation(self, runs: Sequence[Run]) -> Shown:
+    def show_validation(self, runs: Sequence[Run]) -> ShownExamples:
         self.loader.show(self.items)
-        return Shown(self.lengths, self.labels, [run.validation for run in runs])
+        return ShownExamples(self.lengths, self.labels, [run.validation for run in runs])
 
     def count_examples(self, run: Run) -> int:
         return len(run.train)
@@ -101,17 +101,17 @@ class Pairs:
         self.loader.show(self.validation)
         self.validation_lengths = self.loader.measure_lengths()
 
-    def show_training(self, runs: Sequence[Run], epoch: int) -> Shown:
+    def show_training(self, runs: Sequence[Run], epoch: int) -> ShownExamples:
         examples = self.draw_epoch(self.data.speech, self.data.texts, np.random.default_rng([self.experiment.seed, PAIRS, epoch]))
         variations = draw_variations(self.experiment, len(examples), self.voices, epoch)
         self.loader.show(examples, firsts=variations.firsts, shifts=variations.shifts)
         rows = np.arange(len(examples))
-        return Shown(self.loader.measure_lengths(), np.array([e.label for e in examples]), [rows] * len(runs))
+        return ShownExamples(self.loader.measure_lengths(), np.array([e.label for e in examples]), [rows] * len(runs))
 
-    def show_validation(self, runs: Sequence[Run]) -> Shown:
+    def show_validation(self, runs: Sequence[Run]) -> ShownExamples:
         self.loader.show(self.validation)
         labels, rows = np.array([e.label for e in self.validation]), np.arange(len(self.validation))
-        return Shown(self.validation_lengths, labels, [rows] * len(runs))
+        return ShownExamples(self.validation_lengths, labels, [rows] * len(runs))
 
     def count_examples(self, run: Run) -> int:
         return len(self.data.speech) + round(self.pairing.text_alone * len(self.data.speech)) if self.data.speech else len(self.data.texts)

@@ -24,8 +24,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from mmer.datasets.folds import Split
 from mmer.experiments.experiment import Experiment, seed_run, shape_head
-from mmer.experiments.trainer.blocks import Block, Buffer, Mixed
-from mmer.experiments.trainer.layout import Layout, key_dropouts, make_model, set_keys
+from mmer.experiments.trainer.blocks import Block, Buffer, MixedStates
+from mmer.experiments.trainer.layout import ParameterLayout, key_dropouts, make_model, set_keys
 from mmer.experiments.trainer.outputs import Outputs, make_outputs
 from mmer.experiments.trainer.visits import scramble_keys, visit_epoch
 from mmer.fusion import normalise_weights
@@ -76,7 +76,7 @@ class Stack:
         self.experiment, self.runs, self.device, self.stacked = experiment, list(runs), device, stacked
         self.head = shape_head(experiment)
         models = [make_model(self.head, run.seed) for run in self.runs]
-        self.layout = Layout(models[0])
+        self.layout = ParameterLayout(models[0])
         self.flat = torch.stack([self.layout.flatten(model) for model in models]).to(device)
         self.best = self.flat.clone()
         self.first, self.second = torch.zeros_like(self.flat), torch.zeros_like(self.flat)
@@ -203,7 +203,7 @@ class Stack:
         batches: Mapping[int, np.ndarray],
         *,
         slot: int = 0,
-    ) -> Mixed:
+    ) -> MixedStates:
         """The utterances of all runs of a group, read once. Groups that are held at the same time need slots of their own."""
         union = np.unique(np.concatenate([batches[run] for run in group]))
         places = [torch.from_numpy(np.searchsorted(union, batches[run])).to(self.device) for run in group]
@@ -211,16 +211,16 @@ class Stack:
         build = partial(loader.build_block, union, normalisation=normalisations[fold], fold=fold)
         blocks = {unit: build(unit, buffer=self.block_buffers[slot, unit]) for unit in self.experiment.units}
         weights = {unit: normalise_weights(self.flat[:, self.layout.mix_slices[unit]][list(group)]) for unit in blocks}
-        return Mixed(list(group), places, blocks, weights, {}, {})
+        return MixedStates(list(group), places, blocks, weights, {}, {})
 
-    def mix_group(self, *args: Any, **options: Any) -> Mixed:
+    def mix_group(self, *args: Any, **options: Any) -> MixedStates:
         """The group of read_group with Equation 1's weighted sums for all its runs: one product a unit."""
         group = self.read_group(*args, **options)
         group.mixed = {unit: block.weigh(group.weights[unit]) for unit, block in group.blocks.items()}
         return group
 
     def step_singly(
-        self, group: Mixed, batches: Mapping[int, np.ndarray], labels: np.ndarray, keys: Mapping[int, np.ndarray]
+        self, group: MixedStates, batches: Mapping[int, np.ndarray], labels: np.ndarray, keys: Mapping[int, np.ndarray]
     ) -> dict[int, Tensor]:
         """The runs of a group one after the other; their gradients are in self.grad afterwards, their losses are returned by run."""
         losses = {}
@@ -241,7 +241,9 @@ class Stack:
         self.write_mix_gradients(group)
         return losses
 
-    def step_stacked(self, groups: Sequence[Mixed], batches: Mapping[int, np.ndarray], labels: np.ndarray, keys: np.ndarray) -> Tensor:
+    def step_stacked(
+        self, groups: Sequence[MixedStates], batches: Mapping[int, np.ndarray], labels: np.ndarray, keys: np.ndarray
+    ) -> Tensor:
         """All runs as one: batches shorter than the longest are filled up with rows that weigh nothing."""
         runs = list(batches)
         size = max(len(rows) for rows in batches.values())
@@ -278,7 +280,7 @@ class Stack:
         found = losses.detach()
         return found[[order.index(run) for run in runs]]
 
-    def pick(self, values: Sequence[Tensor], groups: Sequence[Mixed], size: int) -> Tensor:
+    def pick(self, values: Sequence[Tensor], groups: Sequence[MixedStates], size: int) -> Tensor:
         """Each run's own utterances, (runs, size, segments, ...); zeros where its batch or its segments are fewer."""
         longest = max(v.shape[2] for v in values)
         runs = sum(len(g.runs) for g in groups)
@@ -290,7 +292,7 @@ class Stack:
                 row += 1
         return picked
 
-    def spread(self, gradient: Tensor, unit: str, groups: Sequence[Mixed]) -> None:
+    def spread(self, gradient: Tensor, unit: str, groups: Sequence[MixedStates]) -> None:
         """The reverse of pick: gradients of the picked utterances at their places in each group's block."""
         row = 0
         for group in groups:
@@ -300,7 +302,7 @@ class Stack:
                 group.write_gradients(unit, i, gradient[row, : len(place), : values.shape[2]])
                 row += 1
 
-    def write_mix_gradients(self, group: Mixed) -> None:
+    def write_mix_gradients(self, group: MixedStates) -> None:
         """The gradients of Equation 1's raw weights, all runs of a group in one product a unit."""
         for unit, block in group.blocks.items():
             raw = self.flat[:, self.layout.mix_slices[unit]][group.runs].requires_grad_()  # columns first: a copy of all weights takes long

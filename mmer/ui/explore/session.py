@@ -34,7 +34,7 @@ class StopFlag:
 
 
 @dataclass(eq=False)
-class Kept:
+class KeptAnalysis:
     """One entry of the visitor's list."""
 
     number: int  # from 1 on, never used again
@@ -63,9 +63,9 @@ class Session:
     problem: str = ""  # the last error's sentence, until the next success
     intervention: Intervention | None = None  # the last claim that was tested
     curve: LeaveOneOut | None = None  # of the analysis that is shown
-    kept: list[Kept] = field(default_factory=list)  # what was analysed, oldest first; bounded (keep.py)
+    kept: list[KeptAnalysis] = field(default_factory=list)  # what was analysed, oldest first; bounded (keep.py)
     numbered: int = 0  # entries so far
-    pinned: dict[str, Kept] = field(default_factory=dict)  # "A", "B"
+    pinned: dict[str, KeptAnalysis] = field(default_factory=dict)  # "A", "B"
     drawn: tuple[int, ...] = ()  # numbers of the two entries that stand side by side
     let_go: str = ""  # why results are gone that were here, for their owner; "" while all are there
 

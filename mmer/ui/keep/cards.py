@@ -17,17 +17,17 @@ from mmer.interventions.leave_one_out import Segments, sum_attention, sum_contri
 from mmer.phrasing import say_layer_rate
 from mmer.results import Alignment, Analysis
 from mmer.ui.claim.cards import draw_bar, draw_signed, fold_numbers, write_cell, write_differences
-from mmer.ui.explore.session import Kept
+from mmer.ui.explore.session import KeptAnalysis
 
 
-def name_clip(kept: Kept) -> str:
+def name_clip(kept: KeptAnalysis) -> str:
     """The example's title or the clip's name, and the head that spoke."""
     title = kept.example.title if kept.example else kept.analysis.clip.name
     changed = ", changed" if kept.analysis.parent is not None else ""
     return f"{kept.number}. {title}{changed} · {kept.analysis.best.head}"
 
 
-def name_kept(kept: Kept, pinned: dict[str, Kept]) -> str:
+def name_kept(kept: KeptAnalysis, pinned: dict[str, KeptAnalysis]) -> str:
     """One line of the list."""
     best = kept.analysis.best
     title = kept.example.title if kept.example else kept.analysis.clip.name

@@ -15,7 +15,7 @@ from mmer.errors import MmerError
 from mmer.results import Analysis
 from mmer.ui.explore.examples import ExampleClip, Opener, open_example
 from mmer.ui.explore.imports import MOST_NOTE, MOST_TAGS, read_import, read_note
-from mmer.ui.explore.session import Kept, Session, name_aligner
+from mmer.ui.explore.session import KeptAnalysis, Session, name_aligner
 from mmer.ui.keep import cards as keep_cards
 from mmer.ui.page.events import IMPORT_QUEUE, POLL, QUIET
 from mmer.ui.page.failures import show_errors
@@ -64,7 +64,7 @@ class KeepPanel:
 
 
 @dataclass
-class Side:
+class ComparisonView:
     """A and B side by side, across the whole page."""
 
     whole: gr.Column
@@ -79,7 +79,7 @@ class Side:
         return [self.whole, self.pair, self.emotion, self.comparison]
 
 
-def build_side(head_section: Callable[[str, str], None]) -> Side:
+def build_side(head_section: Callable[[str, str], None]) -> ComparisonView:
     with gr.Column(visible=False, elem_classes="mm-panel", elem_id="side-by-side") as whole:
         head_section("Side by side", SIDE_CAPTION)
         pair = gr.HTML(
@@ -96,7 +96,7 @@ def build_side(head_section: Callable[[str, str], None]) -> Side:
         follow = gr.Button("Follow", elem_classes="mm-hidden", elem_id="keep-emotion-follow")
         emotion = gr.Dropdown([], label="Emotion of the contributions", elem_id="keep-emotion", min_width=160)
         comparison = gr.HTML("", elem_id="keep-comparison")
-    return Side(whole, pair, follow, emotion, comparison)
+    return ComparisonView(whole, pair, follow, emotion, comparison)
 
 
 def build(head_section: Callable[[str, str], None]) -> KeepPanel:
@@ -145,7 +145,7 @@ class KeepHandlers:
         kept = remember(session, session.analysis)
         return self.write_list(session, kept)
 
-    def write_list(self, session: Session, chosen: Kept | None, emotion: str | None = None) -> tuple:
+    def write_list(self, session: Session, chosen: KeptAnalysis | None, emotion: str | None = None) -> tuple:
         choices = [(keep_cards.name_kept(kept, session.pinned), kept.number) for kept in session.kept]
         return (
             gr.Radio(choices, value=chosen.number if chosen else None),
@@ -275,16 +275,16 @@ def read_sha256(example: ExampleClip) -> str:
     return open_example(example).clip.sha256
 
 
-def can_compare(pinned: Mapping[str, Kept]) -> bool:
+def can_compare(pinned: Mapping[str, KeptAnalysis]) -> bool:
     return len(pinned) == 2 and pinned["A"].analysis.best.classes == pinned["B"].analysis.best.classes
 
 
-def dump_pair(pinned: Sequence[Kept]) -> str:
+def dump_pair(pinned: Sequence[KeptAnalysis]) -> str:
     """The payloads of both as JSON text for `mmerViews.mountPair`, each under the name that the list gives it."""
     return dump_payload([{"title": keep_cards.name_clip(kept), "payload": build_payload(kept.analysis)} for kept in pinned])
 
 
-def write_pinned(pinned: Mapping[str, Kept]) -> str:
+def write_pinned(pinned: Mapping[str, KeptAnalysis]) -> str:
     """What A and B are, and where they can be seen."""
     if not pinned:
         return f'<p class="mm-note">{HOW_TO_PIN}</p>'
@@ -298,13 +298,13 @@ def write_pinned(pinned: Mapping[str, Kept]) -> str:
     return f'<ul class="mk-pinned">{entries}</ul>{after}'
 
 
-def remember(session: Session, analysis: Analysis) -> Kept:
+def remember(session: Session, analysis: Analysis) -> KeptAnalysis:
     """The entry of an analysis, made when there is none; the oldest that are neither new nor pinned make room."""
     for kept in session.kept:
         if kept.analysis is analysis or identify(kept.analysis) == identify(analysis):
             return kept
     session.numbered += 1
-    kept = Kept(session.numbered, analysis, session.example if analysis is session.analysis else None)
+    kept = KeptAnalysis(session.numbered, analysis, session.example if analysis is session.analysis else None)
     session.kept.append(kept)
     while len(session.kept) > MOST_KEPT or sum(count_bytes(one.analysis) for one in session.kept) > MOST_BYTES:
         oldest = next((one for one in session.kept if one is not kept and one not in session.pinned.values()), None)
@@ -326,11 +326,11 @@ def identify(analysis: Analysis) -> tuple:
     return analysis.clip.sha256, analysis.clip.outline, analysis.transcript.text, source, models, analysis.created, analysis.parent is None
 
 
-def find_kept(session: Session, number: int | None) -> Kept | None:
+def find_kept(session: Session, number: int | None) -> KeptAnalysis | None:
     return next((kept for kept in session.kept if kept.number == number), None)
 
 
-def need_kept(session: Session, number: int | None) -> Kept:
+def need_kept(session: Session, number: int | None) -> KeptAnalysis:
     kept = find_kept(session, number)
     if kept is None:
         raise MmerError(session.let_go or "Choose an entry of the list first.")
@@ -338,7 +338,13 @@ def need_kept(session: Session, number: int | None) -> Kept:
 
 
 def wire(
-    handlers: KeepHandlers, panel: KeepPanel, side: Side, importer: gr.UploadButton, session: gr.State, shown: gr.HTML, show_again: Callable
+    handlers: KeepHandlers,
+    panel: KeepPanel,
+    side: ComparisonView,
+    importer: gr.UploadButton,
+    session: gr.State,
+    shown: gr.HTML,
+    show_again: Callable,
 ) -> Any:
     """`shown`: the linked views, whose change means another result. `show_again(event)` shows the session's analysis after an event.
 
@@ -366,7 +372,7 @@ def wire(
     return imported
 
 
-def wire_beside(handlers: KeepHandlers, panel: KeepPanel, side: Side, button: gr.Button, session: gr.State) -> None:
+def wire_beside(handlers: KeepHandlers, panel: KeepPanel, side: ComparisonView, button: gr.Button, session: gr.State) -> None:
     """A clip that was changed and what it became, side by side at one press."""
     pinned = button.click(handlers.pin_changed, [session, side.emotion], [*panel.listed, *side.shown], api_name="pin_changed", **QUIET)
     pinned.success(fn=None, js="() => window.mmerKeep.reveal()", api_visibility="private")

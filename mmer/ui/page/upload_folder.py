@@ -88,20 +88,20 @@ def remove_abandoned(parent: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Found:
+class UploadedFile:
     path: Path
     size: int  # bytes
     changed: float  # of the name or the content, whichever was later: a copy may have its original's date
 
 
-def list_files(folder: Path) -> list[Found]:
+def list_files(folder: Path) -> list[UploadedFile]:
     """All files below `folder` but the lock."""
     found = []
     for place, _, names in os.walk(folder):
         for name in names:
             with contextlib.suppress(OSError):  # gone meanwhile
                 status = os.lstat(os.path.join(place, name))
-                found += [Found(Path(place, name), status.st_size, status.st_ctime)] if name != LOCK else []
+                found += [UploadedFile(Path(place, name), status.st_size, status.st_ctime)] if name != LOCK else []
     return found
 
 

@@ -25,7 +25,7 @@ CHOICE_NAMES = {"median": "at the median validation loss", "lowest": "with the l
 
 
 @dataclass
-class Board:
+class ExperimentList:
     """The list of experiments and the chosen one."""
 
     runs: gr.HTML
@@ -68,7 +68,7 @@ class Board:
         ]  # fmt: skip
 
 
-def build_board() -> Board:
+def build_board() -> ExperimentList:
     parts: dict[str, Any] = {}
     with gr.Row(elem_classes=["mm-page", "mm-train-page"], equal_height=False):
         with gr.Column(scale=4, min_width=280, elem_classes="mm-inputs"):
@@ -83,7 +83,7 @@ def build_board() -> Board:
                 parts["log"] = gr.HTML()
             with gr.Accordion("Data, settings, machine", open=False, elem_id="run-facts"):
                 parts["facts"] = gr.HTML()
-    return Board(**parts)
+    return ExperimentList(**parts)
 
 
 def build_actions(parts: dict[str, Any]) -> None:
@@ -140,7 +140,7 @@ def head_section(title: str, caption: str) -> None:
     gr.HTML(f'<div class="mm-section"><h2>{title}</h2><p>{caption}</p></div>')
 
 
-def wire_board(handlers: TrainHandlers, board: Board, session: gr.State) -> None:
+def wire_board(handlers: TrainHandlers, board: ExperimentList, session: gr.State) -> None:
     chosen = board.runs.click(handlers.choose, [session, board.drawn], board.shown, api_name="choose_experiment", **POLL)
     chosen.success(fn=None, js=REVEAL.format("run-head"), api_visibility="private")
     acting = {"stop": handlers.stop, "resume": handlers.resume}

@@ -245,7 +245,7 @@ def choose_first(service: TrainingService) -> str | None:
     return next((key for key, summary in runs if summary.status.active), runs[0][0] if runs else None)
 
 
-# What the components of one experiment become, in the order of Board.shown
+# What the components of one experiment become, in the order of ExperimentList.shown
 
 
 def show_nothing() -> tuple:

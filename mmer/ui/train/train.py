@@ -10,7 +10,7 @@ import gradio as gr
 from mmer.experiments.training_service import TrainingService
 from mmer.ui.page.events import HIDDEN, LOOK, POLL
 from mmer.ui.page.upload_folder import KEPT_SECONDS
-from mmer.ui.train.board import Board, build_board, wire_board
+from mmer.ui.train.board import ExperimentList, build_board, wire_board
 from mmer.ui.train.comparison import build_comparison, wire_comparison
 from mmer.ui.train.form import Form, build_form, wire_form
 from mmer.ui.train.handlers import TrainHandlers, TrainSession
@@ -25,7 +25,7 @@ class TrainTab:
     timer: gr.Timer
     session: gr.State
     handlers: TrainHandlers
-    board: Board
+    board: ExperimentList
     form: Form
 
 

@@ -16,6 +16,9 @@ The paper's weights and where they are:
     W4, b4, LN      Equation 4          Coattention.fuse, Coattention.norm
     W5, b5          Equation 4          Coattention.output
     W6, W7, W8      after Equation 4    Attention.query, Attention.key, Attention.value, in building_blocks/transformer.py
+
+A deviation that the paper's pair of encoders has no need of: where text and speech meet in one model and their states are of unlike width,
+LayerMix.project brings the speech to the text's width by a Linear layer after Equation 1, one for each speech unit.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypedDict, TypeVar, Unpack, cast
+from typing import NotRequired, TypedDict, TypeVar, Unpack, cast
 
 import numpy as np
 import torch
@@ -56,23 +59,25 @@ class LayerMix(nn.Module):
     """Equation 1: u_k = LN(sum_l w_l u_k^l / sum_l w_l), raw weights that start at 1.
 
     States without a layer axis, (batch, segments, dim), are taken as weighted already: the trainer weights the layers of all runs at once.
+    Where `width`, in which units meet, is not that of the states, a Linear layer leads to it: the deviation named at the top.
     """
 
-    def __init__(self, layers: int, dim: int):
+    def __init__(self, layers: int, dim: int, width: int | None = None):
         super().__init__()
         self.weights = nn.Parameter(torch.ones(layers))
         self.norm = nn.LayerNorm(dim)
+        self.project = nn.Identity() if width in (None, dim) else nn.Linear(dim, width)
 
     def normalise_weights(self) -> Tensor:
         return normalise_weights(self.weights)  # (layers,)
 
     def forward(self, states: Tensor) -> Tensor:
         if states.dim() == 3:
-            return self.norm(states)
+            return self.project(self.norm(states))
         batch, layers, segments, dim = states.shape
         weights = self.normalise_weights().expand(batch, 1, layers)
         mixed = torch.bmm(weights, states.float().flatten(2))  # (batch, 1, segments * dim); 10 to 30 x faster than einsum here
-        return self.norm(mixed.view(batch, segments, dim))
+        return self.project(self.norm(mixed.view(batch, segments, dim)))  # (batch, segments, width)
 
 
 def normalise_weights(weights: Tensor) -> Tensor:
@@ -128,12 +133,19 @@ class InputSizes(TypedDict):
 
     text_layers: int
     speech_layers: int
-    dim: int
+    dim: int  # width of the text encoder's states
+    speech_dim: NotRequired[int]  # width of the speech encoder's; where it is left out, that of the text's, as in the paper
+
+
+def join_width(units: Sequence[str], **inputs: Unpack[InputSizes]) -> int:
+    """The width in which units meet: the text's where it is one of them, else the speech encoder's."""
+    return inputs["dim"] if TEXT in units else inputs.get("speech_dim", inputs["dim"])
 
 
 def build_mixes(units: Sequence[str], **inputs: Unpack[InputSizes]) -> nn.ModuleDict:
-    """One set of Equation 1's weights per unit; the text's set is shared by all who read the text."""
-    return nn.ModuleDict({u: LayerMix(inputs["text_layers" if u == TEXT else "speech_layers"], inputs["dim"]) for u in units})
+    """One set of Equation 1's weights per unit, all leading to one width; the text's set is shared by all who read the text."""
+    layers, width = (inputs["text_layers"], inputs["speech_layers"]), join_width(units, **inputs)
+    return nn.ModuleDict({u: LayerMix(layers[u != TEXT], join_width([u], **inputs), width) for u in units})
 
 
 def read_layer_weights(mixes: nn.ModuleDict) -> dict[str, tuple[Tensor, Tensor]]:
@@ -157,7 +169,7 @@ class Linear(nn.Module):
         super().__init__()
         (self.unit,) = check_units(units)
         self.mixes = build_mixes(units, **inputs)
-        self.branch = Branch(dim=inputs["dim"], classes=classes, hidden=hidden, dropout=dropout)
+        self.branch = Branch(dim=join_width(units, **inputs), classes=classes, hidden=hidden, dropout=dropout)
 
     def forward(self, states: States, masks: States, *, explain: bool = False) -> FusionOutput:
         require_units(states, [self.unit], "Linear")
@@ -186,9 +198,10 @@ class TransformerEncoder(nn.Module):
         super().__init__()
         (self.unit,) = check_units(units)
         self.mixes = build_mixes(units, **inputs)
-        block = partial(EncoderBlock, dim=inputs["dim"], heads=heads, feedforward=feedforward, dropout=dropout)
+        width = join_width(units, **inputs)
+        block = partial(EncoderBlock, dim=width, heads=heads, feedforward=feedforward, dropout=dropout)
         self.blocks = nn.ModuleList(block() for _ in range(blocks))
-        self.branch = Branch(dim=inputs["dim"], classes=classes, hidden=hidden, dropout=dropout)
+        self.branch = Branch(dim=width, classes=classes, hidden=hidden, dropout=dropout)
 
     def forward(self, states: States, masks: States, *, explain: bool = False) -> FusionOutput:
         require_units(states, [self.unit], "TransformerEncoder")
@@ -318,7 +331,7 @@ class Concatenation(nn.Module):
         super().__init__()
         self.units = tuple(sorted(check_units(units), key="TFPSW".index))
         self.mixes = build_mixes(self.units, **inputs)
-        self.branch = Branch(dim=inputs["dim"], classes=classes, hidden=hidden, dropout=dropout)
+        self.branch = Branch(dim=join_width(units, **inputs), classes=classes, hidden=hidden, dropout=dropout)
 
     def forward(self, states: States, masks: States, *, explain: bool = False) -> FusionOutput:
         require_units(states, self.units, "Concatenation")

@@ -29,12 +29,12 @@ def make_model(name, units=None, seed=0, **options):
     return model
 
 
-def make_batch(seed=1, lengths=LENGTHS):
+def make_batch(seed=1, lengths=LENGTHS, speech_dim=DIM):
     torch.manual_seed(seed)
     states, masks = {}, {}
     for unit, counts in lengths.items():
         layers = TEXT_LAYERS if unit == "T" else SPEECH_LAYERS
-        states[unit] = torch.randn(len(counts), layers, max(counts), DIM)
+        states[unit] = torch.randn(len(counts), layers, max(counts), DIM if unit == "T" else speech_dim)
         masks[unit] = torch.arange(max(counts)) < torch.tensor(counts)[:, None]
     return states, masks
 
@@ -63,11 +63,11 @@ def slow_mix(states, p, name):
     w = p[f"{name}.weights"]
     rows = []
     for k in range(states.shape[1]):
-        total = np.zeros(DIM)
+        total = np.zeros(states.shape[2])
         for layer in range(len(w)):
             total = total + w[layer] * states[layer, k]
         rows.append(slow_norm(total / w.sum(), p, f"{name}.norm"))
-    return rows
+    return [slow_linear(row, p, f"{name}.project") for row in rows] if f"{name}.project.weight" in p else rows
 
 
 def slow_branch(rows, p, name):
@@ -79,7 +79,7 @@ def slow_branch(rows, p, name):
 
 
 def slow_block(rows, keys, p, name, heads=4):
-    size = DIM // heads
+    size = len(rows[0]) // heads
     out = []
     for x in rows:
         heard = []
@@ -128,6 +128,30 @@ def test_model_equals_its_written_out_version(name):
     assert logits.shape == (3, 4)
     for row in range(3):
         assert np.allclose(logits[row], slow_logits(name, model, states, masks, row), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("speech_dim", [8, 24])
+def test_speech_of_another_width_is_projected_where_it_meets_the_text(name, speech_dim):
+    """Once for each speech unit that meets the text, and nowhere else: late fusion and single units read it as it is."""
+    model, (states, masks) = make_model(name, speech_dim=speech_dim), make_batch(speech_dim=speech_dim)
+    logits = model(states, masks).logits.detach()
+    for row in range(3):
+        assert np.allclose(logits[row], slow_logits(name, model, states, masks, row), atol=1e-5)
+    shapes = {n: tuple(p.shape) for n, p in model.named_parameters() if n.endswith("project.weight")}
+    joined = name in ("coattention", "concatenation")
+    assert shapes == ({f"mixes.{u}.project.weight": (DIM, speech_dim) for u in "FP"} if joined else {})
+
+
+def test_speech_units_alone_meet_at_their_own_width():
+    model = make_model("concatenation", units="FP", speech_dim=24)
+    assert model.branch.layer1.in_features == 24 and not any("project" in name for name, _ in model.named_parameters())
+
+
+def test_a_pair_of_one_width_has_no_projection():
+    for name in MODELS:
+        assert make_model(name, speech_dim=DIM).state_dict().keys() == make_model(name).state_dict().keys()
+        assert not any("project" in key for key in make_model(name).state_dict())
 
 
 def as_torch_attention(attention):

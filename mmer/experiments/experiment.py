@@ -171,7 +171,7 @@ class Experiment:
             raise DataError(f"Model settings {', '.join(unknown)}: known are {', '.join(MODEL)}.")
         for setting in (*PROTOCOL, *SETTINGS, *FURTHER):
             setting.check(self.model.get(setting.name, default_of(setting)) if setting.name in MODEL else getattr(self, setting.name))
-        heads, dim = self.model.get("heads", HeadConfig.heads), PRESETS[self.preset].text.dim
+        heads, dim = self.model.get("heads", HeadConfig.heads), PRESETS[self.preset].width("T" if "T" in self.units else "F")
         if self.kind.has_attention and dim % heads:
             raise DataError(f"Attention heads is {heads}: it must divide {dim}, the size of the states.")
         if self.aligner not in ALIGNERS:

@@ -27,8 +27,10 @@ def check_config(config: HeadConfig) -> None:
     for name, largest in LARGEST.items():
         if not 1 <= getattr(config, name) <= largest:
             refuse(config, name, f"it must be from 1 to {largest:,}")
-    if config.has_attention and config.dim % config.heads:
-        refuse(config, "heads", f"the states' {config.dim} dimensions can't be shared out among them")
+    if config.speech_dim is not None and not 1 <= config.speech_dim <= LARGEST["dim"]:
+        refuse(config, "speech_dim", f"it must be from 1 to {LARGEST['dim']:,}, or null")
+    if config.has_attention and config.joint_width % config.heads:
+        refuse(config, "heads", f"the states' {config.joint_width} dimensions can't be shared out among them")
     check_names(config, "units", UNITS.__contains__, at_most=len(UNITS), what="different letters of T, F, P, S, W")
     for name in ("text_layers", "speech_layers"):
         if getattr(config, name):
@@ -96,7 +98,7 @@ def check_group(config: HeadConfig, group: str, arrays: Mapping[str, np.ndarray]
 
 def shape_normalisation(config: HeadConfig) -> dict[str, tuple[int, ...]]:
     """{} for a head that doesn't normalise."""
-    shape = (len(config.speech_layers), config.dim)
+    shape = (len(config.speech_layers), config.width("F"))
     return dict.fromkeys(("mean", "deviation"), shape) if config.normalised else {}
 
 
@@ -104,6 +106,6 @@ def shape_novelty(config: HeadConfig, arrays: Mapping[str, np.ndarray]) -> dict[
     """{} for a head without a reference of its training clips."""
     if not arrays:
         return {}
-    values = len(config.speech_layers) * config.dim
+    values = len(config.speech_layers) * config.width("F")
     components = int(arrays["scale"].size) if "scale" in arrays else 0
     return {"mean": (values,), "basis": (components, values), "scale": (components,), "residual": (1,)}

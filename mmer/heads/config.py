@@ -26,7 +26,7 @@ from mmer.results import EMOTIONS
 FORMAT = 1
 CONFIG = "config.json"
 LARGEST = 16 * 2**20  # bytes of it
-ADDED = frozenset(["measured_clips", "clips"])  # fields that the configs of the first releases lack
+ADDED = frozenset(["measured_clips", "clips", "speech_dim"])  # fields that the configs of the first releases lack
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class HeadConfig:
     preset: str  # of the encoders whose states it was trained on
     text_layers: tuple[str, ...] = ()  # names of the text encoder's layers; the paper: "1" to "12"
     speech_layers: tuple[str, ...] = ()  # names of the speech encoder's layers; the paper: "1" to "12"
-    dim: int = 768  # of the states; the paper: 768
+    dim: int = 768  # of the text encoder's states; the paper: 768
+    speech_dim: int | None = None  # of the speech encoder's; None: as many, as in the paper
     hidden: int = 128  # width of the two feed-forward layers of a branch ([5]'s); unused by models without one
     heads: int = 8  # attention heads; the paper is silent
     feedforward: int = 384  # inner width of an encoder block; the paper is silent
@@ -75,13 +76,39 @@ class HeadConfig:
     def role(self) -> str:
         return "combined" if self.fusion == COMBINATION else FUSION_MODELS[self.fusion].role
 
+    def width(self, unit: str) -> int:
+        """Of a unit's states."""
+        return self.dim if unit == "T" else self.speech_dim or self.dim
+
+    def count_layers(self, unit: str) -> int:
+        return len(self.text_layers if unit == "T" else self.speech_layers)
+
+    @property
+    def joint_width(self) -> int:
+        """In which the head's units meet; see fusion.join_width."""
+        return self.width("T" if "T" in self.units else "F")
+
     @property
     def has_attention(self) -> bool:
         return self.fusion in FUSION_MODELS and FUSION_MODELS[self.fusion].has_attention
 
 
+def check_encoders(config: HeadConfig) -> None:
+    """Raises HeadError where a head of a preset that is known has not that preset's layers and widths."""
+    preset = PRESETS.get(config.preset)
+    if preset is None or config.fusion == COMBINATION:
+        return
+    for unit in config.units:
+        found, wanted = (config.count_layers(unit), config.width(unit)), (len(preset.name_layers(unit)), preset.width(unit))
+        if found != wanted:
+            raise HeadError(
+                f"Head {config.name} reads {found[0]} layers of {found[1]} numbers for {unit}, but the preset {config.preset} gives "
+                f"{wanted[0]} of {wanted[1]}; it was made for other encoders. Install it again, or take it out of the folder."
+            )
+
+
 def shape_model(fusion: str, units: Sequence[str], preset: str, sizes: Mapping[str, Any], **further: Any) -> HeadConfig:
-    """The config of a model for a preset's encoders: their layers and width, and `sizes` of its own (hidden, heads ...)."""
+    """The config of a model for a preset's encoders: their layers and widths, and `sizes` of its own (hidden, heads ...)."""
     encoders = PRESETS[preset]
     return HeadConfig(
         fusion=fusion,
@@ -90,6 +117,7 @@ def shape_model(fusion: str, units: Sequence[str], preset: str, sizes: Mapping[s
         text_layers=encoders.name_layers("T"),
         speech_layers=encoders.name_layers("F"),
         dim=encoders.text.dim,
+        speech_dim=None if encoders.speech.dim == encoders.text.dim else encoders.speech.dim,
         **sizes,
         **further,
     )

@@ -18,7 +18,17 @@ from mmer.errors import HeadError
 from mmer.files.replace import replace_file
 from mmer.heads.checks import check_arrays
 from mmer.heads.clip_list import FILE, ClipList, dump_clip_list, parse_clip_list
-from mmer.heads.config import COMBINATION, CONFIG, HeadConfig, hash_config, list_heads, read_config, read_layer_runs, write_config
+from mmer.heads.config import (
+    COMBINATION,
+    CONFIG,
+    HeadConfig,
+    check_encoders,
+    hash_config,
+    list_heads,
+    read_config,
+    read_layer_runs,
+    write_config,
+)
 from mmer.heads.head import AnyHead, CombinedHead, Head, build_model
 from mmer.heads.normalisation import Normalisation
 from mmer.heads.novelty import Novelty
@@ -199,5 +209,8 @@ def split_shards(arrays: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]
 
 
 def load_heads(folder: Path, *, preset: str) -> dict[str, AnyHead]:
-    """Every head below `folder` that was made for the preset, by name. Raises: HeadError for a damaged one."""
-    return {name: load_head(folder / name) for name, config in list_heads(folder).items() if config.preset == preset}
+    """Every head below `folder` that was made for the preset, by name. Raises: HeadError for a damaged one, or one of other sizes."""
+    chosen = {name: config for name, config in list_heads(folder).items() if config.preset == preset}
+    for config in chosen.values():
+        check_encoders(config)
+    return {name: load_head(folder / name) for name in chosen}

@@ -30,6 +30,8 @@ UNTRAINED_MARGIN = 1.0  # no gap is wide enough for a head that was trained on n
 def build_model(config: HeadConfig) -> nn.Module:
     """An untrained fusion model of the config's sizes."""
     sizes: dict[str, Any] = {"text_layers": len(config.text_layers), "speech_layers": len(config.speech_layers), "dim": config.dim}
+    if config.speech_dim is not None:
+        sizes |= {"speech_dim": config.speech_dim}
     sizes |= {"classes": len(config.classes), "dropout": config.dropout}
     model = FUSION_MODELS[config.fusion]
     return model.load()(config.units, **sizes, **{name: getattr(config, name) for name in model.sizes})
@@ -130,10 +132,10 @@ class Head:
     def prepare_unit(self, features: Features, unit: str) -> np.ndarray:
         """(layers, segments, dim) float32, normalised if it is speech and the head normalises."""
         states = features.units[unit].states
-        layers = self.config.text_layers if unit == "T" else self.config.speech_layers
-        if states.shape[0] != len(layers) or states.shape[2] != self.config.dim:
+        layers, width = self.config.count_layers(unit), self.config.width(unit)
+        if (states.shape[0], states.shape[2]) != (layers, width):
             raise HeadError(
-                f"Head {self.config.name} reads {len(layers)} layers of {self.config.dim} dimensions for {UNIT_NAMES[unit]}, "
+                f"Head {self.config.name} reads {layers} layers of {width} dimensions for {UNIT_NAMES[unit]}, "
                 f"not {states.shape[0]} of {states.shape[2]}; was it made for another preset or an older version?"
             )
         if self.normalisation is None or unit == "T":

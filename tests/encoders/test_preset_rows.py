@@ -1,9 +1,11 @@
 """Every row of the presets, at small random weights, goes the whole way: states, pooling, a training, an analysis, an export."""
 
+import csv
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from small_encoders import SPEECH_DIM, SPEECH_LAYERS, TEXT_DIM, TEXT_LAYERS, TEXTS, install_small
 from tokenizers import Tokenizer
@@ -14,8 +16,14 @@ from mmer.encoders.pooling import pool_segments
 from mmer.encoders.presets import PRESETS, UNPINNED
 from mmer.encoders.speech_models import WaveModel, measure_convolutions
 from mmer.errors import WeightsError
+from mmer.experiments.experiment import Experiment
+from mmer.experiments.prepare import prepare_experiment
+from mmer.experiments.trainer.run_experiment import run_experiment
+from mmer.exports.analysis_json import analysis_from_json, analysis_to_json
+from mmer.heads.folder import load_head
 from mmer.interventions.words import mask_words
-from mmer.results import SAMPLE_RATE, Segment
+from mmer.pipeline import Analyzer
+from mmer.results import EMOTIONS, SAMPLE_RATE, Segment
 from mmer.transcript.transcribe import read_transcript
 
 ROWS = tuple(PRESETS.values())
@@ -121,6 +129,42 @@ def test_a_model_of_another_size_than_its_row_is_refused(row):
         TextEncoder.load(replace(row, text=replace(row.text, dim=99)))
     with pytest.raises(WeightsError, match=r"has a frame each 0\.02 s; the preset .* says 0\.04 s"):
         SpeechEncoder.load(replace(row, step=0.04))
+
+
+def write_corpus(folder, clip, *, speakers=4):
+    """Each speaker says the sentence four times, each time as loud as another emotion; returns the manifest."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["path", "text", "label", "speaker"])
+        for speaker in range(speakers):
+            for i, label in enumerate(EMOTIONS):
+                name = f"{speaker}-{label}.wav"
+                noise = 0.002 * (speaker + 1) * rng.normal(size=len(clip.samples))
+                soundfile.write(folder / name, clip.samples / (i + 1) + noise, SAMPLE_RATE)
+                table.writerow([name, TEXTS[0], label, f"s{speaker}"])
+    return folder / "manifest.csv"
+
+
+@pytest.mark.parametrize("fusion", ["late", "coattention"])
+def test_a_row_trains_analyses_and_exports(row, speech, text, sphinx, librivox_clip, tmp_path, fusion):
+    settings = {"units": ("T", "F", "W"), "preset": row.name, "folds": 2, "repetitions": 1, "share": 0.1, "epochs": 2, "threads": 1}
+    model = {"hidden": 8} if fusion == "late" else {"heads": 2, "feedforward": 8, "blocks": 1}
+    manifest = write_corpus(tmp_path / "corpus", librivox_clip)
+    experiment = Experiment(str(manifest), str(tmp_path / "cache"), fusion=fusion, model=model, batch_size=4, min_steps=0, **settings)
+    folder = prepare_experiment(tmp_path / "runs", "tiny", experiment)
+    results = run_experiment(folder, workers=1, say=lambda line: None)
+    assert len(results["runs"]) == 2 and len(folder.read_predictions()) > 0
+    head = load_head(folder.place_head(0, 0))
+    parts = {"recogniser": None, "aligners": {"sphinx": sphinx}, "heads": {head.config.name: head}}
+    analyzer = Analyzer(preset=row.name, speech=speech, text=text, **parts)
+    analysis = analyzer.analyze(librivox_clip, text=TEXTS[0], head=head.config.name)
+    assert set(analysis.labels) == set("TFPSW") and analysis.preset == row.name
+    assert np.isfinite(analysis.best.logits).all() and not analysis.unavailable
+    again = analysis_from_json(analysis_to_json(analysis))
+    np.testing.assert_allclose(again.best.logits, analysis.best.logits, rtol=1e-5)
+    assert dict(again.encoders) == {"speech": row.speech_identity, "text": row.text_identity}
 
 
 def test_frames_lie_where_the_convolutions_of_the_configuration_read():

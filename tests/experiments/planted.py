@@ -10,10 +10,10 @@ LAYERS = {"F": 4, "S": 4, "P": 4, "T": 6}
 DIM = 384
 
 
-def plant_unit(rng, unit, label, *, strength, voice=0.0):
-    direction = np.random.default_rng([77, label, ord(unit) if unit == "T" else 0]).normal(size=DIM)
+def plant_unit(rng, unit, label, *, strength, voice=0.0, dim=DIM):
+    direction = np.random.default_rng([77, label, ord(unit) if unit == "T" else 0]).normal(size=dim)
     segments = int(rng.integers(3, 9))
-    states = rng.normal(size=(LAYERS[unit], segments, DIM)) + strength * direction + voice
+    states = rng.normal(size=(LAYERS[unit], segments, dim)) + strength * direction + voice
     times = np.arange(segments) * 0.02
     timed = (None, None) if unit == "T" else (times, times + 0.02)
     return UnitStates(unit, states.astype(np.float32), ("x",) * segments, *timed, np.zeros(segments, int))

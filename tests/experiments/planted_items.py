@@ -1,8 +1,9 @@
 """Feature items whose answer is known, in a cache, and the runs of a small experiment on them."""
 
 import numpy as np
-from planted import plant_unit
+from planted import DIM, plant_unit
 
+from mmer.encoders.presets import PRESETS
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.trainer.blocks import FeatureLoader, fit_fold_normalisations
 from mmer.experiments.trainer.stack import Run, Stack
@@ -12,7 +13,7 @@ from mmer.results import EMOTIONS, Features
 SPEAKERS = 6
 
 
-def plant_items(cache, *, count=72, units=("T", "F", "S"), strength=0.6, seed=0):
+def plant_items(cache, *, count=72, units=("T", "F", "S"), strength=0.6, seed=0, text_dim=DIM):
     """Every fifth item lacks S, every seventh has words alone."""
     rng = np.random.default_rng(seed)
     items = []
@@ -24,7 +25,7 @@ def plant_items(cache, *, count=72, units=("T", "F", "S"), strength=0.6, seed=0)
         if speech:
             cache.write(f"aa{seed}speech{i}", Features("compact", speech))
         if "T" in shown:
-            cache.write(f"aa{seed}text{i}", Features("compact", {"T": plant_unit(rng, "T", label, strength=strength)}))
+            cache.write(f"aa{seed}text{i}", Features("compact", {"T": plant_unit(rng, "T", label, strength=strength, dim=text_dim)}))
         keys = (f"aa{seed}speech{i}" if speech else None, f"aa{seed}text{i}" if "T" in shown else None)
         items.append(FeatureItem(f"u{i}", label, f"s{(i // 4) % SPEAKERS}", "", "", *keys, shown, i, None))
     return tuple(items)
@@ -48,7 +49,8 @@ class Bench:
     def __init__(self, cache, *, items=None, device="cpu", **settings):
         settings = {"fusion": "late", "units": ("T", "F", "S"), "batch_size": 8, "chunk": 24, "stacked": "no"} | settings
         self.experiment = Experiment("data", "features", **settings)
-        self.items = plant_items(cache, units=self.experiment.units) if items is None else items
+        text_dim = PRESETS[self.experiment.preset].width("T")
+        self.items = plant_items(cache, units=self.experiment.units, text_dim=text_dim) if items is None else items
         self.runs = plant_runs(self.items)
         self.loader = FeatureLoader(cache, self.items, self.experiment.units, max_seconds=15)
         self.lengths = self.loader.measure_lengths()

@@ -5,6 +5,7 @@ from dataclasses import replace
 from planted_sentences import write_sentences
 
 from mmer.cli import main
+from mmer.encoders.presets import PRESETS
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.report.deviations import list_deviations
 
@@ -33,6 +34,19 @@ def test_a_part_of_the_data_and_every_changed_setting_are_named():
     assert "min steps 5000 instead of 200" in deviate(replace(PAPER, min_steps=5000))
     assert "min steps 0 instead of 200" in deviate(replace(PAPER, min_steps=0), utterances=120)  # there it has an effect
     assert "labels excited=happiness" in deviate(replace(PAPER, labels={"excited": "happiness"}))
+
+
+def test_a_projection_is_named_where_text_and_speech_meet():
+    paper = PRESETS["paper"]
+    with PRESETS.adding(replace(paper, name="unlike", speech=replace(paper.speech, dim=512))):
+        joined = replace(PAPER, preset="unlike", fusion="coattention", units=("T", "F"))
+        assert deviate(joined)[1:] == ("speech states projected from 512 to 768 numbers",)
+        assert not any(
+            "projected" in line
+            for fusion in ("late", "concatenation")
+            for line in deviate(replace(joined, fusion=fusion, units=("F", "S")))
+        )
+        assert not any("projected" in line for line in deviate(replace(joined, fusion="late")))
 
 
 def test_reproduce_states_them_in_text_markdown_and_latex(tmp_path, capsys):

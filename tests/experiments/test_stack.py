@@ -1,5 +1,7 @@
 """Runs trained together are the runs trained alone; and both are what PyTorch's own modules and Adam make of the same batches."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from planted_items import Bench, plant_items
 from torch.nn import functional as F
 
 from mmer.building_blocks.dropout import Dropout, draw_mask
+from mmer.encoders.presets import PRESETS
 from mmer.experiments.experiment import shape_head
 from mmer.experiments.trainer.blocks import FeatureLoader, fit_fold_normalisations
 from mmer.experiments.trainer.device import choose_stacked
@@ -25,7 +28,19 @@ MODELS = [
     {"fusion": "coattention", "units": ("T", "S"), "model": {"heads": 4, "feedforward": 32, "blocks": 2}, "learning_rate": 1e-3},
     {"fusion": "transformer", "units": ("S",), "model": {"heads": 4, "feedforward": 32, "blocks": 2}, "learning_rate": 1e-3},
 ]
+UNLIKE = [  # text narrower than speech, which is projected where they meet
+    {"fusion": "late", "units": ("T", "F", "S"), "preset": "unlike"},
+    {"fusion": "concatenation", "units": ("T", "F"), "preset": "unlike"},
+    {"fusion": "coattention", "units": ("T", "S"), "preset": "unlike", "model": {"heads": 4, "feedforward": 32, "blocks": 2}},
+]
 names = ["-".join([m["fusion"], *m["units"]]) for m in MODELS]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unlike():
+    compact = PRESETS["compact"]
+    with PRESETS.adding(replace(compact, name="unlike", text=replace(compact.text, dim=24))) as row:
+        yield row
 
 
 @pytest.fixture
@@ -33,7 +48,7 @@ def cache(tmp_path):
     return FeatureCache(tmp_path)
 
 
-@pytest.mark.parametrize("model", MODELS, ids=names)
+@pytest.mark.parametrize("model", [*MODELS, *UNLIKE], ids=[*names, *(f"unlike-{m['fusion']}" for m in UNLIKE)])
 def test_batched_is_alone(cache, model):
     """With dropout on, over several steps, in three groupings: one by one, together, together as one stack."""
     bench = Bench(cache, **model)
@@ -82,7 +97,7 @@ def test_a_run_that_leaves_does_not_disturb_the_others(cache):
         assert (bench.predict(group, {1: wanted})[1].logits.argmax(1) == bench.predict(alone, {0: wanted})[0].logits.argmax(1)).all()
 
 
-@pytest.mark.parametrize("model", MODELS[:3], ids=names[:3])
+@pytest.mark.parametrize("model", [*MODELS[:3], UNLIKE[1]], ids=[*names[:3], "unlike"])
 def test_a_step_is_what_pytorch_makes_of_it(cache, model):
     """The same batches through a plain padded model, autograd through Equation 1, clip_grad_norm_ and torch.optim.Adam."""
     bench = Bench(cache, clip_norm=0.5, **model)

@@ -13,7 +13,7 @@ from mmer.errors import HeadError
 from mmer.heads import folder as head_folder
 from mmer.heads.calibration import softmax
 from mmer.heads.config import HeadConfig, list_heads, read_config, read_layer_rate
-from mmer.heads.folder import load_combination, load_head, load_single, save_combination, save_head
+from mmer.heads.folder import load_combination, load_head, load_heads, load_single, save_combination, save_head
 from mmer.heads.head import CombinedHead, Head, build_model
 from mmer.heads.normalisation import fit_normalisation
 from mmer.heads.novelty import fit_novelty
@@ -296,6 +296,34 @@ def test_other_sizes_are_refused(tmp_path):
     save_small(tmp_path)
     with pytest.raises(HeadError, match="reads 3 layers of 16 dimensions for text, not 3 of 8"):
         load_head(tmp_path / "late-fs").predict(make_features(dim=8))
+
+
+def test_a_head_of_encoders_of_unlike_width_survives_saving_and_reads_each_at_its_own(tmp_path):
+    config = make_config("unlike", "coattention", ("T", "F"), speech_dim=24)
+    torch.manual_seed(3)
+    save_head(tmp_path / "unlike", config, build_model(config).eval(), half=False)
+    head = load_head(tmp_path / "unlike")
+    assert head.config.speech_dim == 24 and (head.config.width("T"), head.config.width("F")) == (DIM, 24)
+    features = make_features("T")
+    wide = make_features("F", dim=24)
+    both = Features("compact", {**features.units, **wide.units})
+    assert np.isfinite(head.predict(both).logits).all()
+    with pytest.raises(HeadError, match=rf"reads 2 layers of 24 dimensions for frames, not 2 of {DIM}"):
+        head.predict(make_features("TF"))
+
+
+def test_a_head_that_has_not_the_sizes_of_its_preset_is_refused_when_heads_are_loaded(tmp_path):
+    save_small(tmp_path)
+    with pytest.raises(HeadError, match=rf"Head late-fs reads 3 layers of {DIM} numbers for T, but the preset compact gives 6 of 384"):
+        load_heads(tmp_path, preset="compact")
+    save_small(tmp_path / "others", preset="own-encoders")
+    assert list(load_heads(tmp_path / "others", preset="own-encoders")) == ["late-fs"]
+
+
+@pytest.mark.parametrize("wrong", [0, 9000])
+def test_a_speech_width_that_cannot_be_is_refused(wrong):
+    with pytest.raises(HeadError, match=f"has the speech dim {wrong}; it must be from 1 to 8,192, or null"):
+        make_config(speech_dim=wrong)
 
 
 def test_replaced_member_is_refused(tmp_path):

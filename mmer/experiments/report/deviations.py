@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+from mmer.encoders.presets import PRESETS
 from mmer.experiments.experiment import MODEL, SETTINGS, Experiment, default_of
 from mmer.experiments.report.tables import PAPER_UTTERANCES
 
@@ -25,6 +26,7 @@ def list_deviations(experiment: Experiment, *, data: str, utterances: int) -> tu
     found = [] if whole else [_word_data(data, utterances)]
     if experiment.preset != "paper":
         found.append(f"preset {experiment.preset} instead of wav2vec2-base and BERT-base")
+        found += _word_projection(experiment)
     for f in fields(Experiment):
         value = getattr(experiment, f.name)
         if f.name not in ELSEWHERE and value != f.default and not (whole and _is_without_effect(f.name, value)):
@@ -37,6 +39,14 @@ def list_deviations(experiment: Experiment, *, data: str, utterances: int) -> tu
     if experiment.labels:
         found.append(f"labels {', '.join(f'{label}={emotion}' for label, emotion in list(experiment.labels.items())[:8])}")
     return tuple(found)
+
+
+def _word_projection(experiment: Experiment) -> list[str]:
+    """Late fusion reads each unit at its own width."""
+    preset, role = PRESETS[experiment.preset], experiment.kind.role
+    if role == "late" or "T" not in experiment.units or preset.width("F") == preset.width("T"):
+        return []
+    return [f"speech states projected from {preset.width('F')} to {preset.width('T')} numbers"]
 
 
 def _word_data(data: str, utterances: int) -> str:

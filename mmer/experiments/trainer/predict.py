@@ -25,8 +25,7 @@ class ModelReader:
 
     def __init__(self, config: HeadConfig, model: nn.Module, normalisation: Normalisation | None, cache: FeatureCache):
         self.model, self.normalisation = model, normalisation
-        layers = {u: len(config.text_layers if u == "T" else config.speech_layers) for u in config.units}
-        sizes = {unit: (count, config.dim) for unit, count in layers.items()}
+        sizes = {unit: (config.count_layers(unit), config.width(unit)) for unit in config.units}
         self.loader = FeatureLoader(cache, (), config.units, max_seconds=MAX_SECONDS, budget=0, sizes=sizes)
 
     @classmethod

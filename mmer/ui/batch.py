@@ -301,7 +301,7 @@ def build_inputs(analyzer: Analyzer, limits: BatchLimits) -> tuple:
         "for your table alone and deleted within the hour. For more there is <code>mmer batch</code>.</p>"
     )
     listed = gr.File(
-        label="List with their words, if there is one", file_types=[".csv", ".tsv"], type="filepath", elem_id="batch-list", height=140
+        label="List with their words, if there is one", file_types=[".csv", ".tsv"], type="filepath", elem_id="batch-list", height=170
     )
     gr.HTML('<p class="mm-note">Columns <code>path</code> (the file\'s name) and <code>text</code>; others are carried over.</p>')
     with gr.Row(elem_classes="mm-go"):

@@ -1,8 +1,10 @@
 """The examples that ship, and the way they are stored and opened."""
 
 import threading
+import time
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 import pytest
 
@@ -11,6 +13,8 @@ from mmer.errors import DataError
 from mmer.heads.folder import load_head
 from mmer.results import EMOTIONS
 from mmer.ui.explore.examples import list_examples, list_stored, open_example, open_with, read_example
+from mmer.ui.explore.handlers import ExploreHandlers
+from mmer.ui.explore.session import Session
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = list_examples(ROOT / "assets" / "examples")
@@ -79,6 +83,30 @@ def test_an_example_that_waits_for_the_models_keeps_nobody_from_the_others(analy
     for thread in waiting:
         thread.join(120)
     assert len(seen) == 3 and seen[1] is seen[2]  # made once for both
+
+
+def test_cancel_reaches_an_example_that_waits_for_the_models(analyzer):
+    handlers, session, ended = ExploreHandlers(analyzer, open_stored=open_with(analyzer)), Session(), []
+
+    def press():
+        try:
+            handlers.opener(SHIPPED[0])(session)
+        except gr.Error as error:
+            ended.append(error)
+
+    with analyzer.queue.take("somebody else"):
+        thread = threading.Thread(target=press)
+        thread.start()
+        while not session.working:
+            time.sleep(0.01)
+        stages, _ = handlers.cancel(session)
+        thread.join(60)  # the models are still somebody else's
+        assert not thread.is_alive() and len(ended) == 1 and not ended[0].visible
+    assert "Cancelled." in stages and session.analysis is None and not session.working
+    told, analyse = handlers.show_problem(session)
+    assert "Cancelled" in told and not analyse.interactive  # there is no clip
+    press()
+    assert len(ended) == 1 and session.analysis is not None  # asked again, it opens
 
 
 def test_a_broken_description_is_named(tmp_path):

@@ -45,10 +45,14 @@ def place_plot(title: str, name: str) -> gr.Plot:
     return gr.Plot(show_label=False, container=False, elem_id=name, elem_classes="mm-figure")
 
 
+COMPARING = "() => '<p class=\"mm-note\">Comparing the two</p>'"  # both are chosen already when the tab opens, and resampling takes seconds
+
+
 def wire_comparison(handlers: TrainHandlers, comparison: Comparison, tab: gr.Tab) -> None:
     chosen = [comparison.first, comparison.second]
     shown = [comparison.text, comparison.panel, *comparison.plots]
     listed = tab.select(handlers.list_compared, chosen, chosen, api_name="list_compared", **POLL)
+    listed.success(fn=None, js=COMPARING, outputs=comparison.text, api_visibility="private")
     listed.success(handlers.compare, chosen, shown, api_name="compare_opened", **QUIET)
     for dropdown in chosen:
         dropdown.input(handlers.compare, chosen, shown, show_progress_on=[comparison.text], api_name="compare_experiments", **HIDDEN)

@@ -36,6 +36,7 @@ from torch import Tensor, nn
 from mmer.building_blocks.attention_maps import CoattentionMaps, MapCollector, segments_per_cell
 from mmer.building_blocks.dropout import Dropout, count_places
 from mmer.building_blocks.transformer import EncoderBlock
+from mmer.choices.units import UNITS
 
 States = Mapping[str, Tensor]
 TEXT = "T"
@@ -123,8 +124,8 @@ def require_units(states: States, units: Sequence[str], model: str) -> None:
 
 
 def check_units(units: Sequence[str]) -> tuple[str, ...]:
-    if not units or len(set(units)) != len(units) or not set(units) <= set("TFPSW"):
-        raise ValueError(f"units must be different letters out of T, F, P, S, W, not {units!r}")
+    if not units or len(set(units)) != len(units) or not set(units) <= set(UNITS):
+        raise ValueError(f"units must be different letters out of {', '.join(UNITS)}, not {units!r}")
     return tuple(units)
 
 
@@ -329,7 +330,7 @@ class Concatenation(nn.Module):
 
     def __init__(self, units: Sequence[str], *, classes: int = 4, hidden: int = 128, dropout: float = 0.2, **inputs: Unpack[InputSizes]):
         super().__init__()
-        self.units = tuple(sorted(check_units(units), key="TFPSW".index))
+        self.units = tuple(sorted(check_units(units), key=list(UNITS).index))
         self.mixes = build_mixes(self.units, **inputs)
         self.branch = Branch(dim=join_width(units, **inputs), classes=classes, hidden=hidden, dropout=dropout)
 

@@ -16,6 +16,7 @@ from mmer.align import ALIGNERS, Aligner
 from mmer.align.assemble import align_from_recogniser
 from mmer.align.mfa.setup import MfaSettings
 from mmer.align.textgrid import read_textgrid, textgrid_transcript
+from mmer.choices.units import UNITS, aligned_units
 from mmer.encoders.encoders import SpeechEncoder, TextEncoder
 from mmer.encoders.features import extract_features
 from mmer.encoders.presets import PRESETS
@@ -25,20 +26,7 @@ from mmer.heads.folder import load_heads
 from mmer.heads.head import AnyHead, Head
 from mmer.heads.predict import predict
 from mmer.model_queue import ModelQueue
-from mmer.results import (
-    ALIGNED_UNITS,
-    NO_WORDS,
-    Alignment,
-    Analysis,
-    Clip,
-    Features,
-    Notice,
-    Parent,
-    Prediction,
-    SpeechStates,
-    TextStates,
-    Transcript,
-)
+from mmer.results import NO_WORDS, Alignment, Analysis, Clip, Features, Notice, Parent, Prediction, SpeechStates, TextStates, Transcript
 from mmer.stages import Memo, Progress, Stages
 from mmer.transcript.speech_activity import Spans, find_speech
 from mmer.transcript.transcribe import Recogniser, read_transcript
@@ -210,7 +198,7 @@ class Analyzer:
         speech = stages.run("encode speech", (clip.sha256, self.speech.identity), lambda: self.speech.encode(clip.samples))
         states = None
         if transcript.is_readable:
-            segments = max([speech.hidden.shape[1], *(len(alignment.tier(unit)) for unit in ALIGNED_UNITS if alignment)])
+            segments = max([speech.hidden.shape[1], *(len(alignment.tier(unit)) for unit in aligned_units() if alignment)])
             check_pieces(len(transcript.words), segments)  # each has a piece or more; before they are encoded
             states = stages.run("encode text", (transcript, self.text.identity), lambda: self.text.encode(transcript))
             check_pieces(states.hidden.shape[1], segments)
@@ -341,9 +329,9 @@ class Analyzer:
     ) -> tuple[Alignment | None, dict[str, str], tuple[Notice, ...]]:
         """The alignment, or the reason why phones, syllables and words are missing; then the recogniser's word times if it gave some."""
         if not transcript.words:
-            return None, dict.fromkeys(("T", *ALIGNED_UNITS), NO_WORDS), ()
+            return None, dict.fromkeys(("T", *aligned_units()), NO_WORDS), ()
         if transcript.untrusted:
-            return None, dict.fromkeys(("T", *ALIGNED_UNITS), transcript.untrusted), ()
+            return None, dict.fromkeys(("T", *aligned_units()), transcript.untrusted), ()
         key = (clip.sha256, transcript, aligner, textgrid, json.dumps(pronunciations, sort_keys=True))
         try:
             alignment = stages.run(
@@ -356,9 +344,9 @@ class Analyzer:
             reason, level = str(error), "info" if aligner == "none" else "warning"
         failed = Notice("alignment", reason, level)
         if all(word.start is None for word in transcript.words):
-            return None, dict.fromkeys(ALIGNED_UNITS, reason), (failed,)
+            return None, dict.fromkeys(aligned_units(), reason), (failed,)
         rough = align_from_recogniser(transcript)
-        return rough, dict.fromkeys(("P", "S"), reason), (failed, *rough.notices)
+        return rough, dict.fromkeys((unit for unit in aligned_units() if UNITS[unit].needs_phones), reason), (failed, *rough.notices)
 
 
 def split_batches(variants: Iterable[Variant], size: int) -> Iterator[list[Variant]]:

@@ -12,14 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from mmer.choices.units import UNITS
+
 SAMPLE_RATE = 16000  # Hz, of every clip after decoding
 EMOTIONS = ("anger", "happiness", "sadness", "neutral")  # the paper's four classes; excitement counts as happiness
-UNITS = ("T", "F", "P", "S", "W")  # the paper's letters: text, frame, phone, syllable, word
-SPEECH_UNITS = ("F", "P", "S", "W")
-ALIGNED_UNITS = ("P", "S", "W")
 NO_ALIGNMENT = "There is no alignment."
 NO_WORDS = "No words were heard or typed, so nothing can be read or aligned."
-UNIT_NAMES = {"T": "text", "F": "frames", "P": "phones", "S": "syllables", "W": "words"}
 
 
 @dataclass(frozen=True)
@@ -113,8 +111,8 @@ class Alignment:
                 end = s.end
 
     def tier(self, unit: str) -> tuple[Segment, ...]:
-        """The segments of unit "P", "S" or "W"."""
-        return {"P": self.phones, "S": self.syllables, "W": self.words}[unit]
+        """The segments of a unit that needs an alignment, such as "P", "S" or "W"."""
+        return UNITS[unit].find(self)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mmer.choices.units import UNITS
 from mmer.results import Analysis, Prediction, Segment, Transcript
 
 NOBODY = -1  # owner of a segment that belongs to no word
@@ -139,7 +140,7 @@ def read_segments(analysis: Analysis, unit: str) -> tuple[np.ndarray, np.ndarray
     if unit in analysis.labels:
         given, starts, ends = analysis.words[unit], analysis.starts[unit], analysis.ends[unit]
     else:
-        tier = analysis.alignment.tier(unit) if analysis.alignment and unit != "F" else ()
+        tier = analysis.alignment.tier(unit) if analysis.alignment and UNITS[unit].is_aligned else ()
         given, starts, ends = (np.array([getattr(s, name) for s in tier]) for name in ("word", "start", "end"))
     numbers = np.asarray(given).astype(int)
     known = (numbers >= 0) & (numbers < len(analysis.transcript.words))

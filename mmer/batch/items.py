@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmer.batch.columns import FIRST, FOUND
+from mmer.batch.columns import FIRST, list_found
 from mmer.datasets.table import SeenFiles, parse_table
 from mmer.errors import DataError
 from mmer.files.encoding import decode_text
@@ -99,9 +99,9 @@ def read_seconds(cell: str, where: str) -> float | None:
 
 def rename(column: str) -> str:
     """A carried column must not take the place of one that is written."""
-    return f"listed_{column}" if column in FOUND else column
+    return f"listed_{column}" if column in list_found() else column
 
 
 def list_columns(items: Iterable[BatchItem]) -> tuple[str, ...]:
     """Of the table: the clip, the list's other columns, what was found."""
-    return (*FIRST, *dict.fromkeys(column for item in items for column in item.extra), *FOUND)
+    return (*FIRST, *dict.fromkeys(column for item in items for column in item.extra), *list_found())

@@ -97,7 +97,7 @@ def analyze_and_keep(analyzer: Analyzer, item: BatchItem, request: BatchRequest,
 
 
 def describe_analysis(analysis: Analysis) -> Row:
-    """The columns of FOUND that an analysis fills."""
+    """The columns of list_found that an analysis fills."""
     row = {
         "words": analysis.transcript.text,
         "words_from": analysis.transcript.source,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
-from mmer.choices.rows import Rows
+from mmer.choices.rows import Rows, load_named
 
 TEXT = "T"
 COMBINATION = "combination"  # of an early and a late model: no model of its own
@@ -72,19 +71,18 @@ class FusionModel:
         most = f"to {self.most_units} " if self.most_units else "or more "
         return f"{self.label} reads {self.fewest_units} {most}units{', T among them' if self.needs_text else ''}, not {shown}."
 
-    def offer_units(self, units: Sequence[str]) -> tuple[str, ...]:
+    def offer_units(self, units: Iterable[str]) -> tuple[str, ...]:
         """Those of `units` that a person chooses among: without T where it is always there."""
         return tuple(unit for unit in units if not (self.needs_text and unit == TEXT))
 
-    def choose_units(self, chosen: Sequence[str], units: Sequence[str]) -> tuple[str, ...]:
+    def choose_units(self, chosen: Iterable[str], units: Iterable[str]) -> tuple[str, ...]:
         """What it reads when a person chose these, in the order of `units`."""
         wanted = {*chosen, *((TEXT,) if self.needs_text else ())}
         return tuple(unit for unit in units if unit in wanted)
 
     def load(self) -> Any:
         """The class of the model."""
-        module, _, name = self.constructor.partition(":")
-        return getattr(import_module(module), name)
+        return load_named(self.constructor)
 
 
 FUSION_MODELS: Rows[FusionModel] = Rows(

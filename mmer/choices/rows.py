@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from importlib import import_module
+from typing import Any, Protocol, TypeVar
 
 
 class Row(Protocol):
@@ -46,3 +47,9 @@ class Rows(Mapping[str, AnyRow]):
             yield row
         finally:
             del self._rows[row.key]
+
+
+def load_named(path: str) -> Any:
+    """What "module:name" names; the module is imported when it is asked for, since rows are read where torch is not wanted."""
+    module, _, name = path.partition(":")
+    return getattr(import_module(module), name)

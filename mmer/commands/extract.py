@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmer.choices.units import UNITS, list_units
 from mmer.commands.clip import add_aligner_arguments, add_preset, read_mfa
 from mmer.commands.executor import add_executor, read_executor
 from mmer.datasets.describe import describe_dataset
@@ -20,14 +21,13 @@ if TYPE_CHECKING:
     from mmer.feature_store.feature_items import FeatureSet
 
 SHOWN = 10  # names that are printed of a longer list
-UNITS = ("T", "F", "P", "S", "W")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", metavar="DATASET", type=Path, help="a manifest (CSV, TSV, JSON lines), its folder, or IEMOCAP's folder")
     add_preset(parser)
     parser.add_argument("--features", metavar="FOLDER", type=Path, required=True, help="where the features are kept; what is there stays")
-    parser.add_argument("--units", nargs="+", choices=UNITS, metavar="UNIT", help="T F P S W: text, frames, phones, syllables, words (all)")
+    parser.add_argument("--units", nargs="+", choices=tuple(UNITS), metavar="UNIT", help=f"{list_units()} (all)")
     add_aligner_arguments(parser, what="finds the words of utterances without an alignment file")
     parser.add_argument("--labels", metavar="MAPPING", help="angry=anger,calm= or a JSON file: a manifest's labels; nothing leaves one out")
     parser.add_argument("--no-audio", action="store_true", help="the words alone: sound files need not be there")

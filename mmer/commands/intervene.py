@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmer.choices.units import UNITS, aligned_by_name, name_unit
 from mmer.commands.analyze import find_heads_folder, load_analysis, report
 from mmer.commands.clip import add_clip_arguments, add_preset, check_outputs, print_summary, write
 from mmer.errors import DataError, EditError
@@ -47,8 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--leave-one-out",
         metavar="TIER",
-        choices=("words", "syllables", "phones"),
-        help="leave out each in turn: words, syllables or phones",
+        choices=tuple(aligned_by_name()),
+        help=f"leave out each in turn: {', '.join(aligned_by_name())}",
     )
     parser.add_argument("--emotion", help="the emotion that the curve is printed for (the likeliest)")
     parser.add_argument("--head", default="combined", help="a head's name, or a folder that holds one (%(default)s)")
@@ -171,7 +172,6 @@ def run_curve(analyzer: Analyzer, analysis: Analysis, args: argparse.Namespace) 
 def summarise_intervention(intervention: Intervention) -> str:
     """Original, changed and difference per class, for every model (probabilities in per cent) and branch (logits)."""
     from mmer.explain.verdict import describe_verdict
-    from mmer.results import UNIT_NAMES
 
     lines = [
         notice.text for notice in intervention.changed.notices if notice.text.startswith(("This is not", "The voice of", "These words"))
@@ -179,11 +179,11 @@ def summarise_intervention(intervention: Intervention) -> str:
     lines += [f"Words: {intervention.changed.transcript.text or '(none)'}", ""]
     lines += [f"original   {describe_verdict(intervention.original)}", f"changed    {describe_verdict(intervention.changed)}"]
     for found in intervention.differences:
-        name = f"{found.role} model" if not found.unit else f"{found.role}, {UNIT_NAMES[found.unit]}"
+        name = f"{found.role} model" if not found.unit else f"{found.role}, {UNITS[found.unit].name}"
         lines += ["", f"{name}{'' if found.same_head else ' (another head speaks for it now)'}", *list_classes(found)]
     for what, why in intervention.changed.unavailable.items():
         if what not in intervention.original.unavailable:
-            lines.append(f"Not there any more: {UNIT_NAMES.get(what, what + ' model')}. {why}")
+            lines.append(f"Not there any more: {name_unit(what, what + ' model')}. {why}")
     return "\n".join(lines) + "\n"
 
 

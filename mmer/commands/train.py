@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmer.choices.fusion_models import FUSION_MODELS
+from mmer.choices.units import UNITS
 from mmer.encoders.presets import DEFAULT, PRESETS
 from mmer.errors import DataError
 from mmer.experiments.experiment import FURTHER, MODEL, PROTOCOL, SETTINGS, Experiment
-from mmer.results import UNITS
 
 if TYPE_CHECKING:
     from mmer.experiments.folder.runs import RunFolder
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", metavar="FOLDER", type=Path, help="go on with the experiment in this folder; nothing else is needed")
     parser.add_argument("--name", help="of the experiment's folder; the same name again goes on with it")
     parser.add_argument("--model", choices=tuple(FUSION_MODELS), help="(late)")
-    parser.add_argument("--units", nargs="+", choices=UNITS, metavar="UNIT", help="of T F P S W (T F S)")
+    parser.add_argument("--units", nargs="+", choices=tuple(UNITS), metavar="UNIT", help=f"of {' '.join(UNITS)} (T F S)")
     add_settings(parser)
 
 

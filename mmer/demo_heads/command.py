@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from mmer.choices.units import UNITS
 from mmer.demo_heads.corpora import DemoCorpora
 from mmer.demo_heads.recipe import DEMO_EXPERIMENTS, DEMO_TITLES
 from mmer.experiments.evaluate import calibrate, describe_calibration, fit_familiarity, measure_run, slice_ua
@@ -21,7 +22,6 @@ from mmer.feature_store.cache import FeatureCache
 from mmer.fusion import combine
 from mmer.heads.folder import load_head, load_single, save_combination, save_head
 from mmer.heads.head import Head
-from mmer.results import UNIT_NAMES
 
 OWN_SETTINGS = ("seed", "epochs", "patience", "batch_size", "learning_rate", "voice_shift", "threads")
 OWN_PAIRING = ("augmented", "balance_corpora")
@@ -105,10 +105,10 @@ def write_combination(out: Path, corpora: DemoCorpora, *, run: Path) -> str:
     calibration = calibrate(combine_outputs(late, early, mix, corpora.cache), clips=len(corpora.training.validation_speech))
     own = [s for s in corpora.test.speech if s.text]
     tests = [t for items in corpora.test.texts.values() for t in items]
-    pairs = draw_pairs(corpora.test.speech, tests, tuple(UNIT_NAMES), seed=0)
+    pairs = draw_pairs(corpora.test.speech, tests, tuple(UNITS), seed=0)
     metrics: dict[str, Any] = {}
     for name, examples, items in (
-        ("speech with its own words", show_alone(own, tuple(UNIT_NAMES), with_own_text=True), own),
+        ("speech with its own words", show_alone(own, tuple(UNITS), with_own_text=True), own),
         ("speech with a text of the same label", pairs, corpora.test.speech),
     ):
         outputs = combine_outputs(late, early, examples, corpora.cache)
@@ -137,9 +137,9 @@ def pair_validation(corpora: DemoCorpora) -> list[PairedExample]:
     turned = [replace(s, speech=list_copies(s)[i % (len(s.copies) + 1)], copies=()) for i, s in enumerate(speech)]
     own = [s for s in speech if s.text]
     return [
-        *draw_pairs(speech, texts, tuple(UNIT_NAMES), seed=1),
-        *draw_pairs(turned, texts, tuple(UNIT_NAMES), seed=2),
-        *show_alone(own, tuple(UNIT_NAMES), with_own_text=True),
+        *draw_pairs(speech, texts, tuple(UNITS), seed=1),
+        *draw_pairs(turned, texts, tuple(UNITS), seed=2),
+        *show_alone(own, tuple(UNITS), with_own_text=True),
     ]
 
 

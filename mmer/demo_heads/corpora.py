@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mmer.choices.units import UNITS
 from mmer.datasets.manifest import read_manifest
 from mmer.datasets.texts import LabelledText
 from mmer.demo_heads.recipe import COPIES, ENGLISH, read_demo_texts, split_speech
@@ -25,7 +26,7 @@ from mmer.feature_store.extract import extract_texts
 from mmer.feature_store.extraction import extract_dataset
 from mmer.feature_store.feature_items import FeatureItem
 from mmer.heads.clip_list import ClipList, make_clip_list
-from mmer.results import EMOTIONS, UNITS
+from mmer.results import EMOTIONS
 
 SAID_EVERY = 10.0  # seconds between two lines about a slow step
 
@@ -99,7 +100,7 @@ def load_speech(manifest: Path, cache: FeatureCache, *, preset: str = "compact",
         dataset,
         cache,
         preset=preset,
-        units=UNITS if english else ("F",),
+        units=tuple(UNITS) if english else ("F",),
         aligner="sphinx" if english else None,
         workers=0,
         copies=COPIES.get(dataset.name, 0) if copies is None else copies,

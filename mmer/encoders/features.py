@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from mmer.choices.units import UNITS, aligned_units
 from mmer.encoders.pooling import pool_segments
-from mmer.results import ALIGNED_UNITS, UNIT_NAMES, Alignment, Features, SpeechStates, TextStates, UnitStates
+from mmer.results import Alignment, Features, SpeechStates, TextStates, UnitStates
 from mmer.word_contributions import own_moments
 
 FEATURES_VERSION = 1  # part of every cache key; raise it when the numbers below change
@@ -32,7 +33,7 @@ def extract_features(
         units["T"] = UnitStates("T", text.hidden, text.tokens, None, None, text.words)
     if speech is not None:
         units["F"] = _frames(speech, alignment)
-        for unit in ALIGNED_UNITS:
+        for unit in aligned_units():
             segments = alignment.tier(unit) if alignment else ()
             if segments:
                 units[unit] = UnitStates(
@@ -43,7 +44,7 @@ def extract_features(
                     np.array([s.end for s in segments]),
                     np.array([s.word for s in segments]),
                 )
-    missing = {unit: reasons.get(unit, f"There are no {UNIT_NAMES[unit]} for this clip.") for unit in UNIT_NAMES if unit not in units}
+    missing = {unit: reasons.get(unit, f"There are no {UNITS[unit].name} for this clip.") for unit in UNITS if unit not in units}
     return Features(preset, units, missing)
 
 

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import torch
 
+from mmer.choices.units import UNITS
 from mmer.datasets.folds import make_splits
 from mmer.encoders.presets import PRESETS
 from mmer.experiments.experiment import Experiment
@@ -26,7 +27,6 @@ from mmer.feature_store.workers import count_cores
 from mmer.heads.normalisation import Normalisation
 
 TYPICAL_SECONDS = 4.5  # of an utterance: IEMOCAP's mean
-TYPICAL_SEGMENTS = {"T": 15, "P": 40, "S": 20, "W": 14}  # of such an utterance, where nothing is extracted
 VALIDATION_COST = 0.04  # of an epoch's, beside training: a tenth of the utterances, forward only
 TIMED_RUNS, TIMED_UTTERANCES = 2, 8  # smaller than a real step where a step takes seconds
 BASE_BYTES = 500 * 2**20  # the process itself
@@ -42,7 +42,8 @@ def estimate_experiment(experiment: Experiment) -> Estimate:
     job = plan_extraction(experiment.units, mfa=experiment.mfa, **options)
     missing = count_missing(dataset, index, cache, job)
     preset = PRESETS[experiment.preset]
-    segments, held = {"F": round(TYPICAL_SECONDS / preset.step), **TYPICAL_SEGMENTS}, None
+    frames, held = round(TYPICAL_SECONDS / preset.step), None
+    segments = {key: frames if unit.is_frames else unit.typical for key, unit in UNITS.items()}  # where nothing is extracted
     if not any(missing.values()):
         items, _ = choose_items(make_feature_set(dataset, index, PRESETS[experiment.preset]), experiment.units)
         loader = FeatureLoader(cache, items, experiment.units, max_seconds=experiment.max_seconds)

@@ -13,11 +13,11 @@ from typing import Any
 
 from mmer.align.mfa.setup import MfaSettings
 from mmer.choices.fusion_models import FUSION_MODELS, FusionModel
+from mmer.choices.units import UNITS, speech_units
 from mmer.datasets.folds import Split, SplitPlan
 from mmer.encoders.presets import PRESETS
 from mmer.errors import DataError
 from mmer.heads.config import HeadConfig, shape_model
-from mmer.results import SPEECH_UNITS, UNIT_NAMES
 
 ALIGNERS = ("sphinx", "mfa", "none")  # those of align.ALIGNERS, or to do without
 DEVICES, STACKED, PRECISIONS = ("auto", "cpu", "cuda"), ("auto", "yes", "no"), ("float32", "bfloat16")
@@ -159,10 +159,10 @@ class Experiment:
     def __post_init__(self):
         if self.fusion not in FUSION_MODELS:
             raise DataError(f"Model {self.fusion!r}: choose one of {', '.join(FUSION_MODELS)}.")
-        wrong = [u for u in self.units if u not in UNIT_NAMES]
+        wrong = [u for u in self.units if u not in UNITS]
         if wrong or not self.units or len(set(self.units)) != len(self.units):
-            raise DataError(f"Units {' '.join(self.units)!r}: name different ones of {', '.join(UNIT_NAMES)}.")
-        if refused := self.kind.refuse_units(self.units, SPEECH_UNITS):
+            raise DataError(f"Units {' '.join(self.units)!r}: name different ones of {', '.join(UNITS)}.")
+        if refused := self.kind.refuse_units(self.units, speech_units()):
             raise DataError(refused)
         if self.preset not in PRESETS:
             raise DataError(f"Preset {self.preset!r}: choose one of {', '.join(PRESETS)}.")

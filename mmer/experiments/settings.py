@@ -9,9 +9,9 @@ from dataclasses import fields
 from typing import Any
 
 from mmer.choices.fusion_models import FUSION_MODELS
+from mmer.choices.units import UNITS
 from mmer.errors import DataError
 from mmer.experiments.experiment import MODEL, PROTOCOL, SETTINGS, Experiment, Setting, default_of
-from mmer.results import UNITS
 
 
 def build_experiment(form: Mapping[str, Any], *, data: str, features: str, labels: Mapping[str, str]) -> Experiment:

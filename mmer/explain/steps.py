@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmer.choices.units import UNITS, name_unit
 from mmer.errors import HeadError
-from mmer.results import UNIT_NAMES, UNITS, Analysis, BranchPrediction, CoattentionWeights, Prediction
+from mmer.results import Analysis, BranchPrediction, CoattentionWeights, Prediction
 
 CAPTION_SUM = "Where the sum comes from, not what the sound caused: each state has already seen its surroundings. The parts add up exactly."
 CAPTION_CENTRED = "Centred over the emotions, since softmax ignores what they all share: above 0 speaks for the emotion, below 0 against."
@@ -67,7 +68,7 @@ def find_branch(prediction: Prediction, unit: str) -> BranchPrediction:
     for branch in prediction.branches:
         if branch.unit == unit:
             return branch
-    name, present = UNIT_NAMES.get(unit, unit), ", ".join(UNIT_NAMES[b.unit] for b in prediction.branches)
+    name, present = name_unit(unit), ", ".join(UNITS[b.unit].name for b in prediction.branches)
     raise HeadError(f"The {prediction.role} model has no branch for {name} here; it has {present}.")
 
 
@@ -115,7 +116,7 @@ def member_steps(
     biases = read(np.stack([b.bias for b in prediction.branches]))
     steps = [ExplanationStep("bias", f"bias{half}", float(biases.sum()), 0.0)]
     for branch in prediction.branches:
-        values, name = read(branch.contributions), UNIT_NAMES[branch.unit]
+        values, name = read(branch.contributions), UNITS[branch.unit].name
         if branch.unit == unit_detail:
             labels = analysis.labels[branch.unit]
             steps += [ExplanationStep("segment", f"{label}{half}", float(v), 0.0, branch.unit) for label, v in zip(labels, values)]
@@ -123,7 +124,7 @@ def member_steps(
             steps.append(ExplanationStep("branch", f"{name}{half}", float(values.sum()), 0.0, branch.unit))
     for unit in UNITS:
         if unit in analysis.unavailable and unit not in prediction.units:
-            label = NO_BRANCH.format(unit=UNIT_NAMES[unit], reason=analysis.unavailable[unit])
+            label = NO_BRANCH.format(unit=UNITS[unit].name, reason=analysis.unavailable[unit])
             steps.append(ExplanationStep("absent", label, 0.0, 0.0, unit))
     return steps
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from mmer.choices.units import name_unit
 from mmer.phrasing import join_words
-from mmer.results import NO_WORDS, UNIT_NAMES, Analysis, Notice, Prediction
+from mmer.results import NO_WORDS, Analysis, Notice, Prediction
 from mmer.transcript.transcribe import NOBODY_SPEAKS, NOTHING_HEARD
 
 ROLE_NAMES = {"late": "late fusion", "early": "early fusion", "combined": "combined"}
@@ -122,7 +123,7 @@ def list_limits(analysis: Analysis, *, clip: bool = False) -> list[Notice]:
     for what, reason in analysis.unavailable.items():
         rest = leave_out(reason, said)
         key = rest if rest in missing else leave_out(rest, missing)
-        missing.setdefault(key, []).append(UNIT_NAMES.get(what, ROLE_NAMES.get(what, what)))
+        missing.setdefault(key, []).append(name_unit(what, ROLE_NAMES.get(what, what)))
     for reason, names in missing.items():
         shown.append(Notice("fusion", f"Not available: {join_words(names)}{f': {reason}' if reason else '.'}", "info"))
     return shown

@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from mmer.choices.fusion_models import COMBINATION, FUSION_MODELS
+from mmer.choices.units import UNITS, aligned_by_name, speech_units
 from mmer.errors import DataError
 
 KINDS = ("analysis", "intervention", "leave-one-out", "comparison", "transcript", "alignment", "batch")
@@ -20,7 +21,10 @@ def read_schema(kind: str = "analysis") -> dict[str, Any]:
     if kind not in KINDS:
         raise DataError(f"There is no format {kind!r}; choose one of: {', '.join(KINDS)}.")
     schema = json.loads(files(__package__).joinpath("export_schema.json").read_text(encoding="utf-8"))
-    schema["$defs"]["fusion"]["enum"] = [*FUSION_MODELS, COMBINATION]
+    choices = {"fusion": [*FUSION_MODELS, COMBINATION], "unit": list(UNITS), "speech_unit": list(speech_units())}
+    choices |= {"tier": list(aligned_by_name()), "target_tier": [unit.one for unit in aligned_by_name().values()]}
+    for part, keys in choices.items():
+        schema["$defs"][part]["enum"] = keys
     name = f"mmer-{kind}"
     version = schema["$defs"][name]["properties"]["version"]["const"]
     return {**schema, "$id": f"urn:{name}:{version}", "title": f"{name}, version {version}", "$ref": f"#/$defs/{name}"}

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mmer.results import UNITS, Analysis, BranchPrediction, Prediction
+from mmer.choices.units import UNITS
+from mmer.results import Analysis, BranchPrediction, Prediction
 from mmer.views.payload import describe_unit, has_unit
 from mmer.word_contributions import find_additive, find_placed, name_rest, own_segments
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from mmer.choices.units import UNITS
 from mmer.explain.steps import CAPTION_SUM, centre, decision_steps
 from mmer.explain.verdict import FEW, describe_verdict, list_limits, read_headline
 from mmer.phrasing import join_words
-from mmer.results import UNIT_NAMES, Analysis
+from mmer.results import Analysis
 from mmer.word_contributions import WordContributions, describe_division, group_rests, word_contributions
 
 PURPOSE = (
@@ -82,7 +83,7 @@ def list_words(analysis: Analysis) -> list[str]:
     column = analysis.best.classes.index(label)
     whole = centre(found.words)[:, column]
     if not whole.any():
-        units = join_words([UNIT_NAMES[unit] for unit in found.units])
+        units = join_words([UNITS[unit].name for unit in found.units])
         return [f"No word has a part of {found.role} fusion's sum here, which is made of {units}. {describe_division(found)}"]
     order = np.argsort(-whole, kind="stable")
     where = f" in {found.role} fusion, all its branches together" if len(found.units) > 1 else ""
@@ -105,7 +106,7 @@ def list_words(analysis: Analysis) -> list[str]:
 def describe_word(found: WordContributions, i: int, column: int) -> str:
     """ "cold +0.223 = text -0.030, frames +0.082, syllables +0.172", and what is odd about the word's place in the sound."""
     parts = [(unit, centre(part[i])[column]) for unit, part in found.parts.items() if found.counts[unit][i]]
-    named = " = " + ", ".join(f"{UNIT_NAMES[unit]} {value:+.3f}" for unit, value in parts) if len(found.units) > 1 else ""
+    named = " = " + ", ".join(f"{UNITS[unit].name} {value:+.3f}" for unit, value in parts) if len(found.units) > 1 else ""
     odd = "" if found.placed[i] or not found.divided else " (not found in the sound)"
     if found.placed[i] and "F" in found.units and not found.counts["F"][i]:
         odd = " (too short to hold a frame's centre)"

@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
+from mmer.choices.units import UNITS
 from mmer.errors import DataError
 from mmer.files.guarded_json import explain_name
 from mmer.files.replace import remove_parts, replace_file
-from mmer.results import UNITS, Features, UnitStates
+from mmer.results import Features, UnitStates
 
 _DTYPES = {"F16": np.float16, "F32": np.float32, "F64": np.float64, "I64": np.int64, "I32": np.int32, "U8": np.uint8}
 

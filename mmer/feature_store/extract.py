@@ -13,6 +13,7 @@ import numpy as np
 
 from mmer.align import Aligner
 from mmer.align.files import read_alignment
+from mmer.choices.units import aligned_units, speech_units
 from mmer.datasets.manifest import Utterance
 from mmer.encoders.encoders import SpeechEncoder, TextEncoder
 from mmer.encoders.features import FEATURES_VERSION, extract_features
@@ -20,7 +21,7 @@ from mmer.encoders.weights import hash_file
 from mmer.errors import AlignmentError, TranscriptError
 from mmer.feature_store.augment import CLEAN, Augmentation, apply_augmentation, draw_augmentation, name_augmentation
 from mmer.feature_store.cache import FeatureCache, make_key
-from mmer.results import ALIGNED_UNITS, SPEECH_UNITS, Alignment, Clip, Features, Segment
+from mmer.results import Alignment, Clip, Features, Segment
 from mmer.transcript.transcribe import read_transcript
 
 TEXT_BATCH = 64
@@ -56,13 +57,16 @@ class SpeechExtractor:
         clip: Clip,
         *,
         augmentations: Sequence[Augmentation] = (CLEAN,),
-        units: Sequence[str] = SPEECH_UNITS,
+        units: Sequence[str] | None = None,
         aligned: bool = True,
     ) -> list[str]:
-        """The cache keys of `clip` under `augmentations`, each with `units` or the reason why not; what is missing or damaged is written.
+        """The cache keys of `clip` under `augmentations`, each with `units` (all) or the reason why not.
 
-        `aligned` False does without P, S and W.
+        What is missing or damaged is written.
+
+        `aligned` False does without the units that need an alignment.
         """
+        units = units or speech_units()
         spoken = name_alignment(utterance, self.aligner.identity if self.aligner else "") if aligned else ""
         keys = [self.name_entry(clip, augmentation, spoken=spoken) for augmentation in augmentations]
         missing = {key: augmentation for key, augmentation in zip(keys, augmentations) if not self.holds(key, units)}
@@ -94,10 +98,10 @@ class SpeechExtractor:
             if utterance.alignment is not None:
                 return read_alignment(utterance.alignment, duration=clip.duration), {}
             if self.aligner is None:
-                return None, dict.fromkeys(ALIGNED_UNITS, NO_ALIGNER)
+                return None, dict.fromkeys(aligned_units(), NO_ALIGNER)
             return self.aligner.align(clip, read_transcript(utterance.text)), {}
         except (AlignmentError, TranscriptError) as error:
-            return None, dict.fromkeys(ALIGNED_UNITS, str(error))
+            return None, dict.fromkeys(aligned_units(), str(error))
 
 
 def name_alignment(utterance: Utterance, aligner: str) -> str:

@@ -18,6 +18,7 @@ import torch
 
 from mmer.align import ALIGNERS, Aligner, identify_aligner
 from mmer.align.mfa.setup import MfaSettings
+from mmer.choices.units import UNITS, aligned_units, speech_units
 from mmer.datasets.clips import load_clip
 from mmer.datasets.manifest import Dataset, Utterance
 from mmer.encoders.encoders import SpeechEncoder, TextEncoder
@@ -30,7 +31,6 @@ from mmer.feature_store.feature_items import FeatureSet
 from mmer.feature_store.feature_set import check_preset, make_feature_set, name_utterance
 from mmer.feature_store.workers import WorkerCrash, count_cores, run_tasks
 from mmer.files.bugs import catch_bugs
-from mmer.results import ALIGNED_UNITS, SPEECH_UNITS, UNITS
 
 SAVE_SECONDS = 5.0  # between two writings of the index
 TASKS_PER_WORKER = 50  # fewer are not worth another process, which takes seconds to start
@@ -44,7 +44,7 @@ class ExtractionJob:
 
     features: Path  # folder of the cache
     preset_name: str
-    units: tuple[str, ...] = UNITS
+    units: tuple[str, ...] = field(default_factory=lambda: tuple(UNITS))
     aligner: str | None = "sphinx"  # for utterances without an alignment file
     device: str = "cpu"
     check: bool = False  # read every entry through
@@ -58,11 +58,11 @@ class ExtractionJob:
 
     @property
     def speech_units(self) -> tuple[str, ...]:
-        return tuple(u for u in self.units if u in SPEECH_UNITS)
+        return tuple(u for u in self.units if u in speech_units())
 
     @property
     def aligned(self) -> bool:
-        return bool(set(self.units) & set(ALIGNED_UNITS))
+        return bool(set(self.units) & set(aligned_units()))
 
     def name_aligner(self, utterance: Utterance) -> str:
         """Who finds the words of `utterance`: file | an aligner's identity | none; "" when no unit needs them."""
@@ -91,7 +91,7 @@ def extract_dataset(
     cache: FeatureCache,
     *,
     preset: str = "compact",
-    units: Sequence[str] = UNITS,
+    units: Sequence[str] | None = None,
     aligner: str | None = "sphinx",
     mfa: MfaSettings | None = None,
     workers: int = 1,
@@ -102,7 +102,7 @@ def extract_dataset(
     copies: int = 0,
     progress: Progress = lambda what, done, total: None,
 ) -> FeatureSet:
-    """Brings `units` of every utterance of `dataset` into the cache, those already there excepted, and lists them.
+    """Brings `units` (all) of every utterance of `dataset` into the cache, those already there excepted, and lists them.
 
     `workers` is the number of processes; 1 is this one, 0 as many as there are CPU cores and work for. `shard` (i, n) takes every n-th
     utterance from the i-th, so that n processes or machines with one folder share the work; the answer is that shard's. `check` reads
@@ -128,7 +128,10 @@ def extract_dataset(
     return make_feature_set(dataset, index, job.preset, utterances=chosen)
 
 
-def check_units(units: Sequence[str]) -> tuple[str, ...]:
+def check_units(units: Sequence[str] | None) -> tuple[str, ...]:
+    """Those units in the order of UNITS, or all. Raises DataError for what is none."""
+    if units is None:
+        return tuple(UNITS)
     wrong = [u for u in units if u not in UNITS]
     if wrong or not units:
         raise DataError(f"Units {' '.join(units)!r}: name some of {', '.join(UNITS)}.")
@@ -211,7 +214,7 @@ def _describe_crash(task: SpeechTask | TextTask, crash: WorkerCrash, job: Extrac
 
 
 def _fail(name: str, reason: str) -> FeatureRecord:
-    return FeatureRecord(name, None, None, (), dict.fromkeys(SPEECH_UNITS, reason))
+    return FeatureRecord(name, None, None, (), dict.fromkeys(speech_units(), reason))
 
 
 class ExtractionWorker:
@@ -293,7 +296,7 @@ class ExtractionWorker:
     def describe(self, name: str, key: str) -> FeatureRecord:
         """The record of an entry that is in the cache."""
         units = self.cache.list_units(key)
-        kind = ("T",) if set(units) <= {"T"} else SPEECH_UNITS
+        kind = ("T",) if set(units) <= {"T"} else speech_units()
         absent = {u: why for u, why in self.cache.read_absent(key).items() if u in kind and u not in units}
         return FeatureRecord(name, key, self.cache.stamp(key), units, absent)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from mmer.choices.units import UNITS
 from mmer.datasets.manifest import Dataset
-from mmer.results import UNITS
 
 
 @dataclass(frozen=True)

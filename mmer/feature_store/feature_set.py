@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mmer.choices.units import UNITS, speech_units
 from mmer.datasets.folds import find_genders
 from mmer.datasets.manifest import Dataset, Utterance
 from mmer.encoders.presets import PRESETS, Preset
@@ -12,7 +13,7 @@ from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.extract import name_text
 from mmer.feature_store.feature_index import FeatureIndex, FeatureRecord, identify_speech
 from mmer.feature_store.feature_items import FeatureItem, FeatureSet, list_gaps
-from mmer.results import EMOTIONS, SPEECH_UNITS, UNITS
+from mmer.results import EMOTIONS
 
 NO_AUDIO = "There is no sound file."
 NO_WORDS = "There are no words."
@@ -75,9 +76,9 @@ def _make_item(utterance: Utterance, number: int, index: FeatureIndex, preset: P
     speech = index.speech.get(identify_speech(utterance) or "")
     text = index.texts.get(name_text(utterance.text, preset.text_identity)) if utterance.text.strip() else None
     units = (*(text.units if text else ()), *(speech.units if speech else ()))
-    why = {u: (speech.absent.get(u, NOT_EXTRACTED) if speech else NOT_EXTRACTED) for u in SPEECH_UNITS}
+    why = {u: (speech.absent.get(u, NOT_EXTRACTED) if speech else NOT_EXTRACTED) for u in speech_units()}
     if not utterance.has_audio:
-        why = dict.fromkeys(SPEECH_UNITS, NO_AUDIO)
+        why = dict.fromkeys(speech_units(), NO_AUDIO)
     why["T"] = NO_WORDS if not utterance.text.strip() else text.absent.get("T", NOT_EXTRACTED) if text else NOT_EXTRACTED
     return FeatureItem(
         name=name_utterance(utterance),

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from mmer.choices.units import UNITS
 from mmer.figures import style
 from mmer.figures.style import FAINT, fade, show_legend
-from mmer.results import UNIT_NAMES, UNITS
 
 SERIES = (style.AGAINST, style.FOR)  # of two experiments
 ROW_PIXELS = 26
@@ -225,7 +225,7 @@ def draw_run_layer_weights(
                     fixedrange=True,
                 ),
                 f"yaxis{number}": style.axis(
-                    f"{UNIT_NAMES[unit]}<br>w / Σw", domain=[top - 0.68 / len(units), top], anchor=f"x{number}", nticks=4, fixedrange=True
+                    f"{UNITS[unit].name}<br>w / Σw", domain=[top - 0.68 / len(units), top], anchor=f"x{number}", nticks=4, fixedrange=True
                 ),
             },
             dragmode=False,

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from mmer.choices.units import UNITS
 from mmer.errors import HeadError
-from mmer.results import UNITS
 
 HeadConfig = Any  # head_config's, which imports this module
 Groups = Mapping[str, Mapping[str, np.ndarray]]  # model | normalisation | novelty -> name -> array
@@ -31,7 +31,7 @@ def check_config(config: HeadConfig) -> None:
         refuse(config, "speech_dim", f"it must be from 1 to {LARGEST['dim']:,}, or null")
     if config.has_attention and config.joint_width % config.heads:
         refuse(config, "heads", f"the states' {config.joint_width} dimensions can't be shared out among them")
-    check_names(config, "units", UNITS.__contains__, at_most=len(UNITS), what="different letters of T, F, P, S, W")
+    check_names(config, "units", UNITS.__contains__, at_most=len(UNITS), what=f"different letters of {', '.join(UNITS)}")
     for name in ("text_layers", "speech_layers"):
         if getattr(config, name):
             check_names(config, name, is_name, at_most=MOST_LAYERS, what="the different names of layers")

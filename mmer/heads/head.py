@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from mmer.choices.fusion_models import FUSION_MODELS
+from mmer.choices.units import UNITS
 from mmer.errors import HeadError
 from mmer.fusion import FusionOutput, combine
 from mmer.heads.calibration import softmax
@@ -22,7 +23,7 @@ from mmer.heads.clip_list import ClipList
 from mmer.heads.config import COMBINATION, HeadConfig, read_layer_rate, read_layer_runs
 from mmer.heads.normalisation import Normalisation
 from mmer.heads.novelty import Novelty, novelty_distance, novelty_vector
-from mmer.results import UNIT_NAMES, BranchPrediction, CoattentionWeights, Features, HeadInfo, LayerWeights, Prediction
+from mmer.results import BranchPrediction, CoattentionWeights, Features, HeadInfo, LayerWeights, Prediction
 
 UNTRAINED_MARGIN = 1.0  # no gap is wide enough for a head that was trained on nothing
 
@@ -72,8 +73,8 @@ class Head:
         early = self.role == "early"
         if not missing or (not early and len(missing) < len(self.config.units)):
             return {}
-        reasons = " ".join(dict.fromkeys(features.absent.get(u, f"There are no {UNIT_NAMES[u]}.") for u in missing))
-        what = " and ".join(UNIT_NAMES[u] for u in missing)
+        reasons = " ".join(dict.fromkeys(features.absent.get(u, f"There are no {UNITS[u].name}.") for u in missing))
+        what = " and ".join(UNITS[u].name for u in missing)
         return {self.role: f"{self.config.title or self.config.name} needs {what}. {reasons}"}
 
     def predict(self, features: Features, *, role: str | None = None) -> Prediction:
@@ -135,7 +136,7 @@ class Head:
         layers, width = self.config.count_layers(unit), self.config.width(unit)
         if (states.shape[0], states.shape[2]) != (layers, width):
             raise HeadError(
-                f"Head {self.config.name} reads {layers} layers of {width} dimensions for {UNIT_NAMES[unit]}, "
+                f"Head {self.config.name} reads {layers} layers of {width} dimensions for {UNITS[unit].name}, "
                 f"not {states.shape[0]} of {states.shape[2]}; was it made for another preset or an older version?"
             )
         if self.normalisation is None or unit == "T":
@@ -204,7 +205,7 @@ class CombinedHead:
         own = (early.head, late.head) == (self.early.config.name, self.late.config.name)
         whole = set(late.units) == set(self.late.config.units)
         logits = combine(early.logits, late.logits)
-        units = tuple(u for u in UNIT_NAMES if u in {*early.units, *late.units})
+        units = tuple(u for u in UNITS if u in {*early.units, *late.units})
         nearest = late if late.novelty is not None else early
         return Prediction(
             role=self.role,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mmer.choices.units import aligned_units
 from mmer.errors import AlignmentError, Cancelled, EditError
 from mmer.interventions import praat, sound
 from mmer.interventions.edits import (
@@ -38,7 +39,7 @@ from mmer.interventions.material import (
 )
 from mmer.interventions.words import drop_words, mask_words
 from mmer.pipeline import NO_WORDS, Analyzer
-from mmer.results import ALIGNED_UNITS, SAMPLE_RATE, Analysis, Notice, Transcript
+from mmer.results import SAMPLE_RATE, Analysis, Notice, Transcript
 from mmer.transcript.transcribe import read_transcript
 
 
@@ -131,7 +132,7 @@ def swap_voice(material: Material, edit: SwapVoice, context: EditContext) -> Mat
         raise EditError(NO_SOUND)
     notice = Notice("audio", f"The voice of {other.clip.name} is put under the words of {material.clip.name}.", "info")
     clip = replace(other.clip, notices=(*other.clip.notices, notice))
-    absent = {unit: reason for unit, reason in other.absent.items() if unit in ALIGNED_UNITS}
+    absent = {unit: reason for unit, reason in other.absent.items() if unit in aligned_units()}
     absent |= {unit: reason for unit, reason in material.absent.items() if unit == "T"}
     return start_material(clip, material.transcript, renumber_alignment(other.alignment, {}), absent)
 
@@ -147,11 +148,11 @@ def swap_words(material: Material, edit: SwapWords, context: EditContext) -> Mat
 def correct_words(material: Material, edit: CorrectWords, context: EditContext) -> Material:
     transcript = read_words(edit.text, material)
     if not transcript.words:
-        return start_material(material.clip, transcript, None, dict.fromkeys(("T", *ALIGNED_UNITS), NO_WORDS))
+        return start_material(material.clip, transcript, None, dict.fromkeys(("T", *aligned_units()), NO_WORDS))
     try:
         alignment = context.analyzer.align(material.clip, transcript, aligner=context.aligner)
     except AlignmentError as error:  # as in an analysis: the aligned units are left out with the reason
-        return start_material(material.clip, transcript, None, dict.fromkeys(ALIGNED_UNITS, str(error)))
+        return start_material(material.clip, transcript, None, dict.fromkeys(aligned_units(), str(error)))
     return start_material(material.clip, transcript, alignment, {})
 
 

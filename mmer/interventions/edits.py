@@ -13,15 +13,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from mmer.choices.units import Unit, aligned_by_name
 from mmer.errors import EditError
 
 PLACES = {"sound": "in the sound", "text": "in the text", "both": "in the sound and the text"}
-TIERS = {"word": "words", "syllable": "syllables", "phone": "phones"}  # of a target -> of an Alignment
 MEDIA = ("sound", "text", "both")
 FILLS = ("silence", "noise")
 MAX_SEMITONES = 24.0
 MIN_TEMPO, MAX_TEMPO = 0.25, 4.0
 MAX_DECIBELS = 60.0
+
+
+def list_target_tiers() -> dict[str, Unit]:
+    """What a target may be a number of: "word", "syllable", "phone"."""
+    return {unit.one: unit for unit in aligned_by_name().values()}
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,8 @@ class Target:
         if self.tier == "span":
             if not (isinstance(self.start, int | float) and isinstance(self.end, int | float) and 0 <= self.start < self.end < math.inf):
                 raise EditError(f"The span from {self.start} to {self.end} s is none; give two times in seconds, the earlier one first.")
-        elif self.tier not in TIERS:
-            raise EditError(f"There is no tier {self.tier!r}; choose word, syllable, phone, or a span in seconds.")
+        elif self.tier not in list_target_tiers():
+            raise EditError(f"There is no tier {self.tier!r}; choose {', '.join(list_target_tiers())}, or a span in seconds.")
         elif not isinstance(self.index, int) or self.index < 0:
             raise EditError(f"{self.index!r} is no number of a {self.tier}.")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mmer.choices.units import UNITS
 from mmer.errors import EditError, HeadError
 from mmer.exports.analysis_json import analysis_to_json, encode
 from mmer.interventions.apply import EditContext, apply_edits
@@ -124,7 +125,7 @@ def compare_predictions(original: Analysis, changed: Analysis) -> tuple[Differen
             continue
         same = before is None or after is None or before.head_sha256 == after.head_sha256
         found.append(compare_models(role, before, after, same))
-        found += [compare_branches(role, unit, before, after, same) for unit in "TFPSW" if unit in {*branches(before), *branches(after)}]
+        found += [compare_branches(role, unit, before, after, same) for unit in UNITS if unit in {*branches(before), *branches(after)}]
     return tuple(found)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mmer.choices.units import aligned_by_name
 from mmer.errors import EditError
 from mmer.explain.steps import centre, share_overlap, speech_attention, text_attention
 from mmer.exports.analysis_json import encode
@@ -29,7 +30,6 @@ from mmer.word_contributions import own_segments
 
 FORMAT = "mmer-leave-one-out"
 VERSION = 1
-KINDS = {"words": "word", "syllables": "syllable", "phones": "phone"}  # tier -> tier of a Target
 BASELINES = ("silence", "noise")
 # how a claim is tested until somebody asks for something else: in the lesson and in the page alike
 FIRST_TIER, FIRST_MEDIUM, FIRST_FILL = "words", "both", "noise"
@@ -133,7 +133,7 @@ def leave_one_out(
 
 
 def check_request(tier: str, medium: str, baselines: Sequence[str]) -> None:
-    check_choice("tier", tier, tuple(KINDS))
+    check_choice("tier", tier, tuple(aligned_by_name()))
     check_choice("medium", medium, MEDIA)
     if not baselines:
         raise EditError("Name at least one baseline: silence or noise.")
@@ -166,7 +166,7 @@ def list_segments(material: Material, tier: str, medium: str) -> tuple[Segments,
         if alignment is None:
             instead = "leave words out of the text instead" if words else "this clip has no words either"
             raise EditError(f"There is no alignment, so no part of the sound can be named; {instead}.")
-        for place, s in enumerate(getattr(alignment, tier)):
+        for place, s in enumerate(alignment.tier(aligned_by_name()[tier].key)):
             if s.end - s.start < SHORTEST - 1e-9:
                 left_out.append(f"{s.label} at {s.start:.2f} s: it lasts only {1000 * (s.end - s.start):.0f} ms")
             elif medium == "both" and s.word < 0:
@@ -193,7 +193,7 @@ def make_variants(
         for baseline in baselines:
             samples = None
             if medium != "text":
-                samples = mute_segment(material, segments, number, KINDS[tier], int(place), baseline, seed)
+                samples = mute_segment(material, segments, number, aligned_by_name()[tier].one, int(place), baseline, seed)
             yield Variant(samples, words)
 
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mmer.audio.load import MAX_SECONDS, MIN_SECONDS
+from mmer.choices.units import aligned_units
 from mmer.errors import EditError
-from mmer.interventions.edits import TIERS, Target
-from mmer.results import ALIGNED_UNITS, SAMPLE_RATE, Alignment, Analysis, Clip, Notice, Segment, Transcript
+from mmer.interventions.edits import Target, list_target_tiers
+from mmer.results import SAMPLE_RATE, Alignment, Analysis, Clip, Notice, Segment, Transcript
 
 Segments = tuple[Segment, ...]
 SHORTEST = 0.01  # seconds, of a span that can be changed
@@ -67,7 +68,7 @@ def read_material(analysis: Analysis) -> Material:
     """Raises EditError for an analysis without its sound."""
     if analysis.clip.outline:
         raise EditError(NO_SOUND)
-    absent = {unit: analysis.unavailable[unit] for unit in ("T", *ALIGNED_UNITS) if unit in analysis.unavailable}
+    absent = {unit: analysis.unavailable[unit] for unit in ("T", *aligned_units()) if unit in analysis.unavailable}
     return start_material(analysis.clip, analysis.transcript, analysis.alignment, absent)
 
 
@@ -84,7 +85,7 @@ def find_segment(material: Material, target: Target) -> Segment:
     assert target.index is not None
     if material.first_alignment is None:
         raise EditError(f"There is no alignment, so {name_target(target)} has no place in the sound; name a span in seconds.")
-    tier: tuple[Segment, ...] = getattr(material.first_alignment, TIERS[target.tier])
+    tier: tuple[Segment, ...] = material.first_alignment.tier(list_target_tiers()[target.tier].key)
     if target.tier == "word":
         check_word(material, target.index)
         for segment in tier:
@@ -92,7 +93,7 @@ def find_segment(material: Material, target: Target) -> Segment:
                 return segment
         raise EditError(f"Word {target.index + 1}, “{material.first_words.words[target.index].text}”, was not found in the sound.")
     if target.index >= len(tier):
-        raise EditError(f"There is no {name_target(target)}: the clip has {len(tier)} {TIERS[target.tier]}.")
+        raise EditError(f"There is no {name_target(target)}: the clip has {len(tier)} {list_target_tiers()[target.tier].name}.")
     return tier[target.index]
 
 
@@ -184,7 +185,7 @@ def move_alignment(alignment: Alignment | None, stretch: TimeChange) -> tuple[Al
     if alignment is None:
         return None, {}
     moved = change_segments(alignment, lambda segments: move_segments(segments, stretch))
-    lost = {unit: "None is left after what was removed." for unit in ALIGNED_UNITS if alignment.tier(unit) and not moved.tier(unit)}
+    lost = {unit: "None is left after what was removed." for unit in aligned_units() if alignment.tier(unit) and not moved.tier(unit)}
     return moved, lost
 
 

@@ -8,6 +8,7 @@ from html import escape
 
 import numpy as np
 
+from mmer.choices.units import name_unit
 from mmer.explain.steps import CAPTION_MIXED
 from mmer.lesson.markup import (
     call,
@@ -30,7 +31,7 @@ from mmer.lesson.markup import (
 from mmer.lesson.material import LessonClip
 from mmer.lesson.pictures import draw_map
 from mmer.lesson.sound_steps import row_of
-from mmer.lesson.steps import LessonStep, Question, StepNotPossible, name_unit, number_labels, shuffle
+from mmer.lesson.steps import LessonStep, Question, StepNotPossible, number_labels, shuffle
 from mmer.results import CoattentionWeights
 
 MIXED = " Behind the first layer a row is no pure word any more, and a column no pure sound: each has taken in what it attended to before."

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
+from mmer.choices.units import name_unit
 from mmer.explain.steps import centre
 from mmer.interventions import describe_agreement
 from mmer.interventions.leave_one_out import FIRST_FILL, describe_flips, find_flips
@@ -33,7 +34,7 @@ from mmer.lesson.markup import (
 )
 from mmer.lesson.material import LessonClip
 from mmer.lesson.pictures import draw_strip
-from mmer.lesson.steps import LessonStep, Question, StepNotPossible, name_unit, number_labels, shuffle
+from mmer.lesson.steps import LessonStep, Question, StepNotPossible, number_labels, shuffle
 from mmer.word_contributions import word_contributions
 
 COLUMNS = {  # key -> whose scale it has, its head

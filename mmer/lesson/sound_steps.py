@@ -6,6 +6,7 @@ from html import escape
 
 import numpy as np
 
+from mmer.choices.units import name_unit
 from mmer.lesson.markup import (
     call,
     format_number,
@@ -29,7 +30,7 @@ from mmer.lesson.markup import (
 )
 from mmer.lesson.material import LessonClip
 from mmer.lesson.pictures import Bar, Tile, draw_bars, draw_wave
-from mmer.lesson.steps import LessonStep, Question, StepNotPossible, find_segment, name_sound, name_unit, pick_sound, shuffle
+from mmer.lesson.steps import LessonStep, Question, StepNotPossible, find_segment, name_sound, pick_sound, shuffle
 from mmer.phrasing import say_layer_rate
 from mmer.results import SAMPLE_RATE, LayerWeights
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from mmer.choices.units import name_unit
 from mmer.encoders.pooling import frame_ranges
 from mmer.lesson.material import LessonClip
-from mmer.results import UNIT_NAMES, Prediction, Segment
+from mmer.results import Prediction, Segment
 
 ROLE_NAMES = {"late": "late fusion", "early": "early fusion", "combined": "both combined"}
 MOST_FRAMES = 8  # of the sound whose mean is printed: more would not be read
@@ -58,10 +59,6 @@ def shuffle(right: tuple[str, str], *wrong: tuple[str, str], place: int) -> tupl
     others = [Answer(text, reason) for text, reason in wrong if text != right[0]]
     others = [answer for i, answer in enumerate(others) if answer.text not in {o.text for o in others[:i]}][:2]
     return (*others[:place], Answer(*right, right=True), *others[place:])
-
-
-def name_unit(unit: str) -> str:
-    return UNIT_NAMES.get(unit, unit)
 
 
 def find_additive(clip: LessonClip) -> Prediction:

@@ -6,6 +6,7 @@ from html import escape
 
 import numpy as np
 
+from mmer.choices.units import name_unit
 from mmer.lesson.markup import (
     call,
     fold,
@@ -30,7 +31,7 @@ from mmer.lesson.markup import (
 from mmer.lesson.material import LessonClip
 from mmer.lesson.pictures import Bar, draw_bars
 from mmer.lesson.sound_steps import row_of
-from mmer.lesson.steps import LessonStep, Question, find_additive, name_unit, shuffle
+from mmer.lesson.steps import LessonStep, Question, find_additive, shuffle
 from mmer.phrasing import join_words
 from mmer.results import Prediction
 

@@ -17,6 +17,7 @@ from gradio.components.api_component import Api
 
 from mmer.align.textgrid import write_textgrid
 from mmer.audio.load import load_audio
+from mmer.choices.units import aligned_by_name
 from mmer.errors import EditError, MmerError
 from mmer.exports.analysis_json import analysis_to_json, encode
 from mmer.interventions import (
@@ -30,7 +31,6 @@ from mmer.interventions import (
     leave_one_out_to_json,
 )
 from mmer.interventions.compare import comparison_to_json, drop_attention
-from mmer.interventions.leave_one_out import KINDS
 from mmer.model_queue import ModelQueue, QueueLimits
 from mmer.pipeline import Analyzer
 from mmer.results import Analysis, Clip
@@ -286,7 +286,7 @@ def build(analyzer: Analyzer, *, is_public: bool = False) -> None:
     text, other_text = ApiArgument("text", {"type": "string"}, ""), ApiArgument("other_text", {"type": "string"}, "")
     attention = ApiArgument("attention", {"type": "boolean"}, False)
     edits = ApiArgument("edits", {"type": "array", "items": {"type": "object"}})
-    tier = ApiArgument("tier", {"type": "string", "enum": list(KINDS)}, "words")
+    tier = ApiArgument("tier", {"type": "string", "enum": list(aligned_by_name())}, "words")
     medium = ApiArgument("medium", {"type": "string", "enum": ["sound", "text", "both"]}, "sound")
     file, other, voice = ApiArgument("audio"), ApiArgument("other"), ApiArgument("voice")
     endpoints: tuple[tuple[Callable, tuple[ApiArgument, ...]], ...] = (

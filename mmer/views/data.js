@@ -24,8 +24,6 @@ function unpack(packed) {
   return { shape: packed.shape, values: new KINDS[packed.type](decodeBytes(packed.base64).buffer) };
 }
 
-const TIERS = ["W", "S", "P"]; // top to bottom
-
 // The data of one clip. `peer` is that of the clip it is shown beside, whose scales it shares, or null.
 function readData(payload) {
   if (payload.format !== "mmer-views" || payload.version !== 1) throw new Error(`not a payload of version 1: ${payload.format} ${payload.version}`);
@@ -47,7 +45,7 @@ function readData(payload) {
     largest: (measure) => Math.max(measure(data), data.peer ? measure(data.peer) : -Infinity),
     extent: () => data.largest((one) => one.duration), // seconds of the time axis
     loudest: () => keep(`loudest ${data.peer !== null}`, () => data.largest(findLoudest)),
-    tiers: TIERS.filter((unit) => units[unit]),
+    tiers: Object.keys(units).filter((unit) => units[unit].lane !== null).sort((one, other) => units[one].lane - units[other].lane), // top to bottom
     hasBranch: (unit) => contributions.has(unit),
     biases: () => late.branches.map((branch) => branch.bias),
 

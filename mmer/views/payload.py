@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mmer.audio.pcm import round_samples
+from mmer.choices.units import UNITS
 from mmer.explain.steps import (
     CAPTION_ATTENTION,
     CAPTION_CENTRED,
@@ -23,19 +24,7 @@ from mmer.explain.steps import (
 )
 from mmer.explain.verdict import describe_headline
 from mmer.phrasing import join_words, say_layer_rate
-from mmer.results import (
-    SAMPLE_RATE,
-    UNIT_NAMES,
-    UNITS,
-    Alignment,
-    Analysis,
-    BranchPrediction,
-    Clip,
-    CoattentionWeights,
-    HeadInfo,
-    LayerWeights,
-    Prediction,
-)
+from mmer.results import SAMPLE_RATE, Alignment, Analysis, BranchPrediction, Clip, CoattentionWeights, HeadInfo, LayerWeights, Prediction
 from mmer.views.acoustics import make_spectrogram, trace_wave, track_pitch
 from mmer.word_contributions import describe_division, name_rest, own_segments, word_contributions
 
@@ -139,7 +128,7 @@ def describe_alignment(alignment: Alignment | None) -> dict[str, Any] | None:
 
 
 def has_unit(analysis: Analysis, unit: str) -> bool:
-    return unit in analysis.labels or (unit in "PSW" and analysis.alignment is not None and len(analysis.alignment.tier(unit)) > 0)
+    return unit in analysis.labels or (UNITS[unit].is_aligned and analysis.alignment is not None and len(analysis.alignment.tier(unit)) > 0)
 
 
 def describe_unit(analysis: Analysis, unit: str) -> dict[str, Any]:
@@ -153,8 +142,10 @@ def describe_unit(analysis: Analysis, unit: str) -> dict[str, Any]:
         starts, ends = np.array([s.start for s in tier]), np.array([s.end for s in tier])
     owners = own_segments(analysis, unit)
     straddling = np.flatnonzero(owners.straddles).tolist()
-    data: dict[str, Any] = {"name": UNIT_NAMES[unit], "labels": labels, "words": owners.words.tolist(), "straddling": straddling}
-    if unit == "T":
+    row = UNITS[unit]
+    data: dict[str, Any] = {"name": row.name, "one": row.one, "lane": row.lane, "pixels": row.pixels}
+    data |= {"labels": labels, "words": owners.words.tolist(), "straddling": straddling}
+    if row.is_text:
         return data | {"characters": np.asarray(analysis.token_offsets).astype(int).tolist()}
     return data | {"starts": round_times(starts), "ends": round_times(ends)}
 

@@ -1,7 +1,6 @@
 // The tier player: wave, spectrogram with pitch, the frame branch, and tiers of words, syllables and phones on one time axis.
 
 const LANES = { ruler: 24, wave: 84, spectrogram: 116, frames: 58 }; // pixels
-const TIER_PIXELS = { W: 36, S: 32, P: 30 };
 const DRAG_PIXELS = 4;
 
 function makePlayer(view) {
@@ -101,7 +100,7 @@ function listLanes(data, part = WHOLE) {
   if (data.hasBranch("F")) lanes.push({ key: "frames", name: "frames", note: "logits each", pixels: LANES.frames, draw: drawFrames });
   for (const unit of data.tiers) {
     const note = unit === "W" ? noteWords(data, part) : data.hasBranch(unit) ? "own branch" : data.late ? "no branch" : "";
-    lanes.push({ key: unit, name: data.units[unit].name, note, pixels: TIER_PIXELS[unit] });
+    lanes.push({ key: unit, name: data.units[unit].name, note, pixels: data.units[unit].pixels });
   }
   return lanes;
 }
@@ -115,7 +114,7 @@ function makeTier(view, unit) {
     type: "button", class: "mv-tile", tabindex: "-1", "data-keys": unit, "data-unit": unit, "data-segment": i, "aria-label": `${label}, ${seconds(starts[i])} to ${seconds(ends[i])} seconds`,
     style: { left: percent(starts[i]), width: percent(ends[i] - starts[i]) },
   }, make("span", { text: label })));
-  const element = make("div", { class: `mv-tier mv-tier-${unit}`, role: "group", "aria-label": name, style: { height: `${TIER_PIXELS[unit]}px` } }, ...tiles);
+  const element = make("div", { class: `mv-tier mv-tier-${unit}`, role: "group", "aria-label": name, style: { height: `${data.units[unit].pixels}px` } }, ...tiles);
   element.addEventListener("click", (event) => {
     const tile = event.target.closest("[data-segment]");
     if (tile) view.playPicked(() => selection.pickSegment(unit, +tile.dataset.segment));

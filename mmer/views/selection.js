@@ -55,7 +55,7 @@ function describeSelection(data, state) {
   const times = span ? `${seconds(span[0])} to ${seconds(span[1])} s` : "not in the sound";
   if (unit === null) return `${times} of the clip`;
   const parts = [];
-  const name = unit === "F" ? "frame" : data.units[unit].name.replace(/s$/, "").replace(/^text$/, "word piece");
+  const name = data.units[unit].one;
   parts.push(unit === "F" ? name : `${name} “${data.units[unit].labels[segment]}”`);
   parts.push(times, ...describeValues(data, state));
   if (map && token !== null && unit === map.unit) {

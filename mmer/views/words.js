@@ -78,7 +78,7 @@ function makeWordTable({ data, selection }) {
 }
 
 function noteWord(data, word) {
-  const count = (number, names) => `${number} ${number === 1 ? names.replace(/s$/, "") : names}`;
-  const straddling = data.branches().filter((unit) => data.sums.straddling[unit][word]).map((unit) => `${count(data.sums.straddling[unit][word], unit === "T" ? "word pieces" : nameUnit(data, unit))} over an edge`);
+  const count = (number, one) => `${number} ${number === 1 ? one : `${one}s`}`;
+  const straddling = data.branches().filter((unit) => data.sums.straddling[unit][word]).map((unit) => `${count(data.sums.straddling[unit][word], data.units[unit].one)} over an edge`);
   return [describePlace(data, word).slice(2), ...straddling].filter(Boolean).join("; ");
 }

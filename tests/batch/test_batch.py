@@ -20,7 +20,7 @@ import soundfile
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from mmer.batch import rows as batch_rows
-from mmer.batch.columns import FOUND
+from mmer.batch.columns import list_found
 from mmer.batch.fill import BatchProgress, name_json, run_batch
 from mmer.batch.items import BatchItem, list_columns, read_items
 from mmer.batch.rows import BatchRequest, analyze_item
@@ -120,7 +120,7 @@ def test_a_row_holds_what_the_analysis_says(analyzer, tmp_path):
     clip = tmp_path / "a.wav"
     shutil.copy(CARDS.parent / "librivox" / "sense_and_sensibility_01_austen_64kb-0880.wav", clip)
     row, analysis = analyze_item(analyzer, BatchItem("a.wav", clip, text, "anger"), BatchRequest())
-    assert set(row) - {"path", "text", "label"} <= set(FOUND)
+    assert set(row) - {"path", "text", "label"} <= set(list_found())
     for role, prediction in analysis.predictions.items():
         assert row[role] == prediction.label and row[f"{role}_state"] == prediction.verdict
         for k, emotion in enumerate(EMOTIONS):

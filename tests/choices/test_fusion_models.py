@@ -5,7 +5,7 @@ from inspect import Parameter, signature
 import pytest
 
 from mmer.choices.fusion_models import FUSION_MODELS, FusionModel
-from mmer.results import SPEECH_UNITS, UNITS
+from mmer.choices.units import UNITS, speech_units
 
 INPUTS = {"text_layers": 2, "speech_layers": 3, "dim": 8}
 SIZES = {"hidden": 4, "heads": 2, "feedforward": 8, "blocks": 1}
@@ -20,7 +20,7 @@ def build(model, units):
 @pytest.mark.parametrize("units", SETS, ids="".join)
 def test_a_row_refuses_the_units_that_its_model_refuses(key, units):
     model = FUSION_MODELS[key]
-    if units and len(set(units)) == len(units) and not model.refuse_units(units, SPEECH_UNITS):
+    if units and len(set(units)) == len(units) and not model.refuse_units(units, speech_units()):
         build(model, units)
         return
     with pytest.raises(ValueError):
@@ -37,7 +37,7 @@ def test_a_row_names_the_sizes_that_its_constructor_takes(key):
 @pytest.mark.parametrize(("units", "said"), [("T", "Two or three reads 2 to 3 units, not T."), ("FP", ""), ("FPSW", "not F P S W")])
 def test_units_are_counted(units, said):
     model = FusionModel("two", "two or three", "mmer.fusion:LateFusion", "late", ("hidden",), fewest_units=2, most_units=3)
-    refused = model.refuse_units(units, SPEECH_UNITS)
+    refused = model.refuse_units(units, speech_units())
     assert said in refused and bool(said) == bool(refused)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mmer.choices.units import UNITS
 from mmer.exports.analysis_json import write_file
 from mmer.heads.clip_list import FILE
 from mmer.heads.config import HeadConfig
-from mmer.results import UNIT_NAMES
 
 LICENCE = "CC BY-NC-SA 4.0"
 CAVEAT = (
@@ -67,7 +67,7 @@ def _front_matter() -> str:
 def describe_model(config: HeadConfig, *, command: str = "demo-heads") -> str:
     rows = {
         "fusion": config.fusion,
-        "reads": ", ".join(f"{u} ({UNIT_NAMES[u]})" for u in config.units),
+        "reads": ", ".join(f"{u} ({UNITS[u].name})" for u in config.units),
         "encoders": f"preset {config.preset}, frozen",
         "classes": ", ".join(config.classes),
         "written by": f"`python -m mmer {command}`, mmer {config.version}, {config.training.get('date', '')}",

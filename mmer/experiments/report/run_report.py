@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mmer.choices.units import UNITS
 from mmer.datasets.leakage import format_leakage
 from mmer.errors import DataError
 from mmer.experiments.folder.run_list import RunSummary
@@ -15,7 +16,7 @@ from mmer.experiments.folder.run_status import RunStatus, read_status
 from mmer.experiments.folder.runs import RunFolder
 from mmer.experiments.report.learning import name_runs, read_learning
 from mmer.phrasing import say_layer_rate, say_time
-from mmer.results import EMOTIONS, UNIT_NAMES
+from mmer.results import EMOTIONS
 from mmer.scores import comparison
 from mmer.scores.comparison import OTHER_VALIDATION
 from mmer.scores.scores import score_runs, summarise
@@ -124,12 +125,12 @@ def format_confusion(confusion: Mapping[str, Any]) -> str:
 
 def format_layers(runs: Sequence[Mapping[str, Any]], *, rate: float = 1.0) -> str:
     """Equation 1's normalised layer weights per unit: mean and standard deviation over runs. `rate`: how fast they learned."""
-    units = [unit for unit in UNIT_NAMES if runs and unit in runs[0].get("layer_weights", {})]
+    units = [unit for unit in UNITS if runs and unit in runs[0].get("layer_weights", {})]
     text = ""
     for unit in units:
         weights = np.array([run["layer_weights"][unit]["normalised"] for run in runs])
         note = "  ".join(f"{mean:.3f}±{spread:.3f}" for mean, spread in zip(weights.mean(0), weights.std(0)))
-        text += f"{unit} ({UNIT_NAMES[unit]}): {note}\n"
+        text += f"{unit} ({UNITS[unit].name}): {note}\n"
     note = say_layer_rate(rate)
     return f"Layer weights, first to last:\n{text}{note}{chr(10) if note else ''}" if text else ""
 

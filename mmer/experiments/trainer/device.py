@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import torch
 
+from mmer.choices.units import UNITS
 from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment
 
-LIGHT_UNITS = frozenset("TPSW")  # of few segments: on a CPU their small products gain from being stacked, those of frames do not
-
 
 def choose_stacked(experiment: Experiment, device: str) -> bool:
-    """Whether the branches are computed as one stack: always on a GPU; on a CPU where the products are small. See benchmarks."""
+    """Whether the branches are computed as one stack: always on a GPU; on a CPU where the products are small. See benchmarks.
+
+    Frames are many: their large products gain nothing there.
+    """
     if experiment.stacked != "auto":
         return experiment.stacked == "yes"
-    return device != "cpu" or (not experiment.kind.has_attention and set(experiment.units) <= LIGHT_UNITS)
+    return device != "cpu" or not (experiment.kind.has_attention or any(UNITS[unit].is_frames for unit in experiment.units))
 
 
 def choose_device(experiment: Experiment) -> str:

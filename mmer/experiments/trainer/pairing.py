@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmer.choices.units import aligned_units, speech_units
 from mmer.experiments.experiment import Pairing
 from mmer.feature_store.feature_items import FeatureItem
-from mmer.results import ALIGNED_UNITS, EMOTIONS, SPEECH_UNITS
+from mmer.results import EMOTIONS
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def balance_texts(texts: Sequence[FeatureItem], rng: np.random.Generator) -> lis
 
 
 def _drop_units(units: Sequence[str], pairing: Pairing, rng: np.random.Generator) -> tuple[str, ...]:
-    aligned = [u for u in units if u in ALIGNED_UNITS]
+    aligned = [u for u in units if u in aligned_units()]
     if not aligned:
         return tuple(units)
     chance = rng.random()
@@ -120,7 +121,7 @@ def show_alone(speech: Sequence[FeatureItem], units: Sequence[str], *, copy: int
             item.label,
             pick_copy(item, copy),
             item.text if with_own_text else None,
-            tuple(u for u in SPEECH_UNITS if u in units and u in item.units),
+            tuple(u for u in speech_units() if u in units and u in item.units),
             "(b)" if with_own_text else "(c)",
         )
         for item in speech
@@ -153,6 +154,6 @@ def draw_pairs(
     for item in speech:
         if item.label in by_label:
             choices = by_label[item.label]
-            shown = tuple(u for u in SPEECH_UNITS if u in units and u in item.units)
+            shown = tuple(u for u in speech_units() if u in units and u in item.units)
             pairs.append(make_example(item.label, item.speech, choices[rng.integers(len(choices))].text, shown, "(a)"))
     return pairs

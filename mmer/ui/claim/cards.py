@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mmer.choices.units import UNITS, aligned_by_name
 from mmer.explain.verdict import FEW, NO_SPEECH, ROLE_NAMES, read_headline, say_briefly
 from mmer.interventions import Agreement, Difference, Intervention, LeaveOneOut, describe_agreement, rank_agreements
 from mmer.interventions.apply import describe_edit
@@ -15,14 +16,13 @@ from mmer.interventions.edits import PLACES
 from mmer.interventions.leave_one_out import describe_flips, read_columns, read_flips
 from mmer.interventions.material import read_material
 from mmer.interventions.ranks import chance_of
-from mmer.results import UNIT_NAMES, Analysis
+from mmer.results import Analysis
 
 LEAST = 0.01  # logits or probability that fill a bar at least, so that rounding is not drawn as a difference
 CURVE_NOTE = (
     "Drops and contributions share one scale, in logits; attention has its own and no sign. "
     "A row that is pressed is selected and heard above."
 )
-UNIT_OF_TIER = {"words": "W", "syllables": "S", "phones": "P"}
 COLUMN_NAMES = {
     "drop (silence)": "drop, against silence",
     "drop (noise)": "drop, against noise",
@@ -79,8 +79,8 @@ def write_missing(result: Intervention) -> str:
     ]
     silent: dict[str, list[str]] = {}
     for unit, reason in result.changed.unavailable.items():
-        if unit in UNIT_NAMES and unit not in result.original.unavailable:
-            silent.setdefault(reason, []).append(UNIT_NAMES[unit])
+        if unit in UNITS and unit not in result.original.unavailable:
+            silent.setdefault(reason, []).append(UNITS[unit].name)
     items += [f"Not there any more: {', '.join(units)}. {reason}" for reason, units in silent.items()]
     before = {notice.text for notice in result.original.notices}
     items += [n.text for n in result.changed.notices if n.level == "warning" and n.text not in before and n.text not in silent]
@@ -111,7 +111,7 @@ def largest_difference(differences: Sequence[Difference]) -> float:
 
 
 def write_difference(d: Difference, names: tuple[str, str], widest: float, most: float) -> str:
-    title = f"{ROLE_NAMES.get(d.role, 'verdict')}: {UNIT_NAMES[d.unit]}" if d.unit else ROLE_NAMES.get(d.role, "verdict")
+    title = f"{ROLE_NAMES.get(d.role, 'verdict')}: {UNITS[d.unit].name}" if d.unit else ROLE_NAMES.get(d.role, "verdict")
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in ("", *names, "difference"))
     rows = "".join(write_class(d, i, widest, most) for i in range(len(d.classes)))
     return (
@@ -193,7 +193,7 @@ def write_segment(curve: LeaveOneOut, i: int, columns: dict[str, np.ndarray], sc
     placed = np.isfinite(curve.starts[i])
     time = f"<small>{curve.starts[i]:.2f} s</small>" if placed else ""
     mark = '<small class="mc-flip">± sign differs</small>' if is_flipped else ""
-    unit = UNIT_OF_TIER[curve.tier]
+    unit = aligned_by_name()[curve.tier].key
     return (
         f'<tr data-unit="{unit}" data-segment="{int(curve.places[i])}" data-word="{int(curve.words[i])}">'
         f'<th scope="row"><button type="button">{escape(curve.labels[i])}</button>{time}{mark}</th>{cells}</tr>'

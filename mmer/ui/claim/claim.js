@@ -14,7 +14,7 @@
     const times = span ? `, ${span[0].toFixed(2)} to ${span[1].toFixed(2)} s` : "";
     if (unit === null) return span ? `the span from ${span[0].toFixed(2)} to ${span[1].toFixed(2)} s` : "";
     if (unit === "F") return `one frame${times}`;
-    const name = { T: "the word of the piece", W: "the word", S: "the syllable", P: "the phone" }[unit];
+    const name = unit === "T" ? "the word of the piece" : `the ${payload.units[unit].one}`;
     return `${name} “${payload.units[unit].labels[segment]}”${times}`;
   }
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 
+from mmer.choices.units import aligned_by_name
 from mmer.errors import EditError
 from mmer.interventions.leave_one_out import FIRST_FILL, FIRST_MEDIUM, FIRST_TIER
 from mmer.interventions.praat import load_praat
@@ -33,7 +34,6 @@ ACTIONS = {
 }
 MEDIA = [("sound", "sound"), ("text", "text"), ("both", "both")]
 FIRST_ACTION = {"silence": "mute", "noise": "mute noise"}[FIRST_FILL]
-TIERS = [("words", "words"), ("syllables", "syllables"), ("phones", "phones")]
 WAITING = '() => \'<ol class="mm-stages"><li class="mm-running">Waiting for a free model</li></ol>\''
 PICKED = '<p class="mc-picked" id="claim-picked" aria-live="polite">Nothing is selected above yet.</p>'
 
@@ -133,7 +133,7 @@ def build_curve(head_section: Callable[[str, str], None]) -> dict[str, Any]:
         "Beside the drop stand the two explanations: what late fusion adds there, and the attention it gets in early fusion.",
     )
     with gr.Row():
-        parts["tier"] = gr.Radio(TIERS, value=FIRST_TIER, label="Segments", elem_id="curve-tier", min_width=240)
+        parts["tier"] = gr.Radio(list(aligned_by_name()), value=FIRST_TIER, label="Segments", elem_id="curve-tier", min_width=240)
         parts["curve_medium"] = gr.Radio(
             MEDIA, value=FIRST_MEDIUM, label="Where", info="In the text only words can be left out.", elem_id="curve-medium", min_width=220
         )

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mmer.choices.units import UNITS, aligned_units
 from mmer.errors import DataError, EditError
 from mmer.files.guarded_json import parse_json
 from mmer.interventions import (
@@ -32,7 +33,6 @@ AMOUNTS = {  # action -> label, value
 }
 IN_TEXT = ("mute", "mute noise", "remove", "isolate")  # actions that know a medium
 WHOLE = ("words", "correct", "voice")  # actions on the whole clip
-UNIT_TIERS = {"W": "word", "S": "syllable", "P": "phone"}
 
 
 def list_parts(analysis: Analysis) -> list[tuple[str, str]]:
@@ -114,8 +114,8 @@ def read_selection(analysis: Analysis, place: str) -> Target:
     unit, segment, word, span = (selection.get(key) for key in ("unit", "segment", "word", "span"))
     if unit in ("W", "T") and isinstance(word, int) and word >= 0:
         return Target("word", index=word)
-    if unit in ("S", "P") and isinstance(segment, int):
-        return Target(UNIT_TIERS[unit], index=segment)
+    if unit in aligned_units() and unit != "W" and isinstance(segment, int):
+        return Target(UNITS[unit].one, index=segment)
     if isinstance(span, list) and len(span) == 2 and all(isinstance(t, int | float) and math.isfinite(t) for t in span):
         start, end = max(0.0, float(span[0])), min(float(span[1]), analysis.clip.duration)
         return Target("span", start=start, end=end)

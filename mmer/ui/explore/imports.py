@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from mmer.audio.load import MAX_SECONDS
+from mmer.choices.units import UNITS, speech_units
 from mmer.errors import DataError
 from mmer.exports.analysis_json import analysis_from_json
 from mmer.files.guarded_json import read_json
 from mmer.interventions.intervene import ROLES
-from mmer.results import SAMPLE_RATE, SPEECH_UNITS, UNITS, Analysis, Prediction
+from mmer.results import SAMPLE_RATE, Analysis, Prediction
 from mmer.ui.explore import cards
 from mmer.views import build_payload, dump_payload
 
@@ -73,7 +74,7 @@ def check_analysis(analysis: Analysis) -> None:
         expect(len(labels) <= MOST_SEGMENTS, f"it has {len(labels)} {unit} segments")
         numbers = analysis.words[unit]
         expect(numbers.shape == (len(labels),) and in_range(numbers, -1, words), f"the words of unit {unit} are none of the transcript's")
-        if unit in SPEECH_UNITS:
+        if unit in speech_units():
             check_times(analysis.starts[unit], analysis.ends[unit], analysis.clip.duration, unit)
     if analysis.alignment is not None:
         for segments in (analysis.alignment.words, analysis.alignment.syllables, analysis.alignment.phones):
@@ -112,7 +113,7 @@ def check_prediction(role: str, prediction: Prediction, analysis: Analysis) -> N
         expect(unit in UNITS and numbers, f"the layer weights of {unit} don't fit")
     for unit, maps in prediction.coattention.items():
         segments, cells = len(analysis.labels.get(unit, ())), maps.text_to_speech.shape[3]
-        fits = unit in SPEECH_UNITS and maps.segments_per_cell >= 1 and cells == -(-segments // maps.segments_per_cell)
+        fits = unit in speech_units() and maps.segments_per_cell >= 1 and cells == -(-segments // maps.segments_per_cell)
         expect(fits, f"the attention of {unit} doesn't fit its segments")
         expect(bool(np.isfinite(maps.text_to_speech).all() and np.isfinite(maps.speech_to_text).all()), f"the attention of {unit} has gaps")
 

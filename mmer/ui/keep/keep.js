@@ -2,9 +2,9 @@
 (() => {
   const DIRECTIONS = ["text_to_speech", "speech_to_text"];
   const main = () => window.mmerViews.find(document.querySelector("#views .mv-place"));
-  // "W3" is the third word; T, F, P, S and W count from 1
+  // "W3" is the third word; the segments of every unit count from 1
   function pick(handle, text) {
-    const [, unit, number] = /^([TFPSW])(\d{1,6})$/.exec(text ?? "") ?? [];
+    const [, unit, number] = /^([A-Z])(\d{1,6})$/.exec(text ?? "") ?? [];
     const index = Number(number) - 1;
     if (!unit || index < 0 || index >= (handle.payload.units[unit]?.labels.length ?? 0)) return;
     if (unit === "T") handle.pickToken(index);

@@ -8,13 +8,13 @@ from typing import Any
 import gradio as gr
 
 from mmer.choices.fusion_models import FUSION_MODELS
+from mmer.choices.units import UNITS
 from mmer.datasets.folds import VALIDATIONS
 from mmer.encoders.presets import DEFAULT, PRESETS
 from mmer.experiments.data_roots import NO_ROOTS
 from mmer.experiments.experiment import ALIGNERS
 from mmer.experiments.settings import PROTOCOL, SETTINGS, Setting, default_of, write_command
 from mmer.experiments.training_service import TrainingService
-from mmer.results import UNITS
 from mmer.ui.explore.forms import ALIGNER_NAMES
 from mmer.ui.page.events import HIDDEN, POLL, QUIET
 from mmer.ui.train import cards as train_cards
@@ -91,8 +91,8 @@ def build_data(parts: dict[str, Any], service: TrainingService) -> None:
 def build_model(parts: dict[str, Any]) -> None:
     fields = parts["fields"]
     fields["fusion"] = gr.Radio([(model.label, key) for key, model in FUSION_MODELS.items()], value="late", label="Model")
-    fields["unit"] = gr.Radio(name_units(UNITS), value="F", label="Unit", visible=False, elem_id="unit-choice")
-    fields["units"] = gr.CheckboxGroup(name_units(UNITS), value=FIRST_UNITS, label="Units", elem_id="units-choice")
+    fields["unit"] = gr.Radio(name_units(tuple(UNITS)), value="F", label="Unit", visible=False, elem_id="unit-choice")
+    fields["units"] = gr.CheckboxGroup(name_units(tuple(UNITS)), value=FIRST_UNITS, label="Units", elem_id="units-choice")
     fields["preset"] = gr.Radio([(f"{p.name} ({p.title})", p.name) for p in PRESETS.values()], value=DEFAULT, label="Encoders")
 
 

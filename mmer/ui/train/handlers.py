@@ -10,13 +10,13 @@ from typing import Any
 import gradio as gr
 
 from mmer.choices.fusion_models import FUSION_MODELS
+from mmer.choices.units import UNITS
 from mmer.errors import DataError, MmerError
 from mmer.experiments.report.run_view import RunView
 from mmer.experiments.settings import PROTOCOL, SETTINGS, write_command
 from mmer.experiments.training_service import TrainingService, is_recorded
 from mmer.figures import learning_curves
 from mmer.figures import runs as figures
-from mmer.results import UNITS
 from mmer.scores import pairs
 from mmer.ui.explore.handlers import new_cache_path
 from mmer.ui.page.failures import show_errors
@@ -232,7 +232,7 @@ def read_form(values: Sequence[Any]) -> dict[str, Any]:
 
 
 def name_units(units: Sequence[str]) -> list[tuple[str, str]]:
-    return [(f"{unit} {run_cards.UNIT_NAMES[unit]}", unit) for unit in units]
+    return [(f"{unit} {UNITS[unit].name}", unit) for unit in units]
 
 
 def name_key(key: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from html import escape
 from typing import Any
 
+from mmer.choices.units import UNITS
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.folder.run_list import RunSummary
 from mmer.experiments.report.deviations import list_deviations
@@ -16,7 +17,6 @@ from mmer.experiments.report.run_view import FoldProgress, RunView
 from mmer.experiments.report.tables import find_paper_ua
 from mmer.experiments.settings import write_command
 from mmer.phrasing import say_time
-from mmer.results import UNIT_NAMES
 from mmer.scores import comparison
 from mmer.ui.train.cards import percent, write_code, write_leakage, write_list, write_problem, write_table, write_warnings
 
@@ -236,7 +236,7 @@ def describe_settings(experiment: Experiment) -> dict[str, str]:
     stored = experiment.to_json()
     facts = {k: v for k, v in stored.items() if k not in ("data", "features", "model", "device", "threads", "stacked")} | stored["model"]
     facts["learning_rate"] = experiment.rate
-    facts["units"] = ", ".join(f"{u} ({UNIT_NAMES[u]})" for u in experiment.units)
+    facts["units"] = ", ".join(f"{u} ({UNITS[u].name})" for u in experiment.units)
     facts["labels"] = ", ".join(f"{k}={v}" for k, v in experiment.labels.items()) or "as they are"
     return {k.replace("_", " "): f"{v:g}" if isinstance(v, float) else str(v) for k, v in facts.items()}
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import gradio as gr
 from gradio_client.utils import strip_invalid_filename_characters
@@ -31,21 +31,18 @@ from mmer.ui.explore.explore import OTHER_FILES, name_heads
 from mmer.ui.explore.forms import ALIGNER_NAMES
 from mmer.ui.explore.handlers import BUSY, IDLE, new_cache_path
 from mmer.ui.explore.session import StopFlag
-from mmer.ui.page.events import BATCH_BOUNDS, BATCH_QUEUE, HIDDEN, POLL
+from mmer.ui.page.events import BATCH_BOUNDS, BATCH_QUEUE, POLL, QUIET
 from mmer.ui.page.failures import show_errors
 from mmer.ui.page.upload_folder import KEPT_SECONDS
 from mmer.ui.page.visitors import name_visitor
+from mmer.ui.page.wiring import Wiring, name_components
 
 WAIT_SECONDS = 0.5  # between two looks at the place in the line
 DRAW_SECONDS = 0.7  # between two drawings of the table
-NO_FILE = gr.DownloadButton(visible=False)
 FAMILIAR = {**SEEN, SPEAKER: "another clip of a speaker it was trained on"}
 NOT_SENT = Path(os.devnull) / "not uploaded"  # below which no file can be
 # on a narrow page what is found lies below what is asked
-WAITING = """() => {
-  if (window.innerWidth <= 900) setTimeout(() => document.querySelector("#batch-progress")?.scrollIntoView({ block: "center" }), 150);
-  return '<p class="mb-progress mm-running">Waiting for the models</p>';
-}"""
+WAITING = "() => { window.mmer.revealProgress('#batch-progress'); return window.mmer.wait('batch'); }"
 EMPTY = """
 <section class="mm-empty"><p>Upload several recordings. Each becomes a row: the verdict, every model's probabilities and logits, what late
 fusion's branches say, warnings; one that can't be used becomes a row with the reason.</p></section>"""
@@ -87,6 +84,30 @@ class BatchSession:
         self.waiting = self.working = False
 
 
+@dataclass(frozen=True)
+class BatchForm:
+    """What a batch is asked with; the fields are named as the components of `BatchWidgets` are."""
+
+    files: list[str] | None  # paths of the recordings
+    listed: str | None  # path of the list with their words
+    aligner: str
+    head: str
+
+
+class BatchUpdate(TypedDict, total=False):
+    """New values of components of `BatchWidgets`; what is not named stays as it is."""
+
+    progress: str
+    table: str
+    table_file: gr.DownloadButton
+    json_file: gr.DownloadButton
+    analyse: gr.Button
+
+
+NO_FILE = gr.DownloadButton(visible=False)
+NOTHING_FOUND: BatchUpdate = {"table": "", "table_file": NO_FILE, "json_file": NO_FILE}
+
+
 @dataclass(frozen=True, eq=False)
 class BatchHandlers:
     """The handlers of the tab; the analyzer is shared and only read."""
@@ -96,21 +117,21 @@ class BatchHandlers:
     bounds: QueueLimits = UNBOUNDED
     line: ModelQueue = field(default_factory=ModelQueue)  # of batches: one at a time, whose recordings stand in the models' line one by one
 
-    def offer(self, session: BatchSession, paths: list[str] | None) -> Any:
+    def offer(self, session: BatchSession, files: list[str] | None) -> BatchUpdate:
         """Analyse can be pressed once there are recordings, unless a batch is on."""
-        return gr.skip() if session.waiting or session.working else gr.Button(interactive=bool(paths))
+        return {} if session.waiting or session.working else {"analyse": gr.Button(interactive=bool(files))}
 
-    def wait(self, session: BatchSession) -> Any:
+    def wait(self, session: BatchSession) -> BatchUpdate:
         """Analyse was pressed: the run comes when it is its turn."""
         session.wait()
-        return BUSY
+        return {"analyse": BUSY}
 
     @show_errors
-    def run(self, session: BatchSession, paths: list[str] | None, listed: str | None, aligner: str, head: str) -> Iterator[tuple]:
+    def run(self, session: BatchSession, request: BatchForm) -> Iterator[BatchUpdate]:
         """Analyses one recording after the other; yields the table as it grows and, at last, the files to take away."""
         session.outcome = ""
-        items, request = self.plan(paths, listed), BatchRequest(head, aligner)
-        check_head(self.analyzer, head)
+        items, settings = self.plan(request.files, request.listed), BatchRequest(request.head, request.aligner)
+        check_head(self.analyzer, request.head)
         stop = session.begin()
         try:
             ticket = self.line.ask(name_visitor(session), self.bounds)
@@ -119,17 +140,19 @@ class BatchHandlers:
             raise
         try:
             while not (self.line.try_hold(ticket) or stop.is_set()):
-                yield write_place(self.line.count_before(ticket)), "", NO_FILE, NO_FILE, BUSY
+                yield {**NOTHING_FOUND, "progress": write_place(self.line.count_before(ticket)), "analyse": BUSY}
                 time.sleep(WAIT_SECONDS)
-            yield from self.work_through(session, items, request, stop)
+            yield from self.work_through(session, items, settings, stop)
         finally:
             self.line.leave(ticket)
 
-    def work_through(self, session: BatchSession, items: Sequence[BatchItem], request: BatchRequest, stop: StopFlag) -> Iterator[tuple]:
+    def work_through(
+        self, session: BatchSession, items: Sequence[BatchItem], settings: BatchRequest, stop: StopFlag
+    ) -> Iterator[BatchUpdate]:
         """The table of the batch whose turn it is."""
         rows: list[Row] = []
         found: list[str] = []
-        yield write_progress(0, len(items), 0.0), write_rows(rows), NO_FILE, NO_FILE, BUSY
+        yield {**NOTHING_FOUND, "progress": write_progress(0, len(items), 0.0), "analyse": BUSY}
         begun = drawn = time.monotonic()
         try:
             left = self.limits.seconds
@@ -137,7 +160,7 @@ class BatchHandlers:
                 if stop.is_set():
                     raise Cancelled("The batch was cancelled.")
                 with self.analyzer.queue.take(cancelled=stop.is_set):
-                    row, analysis = analyze_item(self.analyzer, item, request, most_seconds=left, cancelled=stop.is_set)
+                    row, analysis = analyze_item(self.analyzer, item, settings, most_seconds=left, cancelled=stop.is_set)
                 rows.append(row)
                 if analysis is not None:
                     left -= analysis.clip.duration
@@ -146,16 +169,19 @@ class BatchHandlers:
                 if now - drawn >= DRAW_SECONDS:
                     drawn = now
                     state = write_progress(len(rows), len(items), (now - begun) / len(rows) * (len(items) - len(rows)))
-                    yield state, write_rows(rows), gr.skip(), gr.skip(), gr.skip()
+                    yield {"progress": state, "table": write_rows(rows)}
             outcome = f"{len(rows)} recordings in {say_time(time.monotonic() - begun)}."
         except Cancelled:
             outcome = f"Cancelled after {len(rows)} of {len(items)} recordings."
         finally:
             if session.stop is stop:
                 session.end()
-        files = [gr.skip(), gr.skip()] if not rows else [offer_file(*write) for write in write_files(rows, items, found)]
         session.outcome = f'<p class="mb-progress">{outcome}</p>'
-        yield session.outcome, write_rows(rows), *files, IDLE
+        update: BatchUpdate = {"progress": session.outcome, "table": write_rows(rows), "analyse": IDLE}
+        if rows:
+            table, whole = write_files(rows, items, found)
+            update |= {"table_file": offer_file(*table), "json_file": offer_file(*whole)}
+        yield update
 
     def plan(self, paths: list[str] | None, listed: str | None) -> list[BatchItem]:
         """The uploads; with a list its rows, in their order, then what it does not name. Raises MmerError."""
@@ -173,21 +199,21 @@ class BatchHandlers:
             raise DataError(f"These are {len(items)} recordings; at most {self.limits.files} go at once here. Use `mmer batch` for more.")
         return items
 
-    def fail(self, session: BatchSession) -> tuple:
+    def fail(self, session: BatchSession) -> BatchUpdate:
         """After a run that could not begin: what an older one found would look like its answer."""
         session.end()
-        return session.outcome, "", NO_FILE, NO_FILE, IDLE
+        return {**NOTHING_FOUND, "progress": session.outcome, "analyse": IDLE}
 
-    def cancel(self, session: BatchSession) -> Any:
+    def cancel(self, session: BatchSession) -> BatchUpdate:
         """The run notices between two stages, and hands over what it has; without one nothing is said."""
         if not (session.waiting or session.working):
-            return gr.skip()
+            return {}
         session.stop.set()
-        return '<p class="mb-progress">Stopping after this step.</p>'
+        return {"progress": '<p class="mb-progress">Stopping after this step.</p>'}
 
-    def settle(self, session: BatchSession) -> Any:
+    def settle(self, session: BatchSession) -> BatchUpdate:
         """After Cancel: how the run ended, where that was said before Cancel's own words came."""
-        return session.outcome or gr.skip()
+        return {"progress": session.outcome} if session.outcome else {}
 
 
 def write_files(rows: Sequence[Row], items: Sequence[BatchItem], found: Sequence[str]) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -255,39 +281,61 @@ def write_share(value: str, top: bool) -> str:
 # ---- layout ----
 
 
+@dataclass
+class BatchWidgets:
+    """What the tab is made of."""
+
+    files: gr.File
+    listed: gr.File
+    aligner: gr.Radio
+    head: gr.Dropdown
+    analyse: gr.Button
+    cancel: gr.Button
+    progress: gr.HTML
+    table: gr.HTML
+    table_file: gr.DownloadButton
+    json_file: gr.DownloadButton
+
+
+SHOWN = ("progress", "table", "table_file", "json_file", "analyse")  # what a run changes
+
+
 def build(analyzer: Analyzer, *, is_public: bool) -> None:
     """The tab's content, inside the gr.Blocks that is open."""
     limits = LIMITS[is_public]
     session, handlers = gr.State(BatchSession(), time_to_live=KEPT_SECONDS), BatchHandlers(analyzer, limits, BATCH_BOUNDS[is_public])
     with gr.Row(elem_classes="mm-page", equal_height=False):
         with gr.Column(scale=4, min_width=300, elem_classes="mm-inputs"):
-            files, listed, aligner, head, analyse, cancel = build_inputs(analyzer, limits)
+            parts = build_inputs(analyzer, limits)
         with gr.Column(scale=9, min_width=320, elem_classes="mm-results"):
-            progress = gr.HTML(EMPTY, elem_id="batch-progress")
-            table = gr.HTML("", elem_id="batch-table")
+            parts["progress"] = gr.HTML(EMPTY, elem_id="batch-progress")
+            parts["table"] = gr.HTML("", elem_id="batch-table")
             with gr.Row():
-                table_file = gr.DownloadButton("CSV", visible=False, size="sm", elem_id="batch-csv")
-                json_file = gr.DownloadButton("JSON", visible=False, size="sm", elem_id="batch-json")
-    shown = [progress, table, table_file, json_file, analyse]
-    files.change(handlers.offer, [session, files], analyse, api_name="batch_offer", **POLL)
-    analyse.click(fn=None, js=WAITING, outputs=progress, api_visibility="private")
-    asked = analyse.click(handlers.wait, session, analyse, queue=False, show_progress="hidden", api_visibility="private")
+                parts["table_file"] = gr.DownloadButton("CSV", visible=False, size="sm", elem_id="batch-csv")
+                parts["json_file"] = gr.DownloadButton("JSON", visible=False, size="sm", elem_id="batch-json")
+    wire(handlers, BatchWidgets(**parts), session)
+
+
+def wire(handlers: BatchHandlers, widgets: BatchWidgets, session: gr.State) -> None:
+    """What triggers what."""
+    wiring = Wiring(name_components(widgets), session)
+    widgets.files.change(**wiring.connect(handlers.offer, asks=["files"], changes=["analyse"]), api_name="batch_offer", **POLL)
+    widgets.analyse.click(fn=None, js=WAITING, outputs=widgets.progress, api_visibility="private")
+    waited = wiring.connect(handlers.wait, changes=["analyse"])
+    asked = widgets.analyse.click(**waited, queue=False, show_progress="hidden", api_visibility="private")
     run = asked.then(
-        handlers.run,
-        [session, files, listed, aligner, head],
-        shown,
-        show_progress="hidden",
+        **wiring.connect(handlers.run, asks=BatchForm, changes=SHOWN),
         trigger_mode="once",
         api_name="batch",
-        **HIDDEN,
+        **QUIET,
         **BATCH_QUEUE,
     )
-    run.failure(handlers.fail, session, shown, queue=False, show_progress="hidden", api_visibility="private")
-    cancelled = cancel.click(handlers.cancel, session, progress, api_name="batch_cancel", **POLL)
-    cancelled.then(handlers.settle, session, progress, api_name="batch_settle", **POLL)
+    run.failure(**wiring.connect(handlers.fail, changes=SHOWN), queue=False, show_progress="hidden", api_visibility="private")
+    cancelled = widgets.cancel.click(**wiring.connect(handlers.cancel, changes=["progress"]), api_name="batch_cancel", **POLL)
+    cancelled.then(**wiring.connect(handlers.settle, changes=["progress"]), api_name="batch_settle", **POLL)
 
 
-def build_inputs(analyzer: Analyzer, limits: BatchLimits) -> tuple:
+def build_inputs(analyzer: Analyzer, limits: BatchLimits) -> dict[str, Any]:
     files = gr.File(
         label="Recordings",
         file_count="multiple",
@@ -312,4 +360,4 @@ def build_inputs(analyzer: Analyzer, limits: BatchLimits) -> tuple:
         ready = [name for name, reason in analyzer.aligners.items() if reason is None]
         choices = [(ALIGNER_NAMES.get(name, name), name) for name in [*ready, "none"]]
         aligner = gr.Radio(choices, value=(ready or ["none"])[0], label="Aligner", elem_id="batch-aligner")
-    return files, listed, aligner, head, analyse, cancel
+    return {"files": files, "listed": listed, "aligner": aligner, "head": head, "analyse": analyse, "cancel": cancel}

@@ -2,6 +2,8 @@
 (() => {
   const LINK = /^#learn-(\d+)(?:-(.+))?$/;
   const find = (selector, root = document) => root.querySelector(selector);
+  /** @returns {any} what holds the event's target, or is it */
+  const within = (event, selector) => (event.target instanceof Element ? event.target.closest(selector) : null);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   let step = 1; // the page that is shown; kept when another clip takes the place
   let place = null;
@@ -119,7 +121,7 @@
   }
 
   document.addEventListener("click", (event) => {
-    const button = event.target.closest?.(".ml-place button");
+    const button = within(event, ".ml-place button");
     if (!button) return;
     if (button.dataset.go) turnTo(+button.dataset.go);
     else if (button.dataset.turn) turnTo(step + +button.dataset.turn);
@@ -129,14 +131,14 @@
       find("#lesson-status")?.scrollIntoView({ block: "center", behavior: "instant" });
     }
   });
-  document.addEventListener("change", (event) => { if (event.target.matches?.(".ml-question input")) judge(event.target); });
+  document.addEventListener("change", (event) => { const input = within(event, ".ml-question input"); if (input) judge(input); });
   // arrows turn pages while the focus is on the steps or on the page's title
   document.addEventListener("keydown", (event) => {
-    if (event.altKey || event.ctrlKey || event.metaKey || !event.target.closest?.(".ml-nav, .ml-turn, .ml-page h2")) return;
+    if (event.altKey || event.ctrlKey || event.metaKey || !within(event, ".ml-nav, .ml-turn, .ml-page h2")) return;
     const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!move) return;
     event.preventDefault();
-    const inNav = event.target.closest(".ml-nav");
+    const inNav = within(event, ".ml-nav") !== null;
     turnTo(step + move, { focus: !inNav });
     if (inNav) find(".ml-mark[aria-current]", place).focus();
   });
@@ -171,5 +173,13 @@
   setTimeout(() => clearInterval(waiting), 60000);
   window.addEventListener("hashchange", () => { readAddress(); openFromAddress(); });
 
-  window.mmerLesson = { show, turnTo, write, takeLink, step: () => step };
+  // the component's value is the lesson
+  function attach(element, props, watch) {
+    const shown = element.querySelector(".ml-place");
+    const draw = () => show(shown, props.value ?? "");
+    watch("value", draw);
+    draw();
+  }
+
+  window.mmerLesson = { attach, show, turnTo, write, takeLink, step: () => step };
 })();

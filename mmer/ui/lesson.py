@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import gradio as gr
 
@@ -29,6 +29,7 @@ from mmer.ui.page.events import BOUNDS, HIDDEN, MODEL_QUEUE, MOST_SECONDS, POLL,
 from mmer.ui.page.failures import show_errors
 from mmer.ui.page.upload_folder import KEPT_SECONDS
 from mmer.ui.page.visitors import name_visitor
+from mmer.ui.page.wiring import Wiring, name_components
 
 STORED = "lesson.json"
 LINK = re.compile(r"#learn-\d+-(.+)")  # of a step and an example; lesson.js writes and reads it
@@ -41,14 +42,9 @@ INTRO = (
 )
 NO_EXAMPLES = '<p class="ml-instead">There are no stored examples. Bring a clip of your own below to begin.</p>'
 CANCELLED = "Cancelled."
-WAITING = '() => \'<ol class="mm-stages"><li class="mm-running">Waiting for a free model</li></ol>\''
+WAITING = "() => window.mmer.wait('model')"
 FOLLOW = "(session, link) => [session, window.mmerLesson.takeLink()]"
-TURN_PAGES = """
-const place = element.querySelector(".ml-place");
-const show = () => window.mmerLesson.show(place, props.value ?? "");
-watch("value", show);
-show();
-"""
+TURN_PAGES = "window.mmerLesson.attach(element, props, watch);"
 
 
 Work = Callable[[Callable[[float, str], None]], LessonClip]  # takes `progress`
@@ -73,28 +69,39 @@ class LessonSession:
         return self.stop
 
 
+@dataclass
+class LessonWidgets:
+    """What the tab is made of."""
+
+    chosen: gr.Dropdown
+    audio: gr.Audio
+    words: gr.Textbox
+    analyse: gr.Button
+    status: gr.HTML
+    cancel: gr.Button
+    pages: gr.HTML
+    link: gr.Textbox  # the address that the page was opened by, filled in by the browser
+    measure: gr.Button
+    follow: gr.Button
+
+
 def build(analyzer: Analyzer, tab: gr.Tab, *, examples: Sequence[ExampleClip], open_stored: Opener, is_public: bool) -> None:
     """The tab's content, inside the gr.Tab that is open; its lesson is made when somebody looks at it."""
     session = gr.State(LessonSession(), time_to_live=KEPT_SECONDS)
     handlers = LessonHandlers(analyzer, examples, most_seconds=MOST_SECONDS[is_public], bounds=BOUNDS[is_public], open_stored=open_stored)
     with gr.Column(elem_classes="ml-tab"):
         gr.HTML(INTRO)
+        parts: dict[str, Any] = {}
         with gr.Row(elem_classes="ml-choose"):
             choices = [(example.title, example.folder.name) for example in examples]
-            chosen = gr.Dropdown(choices, value=choices[0][1] if choices else None, label="Clip of the lesson", elem_id="lesson-clip")
-        with gr.Accordion("Use a clip of your own", open=False, elem_id="lesson-own"):
-            gr.HTML(
-                '<p class="mm-note">It is analysed by the models of this page, kept for your session alone and deleted within the hour.</p>'
-            )
-            with gr.Row():
-                audio = gr.Audio(sources=["upload", "microphone"], type="filepath", label="Your clip", elem_id="lesson-audio", buttons=[])
-                words = gr.Textbox(label="What is said", lines=3, placeholder="Leave empty to have it recognised.", max_length=20_000)
-            analyse = gr.Button("Analyse and explain", variant="primary", elem_id="lesson-analyse", interactive=False)
-            audio.change(offer_analysis, audio, analyse, api_name="lesson_offer", **POLL)
+            first = choices[0][1] if choices else None
+            parts["chosen"] = gr.Dropdown(choices, value=first, label="Clip of the lesson", elem_id="lesson-clip")
+        parts |= build_own_clip()
         with gr.Row(elem_classes="ml-run", equal_height=False):
-            status = gr.HTML("", elem_id="lesson-status", elem_classes="mm-stages-block")
-            cancel = gr.Button("Cancel", elem_id="lesson-cancel", scale=0, min_width=96)  # lesson.css shows it while something runs
-        pages = gr.HTML(
+            parts["status"] = gr.HTML("", elem_id="lesson-status", elem_classes="mm-stages-block")
+            # lesson.css shows it while something runs
+            parts["cancel"] = gr.Button("Cancel", elem_id="lesson-cancel", scale=0, min_width=96)
+        parts["pages"] = gr.HTML(
             "",
             elem_id="lesson",
             html_template='<div class="ml-place"></div>',
@@ -102,38 +109,75 @@ def build(analyzer: Analyzer, tab: gr.Tab, *, examples: Sequence[ExampleClip], o
             apply_default_css=False,
             elem_classes="mm-views",
         )
-        link = gr.Textbox(visible=False)
-        measure = gr.Button("Measure", elem_id="lesson-measure", elem_classes="mm-hidden")
-        follow = gr.Button("Follow", elem_id="lesson-follow", elem_classes="mm-hidden")
-    for trigger, name in ((tab.select, "lesson_open"), (follow.click, "lesson_follow")):
-        opened = trigger(handlers.open, [session, link], [chosen, pages], js=FOLLOW, api_name=name, **QUIET)
-        opened.then(fn=None, js="() => window.mmerLesson.write()", api_visibility="private")
-    chosen.input(handlers.choose, [session, chosen], [pages, status], api_name="lesson_choose", **QUIET)
-    runs: list[dict[str, Any]] = [
-        wire_run(handlers, button, work, inputs, status, [chosen, pages], name)
-        for button, work, inputs, name in (
-            (analyse, handlers.teach, [session, audio, words], "lesson_own_clip"),
-            (measure, handlers.measure, [session], "lesson_measure"),
+        parts["link"] = gr.Textbox(visible=False)
+        parts["measure"] = gr.Button("Measure", elem_id="lesson-measure", elem_classes="mm-hidden")
+        parts["follow"] = gr.Button("Follow", elem_id="lesson-follow", elem_classes="mm-hidden")
+    wire(handlers, LessonWidgets(**parts), tab, session)
+
+
+def build_own_clip() -> dict[str, Any]:
+    """The fold for a visitor's own clip."""
+    with gr.Accordion("Use a clip of your own", open=False, elem_id="lesson-own"):
+        gr.HTML(
+            '<p class="mm-note">It is analysed by the models of this page, kept for your session alone and deleted within the hour.</p>'
         )
+        with gr.Row():
+            audio = gr.Audio(sources=["upload", "microphone"], type="filepath", label="Your clip", elem_id="lesson-audio", buttons=[])
+            words = gr.Textbox(label="What is said", lines=3, placeholder="Leave empty to have it recognised.", max_length=20_000)
+        analyse = gr.Button("Analyse and explain", variant="primary", elem_id="lesson-analyse", interactive=False)
+    return {"audio": audio, "words": words, "analyse": analyse}
+
+
+def wire(handlers: LessonHandlers, widgets: LessonWidgets, tab: gr.Tab, session: gr.State) -> None:
+    """What triggers what."""
+    wiring = Wiring(name_components(widgets), session)
+    widgets.audio.change(**wiring.connect(offer_analysis, asks=["audio"], changes=["analyse"]), api_name="lesson_offer", **POLL)
+    for trigger, name in ((tab.select, "lesson_open"), (widgets.follow.click, "lesson_follow")):
+        opened = trigger(**wiring.connect(handlers.open, asks=["link"], changes=["chosen", "pages"]), js=FOLLOW, api_name=name, **QUIET)
+        opened.then(fn=None, js="() => window.mmerLesson.write()", api_visibility="private")
+    chosen = wiring.connect(handlers.choose, asks=["chosen"], changes=["pages", "status"])
+    widgets.chosen.input(**chosen, api_name="lesson_choose", **QUIET)
+    taught = wiring.connect(handlers.teach, asks=ClipRequest, changes=["status"])
+    measured = wiring.connect(handlers.measure, changes=["status"])
+    runs = [
+        wire_run(handlers, wiring, widgets.analyse, taught, "lesson_own_clip"),
+        wire_run(handlers, wiring, widgets.measure, measured, "lesson_measure"),
     ]
-    cancel.click(handlers.cancel, [session, status], [status, chosen, pages], queue=False, cancels=runs, api_name="lesson_cancel", **QUIET)
+    cancelled = wiring.connect(handlers.cancel, asks=["status"], changes=["status", "chosen", "pages"])
+    widgets.cancel.click(**cancelled, queue=False, cancels=runs, api_name="lesson_cancel", **QUIET)
 
 
-def offer_analysis(audio: str | None) -> gr.Button:
+def offer_analysis(audio: str | None) -> LessonUpdate:
     """Only where there is a clip."""
-    return gr.Button(interactive=audio is not None)
+    return {"analyse": gr.Button(interactive=audio is not None)}
 
 
-def wire_run(
-    handlers: LessonHandlers, button: gr.Button, work: Callable, inputs: list[Any], status: gr.HTML, shown: list[Any], name: str
-) -> dict[str, Any]:
-    """A button that asks the models: its stages, then the lesson or the sentence why there is none. `inputs`: the session first."""
+def wire_run(handlers: LessonHandlers, wiring: Wiring, button: gr.Button, work: dict[str, Any], name: str) -> dict[str, Any]:
+    """A button that asks the models: the stages of the connected `work`, then the lesson or the sentence why there is none."""
+    status = wiring.components["status"]
     button.click(fn=None, js=WAITING, outputs=status, api_visibility="private")
-    options: dict[str, Any] = {"show_progress": "full", "show_progress_on": [status], "trigger_mode": "once", **HIDDEN, **MODEL_QUEUE}
-    run = button.click(work, inputs, status, api_name=name, **options)
-    run.success(handlers.show_run, inputs[0], shown, api_name=False, show_progress="hidden")
-    run.failure(handlers.show_problem, inputs[0], status, api_name=f"problem_{name}", **QUIET)
+    seen: dict[str, Any] = {"show_progress": "full", "show_progress_on": [status], "trigger_mode": "once", **HIDDEN, **MODEL_QUEUE}
+    run = button.click(**work, api_name=name, **seen)
+    run.success(**wiring.connect(handlers.show_run, changes=["chosen", "pages"]), api_name=False, show_progress="hidden")
+    run.failure(**wiring.connect(handlers.show_problem, changes=["status"]), api_name=f"problem_{name}", **QUIET)
     return run
+
+
+@dataclass(frozen=True)
+class ClipRequest:
+    """A clip of the visitor's own; the fields are named as the components of `LessonWidgets` are."""
+
+    audio: str | None  # path
+    words: str
+
+
+class LessonUpdate(TypedDict, total=False):
+    """New values of components of `LessonWidgets`; what is not named stays as it is."""
+
+    chosen: Any
+    analyse: gr.Button
+    status: str
+    pages: str
 
 
 class LessonHandlers:
@@ -169,40 +213,42 @@ class LessonHandlers:
         raise DataError(f"There is no example {name!r} on this page; choose one of: {', '.join(self.examples) or 'none is stored'}.")
 
     @show_errors
-    def open(self, session: LessonSession, link: str | None) -> tuple:
+    def open(self, session: LessonSession, link: str | None) -> LessonUpdate:
         """The lesson when the tab is opened: the example of a link that was just followed, else what was there, else the first example."""
         named = LINK.fullmatch(link or "")
         name = named[1] if named and named[1] in self.examples else None
         if session.clip is not None and (name is None or name == session.clip.name):
-            return gr.skip(), gr.skip()
+            return {}
         if not self.lessons:
-            return gr.skip(), NO_EXAMPLES
+            return {"pages": NO_EXAMPLES}
         session.begin()
         session.clip = self.find(name) if name else self.lessons[0]
-        return session.clip.name, self.show(session)
+        return {"chosen": session.clip.name, "pages": self.render(session)}
 
     @show_errors
-    def choose(self, session: LessonSession, name: str) -> tuple[str, str]:
+    def choose(self, session: LessonSession, chosen: str) -> LessonUpdate:
         session.begin()
-        session.clip = self.find(name)
-        return self.show(session), ""
+        session.clip = self.find(chosen)
+        return {"pages": self.render(session), "status": ""}
 
-    def show(self, session: LessonSession) -> str:
+    def render(self, session: LessonSession) -> str:
         return render_lesson(session.clip, self.lessons) if session.clip else NO_EXAMPLES
 
-    def show_run(self, session: LessonSession) -> tuple[Any, str]:
+    def show_run(self, session: LessonSession) -> LessonUpdate:
         """The clip that a run brought; no example is chosen while a visitor's own is shown."""
         session.unseen = False
-        return gr.Dropdown(value=session.clip.name or None if session.clip else None), self.show(session)
+        chosen = session.clip.name or None if session.clip else None
+        return {"chosen": gr.Dropdown(value=chosen), "pages": self.render(session)}
 
     @show_errors
-    def teach(self, session: LessonSession, audio: str | None, words: str) -> Iterator[str]:
+    def teach(self, session: LessonSession, request: ClipRequest) -> Iterator[LessonUpdate]:
         """The lesson about a visitor's clip: analysed and framed; its words are left out later, when that is asked for."""
 
         def prepare(stop: StopFlag) -> Work:
+            audio = request.audio
             if audio is None:
                 raise MmerError("There is no clip yet. Upload or record one, then press Analyse and explain.")
-            text = words if words.strip() else None
+            text = request.words if request.words.strip() else None
 
             def work(progress: Callable[[float, str], None]) -> LessonClip:
                 progress(0.0, "Reading the clip")
@@ -217,7 +263,7 @@ class LessonHandlers:
         yield from self.run(session, prepare)
 
     @show_errors
-    def measure(self, session: LessonSession) -> Iterator[str]:
+    def measure(self, session: LessonSession) -> Iterator[LessonUpdate]:
         """Leave-one-out over the words of the clip on the screen, now."""
 
         def prepare(stop: StopFlag) -> Work:
@@ -229,7 +275,7 @@ class LessonHandlers:
 
         yield from self.run(session, prepare)
 
-    def run(self, session: LessonSession, prepare: Callable[[StopFlag], Work]) -> Iterator[str]:
+    def run(self, session: LessonSession, prepare: Callable[[StopFlag], Work]) -> Iterator[LessonUpdate]:
         """The stages while the work that `prepare` gives runs; its clip is then the lesson's."""
         session.problem, session.unseen, stop = "Something went wrong.", False, session.begin()
         place: dict[str, Any] = {"line": self.analyzer.queue, "visitor": name_visitor(session), "bounds": self.bounds}
@@ -237,25 +283,25 @@ class LessonHandlers:
             for stages, clip in watch_stages(prepare(stop), stop, **place):
                 if clip is not None and not stop.is_set():
                     session.clip, session.problem, session.unseen = clip, "", True
-                yield cards.write_stages(stages)
+                yield {"status": cards.write_stages(stages)}
         except MmerError as error:
             session.problem = str(error)
             raise
 
-    def cancel(self, session: LessonSession, status: str | None) -> tuple:
+    def cancel(self, session: LessonSession, status: str | None) -> LessonUpdate:
         """Ends the run whose stages stand in the status, also one that still waits for its turn; a clip that came first is shown."""
         if "mm-running" not in (status or ""):
-            return gr.skip(), gr.skip(), gr.skip()
+            return {}
         if session.unseen:
-            return "", *self.show_run(session)
+            return {"status": "", **self.show_run(session)}
         session.stop.set()
         session.problem = CANCELLED
-        return cards.write_problem(CANCELLED, kept=False), gr.skip(), gr.skip()
+        return {"status": cards.write_problem(CANCELLED, kept=False)}
 
-    def show_problem(self, session: LessonSession) -> str:
+    def show_problem(self, session: LessonSession) -> LessonUpdate:
         """Why a run brought nothing; one that never began had been cancelled."""
         problem, session.problem = session.problem or CANCELLED, ""
-        return cards.write_problem(problem, kept=False)
+        return {"status": cards.write_problem(problem, kept=False)}
 
 
 def open_lesson(example: ExampleClip, analyzer: Analyzer, open_stored: Opener = open_example) -> LessonClip:

@@ -20,7 +20,7 @@ from test_bad_input import EVIL, RECORDINGS, TEXTGRIDS, WORDS
 
 from mmer.ui import build_app, launch_options
 from mmer.ui.api import ApiHandlers
-from mmer.ui.explore.handlers import ExploreHandlers
+from mmer.ui.explore.handlers import AnalysisRequest, ExploreHandlers
 from mmer.ui.explore.session import Session
 
 CARD = "/usr/share/pocketsphinx/test/data/cards/001.wav"
@@ -51,13 +51,13 @@ def test_recordings_are_refused_and_the_result_stays(handlers, programs, analysi
     plant(tmp_path / "bad clip.wav")
     session = Session()
     session.analysis = analysis
-    run = lambda: list(handlers.run(session, path, "", "sphinx", "combined", "", None))  # noqa: E731
+    run = lambda: list(handlers.run(session, AnalysisRequest(path, "", "sphinx", "combined", "", None)))  # noqa: E731
     doors = [run, lambda: list(handlers.transcribe(session, path)), lambda: programs.transcribe(path)]
     doors += [lambda: programs.analyze(path, "", "sphinx", "combined")]
     for door in doors:
         assert said in read_refusal(door)
     assert session.analysis is analysis
-    assert said in unescape(handlers.show_problem(session)[0]) and "still shown" in handlers.show_problem(session)[0]
+    assert said in unescape(handlers.show_problem(session)["stages"]) and "still shown" in handlers.show_problem(session)["stages"]
 
 
 @pytest.mark.parametrize("kind", TEXTGRIDS)
@@ -67,13 +67,14 @@ def test_textgrids_are_refused_and_the_result_stays(handlers, analysis, tmp_path
     path.write_text(text)
     session = Session()
     session.analysis = analysis
-    sentence = read_refusal(lambda: list(handlers.run(session, str(speech_file), "", "none", "late-fs", "", str(path))))
+    sentence = read_refusal(lambda: list(handlers.run(session, AnalysisRequest(str(speech_file), "", "none", "late-fs", "", str(path)))))
     assert said in sentence and session.analysis is analysis
 
 
 @pytest.mark.parametrize("said", ["zorb", "zorb QQ", "<b> <i>", "x" * 5000 + " QQ", "\x00"])
 def test_pronunciations_are_refused(handlers, speech_file, said):
-    sentence = read_refusal(lambda: list(handlers.run(Session(), str(speech_file), WORDS, "sphinx", "late-fs", said, None)))
+    request = AnalysisRequest(str(speech_file), WORDS, "sphinx", "late-fs", said, None)
+    sentence = read_refusal(lambda: list(handlers.run(Session(), request)))
     assert "line 1" in sentence
 
 

@@ -16,7 +16,7 @@ from mmer.errors import DataError, MmerError
 from mmer.exports.schema import read_schema
 from mmer.results import EMOTIONS
 from mmer.ui import build_app, launch_options
-from mmer.ui.batch import LIMITS, NOT_SENT, BatchHandlers, BatchLimits, BatchSession, write_progress, write_rows
+from mmer.ui.batch import LIMITS, NOT_SENT, BatchForm, BatchHandlers, BatchLimits, BatchSession, write_progress, write_rows
 
 CARDS = Path("/usr/share/pocketsphinx/test/data/cards")
 
@@ -71,37 +71,38 @@ def test_too_many_too_long_and_none_are_refused(analyzer, sent):
     with pytest.raises(DataError, match="These are 3 recordings; at most 2 go at once here"):
         BatchHandlers(analyzer, BatchLimits(2, 60)).plan(sent[0], None)
     short = BatchHandlers(analyzer, BatchLimits(9, 0.5))
-    *_, last = short.run(BatchSession(), sent[0][:1], None, "none", "late-fs")
-    assert "s are left of what is analysed at once here" in last[1]
+    *_, last = short.run(BatchSession(), BatchForm(sent[0][:1], None, "none", "late-fs"))
+    assert "s are left of what is analysed at once here" in last["table"]
     assert LIMITS[True].files <= 12 and LIMITS[True].seconds <= 180
     with pytest.raises(gr.Error, match="no head 'x'"):
-        list(short.run(BatchSession(), sent[0][:1], None, "none", "x"))
+        list(short.run(BatchSession(), BatchForm(sent[0][:1], None, "none", "x")))
 
 
 def test_a_cancelled_batch_hands_over_what_it_has(handlers, sent, tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr("mmer.ui.batch.DRAW_SECONDS", 0.0)
     session = BatchSession()
-    run = handlers.run(session, sent[0], sent[1], "none", "late-fs")
-    assert "0 of 4" in next(run)[0]
-    assert "1 of 4" in next(run)[0] and "progress" in next(run)[0]
-    assert "Stopping" in handlers.cancel(session)
+    run = handlers.run(session, BatchForm(*sent, "none", "late-fs"))
+    assert "0 of 4" in next(run)["progress"]
+    assert "1 of 4" in next(run)["progress"] and "progress" in next(run)["progress"]
+    assert "Stopping" in handlers.cancel(session)["progress"]
     *_, last = run
-    assert "Cancelled after" in last[0] and "of 4 recordings" in last[0]
-    assert handlers.cancel(session) == gr.skip()
-    assert "Cancelled after" in handlers.settle(session)  # whichever of the two answers comes last, this stays
-    rows = list(csv.DictReader(io.StringIO(Path(last[2].value["path"] if isinstance(last[2].value, dict) else last[2].value).read_text())))
+    assert "Cancelled after" in last["progress"] and "of 4 recordings" in last["progress"]
+    assert handlers.cancel(session) == {}
+    assert "Cancelled after" in handlers.settle(session)["progress"]  # whichever of the two answers comes last, this stays
+    file = last["table_file"].value
+    rows = list(csv.DictReader(io.StringIO(Path(file["path"] if isinstance(file, dict) else file).read_text())))
     assert 2 <= len(rows) < 4 and rows[0]["words"] == "four of hearts"
 
 
 def test_cancel_speaks_only_of_a_batch_that_is_on(handlers, sent):
     session = BatchSession()
-    assert handlers.cancel(session) == gr.skip()
-    assert not handlers.wait(session).interactive
-    assert "Stopping" in handlers.cancel(session)  # while it waits for its turn
-    first, last = handlers.run(session, sent[0], None, "none", "late-fs")
-    assert "0 of 3" in first[0] and last[0] == '<p class="mb-progress">Cancelled after 0 of 3 recordings.</p>'
-    assert handlers.cancel(session) == gr.skip()
+    assert handlers.cancel(session) == {}
+    assert not handlers.wait(session)["analyse"].interactive
+    assert "Stopping" in handlers.cancel(session)["progress"]  # while it waits for its turn
+    first, last = handlers.run(session, BatchForm(sent[0], None, "none", "late-fs"))
+    assert "0 of 3" in first["progress"] and last["progress"] == '<p class="mb-progress">Cancelled after 0 of 3 recordings.</p>'
+    assert handlers.cancel(session) == {}
 
 
 def test_what_an_older_batch_found_is_gone_when_the_next_begins_or_can_t(handlers, sent, tmp_path):
@@ -109,12 +110,13 @@ def test_what_an_older_batch_found_is_gone_when_the_next_begins_or_can_t(handler
     session = BatchSession()
     handlers.wait(session)
     with pytest.raises(gr.Error, match="path"):
-        list(handlers.run(session, sent[0], str(tmp_path / "bad.csv"), "none", "late-fs"))
-    told, table, *files, analyse = handlers.fail(session)
-    assert (told, table) == ("", "") and analyse.interactive and not any(file.visible for file in files)
-    assert handlers.cancel(session) == gr.skip()
-    begun = next(handlers.run(session, sent[0], None, "none", "late-fs"))
-    assert begun[1] == "" and not any(file.visible for file in begun[2:4])
+        list(handlers.run(session, BatchForm(sent[0], str(tmp_path / "bad.csv"), "none", "late-fs")))
+    update = handlers.fail(session)
+    assert (update["progress"], update["table"]) == ("", "") and update["analyse"].interactive
+    assert not any(update[name].visible for name in ("table_file", "json_file"))
+    assert handlers.cancel(session) == {}
+    begun = next(handlers.run(session, BatchForm(sent[0], None, "none", "late-fs")))
+    assert begun["table"] == "" and not any(begun[name].visible for name in ("table_file", "json_file"))
 
 
 def test_what_a_file_says_is_escaped():

@@ -61,7 +61,7 @@ def test_no_selection_is_a_sentence(analysis, place):
 
 def test_the_widgets_make_an_edit(analysis):
     def read(part="word:1", action="mute", medium="sound", amount=None, words="", voice=None, stretch=(None, None)):
-        return claim_edits.read_edit(analysis, "", part, stretch, action, medium, amount, words, voice)
+        return claim_edits.read_edit(analysis, claim_edits.EditRequest("", part, *stretch, action, medium, amount, words, voice))
 
     assert read(action="mute noise", medium="both") == Mute(Target("word", index=1), medium="both", fill="noise")
     assert read(part="syllable:2", action="pitch", amount=3) == ChangePitch(Target("syllable", index=2), semitones=3.0)
@@ -116,9 +116,9 @@ def test_what_was_tested_can_be_saved(analyzer, analysis):
             export(session)
     session.intervention = intervene(analyzer, analysis, [Mute(Target("word", index=2))])
     session.curve = leave_one_out(analyzer, analysis, medium="text")
-    change, curve = (json.loads(Path(export(session)).read_text()) for export in (handlers.export_change, handlers.export_curve))
+    change, curve = (json.loads(Path(export(session)["saved"]).read_text()) for export in (handlers.export_change, handlers.export_curve))
     assert (change["format"], curve["format"]) == ("mmer-intervention", "mmer-leave-one-out")
-    path = Path(handlers.export_sound(session))
+    path = Path(handlers.export_sound(session)["saved"])
     samples, rate = soundfile.read(path)
     assert path.stem.endswith("-changed") and rate == 16000
     np.testing.assert_allclose(samples, session.intervention.changed.clip.samples, atol=1e-4)
@@ -127,13 +127,14 @@ def test_what_was_tested_can_be_saved(analyzer, analysis):
 def test_what_is_shown_is_what_is_saved_at_the_same_rounding(analyzer, analysis):
     handlers, session = ClaimHandlers(analyzer), Session(analysis=analysis)
     session.intervention = intervene(analyzer, analysis, [Mute(Target("word", index=2), "both", "noise")])
-    _, html, _, (rate, samples) = handlers.show(session)
+    update = handlers.show(session)
+    html, (rate, samples) = update["result"], update["sound"]
     sound = session.intervention.changed.clip.samples
-    saved, saved_rate = soundfile.read(handlers.export_sound(session), dtype="int16")
+    saved, saved_rate = soundfile.read(handlers.export_sound(session)["saved"], dtype="int16")
     assert rate == saved_rate == 16000 and samples.dtype == np.int16
     np.testing.assert_array_equal(samples, saved)
     np.testing.assert_allclose(samples / 32768, np.clip(sound, -1, 32767 / 32768), atol=0.5 / 32768 + 1e-9)  # rounded, not cut
-    change = json.loads(Path(handlers.export_change(session)).read_text())
+    change = json.loads(Path(handlers.export_change(session)["saved"]).read_text())
     for side, place in (("original", 0), ("changed", 1)):
         for role, told in change[side]["predictions"].items():
             logits, table = np.array(told["logits"]), read_table(html, role)
@@ -153,7 +154,7 @@ def test_loud_samples_stay_at_full_scale(analyzer, analysis):
     found = intervene(analyzer, analysis, [Mute(Target("word", index=2))])
     loud = replace(found.changed.clip, samples=np.array([1.0, -1.0, 0.5, 1.49 / 32768, 1.51 / 32768], dtype=np.float32))
     session.intervention = replace(found, changed=replace(found.changed, clip=loud))
-    assert ClaimHandlers(analyzer).show(session)[3][1].tolist() == [32767, -32768, 16384, 1, 2]
+    assert ClaimHandlers(analyzer).show(session)["sound"][1].tolist() == [32767, -32768, 16384, 1, 2]
 
 
 @pytest.mark.parametrize("named", ["neither", "original", "both"])
@@ -179,8 +180,8 @@ def test_numbers_of_a_clip_without_a_verdict_are_folded(analyzer, analysis, name
 
 def test_a_clip_without_parts_says_so(analyzer, analysis):
     bare = replace(analysis, transcript=replace(analysis.transcript, text="", words=()), alignment=None)
-    assert "no words, syllables or phones" in ClaimHandlers(analyzer).refresh(Session(analysis=bare))[-1]
-    assert ClaimHandlers(analyzer).refresh(Session(analysis=analysis))[-1] == ""
+    assert "no words, syllables or phones" in ClaimHandlers(analyzer).refresh(Session(analysis=bare))["curve"]
+    assert ClaimHandlers(analyzer).refresh(Session(analysis=analysis))["curve"] == ""
     with pytest.raises(EditError, match="drag over the wave above, or choose a stretch"):
         claim_edits.read_selection(bare, "{}")
 
@@ -188,10 +189,10 @@ def test_a_clip_without_parts_says_so(analyzer, analysis):
 def test_a_curve_of_an_unfamiliar_clip_is_folded(analyzer, analysis):
     far = {role: replace(prediction, novelty=9.0, novelty_threshold=2.0) for role, prediction in analysis.predictions.items()}
     session = Session(analysis=analysis, curve=leave_one_out(analyzer, analysis, medium="text"))
-    _, shown = ClaimHandlers(analyzer).show_curve(session, "anger", "late")
+    shown = ClaimHandlers(analyzer).show_curve(session, "anger", "late")["curve"]
     assert "<details class" not in shown
     session.analysis = replace(analysis, predictions=far)
-    _, folded = ClaimHandlers(analyzer).show_curve(session, "anger", "late")
+    folded = ClaimHandlers(analyzer).show_curve(session, "anger", "late")["curve"]
     assert folded == f'<div class="mc">{claim_cards.fold_numbers(shown)}</div>' and folded.startswith('<div class="mc"><details')
 
 
@@ -224,9 +225,9 @@ def test_the_page_and_the_lesson_start_from_the_same_settings(analyzer, address,
 
 
 def test_syllables_are_muted_in_the_sound_since_the_text_has_none(analysis):
-    edit = claim_edits.read_edit(analysis, "", "syllable:2", (None, None), "mute noise", "both", None, "", None)
+    edit = claim_edits.read_edit(analysis, claim_edits.EditRequest("", "syllable:2", None, None, "mute noise", "both", None, "", None))
     assert edit == Mute(Target("syllable", index=2), medium="sound", fill="noise")
-    assert claim.offer_media("phones")["value"] == "sound" and claim.offer_media("words")["value"] == "both"
+    assert [claim.offer_media(tier)["curve_medium"]["value"] for tier in ("phones", "words")] == ["sound", "both"]
 
 
 def choose(page, dropdown, name):

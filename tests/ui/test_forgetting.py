@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from mmer.errors import MmerError
 from mmer.ui.explore.handlers import ExploreHandlers
 from mmer.ui.explore.session import Session
-from mmer.ui.keep.keep import need_kept
+from mmer.ui.keep.handlers import need_kept
 from mmer.ui.page.forgetting import CLOSED_SECONDS, count_bytes, forget_unused, make_room
 from mmer.ui.page.upload_folder import KEPT_SECONDS
 

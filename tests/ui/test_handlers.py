@@ -1,4 +1,4 @@
-"""Handlers by themselves, without a page."""
+"""ExploreHandlers by themselves, without a page."""
 
 import json
 from dataclasses import replace
@@ -12,52 +12,55 @@ import soundfile
 from mmer.results import Parent
 from mmer.ui.explore import cards
 from mmer.ui.explore.examples import list_stored, open_example
-from mmer.ui.explore.handlers import BUSY, IDLE, SHOWN, ExploreHandlers
+from mmer.ui.explore.handlers import BUSY, IDLE, AlignerRequest, ExploreHandlers
 from mmer.ui.explore.session import KeptAnalysis, Session
 
 
 def test_a_new_clip_clears_only_what_the_page_itself_wrote():
     handlers, session = ExploreHandlers(analyzer=None), Session()
-    assert handlers.forget_words(session, "") == gr.skip()  # typed into by now, perhaps: it must not be overwritten
+    assert handlers.forget_words(session, "") == {}  # typed into by now, perhaps: it must not be overwritten
     session.filled_in = "heard before"
-    assert handlers.forget_words(session, "heard before") == ""
-    assert handlers.forget_words(session, "typed by hand") == gr.skip()
+    assert handlers.forget_words(session, "heard before") == {"transcript": ""}
+    assert handlers.forget_words(session, "typed by hand") == {}
 
 
 def test_cancel_speaks_only_of_a_run_that_is_in_progress():
     handlers, session = ExploreHandlers(analyzer=None), Session(working=True, has_clip=True)
-    told, button = handlers.cancel(session)
-    assert "Cancelled." in told and button == BUSY and session.stop.is_set()
-    assert handlers.cancel(session) == (gr.skip(), gr.skip())
-    assert handlers.settle(session) == (IDLE, *[gr.skip()] * SHOWN)
+    update = handlers.cancel(session)
+    assert "Cancelled." in update["stages"] and update["analyse"] == BUSY and session.stop.is_set()
+    assert handlers.cancel(session) == {}
+    assert handlers.settle(session) == {"analyse": IDLE}
 
 
 def test_a_result_that_came_before_cancel_is_shown(analysis):
     handlers, session = ExploreHandlers(analyzer=None), Session(analysis=analysis, unseen=True, has_clip=True)
-    assert handlers.cancel(session) == (gr.skip(), gr.skip())
-    assert analysis.transcript.text in str(handlers.settle(session)[1:])
-    assert not session.unseen and handlers.settle(session) == (IDLE, *[gr.skip()] * SHOWN)
+    assert handlers.cancel(session) == {}
+    assert analysis.transcript.text in handlers.settle(session)["views"]
+    assert not session.unseen and handlers.settle(session) == {"analyse": IDLE}
 
 
 def test_without_a_clip_nothing_can_be_analysed_and_nothing_is_said_of_the_one_that_went(analysis):
     handlers, session = ExploreHandlers(analyzer=None), Session(analysis=analysis)
-    assert handlers.take_clip(session, "clip.wav") == (IDLE, IDLE)
-    assert handlers.settle(session)[0] == IDLE
-    assert analysis.clip.name in handlers.name_shown(session)
-    assert handlers.take_clip(session, None) == (BUSY, BUSY)
+    assert handlers.take_clip(session, "clip.wav") == {"analyse": IDLE, "transcribe": IDLE}
+    assert handlers.settle(session)["analyse"] == IDLE
+    assert analysis.clip.name in handlers.name_shown(session)["stages"]
+    assert handlers.take_clip(session, None) == {"analyse": BUSY, "transcribe": BUSY}
     session.kept = [KeptAnalysis(1, analysis, None)]
-    empty, body, *rest = handlers.clear_result(session)
-    assert empty["visible"] and cards.KEPT_AWAY in empty["value"] and body.visible is False and set(rest) == {""}
-    assert session.analysis is None and session.kept and handlers.settle(session)[0] == BUSY
-    assert handlers.name_shown(session) == gr.skip() and handlers.show(session) == tuple([gr.skip()] * SHOWN)
+    update = handlers.clear_result(session)
+    empty, body = update.pop("empty"), update.pop("body")
+    assert empty["visible"] and cards.KEPT_AWAY in empty["value"] and body.visible is False
+    assert update == dict.fromkeys(("stages", "verdict", "notices", "views", "trace"), "")
+    assert session.analysis is None and session.kept and handlers.settle(session)["analyse"] == BUSY
+    assert handlers.name_shown(session) == {} and handlers.show(session) == {}
 
 
 def test_a_link_that_asks_for_another_head_shows_no_other_verdict_first(analysis):
     handlers, session = ExploreHandlers(analyzer=None), Session(analysis=analysis, relink=True)
-    empty, *rest = handlers.show_linked(session)
-    assert empty.visible is False and rest == [gr.skip()] * (SHOWN - 1)
-    empty, told, button = handlers.show_link_problem(session)
-    assert empty.visible is True and "earlier result" not in told and button == BUSY and session.analysis is None
+    update = handlers.show_linked(session)
+    assert list(update) == ["empty"] and update["empty"].visible is False
+    update = handlers.show_link_problem(session)
+    assert update["empty"].visible is True and "earlier result" not in update["stages"]
+    assert update["analyse"] == BUSY and session.analysis is None
     session = Session(analysis=analysis)
     assert analysis.transcript.text in str(handlers.show_linked(session))
 
@@ -77,15 +80,15 @@ def test_another_head_speaks_of_what_is_shown_even_of_a_changed_clip(analyzer, a
 
 def test_another_aligner_hears_the_clip_that_is_shown(analyzer, analysis):
     handlers, session = ExploreHandlers(analyzer), Session(analysis=analysis)
-    finish(handlers.use_aligner(session, "none", "combined", ""))
+    finish(handlers.use_aligner(session, AlignerRequest("none", "combined", "")))
     assert session.analysis.alignment is None and session.analysis.clip is analysis.clip
     assert session.analysis.transcript.text == analysis.transcript.text
     session.analysis = replace(analysis, parent=Parent("0" * 64, "x", ()))
     with pytest.raises(gr.Error, match="go back to that to align it anew"):
-        finish(handlers.use_aligner(session, "sphinx", "combined", ""))
+        finish(handlers.use_aligner(session, AlignerRequest("sphinx", "combined", "")))
     session.analysis = replace(analysis, clip=replace(analysis.clip, outline=True))
     with pytest.raises(gr.Error, match="came without its sound"):
-        finish(handlers.use_aligner(session, "sphinx", "combined", ""))
+        finish(handlers.use_aligner(session, AlignerRequest("sphinx", "combined", "")))
 
 
 def test_an_example_heard_by_another_head_is_still_the_example(analyzer, examples_folder):
@@ -100,26 +103,26 @@ def test_an_example_heard_by_another_head_is_still_the_example(analyzer, example
 def test_the_inputs_are_those_of_what_is_shown(analyzer, analysis):
     handlers, session = ExploreHandlers(analyzer), Session()
     session.take(analysis, origin="list")
-    path, text, head, aligner = handlers.fill_inputs(session)
-    assert (text, head, aligner) == (analysis.transcript.text, "combined", "sphinx")
-    samples, rate = soundfile.read(path)
+    update = handlers.fill_inputs(session)
+    assert (update["transcript"], update["head"], update["aligner"]) == (analysis.transcript.text, "combined", "sphinx")
+    samples, rate = soundfile.read(update["audio"])
     assert rate == 16000 and np.abs(samples - analysis.clip.samples).max() < 1e-4
     session.take(replace(analysis, clip=replace(analysis.clip, outline=True)), origin="file")
-    assert handlers.fill_inputs(session)[0] is None
+    assert handlers.fill_inputs(session)["audio"] is None
 
 
 def test_a_run_that_is_cancelled_while_it_waits_says_so(analysis):
     handlers, session = ExploreHandlers(analyzer=None), Session(analysis=analysis)
-    assert handlers.cancel(session) == (gr.skip(), gr.skip())
-    assert "Cancelled. The earlier result is still shown." in handlers.show_problem(session)[0]
+    assert handlers.cancel(session) == {}
+    assert "Cancelled. The earlier result is still shown." in handlers.show_problem(session)["stages"]
     session.begin()
-    assert "Something went wrong." in handlers.show_problem(session)[0]  # a bug stays one
+    assert "Something went wrong." in handlers.show_problem(session)["stages"]  # a bug stays one
 
 
 def test_json_is_exported_with_sound_and_with_the_person_s_own_words(analyzer, analysis):
     handlers, session = ExploreHandlers(analyzer), Session(analysis=analysis)
     session.kept.append(KeptAnalysis(1, analysis, None, note="listen", tags="loud odd"))
-    plain, full = (json.loads(Path(handlers.exporter("json")(session, sound)).read_text()) for sound in (False, True))
+    plain, full = (json.loads(Path(handlers.exporter("json")(session, sound)["download"]).read_text()) for sound in (False, True))
     assert plain["note"] == "listen" and plain["tags"] == ["loud", "odd"]
     assert "samples" not in plain["clip"] or plain["clip"]["samples"] is None
     assert full["clip"]["samples"] is not None
@@ -127,5 +130,5 @@ def test_json_is_exported_with_sound_and_with_the_person_s_own_words(analyzer, a
 
 def test_a_result_that_is_equal_is_shown_as_a_new_one(analysis):
     handlers, session = ExploreHandlers(analyzer=None), Session(analysis=analysis)
-    first, second = (handlers.show(session)[5] for _ in range(2))
+    first, second = (handlers.show(session)["views"] for _ in range(2))
     assert first != second and json.loads(first) == json.loads(second)

@@ -16,7 +16,7 @@ from mmer.exports.analysis_json import analysis_to_json, dump_json
 from mmer.ui.explore.imports import read_import
 from mmer.ui.explore.session import Session
 from mmer.ui.keep import cards as keep_cards
-from mmer.ui.keep import keep
+from mmer.ui.keep.handlers import MOST_KEPT, KeepHandlers, NoteRequest
 
 
 @pytest.fixture(scope="module")
@@ -113,18 +113,16 @@ def test_beside_a_clip_without_a_verdict_the_numbers_are_folded(analysis):
     assert fold and before.count("<table") == 1 and "no speech was heard" in before and FEW in after
     assert keep_cards.name_kept(keep_cards.KeptAnalysis(1, silent, None), {}).split(" · ")[1] == "no speech was heard"
 
-
-def test_the_list_is_bounded_and_pins_stay(analysis):
-    session, handlers = Session(), keep.KeepHandlers()
-    for i in range(keep.MOST_KEPT + 3):
+    session, handlers = Session(), KeepHandlers()
+    for i in range(MOST_KEPT + 3):
         session.analysis = dataclasses.replace(analysis, created=str(i))
         handlers.refresh(session)
         if i == 0:
             handlers.pinner("A")(session, 1, None)
-    assert [kept.number for kept in session.kept] == [1, *range(5, keep.MOST_KEPT + 4)]
+    assert [kept.number for kept in session.kept] == [1, *range(5, MOST_KEPT + 4)]
     handlers.refresh(session)
-    assert len(session.kept) == keep.MOST_KEPT
-    handlers.save(session, 1, "  a <note> ", "#one, two")
+    assert len(session.kept) == MOST_KEPT
+    handlers.save(session, NoteRequest(1, "  a <note> ", "#one, two"))
     assert (session.kept[0].note, session.kept[0].tags) == ("a <note>", "one two")
     handlers.remove(session, 1, None)
     assert session.pinned == {} and session.kept[0].number == 5

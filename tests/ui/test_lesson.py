@@ -12,7 +12,7 @@ from mmer.errors import DataError
 from mmer.interventions import leave_one_out, leave_one_out_to_json
 from mmer.lesson import lesson_to_json
 from mmer.ui.explore.examples import list_stored, open_example, open_with, read_example
-from mmer.ui.lesson import LessonHandlers, LessonSession, open_lesson, store_lesson
+from mmer.ui.lesson import ClipRequest, LessonHandlers, LessonSession, open_lesson, store_lesson
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "assets" / "examples"
@@ -67,38 +67,37 @@ def test_under_other_heads_the_lesson_is_about_what_they_say(analyzer):
 def test_visitors_share_the_examples_and_nothing_else(analyzer):
     handlers = LessonHandlers(analyzer, list_stored(EXAMPLES))
     one, other = LessonSession(), LessonSession()
-    chosen, page = handlers.open(one, "#learn-4-2-librivox-cold-hearted")
-    assert chosen == "2-librivox-cold-hearted" and 'data-clip="2-librivox-cold-hearted"' in page
-    assert handlers.open(other, "")[0] == "1-librivox-young-man"
-    assert one.clip.name == chosen != other.clip.name
-    assert handlers.open(one, "")[0] != chosen  # it is there already: nothing is sent again
-    assert handlers.choose(other, "3-synthetic-happy-words-bright-voice")[1] == ""
+    update = handlers.open(one, "#learn-4-2-librivox-cold-hearted")
+    assert update["chosen"] == "2-librivox-cold-hearted" and 'data-clip="2-librivox-cold-hearted"' in update["pages"]
+    assert handlers.open(other, "")["chosen"] == "1-librivox-young-man"
+    assert one.clip.name == update["chosen"] != other.clip.name
+    assert handlers.open(one, "") == {}  # it is there already: nothing is sent again
+    assert handlers.choose(other, "3-synthetic-happy-words-bright-voice")["status"] == ""
     assert handlers.lessons is handlers.lessons
 
 
 def test_cancel_speaks_only_of_what_runs_or_waits(analyzer):
     handlers, session = LessonHandlers(analyzer, list_stored(EXAMPLES)), LessonSession()
     handlers.open(session, "")
-    nothing = (gr.skip(), gr.skip(), gr.skip())
-    assert handlers.cancel(session, "") == handlers.cancel(session, '<li class="mm-done">Frames</li>') == nothing
+    assert handlers.cancel(session, "") == handlers.cancel(session, '<li class="mm-done">Frames</li>') == {}
     stop = session.begin()
-    assert "Cancelled." in handlers.cancel(session, RUNNING)[0] and stop.is_set()
-    assert "Cancelled." in handlers.show_problem(session)
-    assert "Cancelled." in handlers.show_problem(LessonSession())  # it was cancelled in the queue, before it began
+    assert "Cancelled." in handlers.cancel(session, RUNNING)["status"] and stop.is_set()
+    assert "Cancelled." in handlers.show_problem(session)["status"]
+    assert "Cancelled." in handlers.show_problem(LessonSession())["status"]  # it was cancelled in the queue, before it began
     session.problem = "Something else."
-    assert "Something else." in handlers.show_problem(session)
+    assert "Something else." in handlers.show_problem(session)["status"]
 
 
 def test_a_problem_stays_on_the_page_and_the_next_run_forgets_it(analyzer):
     handlers, session = LessonHandlers(analyzer, list_stored(EXAMPLES)), LessonSession()
     with pytest.raises(gr.Error, match="There is no clip yet"):
         list(handlers.measure(session))
-    assert "There is no clip yet" in handlers.show_problem(session)
-    stages = handlers.teach(session, str(FIRST / "clip.wav"), "")
+    assert "There is no clip yet" in handlers.show_problem(session)["status"]
+    stages = handlers.teach(session, ClipRequest(str(FIRST / "clip.wav"), ""))
     next(stages)
     assert session.problem == "Something went wrong."  # unless something better is known
     *_, last = stages
-    assert "mm-running" not in last and session.problem == "" and session.clip.name == ""
-    told, chosen, page = handlers.cancel(session, RUNNING)  # too late: what came is shown
-    assert told == "" and not session.unseen
-    assert chosen.value is None and 'data-clip=""' in page
+    assert "mm-running" not in last["status"] and session.problem == "" and session.clip.name == ""
+    update = handlers.cancel(session, RUNNING)  # too late: what came is shown
+    assert update["status"] == "" and not session.unseen
+    assert update["chosen"].value is None and 'data-clip=""' in update["pages"]

@@ -1,5 +1,6 @@
 // Test the claim: says what is selected above, and a row of the leave-one-out is the same selection.
 (() => {
+  const rows = () => [.../** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".mc-curve tbody tr"))];
   const main = () => window.mmerViews.find(document.querySelector("#views .mv-place"));
   const place = () => document.getElementById("claim-picked");
   const indexOf = (row, payload) => {
@@ -31,7 +32,7 @@
       const text = describe(selection, payload);
       at.textContent = text ? `Selected above: ${text}.` : `Nothing is selected above yet: ${nameWays(payload)}.`;
     }
-    for (const row of document.querySelectorAll(".mc-curve tbody tr")) {
+    for (const row of rows()) {
       const chosen = selection?.unit === row.dataset.unit && indexOf(row, payload) === selection.segment;
       row.classList.toggle("mc-selected", chosen);
       row.querySelector("button")?.setAttribute("aria-pressed", String(chosen));
@@ -45,7 +46,7 @@
     if (hasCurve && (changed.includes("emotion") || changed.includes("role"))) document.getElementById("curve-follow")?.click();
   });
   document.addEventListener("click", (event) => {
-    const row = event.target.closest?.(".mc-curve tbody tr");
+    const row = rows().find((one) => one.contains(/** @type {Node} */ (event.target)));
     if (!row) return;
     const { unit } = row.dataset;
     const handle = main();

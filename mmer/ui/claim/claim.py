@@ -15,10 +15,10 @@ from mmer.choices.units import aligned_by_name
 from mmer.errors import EditError
 from mmer.interventions.leave_one_out import FIRST_FILL, FIRST_MEDIUM, FIRST_TIER
 from mmer.interventions.praat import load_praat
-from mmer.ui.claim.edits import SELECTED, STRETCH
-from mmer.ui.claim.handlers import ClaimHandlers
-from mmer.ui.page.events import HIDDEN, MODEL_QUEUE, POLL, QUIET
-from mmer.ui.page.failures import show_errors
+from mmer.ui.claim.edits import SELECTED, STRETCH, EditRequest
+from mmer.ui.claim.handlers import ClaimHandlers, CurveRequest
+from mmer.ui.page.events import MODEL_QUEUE, POLL, QUIET
+from mmer.ui.page.wiring import Wiring, name_components
 
 ACTIONS = {
     "mute": "Mute it with silence",
@@ -34,8 +34,15 @@ ACTIONS = {
 }
 MEDIA = [("sound", "sound"), ("text", "text"), ("both", "both")]
 FIRST_ACTION = {"silence": "mute", "noise": "mute noise"}[FIRST_FILL]
-WAITING = '() => \'<ol class="mm-stages"><li class="mm-running">Waiting for a free model</li></ol>\''
+WAITING = "() => window.mmer.wait('model')"
 PICKED = '<p class="mc-picked" id="claim-picked" aria-live="polite">Nothing is selected above yet.</p>'
+FOLLOW = "() => window.mmerClaim.follow()"
+WITH_SELECTION = "(...values) => window.mmerClaim.withSelection(...values)"
+PROGRESS = ("stages", "run")  # what work in progress changes
+REFRESHED = (  # what another result changes
+    *("origin", "back", "part", "voice", "words", "stages", "result", "after", "sound"),
+    *("emotion", "role", "curve_stages", "curve"),
+)
 
 
 @dataclass
@@ -74,14 +81,6 @@ class ClaimPanel:
     curve_stages: gr.HTML
     curve: gr.HTML
     follow: gr.Button  # pressed by the browser when the views explain another emotion or model
-
-    @property
-    def refreshed(self) -> list[Any]:
-        """What another result changes, in the order of ClaimHandlers.refresh."""
-        return [
-            *(self.origin, self.back, self.part, self.voice, self.words, self.stages, self.result, self.after, self.sound),
-            *(self.emotion, self.role, self.curve_stages, self.curve),
-        ]
 
 
 def build(head_section: Callable[[str, str], None]) -> ClaimPanel:
@@ -150,9 +149,25 @@ def build_curve(head_section: Callable[[str, str], None]) -> dict[str, Any]:
     return parts
 
 
-def offer_media(tier: str) -> Any:
+def offer_media(tier: str) -> dict[str, Any]:
     """Where a tier's segments can be left out: the text has words alone."""
-    return gr.update(value=FIRST_MEDIUM, interactive=True) if tier == "words" else gr.update(value="sound", interactive=False)
+    medium, can_choose = (FIRST_MEDIUM, True) if tier == "words" else ("sound", False)
+    return {"curve_medium": gr.update(value=medium, interactive=can_choose)}
+
+
+def offer_stretch(part: str) -> dict[str, Any]:
+    """From and to are asked for where the part is a stretch."""
+    return {name: gr.update(visible=part == STRETCH) for name in ("start", "end")}
+
+
+def empty_outcome() -> dict[str, Any]:
+    """A new change begins: what the last one brought is gone."""
+    return {"result": "", "after": gr.Column(visible=False)}
+
+
+def offer_curve() -> dict[str, Any]:
+    """A curve that is there can be saved."""
+    return {"save_curve": gr.Button(visible=True)}
 
 
 def list_actions() -> dict[str, str]:
@@ -166,76 +181,69 @@ def list_actions() -> dict[str, str]:
 
 def wire(handlers: ClaimHandlers, panel: ClaimPanel, session: gr.State, shown: gr.HTML, show_again: Callable[[Any], Any]) -> None:
     """`shown`: the linked views, whose change means another result. `show_again(event)` shows the session's analysis after an event."""
-    shown.change(handlers.refresh, session, panel.refreshed, api_name="refresh_claim", **QUIET).success(
-        fn=None, js="() => window.mmerClaim.follow()", api_visibility="private"
-    )
-    needs = [panel.medium, panel.amount, panel.words, panel.voice, panel.part]
-    panel.action.change(handlers.offer, panel.action, needs, api_name="offer_action", queue=False, **QUIET)
-
-    panel.part.change(
-        lambda part: [gr.update(visible=part == STRETCH)] * 2,
-        panel.part,
-        [panel.start, panel.end],
-        api_name="offer_stretch",
-        queue=False,
-        **QUIET,
-    )
-    asked = [session, panel.place, panel.part, panel.start, panel.end, panel.action, panel.medium, panel.amount, panel.words, panel.voice]
-    panel.run.click(fn=None, js=WAITING, outputs=panel.stages, api_visibility="private")
-    run = panel.run.click(
-        handlers.run,
-        asked,
-        [panel.stages, panel.run],
-        js="(...values) => window.mmerClaim.withSelection(...values)",
-        api_name="test_claim",
-        trigger_mode="once",
-        show_progress="hidden",
-        **HIDDEN,
-        **MODEL_QUEUE,
-    )
-    run.success(handlers.show, session, [panel.stages, panel.result, panel.after, panel.sound], api_name="show_claim", **QUIET)
-    run.failure(handlers.show_problem, session, [panel.stages, panel.run], api_name="problem_claim", **QUIET)
-    panel.run.click(lambda: ("", gr.Column(visible=False)), None, [panel.result, panel.after], api_visibility="private", queue=False)
-    panel.cancel.click(handlers.cancel, session, [panel.stages, panel.run], queue=False, cancels=[run], api_name="cancel_claim", **QUIET)
-    show_again(panel.open.click(handlers.open_changed, session, api_name="open_changed", **QUIET))
-    show_again(panel.back.click(handlers.open_parent, session, api_name="open_parent", **QUIET))
-
-    panel.tier.input(offer_media, panel.tier, panel.curve_medium, api_name="offer_media", queue=False, **QUIET)
-    panel.run_curve.click(fn=None, js=WAITING, outputs=panel.curve_stages, api_visibility="private")
-    curve = panel.run_curve.click(
-        handlers.run_curve,
-        [session, panel.tier, panel.curve_medium],
-        [panel.curve_stages, panel.run_curve],
-        api_name="leave_out",
-        trigger_mode="once",
-        show_progress="hidden",
-        **HIDDEN,
-        **MODEL_QUEUE,
-    )
-    picture = {"inputs": [session, panel.emotion, panel.role], "outputs": [panel.curve_stages, panel.curve], **QUIET}
-    curve.success(handlers.show_curve, api_name="show_curve", **picture).success(
-        fn=None, js="() => window.mmerClaim.follow()", api_visibility="private"
-    )
-    curve.failure(handlers.show_problem, session, [panel.curve_stages, panel.run_curve], api_name="problem_curve", **QUIET)
+    wiring = Wiring(name_components(panel), session)
+    refreshed = shown.change(**wiring.connect(handlers.refresh, changes=REFRESHED), api_name="refresh_claim", **QUIET)
+    refreshed.success(fn=None, js=FOLLOW, api_visibility="private")
+    offered = wiring.connect(handlers.offer, asks=["action"], changes=["medium", "amount", "words", "voice", "part"])
+    panel.action.change(**offered, api_name="offer_action", queue=False, **QUIET)
+    stretch = wiring.connect(offer_stretch, asks=["part"], changes=["start", "end"])
+    panel.part.change(**stretch, api_name="offer_stretch", queue=False, **QUIET)
+    wire_change(handlers, panel, wiring, show_again)
+    wire_curve(handlers, panel, Wiring({**wiring.components, "stages": panel.curve_stages, "run": panel.run_curve}, session))
     for name, button, handler in (
         ("change", panel.save_change, handlers.export_change),
         ("sound", panel.save_sound, handlers.export_sound),
         ("curve", panel.save_curve, handlers.export_curve),
     ):
-        written = button.click(handler, session, panel.saved, api_name=f"export_{name}", **QUIET)
+        written = button.click(**wiring.connect(handler, changes=["saved"]), api_name=f"export_{name}", **QUIET)
         written.success(fn=None, js="() => window.mmer.download('claim-download')", api_visibility="private")
-    curve.success(lambda: gr.Button(visible=True), None, panel.save_curve, api_visibility="private", show_progress="hidden")
+
+
+def wire_change(handlers: ClaimHandlers, panel: ClaimPanel, wiring: Wiring, show_again: Callable[[Any], Any]) -> None:
+    """Run, Cancel, and what can be done with the changed clip."""
+    panel.run.click(fn=None, js=WAITING, outputs=panel.stages, api_visibility="private")
+    run = panel.run.click(
+        **wiring.connect(handlers.run, asks=EditRequest, changes=PROGRESS),
+        js=WITH_SELECTION,
+        api_name="test_claim",
+        trigger_mode="once",
+        **QUIET,
+        **MODEL_QUEUE,
+    )
+    run.success(**wiring.connect(handlers.show, changes=["stages", "result", "after", "sound"]), api_name="show_claim", **QUIET)
+    run.failure(**wiring.connect(handlers.show_problem, changes=PROGRESS), api_name="problem_claim", **QUIET)
+    panel.run.click(**wiring.connect(empty_outcome, changes=["result", "after"]), api_visibility="private", queue=False)
+    cancelled = wiring.connect(handlers.cancel, changes=PROGRESS)
+    panel.cancel.click(**cancelled, queue=False, cancels=[run], api_name="cancel_claim", **QUIET)
+    show_again(panel.open.click(**wiring.connect(handlers.open_changed), api_name="open_changed", **QUIET))
+    show_again(panel.back.click(**wiring.connect(handlers.open_parent), api_name="open_parent", **QUIET))
+
+
+def wire_curve(handlers: ClaimHandlers, panel: ClaimPanel, wiring: Wiring) -> None:
+    """Leave one out: run, Cancel, another emotion or model."""
+    offered = wiring.connect(offer_media, asks=["tier"], changes=["curve_medium"])
+    panel.tier.input(**offered, api_name="offer_media", queue=False, **QUIET)
+    panel.run_curve.click(fn=None, js=WAITING, outputs=panel.curve_stages, api_visibility="private")
+    curve = panel.run_curve.click(
+        **wiring.connect(handlers.run_curve, asks=["tier", "curve_medium"], changes=PROGRESS),
+        api_name="leave_out",
+        trigger_mode="once",
+        **QUIET,
+        **MODEL_QUEUE,
+    )
+    picture = wiring.connect(handlers.show_curve, asks=["emotion", "role"], changes=["curve_stages", "curve"])
+    drawn = curve.success(**picture, api_name="show_curve", **QUIET)
+    drawn.success(fn=None, js=FOLLOW, api_visibility="private")
+    curve.failure(**wiring.connect(handlers.show_problem, changes=PROGRESS), api_name="problem_curve", **QUIET)
+    curve.success(**wiring.connect(offer_curve, changes=["save_curve"]), api_visibility="private", show_progress="hidden")
     panel.follow.click(
-        show_errors(handlers.follow_views),
-        [session, panel.place, panel.emotion, panel.role],
-        [panel.emotion, panel.role, panel.curve_stages, panel.curve],
-        js="(...values) => window.mmerClaim.withSelection(...values)",
+        **wiring.connect(handlers.follow_views, asks=CurveRequest, changes=["emotion", "role", "curve_stages", "curve"]),
+        js=WITH_SELECTION,
         api_name="follow_views",
         trigger_mode="always_last",
         **POLL,
     )
     for number, choice in enumerate((panel.emotion, panel.role)):
-        choice.input(handlers.show_curve, api_name=f"choose_curve_{number}", **picture)
-    panel.cancel_curve.click(
-        handlers.cancel, session, [panel.curve_stages, panel.run_curve], queue=False, cancels=[curve], api_name="cancel_curve", **QUIET
-    )
+        choice.input(**picture, api_name=f"choose_curve_{number}", **QUIET)
+    cancelled = wiring.connect(handlers.cancel, changes=PROGRESS)
+    panel.cancel_curve.click(**cancelled, queue=False, cancels=[curve], api_name="cancel_curve", **QUIET)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mmer.choices.units import UNITS, aligned_units
@@ -46,21 +47,28 @@ def list_parts(analysis: Analysis) -> list[tuple[str, str]]:
     return parts
 
 
-def read_edit(
-    analysis: Analysis,
-    place: str,
-    part: str,
-    stretch: tuple[float | None, float | None],
-    action: str,
-    medium: str,
-    amount: float | None,
-    words: str,
-    voice: str | None,
-) -> Edit:
+@dataclass(frozen=True)
+class EditRequest:
+    """What the widgets hold; the fields are named as the components of `ClaimPanel` are."""
+
+    place: str  # the linked views' selection as JSON; second among the arguments of its event, where claim.js writes it
+    part: str
+    start: float | None  # seconds
+    end: float | None
+    action: str
+    medium: str
+    amount: float | None
+    words: str
+    voice: str | None  # SHA-256 of a clip in the list
+
+
+def read_edit(analysis: Analysis, request: EditRequest) -> Edit:
     """The edit that the widgets describe. Raises EditError for what is missing."""
+    action, medium, part, amount = request.action, request.medium, request.part, request.amount
     if action in WHOLE:
-        return read_whole(action, words, voice)
-    target = read_selection(analysis, place) if part == SELECTED else read_stretch(stretch) if part == STRETCH else read_part(part)
+        return read_whole(action, request.words, request.voice)
+    stretch = (request.start, request.end)
+    target = read_selection(analysis, request.place) if part == SELECTED else read_stretch(stretch) if part == STRETCH else read_part(part)
     if medium == "both" and target.tier in ("syllable", "phone"):
         medium = "sound"  # the text has none; what was done is said with the result
     if action in AMOUNTS:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import gradio as gr
 
@@ -21,7 +21,7 @@ from mmer.model_queue import UNBOUNDED, QueueLimits
 from mmer.pipeline import Analyzer
 from mmer.results import SAMPLE_RATE, Analysis
 from mmer.ui.claim import cards as claim_cards
-from mmer.ui.claim.edits import AMOUNTS, IN_TEXT, SELECTED, WHOLE, list_parts, read_edit, read_place
+from mmer.ui.claim.edits import AMOUNTS, IN_TEXT, SELECTED, WHOLE, EditRequest, list_parts, read_edit, read_place
 from mmer.ui.explore import cards
 from mmer.ui.explore.handlers import name_export, new_cache_path, write_clip
 from mmer.ui.explore.session import Session, watch_stages
@@ -32,6 +32,42 @@ from mmer.ui.page.visitors import name_visitor
 NOTHING_YET = "There is no result yet to test: analyse a clip or open an example."
 NOTHING_TO_LEAVE_OUT = '<p class="mc-picked">This clip has no words, syllables or phones that could be left out.</p>'
 Task = Callable[..., Any]  # takes `progress` and `cancelled`
+IDLE, BUSY = gr.Button(interactive=True), gr.Button(interactive=False)
+
+
+class ClaimUpdate(TypedDict, total=False):
+    """New values of components of `ClaimPanel`; what is not named stays as it is.
+
+    `stages` and `run` are those of the change or, where the curve's handlers are wired, those of the curve.
+    """
+
+    origin: str
+    back: gr.Button
+    part: gr.Dropdown
+    action: gr.Dropdown
+    medium: gr.Radio
+    amount: gr.Number
+    words: Any
+    voice: gr.Dropdown
+    run: gr.Button
+    stages: str
+    result: str
+    after: gr.Column
+    sound: Any  # path, or (samples per second, samples)
+    emotion: Any
+    role: Any
+    curve_stages: str
+    curve: str
+    saved: str  # path
+
+
+@dataclass(frozen=True)
+class CurveRequest:
+    """Which curve is drawn; the fields are named as the components of `ClaimPanel` are."""
+
+    place: str  # the linked views' selection as JSON
+    emotion: str
+    role: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,74 +78,65 @@ class ClaimHandlers:
     most_seconds: float = math.inf  # of sound that one leave-one-out may encode
     bounds: QueueLimits = UNBOUNDED  # of the line for the models
 
-    def refresh(self, session: Session) -> tuple:
+    def refresh(self, session: Session) -> ClaimUpdate:
         """Another result is shown: its parts can be chosen, what was tested before is gone from the panel."""
         analysis = session.analysis
         if analysis is None:
-            return tuple(gr.skip() for _ in range(13))
+            return {}
         session.intervention = session.curve = None
-        found = find_parent(session, analysis) is not None
         others = [(name_clip(k), k.analysis.clip.sha256) for k in session.kept if not k.analysis.clip.outline]
         others = [(name, sha256) for name, sha256 in others if sha256 != analysis.clip.sha256]
         best = analysis.best
-        return (
-            claim_cards.write_parent(analysis),
-            gr.Button(visible=found),
-            gr.Dropdown(list_parts(analysis), value=SELECTED),
-            gr.Dropdown(others, value=others[-1][1] if others else None),
-            analysis.transcript.text,
-            "",
-            "",
-            gr.Column(visible=False),
-            None,
-            gr.Dropdown(list(best.classes), value=best.label),
-            gr.Dropdown([(cards.ROLE_NAMES[role], role) for role in analysis.predictions], value=best.role),
-            "",
-            "" if analysis.transcript.words or analysis.alignment else NOTHING_TO_LEAVE_OUT,
-        )
+        return {
+            "origin": claim_cards.write_parent(analysis),
+            "back": gr.Button(visible=find_parent(session, analysis) is not None),
+            "part": gr.Dropdown(list_parts(analysis), value=SELECTED),
+            "voice": gr.Dropdown(others, value=others[-1][1] if others else None),
+            "words": analysis.transcript.text,
+            "stages": "",
+            "result": "",
+            "after": gr.Column(visible=False),
+            "sound": None,
+            "emotion": gr.Dropdown(list(best.classes), value=best.label),
+            "role": gr.Dropdown([(cards.ROLE_NAMES[role], role) for role in analysis.predictions], value=best.role),
+            "curve_stages": "",
+            "curve": "" if analysis.transcript.words or analysis.alignment else NOTHING_TO_LEAVE_OUT,
+        }
 
-    def offer(self, action: str) -> tuple:
-        """What an action needs besides the part: medium, amount, words, voice; and the part itself."""
+    def offer(self, action: str) -> ClaimUpdate:
+        """What an action needs besides the part, and the part itself."""
         label, value = AMOUNTS.get(action, ("How much", None))
-        return (
-            gr.Radio(visible=action in IN_TEXT),
-            gr.Number(visible=action in AMOUNTS, label=label, value=value),
-            gr.Textbox(visible=action in ("words", "correct")),
-            gr.Dropdown(visible=action == "voice"),
-            gr.Dropdown(visible=action not in WHOLE),
-        )
+        return {
+            "medium": gr.Radio(visible=action in IN_TEXT),
+            "amount": gr.Number(visible=action in AMOUNTS, label=label, value=value),
+            "words": gr.Textbox(visible=action in ("words", "correct")),
+            "voice": gr.Dropdown(visible=action == "voice"),
+            "part": gr.Dropdown(visible=action not in WHOLE),
+        }
 
     @show_errors
-    def run(
-        self,
-        session: Session,
-        place: str,
-        part: str,
-        start: float | None,
-        end: float | None,
-        action: str,
-        medium: str,
-        amount: float | None,
-        words: str,
-        voice: str | None,
-    ) -> Iterator[tuple]:
+    def run(self, session: Session, request: EditRequest) -> Iterator[ClaimUpdate]:
         """Change the clip and analyse it again, reporting stages; the outcome waits in the session for `show`."""
 
         def prepare() -> Task:
             analysis = need_analysis(session)
-            edit = read_edit(analysis, place, part, (start, end), action, medium, amount, words, voice)
+            edit = read_edit(analysis, request)
             voices = {kept.analysis.clip.sha256: kept.analysis for kept in session.kept}
             return partial(intervene, self.analyzer, analysis, [edit], voices=voices)
 
         yield from self.report(session, prepare, "intervention")
 
-    def show(self, session: Session) -> tuple:
+    def show(self, session: Session) -> ClaimUpdate:
         """The differences and the changed clip."""
         result = session.intervention
         if result is None:
-            return "", "", gr.skip(), gr.skip()
-        heard = SAMPLE_RATE, round_samples(result.changed.clip.samples)
-        return "", claim_cards.write_intervention(result), gr.Column(visible=True), heard
+            return {"stages": "", "result": ""}
+        return {
+            "stages": "",
+            "result": claim_cards.write_intervention(result),
+            "after": gr.Column(visible=True),
+            "sound": (SAMPLE_RATE, round_samples(result.changed.clip.samples)),
+        }
 
     @show_errors
     def open_changed(self, session: Session) -> None:
@@ -126,53 +153,54 @@ class ClaimHandlers:
         session.take(kept.analysis, example=kept.example, origin="list")
 
     @show_errors
-    def run_curve(self, session: Session, tier: str, medium: str) -> Iterator[tuple]:
+    def run_curve(self, session: Session, tier: str, curve_medium: str) -> Iterator[ClaimUpdate]:
         """Leave each segment out; the curve waits in the session for `show_curve`."""
-        options: dict[str, Any] = {"tier": tier, "medium": medium, "most_seconds": self.most_seconds}
+        options: dict[str, Any] = {"tier": tier, "medium": curve_medium, "most_seconds": self.most_seconds}
 
         def prepare() -> Task:
             return partial(leave_one_out, self.analyzer, need_analysis(session), **options)
 
         yield from self.report(session, prepare, "curve")
 
-    def show_curve(self, session: Session, emotion: str, role: str) -> tuple:
+    def show_curve(self, session: Session, emotion: str, role: str) -> ClaimUpdate:
         """The curve for an emotion and a model, without asking a model again."""
         curve = session.curve
         if curve is None or emotion not in curve.classes or any(role not in c.drops for c in curve.curves):
-            return "", ""
+            return {"curve_stages": "", "curve": ""}
         table, shown = claim_cards.write_curve(curve, emotion, role), session.analysis
         is_named = shown is None or read_headline(shown).names_emotion
-        return "", table if is_named else f'<div class="mc">{claim_cards.fold_numbers(table)}</div>'
+        return {"curve_stages": "", "curve": table if is_named else f'<div class="mc">{claim_cards.fold_numbers(table)}</div>'}
 
     @show_errors
-    def export_change(self, session: Session) -> str:
+    def export_change(self, session: Session) -> ClaimUpdate:
         if session.intervention is None:
             raise MmerError("Nothing was changed yet.")
-        return write_download(session, "change.json", dump_json(intervention_to_json(session.intervention)))
+        return {"saved": write_download(session, "change.json", dump_json(intervention_to_json(session.intervention)))}
 
     @show_errors
-    def export_sound(self, session: Session) -> str:
+    def export_sound(self, session: Session) -> ClaimUpdate:
         if session.intervention is None:
             raise MmerError("Nothing was changed yet.")
         clip = session.intervention.changed.clip
-        return write_clip(replace(clip, name=f"{Path(clip.name).stem}-changed.wav"))  # it has its parent's name
+        return {"saved": write_clip(replace(clip, name=f"{Path(clip.name).stem}-changed.wav"))}  # it has its parent's name
 
     @show_errors
-    def export_curve(self, session: Session) -> str:
+    def export_curve(self, session: Session) -> ClaimUpdate:
         if session.curve is None:
             raise MmerError("Nothing was left out yet.")
-        return write_download(session, "leave-one-out.json", dump_json(leave_one_out_to_json(session.curve)))
+        return {"saved": write_download(session, "leave-one-out.json", dump_json(leave_one_out_to_json(session.curve)))}
 
-    def follow_views(self, session: Session, place: str, emotion: str, role: str) -> tuple:
-        """The curve of the emotion and the model that the views above explain; (emotion, model, stages, curve)."""
-        selection = read_place(place)
-        wanted = [selection.get(name, now) for name, now in (("emotion", emotion), ("role", role))]
-        return *wanted, *self.show_curve(session, *map(str, wanted))
+    @show_errors
+    def follow_views(self, session: Session, request: CurveRequest) -> ClaimUpdate:
+        """The curve of the emotion and the model that the views above explain."""
+        selection = read_place(request.place)
+        emotion, role = (str(selection.get(name, now)) for name, now in (("emotion", request.emotion), ("role", request.role)))
+        return {"emotion": emotion, "role": role, **self.show_curve(session, emotion, role)}
 
-    def report(self, session: Session, prepare: Callable[[], Task], name: str) -> Iterator[tuple]:
+    def report(self, session: Session, prepare: Callable[[], Task], name: str) -> Iterator[ClaimUpdate]:
         """Runs what `prepare` gives; yields the stages and the pressed button. The result waits in the session as `name`."""
         stop, session.problem, session.working = session.begin(), "", True
-        yield cards.write_stages([]), gr.Button(interactive=False)
+        yield {"stages": cards.write_stages([]), "run": BUSY}
         place: dict[str, Any] = {"line": self.analyzer.queue, "visitor": name_visitor(session), "bounds": self.bounds}
         try:
             task = prepare()
@@ -180,21 +208,21 @@ class ClaimHandlers:
                 if result is not None:
                     setattr(session, name, result)
                     session.working = False
-                yield cards.write_stages(stages[-1:]), gr.Button(interactive=result is not None)
+                yield {"stages": cards.write_stages(stages[-1:]), "run": IDLE if result is not None else BUSY}
         except MmerError as error:
             session.problem, session.working = str(error), False
             raise
 
-    def cancel(self, session: Session) -> tuple:
+    def cancel(self, session: Session) -> ClaimUpdate:
         was_working = session.working
         session.cancel()
         if not was_working:
-            return gr.skip(), gr.Button(interactive=True)
-        return '<p class="mm-problem" role="alert">Cancelled. Nothing was changed.</p>', gr.Button(interactive=True)
+            return {"run": IDLE}
+        return {"stages": '<p class="mm-problem" role="alert">Cancelled. Nothing was changed.</p>', "run": IDLE}
 
-    def show_problem(self, session: Session) -> tuple:
+    def show_problem(self, session: Session) -> ClaimUpdate:
         session.working = False
-        return f'<p class="mm-problem" role="alert">{escape(session.explain_end())}</p>', gr.Button(interactive=True)
+        return {"stages": f'<p class="mm-problem" role="alert">{escape(session.explain_end())}</p>', "run": IDLE}
 
 
 def write_download(session: Session, suffix: str, text: str) -> str:

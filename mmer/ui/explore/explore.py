@@ -16,26 +16,21 @@ from mmer.ui.claim.handlers import ClaimHandlers
 from mmer.ui.explore import cards
 from mmer.ui.explore.examples import ExampleClip, Opener, choose_head
 from mmer.ui.explore.forms import ALIGNER_NAMES
-from mmer.ui.explore.handlers import ExploreHandlers
+from mmer.ui.explore.handlers import AlignerRequest, AnalysisRequest, ExploreHandlers
 from mmer.ui.explore.session import Session
 from mmer.ui.keep import keep
 from mmer.ui.page.events import BOUNDS, HIDDEN, MODEL_QUEUE, MOST_SECONDS, POLL, QUIET
 from mmer.ui.page.upload_folder import KEPT_SECONDS
+from mmer.ui.page.wiring import Wiring, name_components
 
 OTHER_FILES = [".mp4", ".webm", ".mkv", ".mov", ".m4a", ".aac", ".opus"]  # what gr.Audio does not take
-# the linked views draw what they are handed, in the browser; their script is in the page's head
-SHOW_VIEWS = """
-const place = element.querySelector(".mv-place");
-const show = () => { if (props.value) window.mmerViews.mount(place, JSON.parse(props.value)); };
-watch("value", show);
-show();
-"""
-WAITING = """() => {
-  window.mmer?.revealProgress();
-  return '<ol class="mm-stages"><li class="mm-running">Waiting for a free model</li></ol>';
-}"""
-# an example of other models than the page's waits for a turn like any clip, and Cancel ends the wait
-OPENING = '() => \'<ol class="mm-stages"><li class="mm-running">Opening the example</li></ol>\''
+SHOW_VIEWS = "window.mmer.showViews(element, props, watch);"  # the linked views draw what they are handed, in the browser
+SHOWN = ("empty", "body", "stages", "verdict", "notices", "views", "trace")  # what a new analysis changes
+PROGRESS = ("stages", "analyse")  # what work in progress changes
+FILLED = ("audio", "transcript", "head", "aligner")  # inputs that follow what is shown
+UNSEEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+WAITING = "() => { window.mmer.revealProgress(); return window.mmer.wait('model'); }"
+OPENING = "() => window.mmer.wait('example')"  # one of other models than the page's waits in line like any clip, and Cancel ends the wait
 
 
 @dataclass
@@ -54,11 +49,6 @@ class Inputs:
     textgrid: gr.File
     examples: list[tuple[gr.Button, ExampleClip]]
     importer: gr.UploadButton
-
-    @property
-    def asked(self) -> list[gr.components.Component]:
-        """The inputs of one analysis, in the order that the handlers take them."""
-        return [self.audio, self.transcript, self.aligner, self.head, self.pronunciations, self.textgrid]
 
 
 @dataclass
@@ -79,11 +69,6 @@ class Results:
     sound: gr.Checkbox
     download: gr.DownloadButton
 
-    @property
-    def shown(self) -> list[gr.blocks.Block]:
-        """Everything that a new analysis changes, in the order of ExploreHandlers.show."""
-        return [self.empty, self.body, self.stages, self.verdict, self.notices, self.views, self.trace]
-
 
 def build(analyzer: Analyzer, *, examples: Sequence[ExampleClip], open_stored: Opener, is_public: bool) -> None:
     """The tab's content, inside the gr.Blocks that is open."""
@@ -96,21 +81,21 @@ def build(analyzer: Analyzer, *, examples: Sequence[ExampleClip], open_stored: O
         with gr.Column(scale=9, min_width=320, elem_classes="mm-results"):
             results = build_results()
     side = keep.build_side(head_section)
+    wiring = Wiring(name_components(inputs, results), session)
     handlers = ExploreHandlers(analyzer, BOUNDS[is_public], open_stored)
-    wire_analysis(handlers, inputs, results, session)
-    wire_exports(handlers, results, session)
+    wire_analysis(handlers, inputs, wiring)
+    wire_exports(handlers, results, wiring)
 
     def show_again(event: Any) -> None:
         """After an event that changed the session's analysis."""
-        shown = event.success(handlers.show, session, results.shown, show_progress="hidden", api_visibility="private")
-        filled = [inputs.audio, inputs.transcript, inputs.head, inputs.aligner]
-        shown.success(handlers.fill_inputs, session, filled, show_progress="hidden", api_visibility="private")
+        shown = event.success(**wiring.connect(handlers.show, changes=SHOWN), **UNSEEN)
+        shown.success(**wiring.connect(handlers.fill_inputs, changes=FILLED), **UNSEEN)
         shown.success(fn=None, js="() => window.mmer && window.mmer.reveal(true)", api_visibility="private")
 
     keeping = keep.KeepHandlers(examples, tuple(analyzer.heads), tuple(str(value) for _, value in inputs.aligner.choices), open_stored)
-    wire_link(handlers, keeping, inputs, results, session)
+    wire_link(handlers, keeping, wiring)
     imported = keep.wire(keeping, results.keep, side, inputs.importer, session, results.views, show_again)
-    imported.failure(handlers.show_problem, session, [results.stages, inputs.analyse], api_name="problem_import", **HIDDEN)
+    imported.failure(**wiring.connect(handlers.show_problem, changes=PROGRESS), api_name="problem_import", **HIDDEN)
     keep.wire_beside(keeping, results.keep, side, results.claim.beside, session)
     claim.wire(ClaimHandlers(analyzer, MOST_SECONDS[is_public], BOUNDS[is_public]), results.claim, session, results.views, show_again)
 
@@ -207,118 +192,89 @@ def build_exports() -> dict:
     return {"exports": exports, "sound": sound, "download": download, "trace": trace}
 
 
-def wire_analysis(handlers: ExploreHandlers, inputs: Inputs, results: Results, session: gr.State) -> None:
+def wire_analysis(handlers: ExploreHandlers, inputs: Inputs, wiring: Wiring) -> None:
     """Analyse, Cancel, Transcribe, examples: everything that brings a new result."""
-    progress = [results.stages, inputs.analyse]
-    inputs.analyse.click(fn=None, js=WAITING, outputs=results.stages, api_visibility="private")
+    stages = wiring.components["stages"]
+    inputs.analyse.click(fn=None, js=WAITING, outputs=stages, api_visibility="private")
     running = []
-    asking: dict[str, tuple[Any, Callable, list[Any]]] = {
-        "run": (inputs.analyse.click, handlers.run, inputs.asked),
-        "rerun_head": (inputs.head.input, handlers.use_head, [inputs.head]),
-        "rerun_aligner": (inputs.aligner.input, handlers.use_aligner, [inputs.aligner, inputs.head, inputs.pronunciations]),
+    asking: dict[str, tuple[Any, Callable, type | Sequence[str]]] = {
+        "run": (inputs.analyse.click, handlers.run, AnalysisRequest),
+        "rerun_head": (inputs.head.input, handlers.use_head, ["head"]),
+        "rerun_aligner": (inputs.aligner.input, handlers.use_aligner, AlignerRequest),
     }
-    for name, (trigger, handler, asked) in asking.items():
+    for name, (trigger, handler, asks) in asking.items():
         run = trigger(
-            handler,
-            [session, *asked],
-            progress,
+            **wiring.connect(handler, asks=asks, changes=PROGRESS),
             show_progress="full",
-            show_progress_on=[results.stages],
+            show_progress_on=[stages],
             api_name=name,
             trigger_mode="once",
             **HIDDEN,
             **MODEL_QUEUE,
         )
         running.append(run)
-        show = run.success(handlers.show, session, results.shown, show_progress="hidden", api_name=f"show_{name}", **HIDDEN)
-        show.success(handlers.fill_transcript, session, inputs.transcript, show_progress="hidden", api_name=f"fill_{name}", **HIDDEN)
+        show = run.success(**wiring.connect(handlers.show, changes=SHOWN), api_name=f"show_{name}", **QUIET)
+        show.success(**wiring.connect(handlers.fill_transcript, changes=["transcript"]), api_name=f"fill_{name}", **QUIET)
         show.success(fn=None, js="() => window.mmer && window.mmer.reveal()", api_visibility="private")
-        run.failure(handlers.show_problem, session, progress, show_progress="hidden", api_name=f"problem_{name}", **HIDDEN)
+        run.failure(**wiring.connect(handlers.show_problem, changes=PROGRESS), api_name=f"problem_{name}", **QUIET)
     words = inputs.transcribe.click(
-        handlers.transcribe,
-        [session, inputs.audio],
-        [inputs.transcript, *progress],
-        show_progress="hidden",
+        **wiring.connect(handlers.transcribe, asks=["audio"], changes=["transcript", *PROGRESS]),
         api_name="fill_in_words",
-        **HIDDEN,
+        **QUIET,
         **MODEL_QUEUE,
     )
-    words.failure(handlers.show_problem, session, progress, show_progress="hidden", api_name="problem_words", **HIDDEN)
+    words.failure(**wiring.connect(handlers.show_problem, changes=PROGRESS), api_name="problem_words", **QUIET)
     cancelled = inputs.cancel.click(
-        handlers.cancel,
-        session,
-        progress,
-        queue=False,
-        cancels=[*running, words],
-        show_progress="hidden",
-        api_name="cancel",
-        **HIDDEN,
+        **wiring.connect(handlers.cancel, changes=PROGRESS), queue=False, cancels=[*running, words], api_name="cancel", **QUIET
     )
-    cancelled.then(handlers.settle, session, [inputs.analyse, *results.shown], show_progress="hidden", api_name="settle", **HIDDEN)
-    inputs.other.upload(handlers.take_file, inputs.other, inputs.audio, show_progress_on=[inputs.audio], api_name="take_file", **HIDDEN)
-    for event in (inputs.other.upload, inputs.audio.upload, inputs.audio.stop_recording, inputs.audio.clear):
-        event(
-            handlers.forget_words,
-            [session, inputs.transcript],
-            inputs.transcript,
-            show_progress="hidden",
-            api_visibility="private",
-        )
-    wire_clip(handlers, inputs, results, session)
+    cancelled.then(**wiring.connect(handlers.settle, changes=["analyse", *SHOWN]), api_name="settle", **QUIET)
+    wire_clip(handlers, inputs, wiring)
     for button, example in inputs.examples:
-        button.click(fn=None, js=OPENING, outputs=results.stages, api_visibility="private")
-        opened = button.click(
-            handlers.opener(example),
-            session,
-            [inputs.audio, inputs.transcript],
-            show_progress="hidden",
-            api_name=f"open_{example.folder.name}",
-            **HIDDEN,
-        )
-        shown = opened.success(
-            handlers.show, session, results.shown, show_progress="hidden", api_name=f"show_{example.folder.name}", **HIDDEN
-        )
+        name = example.folder.name
+        button.click(fn=None, js=OPENING, outputs=stages, api_visibility="private")
+        opened = button.click(**wiring.connect(handlers.opener(example), changes=["audio", "transcript"]), api_name=f"open_{name}", **QUIET)
+        shown = opened.success(**wiring.connect(handlers.show, changes=SHOWN), api_name=f"show_{name}", **QUIET)
         shown.success(fn=None, js="() => window.mmer && window.mmer.reveal()", api_visibility="private")
-        opened.failure(handlers.show_problem, session, progress, api_name=f"problem_{example.folder.name}", **QUIET)
+        opened.failure(**wiring.connect(handlers.show_problem, changes=PROGRESS), api_name=f"problem_{name}", **QUIET)
 
 
-def wire_clip(handlers: ExploreHandlers, inputs: Inputs, results: Results, session: gr.State) -> None:
+def wire_clip(handlers: ExploreHandlers, inputs: Inputs, wiring: Wiring) -> None:
     """A clip that comes or goes: what needs one can be pressed or not, and the result of one that is gone is taken away."""
-    needs = [inputs.analyse, inputs.transcribe]
-    inputs.audio.change(handlers.take_clip, [session, inputs.audio], needs, api_name="take_clip", **POLL)
-    inputs.audio.clear(handlers.clear_result, session, results.shown, api_name="clear_result", **POLL)
-    for number, event in enumerate((inputs.other.upload, inputs.audio.upload, inputs.audio.stop_recording)):
-        event(handlers.name_shown, session, results.stages, api_name=f"name_shown_{number}", **POLL)
+    taken = wiring.connect(handlers.take_file, asks=["other"], changes=["audio"])
+    inputs.other.upload(**taken, show_progress_on=[inputs.audio], api_name="take_file", **HIDDEN)
+    arrivals = (inputs.other.upload, inputs.audio.upload, inputs.audio.stop_recording)
+    for event in (*arrivals, inputs.audio.clear):
+        event(**wiring.connect(handlers.forget_words, asks=["transcript"], changes=["transcript"]), **UNSEEN)
+    needing = wiring.connect(handlers.take_clip, asks=["audio"], changes=["analyse", "transcribe"])
+    inputs.audio.change(**needing, api_name="take_clip", **POLL)
+    inputs.audio.clear(**wiring.connect(handlers.clear_result, changes=SHOWN), api_name="clear_result", **POLL)
+    for number, event in enumerate(arrivals):
+        event(**wiring.connect(handlers.name_shown, changes=["stages"]), api_name=f"name_shown_{number}", **POLL)
 
 
-def wire_link(handlers: ExploreHandlers, keeping: keep.KeepHandlers, inputs: Inputs, results: Results, session: gr.State) -> None:
+def wire_link(handlers: ExploreHandlers, keeping: keep.KeepHandlers, wiring: Wiring) -> None:
     """A page that was opened by a link: its example, its settings, then its selection."""
     follow, query = keep.build_follow()
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    linked = Wiring({**wiring.components, "query": query}, wiring.session)
     opened = follow.click(
-        keeping.follow_link,
-        [session, query],
-        [inputs.audio, inputs.transcript, inputs.head, inputs.aligner],
+        **linked.connect(keeping.follow_link, asks=["query"], changes=FILLED),
         js="(session, query) => [session, window.mmerKeep.takeQuery()]",
-        show_progress="hidden",
         api_name="follow_link",
-        **HIDDEN,
+        **QUIET,
     )
-    shown = opened.success(handlers.show_linked, session, results.shown, **quiet)
-    progress = [results.stages, inputs.analyse]
-    run = shown.success(handlers.run_linked, [session, *inputs.asked], progress, api_name="run_linked", **HIDDEN, **MODEL_QUEUE)
-    run.failure(handlers.show_link_problem, session, [results.empty, *progress], **quiet)
-    shown = run.success(handlers.show_unseen, session, results.shown, **quiet)
+    shown = opened.success(**wiring.connect(handlers.show_linked, changes=SHOWN), **UNSEEN)
+    asked = wiring.connect(handlers.run_linked, asks=AnalysisRequest, changes=PROGRESS)
+    run = shown.success(**asked, api_name="run_linked", **HIDDEN, **MODEL_QUEUE)
+    run.failure(**wiring.connect(handlers.show_link_problem, changes=["empty", *PROGRESS]), **UNSEEN)
+    shown = run.success(**wiring.connect(handlers.show_unseen, changes=SHOWN), **UNSEEN)
     shown.success(fn=None, js="() => { window.mmer?.reveal(); window.mmerKeep.restore(); }", api_visibility="private")
 
 
-def wire_exports(handlers: ExploreHandlers, results: Results, session: gr.State) -> None:
+def wire_exports(handlers: ExploreHandlers, results: Results, wiring: Wiring) -> None:
     """A click writes the file, hands it to a hidden download button and presses that."""
     for kind, button in results.exports.items():
         written = button.click(
-            handlers.exporter(kind),
-            [session, results.sound],
-            results.download,
+            **wiring.connect(handlers.exporter(kind), asks=["sound"], changes=["download"]),
             show_progress="minimal",
             show_progress_on=[button],
             api_name=f"export_{kind}",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import gradio as gr
 import soundfile
@@ -31,9 +31,48 @@ from mmer.ui.page.visitors import name_visitor
 from mmer.views import build_payload, dump_payload
 
 NO_CLIP = "There is no clip yet: record one, upload one or open an example."
-SHOWN = 7  # how many components a new analysis changes
 Work = Callable[[Callable[[float, str], None]], Analysis]  # takes what reports its progress
 IDLE, BUSY = gr.Button(interactive=True), gr.Button(interactive=False)  # a button that asks the models
+
+
+@dataclass(frozen=True)
+class AnalysisRequest:
+    """What one analysis is asked with; the fields are named as the components of `Inputs` are."""
+
+    audio: str | None  # path of the clip
+    transcript: str
+    aligner: str
+    head: str
+    pronunciations: str
+    textgrid: str | None  # path of a file
+
+
+@dataclass(frozen=True)
+class AlignerRequest:
+    """What the clip that is shown is aligned anew with."""
+
+    aligner: str
+    head: str
+    pronunciations: str
+
+
+class ExploreUpdate(TypedDict, total=False):
+    """New values of components of `Inputs` and `Results`; what is not named stays as it is."""
+
+    audio: str | None  # path
+    transcript: str
+    head: str | None
+    aligner: str | None
+    analyse: gr.Button
+    transcribe: gr.Button
+    empty: Any
+    body: gr.Column
+    stages: str
+    verdict: str
+    notices: str
+    views: str
+    trace: str
+    download: str  # path
 
 
 def name_idle(session: Session) -> gr.Button:
@@ -50,24 +89,22 @@ class ExploreHandlers:
     open_stored: Opener = open_example  # what an example opens with
 
     @show_errors
-    def run(
-        self, session: Session, audio: str | None, text: str, aligner: str, head: str, said: str, textgrid: str | None
-    ) -> Iterator[tuple]:
+    def run(self, session: Session, request: AnalysisRequest) -> Iterator[ExploreUpdate]:
         """Analyse the clip, reporting stages; the result waits in the session for `show`."""
-        yield from self.follow(session, lambda stop: self.plan_analysis(session, audio, text, aligner, head, said, textgrid, stop))
+        yield from self.follow(session, lambda stop: self.plan_analysis(session, request, stop))
 
-    def follow(self, session: Session, plan: Callable[[StopFlag], Work]) -> Iterator[tuple]:
+    def follow(self, session: Session, plan: Callable[[StopFlag], Work]) -> Iterator[ExploreUpdate]:
         """The stages of the work that `plan` makes, and Analyse."""
         stop = session.begin()
         session.problem, session.working, session.unseen = "", True, False
-        yield cards.write_stages([]), BUSY
+        yield {"stages": cards.write_stages([]), "analyse": BUSY}
         try:
             work = plan(stop)
             for stages, analysis in self.watch(session, work, stop):
                 if analysis is not None:
                     session.analysis, session.origin = session.keep_example(analysis), ""
                     session.working, session.unseen = False, True
-                yield cards.write_stages(stages), (BUSY if analysis is None else name_idle(session))
+                yield {"stages": cards.write_stages(stages), "analyse": BUSY if analysis is None else name_idle(session)}
         except MmerError as error:
             session.problem = str(error)
             raise
@@ -76,27 +113,18 @@ class ExploreHandlers:
         """The stages of work that stands in line for the models."""
         yield from watch_stages(work, stop, line=self.analyzer.queue, visitor=name_visitor(session), bounds=self.bounds)
 
-    def plan_analysis(
-        self,
-        session: Session,
-        audio: str | None,
-        text: str,
-        aligner: str,
-        head: str,
-        said: str,
-        textgrid: str | None,
-        stop: StopFlag,
-    ) -> Work:
-        """The analysis of what the widgets hold, as a function of the progress callback."""
+    def plan_analysis(self, session: Session, request: AnalysisRequest, stop: StopFlag) -> Work:
+        """The analysis of what the person gave, as a function of the progress callback."""
+        audio, text = request.audio, request.transcript
         session.has_clip = audio is not None
         if audio is None:
             raise MmerError(NO_CLIP)
         options: dict[str, Any] = {
             "text": text if text and text.strip() else None,
-            "aligner": aligner,
-            "head": head,
-            "pronunciations": read_pronunciations(said),
-            "textgrid": read_text(Path(textgrid)) if textgrid else None,
+            "aligner": request.aligner,
+            "head": request.head,
+            "pronunciations": read_pronunciations(request.pronunciations),
+            "textgrid": read_text(Path(request.textgrid)) if request.textgrid else None,
             "memo": session.memo,
             "cancelled": stop.is_set,
         }
@@ -108,11 +136,11 @@ class ExploreHandlers:
         return work
 
     @show_errors
-    def use_head(self, session: Session, head: str) -> Iterator[tuple]:
+    def use_head(self, session: Session, head: str) -> Iterator[ExploreUpdate]:
         """What is shown, a changed clip too, as another head hears it; nothing before there is a first result."""
         shown = session.analysis
         if shown is None:
-            yield gr.skip(), name_idle(session)
+            yield {"analyse": name_idle(session)}
             return
 
         def plan(stop: StopFlag) -> Work:
@@ -126,11 +154,11 @@ class ExploreHandlers:
         yield from self.follow(session, plan)
 
     @show_errors
-    def use_aligner(self, session: Session, aligner: str, head: str, said: str) -> Iterator[tuple]:
+    def use_aligner(self, session: Session, request: AlignerRequest) -> Iterator[ExploreUpdate]:
         """The clip that is shown, aligned anew; nothing before there is a first result."""
         shown = session.analysis
         if shown is None:
-            yield gr.skip(), name_idle(session)
+            yield {"analyse": name_idle(session)}
             return
 
         def plan(stop: StopFlag) -> Work:
@@ -138,7 +166,8 @@ class ExploreHandlers:
                 raise MmerError("This result came without its sound, so its words can't be looked for in it.")
             if shown.parent is not None:
                 raise MmerError("The places of a changed clip's words come from its recording; go back to that to align it anew.")
-            options: dict[str, Any] = {"aligner": aligner, "head": head, "pronunciations": read_pronunciations(said)}
+            options: dict[str, Any] = {"aligner": request.aligner, "head": request.head}
+            options["pronunciations"] = read_pronunciations(request.pronunciations)
             options["text"] = shown.transcript.text if shown.transcript.source in ("typed", "file") else None
             options |= {"memo": session.memo, "cancelled": stop.is_set}
             return lambda progress: self.analyzer.analyze(shown.clip, progress=progress, **options)
@@ -151,7 +180,7 @@ class ExploreHandlers:
             return load_audio(path, name=Path(path).name)
 
     @show_errors
-    def transcribe(self, session: Session, audio: str | None) -> Iterator[tuple]:
+    def transcribe(self, session: Session, audio: str | None) -> Iterator[ExploreUpdate]:
         """The recognised words, which a later analysis does not recognise again; then the stages and Analyse."""
         stop = session.begin()
         session.problem, session.working = "", True
@@ -163,7 +192,7 @@ class ExploreHandlers:
                 session, lambda progress: self.analyzer.transcribe(self.read_clip(audio), progress=progress, **options), stop
             ):
                 if transcript is None:
-                    yield gr.skip(), cards.write_stages(stages), BUSY
+                    yield {"stages": cards.write_stages(stages), "analyse": BUSY}
             if not transcript.words:
                 raise TranscriptError("No words were recognised. Type what is said, or analyse without words.")
             if transcript.untrusted:
@@ -172,131 +201,139 @@ class ExploreHandlers:
             session.problem, session.working = str(error), False
             raise
         session.working, session.filled_in = False, transcript.text
-        yield transcript.text, "", name_idle(session)
+        yield {"transcript": transcript.text, "stages": "", "analyse": name_idle(session)}
 
-    def cancel(self, session: Session) -> tuple:
+    def cancel(self, session: Session) -> ExploreUpdate:
         """Ends the run in progress; without one, or when its result came first, nothing is said. One that waits says so when it ends."""
         was_working = session.working
         session.cancel()
         if not was_working:
-            return gr.skip(), gr.skip()
-        return cards.write_problem("Cancelled.", kept=session.analysis is not None), BUSY
+            return {}
+        return {"stages": cards.write_problem("Cancelled.", kept=session.analysis is not None), "analyse": BUSY}
 
-    def settle(self, session: Session) -> tuple:
+    def settle(self, session: Session) -> ExploreUpdate:
         """After Cancel, once Gradio has ended what ran: Analyse can be pressed, and a result that came before Cancel is shown."""
-        return name_idle(session), *self.show_unseen(session)
+        return {"analyse": name_idle(session), **self.show_unseen(session)}
 
-    def show_unseen(self, session: Session) -> tuple:
+    def show_unseen(self, session: Session) -> ExploreUpdate:
         """A result that no event has shown yet."""
-        return self.show(session) if session.unseen else tuple(gr.skip() for _ in range(SHOWN))
+        return self.show(session) if session.unseen else {}
 
-    def show_problem(self, session: Session) -> tuple:
+    def show_problem(self, session: Session) -> ExploreUpdate:
         session.working = False
-        return cards.write_problem(session.explain_end(), kept=session.analysis is not None), name_idle(session)
+        problem = cards.write_problem(session.explain_end(), kept=session.analysis is not None)
+        return {"stages": problem, "analyse": name_idle(session)}
 
     @show_errors
-    def take_file(self, path: str) -> str:
+    def take_file(self, other: str) -> ExploreUpdate:
         """Any file with sound in it, such as a video, as a wav for the page's recorder."""
-        clip = load_audio(path, name=Path(path).name)
-        return write_clip(clip)
+        return {"audio": write_clip(load_audio(other, name=Path(other).name))}
 
     @show_errors
-    def run_linked(self, session: Session, *asked: Any) -> Iterator[tuple]:
+    def run_linked(self, session: Session, request: AnalysisRequest) -> Iterator[ExploreUpdate]:
         """What a link asks for beyond the stored result of its example."""
         wanted, session.relink = session.relink, False
         if wanted:
-            yield from self.run(session, *asked)
+            yield from self.run(session, request)
         else:
-            yield gr.skip(), name_idle(session)
+            yield {"analyse": name_idle(session)}
 
-    def show_linked(self, session: Session) -> tuple:
+    def show_linked(self, session: Session) -> ExploreUpdate:
         """A link's example as it was stored; nothing where the link asks for another verdict, which is then the first to be seen."""
-        if not session.relink:
-            return self.show(session)
-        return gr.HTML(visible=False), *(gr.skip() for _ in range(SHOWN - 1))
+        return {"empty": gr.HTML(visible=False)} if session.relink else self.show(session)
 
-    def show_link_problem(self, session: Session) -> tuple:
+    def show_link_problem(self, session: Session) -> ExploreUpdate:
         """Why what a link asks for can't be had; nothing is shown then."""
         if session.shown == 0:
             session.analysis = session.example = None
-        return gr.HTML(visible=session.analysis is None), *self.show_problem(session)
+        return {"empty": gr.HTML(visible=session.analysis is None), **self.show_problem(session)}
 
-    def take_clip(self, session: Session, audio: str | None) -> tuple:
-        """The clip has come or gone: (Analyse, Transcribe), which need one."""
+    def take_clip(self, session: Session, audio: str | None) -> ExploreUpdate:
+        """The clip has come or gone: whether what needs one can be pressed."""
         session.has_clip = audio is not None
-        return (BUSY if session.working else name_idle(session)), name_idle(session)
+        return {"analyse": BUSY if session.working else name_idle(session), "transcribe": name_idle(session)}
 
-    def name_shown(self, session: Session) -> Any:
+    def name_shown(self, session: Session) -> ExploreUpdate:
         """After a new clip: whose result still stands there."""
         if session.analysis is None or session.working:
-            return gr.skip()
-        return (
-            f'<p class="mm-note">Below is still the result of {escape(session.analysis.clip.name)}. The new clip is not analysed yet.</p>'
-        )
+            return {}
+        name = escape(session.analysis.clip.name)
+        return {"stages": f'<p class="mm-note">Below is still the result of {name}. The new clip is not analysed yet.</p>'}
 
-    def clear_result(self, session: Session) -> tuple:
+    def clear_result(self, session: Session) -> ExploreUpdate:
         """The clip is gone, and with it what was said about it; the list of results is back with the next one."""
         session.take_away()
         kept = "" if not session.kept else cards.KEPT_AWAY
         empty = cards.EMPTY.replace("</section>", f"{kept}</section>")
-        return gr.update(value=empty, visible=True), gr.Column(visible=False), "", "", "", "", ""
+        return {
+            "empty": gr.update(value=empty, visible=True),
+            "body": gr.Column(visible=False),
+            "stages": "",
+            "verdict": "",
+            "notices": "",
+            "views": "",
+            "trace": "",
+        }
 
-    def forget_words(self, session: Session, text: str) -> Any:
+    def forget_words(self, session: Session, transcript: str) -> ExploreUpdate:
         """A new clip empties the transcript box, unless the person typed what stands there."""
-        return "" if text and text == session.filled_in else gr.skip()  # an empty box may be typed into by now
+        return {"transcript": ""} if transcript and transcript == session.filled_in else {}  # an empty box may be typed into by now
 
-    def fill_transcript(self, session: Session) -> Any:
+    def fill_transcript(self, session: Session) -> ExploreUpdate:
         """Recognised words go into the box, to be read and edited, unless they are not trusted: what stands in the box is."""
         transcript = session.analysis.transcript if session.analysis else None
         if transcript is None or transcript.source == "typed" or transcript.untrusted:
-            return gr.skip()
+            return {}
         session.filled_in = transcript.text
-        return transcript.text
+        return {"transcript": transcript.text}
 
     def opener(self, example: ExampleClip) -> Callable:
         """The handler of one example's button."""
 
         @show_errors
-        def open_stored(session: Session) -> tuple:
-            session.show_example(example, session.open_example(example, self.open_stored))
-            return str(example.clip), example.text
+        def open_stored(session: Session) -> ExploreUpdate:
+            session.show_example(example, self.open_stored(example))
+            return {"audio": str(example.clip), "transcript": example.text}
 
         return open_stored
 
-    def show(self, session: Session) -> tuple:
-        """Every part of the page that a new analysis changes, in the order of Results.shown."""
+    def show(self, session: Session) -> ExploreUpdate:
+        """Every part of the page that a new analysis changes."""
         if session.analysis is None:
-            return tuple(gr.skip() for _ in range(SHOWN))
+            return {}
         session.unseen, session.shown = False, session.shown + 1
         analysis, example = session.analysis, session.example
         anew = " " * (session.shown % 2)  # what is equal to what is there would be no change, for those who wait for one
-        return (
-            gr.HTML(visible=False),
-            gr.Column(visible=True),
-            cards.write_timings(analysis.timings, origin=session.origin),
-            cards.write_verdict(analysis, example),
-            cards.write_notices(analysis),
-            dump_payload(build_payload(analysis)) + anew,
-            cards.write_trace(analysis),
-        )
+        return {
+            "empty": gr.HTML(visible=False),
+            "body": gr.Column(visible=True),
+            "stages": cards.write_timings(analysis.timings, origin=session.origin),
+            "verdict": cards.write_verdict(analysis, example),
+            "notices": cards.write_notices(analysis),
+            "views": dump_payload(build_payload(analysis)) + anew,
+            "trace": cards.write_trace(analysis),
+        }
 
-    def fill_inputs(self, session: Session) -> tuple:
+    def fill_inputs(self, session: Session) -> ExploreUpdate:
         """Clip, words, head and aligner of what is shown, so that Analyse means the same again."""
         analysis, example = session.analysis, session.example
         if analysis is None:
-            return (gr.skip(),) * 4
+            return {}
         text = "" if analysis.transcript.untrusted else analysis.transcript.text
         session.filled_in = text
         path = str(example.clip) if example else None if analysis.clip.outline else write_clip(analysis.clip)
-        head = analysis.best.head if analysis.best.head in self.analyzer.heads else gr.skip()
-        aligner = name_aligner(analysis)
-        return path, text, head, aligner if aligner == "none" or aligner in self.analyzer.aligners else gr.skip()
+        update: ExploreUpdate = {"audio": path, "transcript": text}
+        if analysis.best.head in self.analyzer.heads:
+            update["head"] = analysis.best.head
+        if (aligner := name_aligner(analysis)) == "none" or aligner in self.analyzer.aligners:
+            update["aligner"] = aligner
+        return update
 
     def exporter(self, kind: str) -> Callable:
         """The handler of one export button: writes the file where Gradio deletes it with the rest."""
 
         @show_errors
-        def write_export(session: Session, sound: bool = False) -> str:
+        def write_export(session: Session, sound: bool = False) -> ExploreUpdate:
             if session.analysis is None:
                 raise MmerError(session.let_go or "There is no result to export yet.")
             export = EXPORTS[kind]
@@ -304,7 +341,7 @@ class ExploreHandlers:
                 raise MmerError(refused)
             path = new_cache_path(name_export(session.analysis, export.suffix))
             path.write_text(export.write(session.analysis, read_wishes(session, sound=sound)), encoding="utf-8")
-            return str(path)
+            return {"download": str(path)}
 
         return write_export
 

@@ -1,12 +1,15 @@
 // Ctrl+Enter analyses; what the page does after a result or an export; the focus stays where the person is.
 // The pictures are the linked views' own (mmer/views).
 (() => {
+  /** @returns {HTMLElement | null} */
   const find = (selector) => document.querySelector(selector);
+  /** @returns {HTMLElement | null} what holds the event's target, or is it */
+  const within = (event, selector) => (event.target instanceof Element ? event.target.closest(selector) : null);
 
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key === "Enter") {
       // the text box hands its last letters over when it loses the focus
-      const at = document.activeElement;
+      const at = /** @type {HTMLElement | null} */ (document.activeElement);
       at?.blur?.();
       setTimeout(() => { find("#analyse")?.click(); at?.focus?.({ preventScroll: true }); }, 60);
       event.preventDefault();
@@ -24,12 +27,14 @@
   };
 
   // A button that was off while it worked gets the focus back; one that is gone hands it to what held it.
+  /** @type {any} */
   let held = null;
+  /** @type {HTMLElement[]} */
   let around = [];
   let wasOff = false;
   document.addEventListener("focusin", ({ target }) => {
     [held, around, wasOff] = [target, [], false];
-    for (let at = target.parentElement; at; at = at.parentElement) around.push(at);
+    for (let at = /** @type {HTMLElement} */ (target).parentElement; at; at = at.parentElement) around.push(at);
   });
   document.addEventListener("pointerdown", () => { held = null; });
 
@@ -61,7 +66,7 @@
     }
   }
   document.addEventListener("click", (event) => {
-    const button = event.target.closest?.("button[aria-disabled=true]");
+    const button = within(event, "button[aria-disabled=true]");
     if (!button || !(button.id in CANCELS)) return;
     event.stopImmediatePropagation();
     event.preventDefault();
@@ -72,14 +77,15 @@
 
   // a list that can be scrolled is no stop between its box and the next one
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Tab") for (const list of document.querySelectorAll("ul[role=listbox]")) list.tabIndex = -1;
+    if (event.key === "Tab") for (const list of document.querySelectorAll("ul[role=listbox]")) list.setAttribute("tabindex", "-1");
   }, true);
 
   // past the tabs and the inputs
   document.addEventListener("click", (event) => {
-    if (!event.target.closest?.(".mm-skip")) return;
+    if (!within(event, ".mm-skip")) return;
     event.preventDefault();
-    const target = [...document.querySelectorAll("#verdict, .mm-results, .ml-place, .mm-about")].find((one) => one.checkVisibility());
+    const targets = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("#verdict, .mm-results, .ml-place, .mm-about"));
+    const target = [...targets].find((one) => one.checkVisibility());
     if (!target) return;
     target.tabIndex = -1;
     target.focus();
@@ -88,7 +94,7 @@
 
   // inputs higher than the window scroll until their end is seen, and stay there
   function placeInputs() {
-    for (const column of document.querySelectorAll(".mm-inputs")) {
+    for (const column of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".mm-inputs"))) {
       column.style.setProperty("--mm-inputs-top", `${Math.min(12, window.innerHeight - column.offsetHeight - 12)}px`);
     }
   }
@@ -110,7 +116,7 @@
     } catch { /* none, or it may not be used */ }
     const box = Object.assign(document.createElement("textarea"), { value: text, readOnly: true });
     box.style.cssText = "position: fixed; top: 0; opacity: 0";
-    const at = document.activeElement;
+    const at = /** @type {HTMLElement | null} */ (document.activeElement);
     document.body.append(box);
     box.select();
     const isCopied = document.execCommand("copy");
@@ -119,15 +125,39 @@
     return isCopied;
   }
 
+  // An HTML component whose value is JSON: it is drawn now, and whenever the value is another.
+  function draw(props, watch, show) {
+    const again = () => show(props.value ? JSON.parse(props.value) : null);
+    watch("value", again);
+    again();
+  }
+
+  const WAITING = {
+    model: '<ol class="mm-stages"><li class="mm-running">Waiting for a free model</li></ol>',
+    example: '<ol class="mm-stages"><li class="mm-running">Opening the example</li></ol>',
+    comparison: '<p class="mm-note">Comparing the two</p>',
+    batch: '<p class="mb-progress mm-running">Waiting for the models</p>',
+  };
+
   window.mmer = {
     copy,
+    // what is shown from the press of a button until the server's first answer
+    wait: (kind) => WAITING[kind],
+    showViews: (element, props, watch) => {
+      const place = element.querySelector(".mv-place");
+      draw(props, watch, (payload) => { if (payload) window.mmerViews.mount(place, payload); });
+    },
+    showPair: (element, props, watch) => {
+      const place = element.querySelector(".mv-pair-place");
+      draw(props, watch, (sides) => { if (sides) window.mmerViews.mountPair(place, sides); else window.mmerViews.unmount(place); });
+    },
     // after a result: on a narrow page it lies below the inputs; `isFar`: what was pressed lies far below
     reveal: (isFar = false) => setTimeout(() => {
       for (const id of ["keep-link-text", "keep-link-status"]) document.getElementById(id)?.replaceChildren(); // a link to what was shown before
       if (isFar || window.innerWidth <= 900) find("#verdict")?.scrollIntoView({ block: "start" });
     }, 150),
     // a run begins: its progress may lie below the fold
-    revealProgress: () => setTimeout(() => { if (window.innerWidth <= 900) find("#stages")?.scrollIntoView({ block: "center" }); }, 150),
+    revealProgress: (selector = "#stages") => setTimeout(() => { if (window.innerWidth <= 900) find(selector)?.scrollIntoView({ block: "center" }); }, 150),
     download: (id = "download") => setTimeout(() => (find(`#${id} a`) ?? find(`a#${id}`) ?? find(`#${id}`))?.click(), 200),
   };
 })();

@@ -14,7 +14,8 @@ from mmer.views import read_script, read_style
 
 SYSTEM_FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
 STYLES = ("page/page.css", "batch.css", "train/train.css", "lesson.css", "claim/claim.css", "keep/keep.css")
-SCRIPTS = ("train/train.js", "lesson.js", "claim/claim.js", "keep/keep.js")  # after the linked views, which some of them follow
+VIEWS = "views"  # the scripts of mmer/views, in their own order
+SCRIPTS = ("page/page.js", VIEWS, "train/train.js", "lesson.js", "claim/claim.js", "keep/keep.js")  # joined in this order, and no more
 MONO_FONTS = ["ui-monospace", "SFMono-Regular", "Consolas", "Liberation Mono", "monospace"]
 
 
@@ -73,7 +74,7 @@ def launch_options() -> dict:
     return {
         "theme": build_theme(),
         "css": "".join(read_asset(name) for name in STYLES) + read_style(),
-        "head": "<script>" + "\n".join([read_asset("page/page.js"), read_script(), *(read_asset(name) for name in SCRIPTS)]) + "</script>",
+        "head": "<script>" + "\n".join(read_script() if name == VIEWS else read_asset(name) for name in SCRIPTS) + "</script>",
         "run_history": False,
         "footer_links": ["api"],
         "enable_monitoring": False,

@@ -8,8 +8,9 @@ from typing import Any
 import gradio as gr
 
 from mmer.ui.page.events import HIDDEN, LOOK, POLL, QUIET
+from mmer.ui.page.wiring import Wiring
 from mmer.ui.train import run_cards
-from mmer.ui.train.handlers import TrainHandlers
+from mmer.ui.train.handlers import PromoteRequest, TrainHandlers
 from mmer.ui.train.scripts import DOWNLOAD, PRESS, REVEAL
 
 CURVES = (
@@ -22,6 +23,10 @@ PROMOTED = (
     "the easiest ones, and its figures flatter. The run at the median shows what the experiment gives."
 )
 CHOICE_NAMES = {"median": "at the median validation loss", "lowest": "with the lowest validation loss"}
+SHOWN = (  # what another experiment, or another look at it, changes
+    *("runs", "head", "stop", "resume", "delete", "export", "promotion", "question", "log"),
+    *("curves_panel", "curves", "scores_panel", "scores", "confusion", "group", "groups", "layers", "numbers", "facts", "drawn"),
+)
 
 
 @dataclass
@@ -57,15 +62,6 @@ class ExperimentList:
     promoted: gr.HTML
     download: gr.DownloadButton
     drawn: gr.Textbox  # the signature of what the page shows; never seen by a person
-
-    @property
-    def shown(self) -> list[gr.blocks.Block]:
-        """In the order of TrainHandlers.refresh."""
-        return [
-            self.runs, self.head, self.stop, self.resume, self.delete, self.export, self.promotion, self.question, self.log,
-            self.curves_panel, self.curves, self.scores_panel, self.scores, self.confusion, self.group, self.groups, self.layers,
-            self.numbers, self.facts, self.drawn,
-        ]  # fmt: skip
 
 
 def build_board() -> ExperimentList:
@@ -140,30 +136,24 @@ def head_section(title: str, caption: str) -> None:
     gr.HTML(f'<div class="mm-section"><h2>{title}</h2><p>{caption}</p></div>')
 
 
-def wire_board(handlers: TrainHandlers, board: ExperimentList, session: gr.State) -> None:
-    chosen = board.runs.click(handlers.choose, [session, board.drawn], board.shown, api_name="choose_experiment", **POLL)
+def wire_board(handlers: TrainHandlers, board: ExperimentList, wiring: Wiring) -> None:
+    refreshed = wiring.connect(handlers.refresh, asks=["drawn"], changes=SHOWN)
+    chosen = board.runs.click(**wiring.connect(handlers.choose, asks=["drawn"], changes=SHOWN), api_name="choose_experiment", **POLL)
     chosen.success(fn=None, js=REVEAL.format("run-head"), api_visibility="private")
-    acting = {"stop": handlers.stop, "resume": handlers.resume}
-    for name, handler in acting.items():
-        button: gr.Button = getattr(board, name)
-        acted = button.click(
-            handler, session, None, show_progress_on=[board.head], trigger_mode="once", api_name=f"{name}_experiment", **HIDDEN
-        )
-        acted.success(handlers.refresh, [session, board.drawn], board.shown, api_visibility="private", **LOOK)
-    board.delete.click(handlers.ask_delete, session, [board.question, board.ask], api_name="ask_delete", **POLL)
-    board.no.click(lambda: gr.Column(visible=False), None, board.question, api_visibility="private", show_progress="hidden")
-    deleted = board.yes.click(handlers.delete, session, None, trigger_mode="once", api_name="delete_experiment", **QUIET)
-    deleted.success(handlers.open, session, board.shown, api_visibility="private", **LOOK)
-    exported = board.export.click(
-        handlers.export, session, board.download, show_progress_on=[board.head], api_name="export_experiment", **HIDDEN
-    )
+    on_head: dict[str, Any] = {"show_progress_on": [board.head], **HIDDEN}
+    for name, button, handler in (("stop", board.stop, handlers.stop), ("resume", board.resume, handlers.resume)):
+        acted = button.click(**wiring.connect(handler), trigger_mode="once", api_name=f"{name}_experiment", **on_head)
+        acted.success(**refreshed, api_visibility="private", **LOOK)
+    board.delete.click(**wiring.connect(handlers.ask_delete, changes=["question", "ask"]), api_name="ask_delete", **POLL)
+    board.no.click(**wiring.connect(hide_question, changes=["question"]), api_visibility="private", show_progress="hidden")
+    deleted = board.yes.click(**wiring.connect(handlers.delete), trigger_mode="once", api_name="delete_experiment", **QUIET)
+    deleted.success(**wiring.connect(handlers.open, changes=SHOWN), api_visibility="private", **LOOK)
+    exported = board.export.click(**wiring.connect(handlers.export, changes=["download"]), api_name="export_experiment", **on_head)
     exported.success(fn=None, js=DOWNLOAD, api_visibility="private")
-    board.promote.click(
-        handlers.promote,
-        [session, board.head_name, board.licence, board.choice],
-        board.promoted,
-        trigger_mode="once",
-        api_name="promote_experiment",
-        **HIDDEN,
-    )
-    board.group.input(handlers.regroup, [session, board.group], board.groups, api_name="regroup", **QUIET)
+    promoted = wiring.connect(handlers.promote, asks=PromoteRequest, changes=["promoted"])
+    board.promote.click(**promoted, trigger_mode="once", api_name="promote_experiment", **HIDDEN)
+    board.group.input(**wiring.connect(handlers.regroup, asks=["group"], changes=["groups"]), api_name="regroup", **QUIET)
+
+
+def hide_question() -> dict[str, Any]:
+    return {"question": gr.Column(visible=False)}

@@ -17,14 +17,16 @@ from mmer.experiments.settings import PROTOCOL, SETTINGS, Setting, default_of, w
 from mmer.experiments.training_service import TrainingService
 from mmer.ui.explore.forms import ALIGNER_NAMES
 from mmer.ui.page.events import HIDDEN, POLL, QUIET
+from mmer.ui.page.wiring import Wiring
 from mmer.ui.train import cards as train_cards
-from mmer.ui.train.handlers import CHECK_FIRST, CHOICES, FIELDS, TrainHandlers, name_units
+from mmer.ui.train.handlers import CHECK_FIRST, CHOICES, FIELDS, FormRequest, TrainHandlers, name_units
 from mmer.ui.train.scripts import REVEAL
 
 FIRST_UNITS = ["T", "F", "S"]  # of the paper's best late fusion
 VALIDATION_NAMES = {"random": "random utterances (the paper's)", "speaker": "whole speakers", "session": "whole sessions (reference [5]'s)"}
 BY_NAMES = {"auto": "sessions where there are any (the paper's)", "session": "sessions", "speaker": "speakers"}
 DEVICE_NAMES = {"auto": "a GPU where there is one", "cpu": "CPU", "cuda": "GPU"}
+EXPECTED = ("estimate", "name", "command")  # what a change of the form changes
 
 
 @dataclass
@@ -38,15 +40,6 @@ class Form:
     name: gr.Textbox
     start: gr.Button
     command: gr.HTML
-
-    @property
-    def asked(self) -> list[Any]:
-        return [self.fields[name] for name in FIELDS]
-
-    @property
-    def expected(self) -> list[gr.components.Component]:
-        """What a change of the form changes, in the order of TrainHandlers.expect."""
-        return [self.estimate, self.name, self.command]
 
 
 def build_form(service: TrainingService) -> Form:
@@ -146,22 +139,20 @@ def build_start(parts: dict[str, Any], service: TrainingService) -> None:
         parts["command"] = gr.HTML(train_cards.write_code(command), elem_id="shell-command")
 
 
-def wire_form(handlers: TrainHandlers, form: Form, session: gr.State) -> None:
+def wire_form(handlers: TrainHandlers, form: Form, wiring: Wiring) -> None:
     fields = form.fields
-    changed = fields["fusion"].input(
-        handlers.change_model, [fields["fusion"], fields["units"]], [fields["unit"], fields["units"]], api_name="change_model", **POLL
-    )
+    offered = wiring.connect(handlers.change_model, asks=["fusion", "units"], changes=["unit", "units"])
+    changed = fields["fusion"].input(**offered, api_name="change_model", **POLL)
     checked = form.check.click(
-        handlers.check,
-        [session, *form.asked],
-        [form.report, *form.expected, form.start],
+        **wiring.connect(handlers.check, asks=FormRequest, changes=["report", *EXPECTED, "start"]),
         show_progress_on=[form.report],
         trigger_mode="once",
         api_name="check_data",
         **HIDDEN,
     )
     checked.success(fn=None, js=REVEAL.format("data-report"), api_visibility="private")
+    expected = wiring.connect(handlers.expect, asks=FormRequest, changes=EXPECTED)
     for name in FIELDS:
         event = fields[name].change if name in CHOICES else fields[name].blur
         event = changed.success if name == "fusion" else event  # not before its units are those that it can take
-        event(handlers.expect, [session, *form.asked], form.expected, trigger_mode="always_last", api_name=f"expect_{name}", **QUIET)
+        event(**expected, trigger_mode="always_last", api_name=f"expect_{name}", **QUIET)

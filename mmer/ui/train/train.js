@@ -3,7 +3,7 @@
   const find = (selector) => document.querySelector(selector);
 
   document.addEventListener("click", async (event) => {
-    const button = event.target.closest?.("[data-copy]");
+    const button = event.target instanceof Element ? event.target.closest("[data-copy]") : null;
     if (!button) return;
     const command = button.previousElementSibling;
     const isCopied = await window.mmer.copy(command.textContent);
@@ -13,7 +13,18 @@
   });
 
   window.mmerTrain = {
-    reveal: (selector) => { if (innerWidth <= 900) find(selector)?.scrollIntoView({ block: "start" }); },
-    download: () => (find("#run-download a") ?? find("a#run-download") ?? find("#run-download"))?.click(),
+    // a press on an experiment of the list; whoever has the focus keeps it when the list is drawn anew
+    attachList: (element, watch, trigger) => {
+      let held = null;
+      element.addEventListener("click", (event) => {
+        const button = event.target.closest("[data-run]");
+        if (button) { held = button.dataset.run; trigger("click", { run: held }); }
+      });
+      element.addEventListener("focusin", (event) => { held = event.target.dataset?.run ?? null; });
+      watch("value", () => {
+        if (held && document.activeElement === document.body) element.querySelector(`[data-run="${CSS.escape(held)}"]`)?.focus();
+      });
+    },
+    reveal: (selector) => setTimeout(() => { if (innerWidth <= 900) find(selector)?.scrollIntoView({ block: "start" }); }, 150),
   };
 })();

@@ -71,7 +71,8 @@ function makeEvidence(view) {
   function build() {
     const { emotion, scale, role, branch } = selection.current();
     const kept = chart.querySelector(".mv-parts")?.scrollTop ?? 0;
-    const hadFocus = document.activeElement?.closest?.("[data-branch]")?.dataset.branch;
+    const focused = /** @type {HTMLElement | null | undefined} */ (document.activeElement?.closest?.("[data-branch]"));
+    const hadFocus = focused?.dataset.branch;
     const steps = listSteps(data, role, emotion, scale);
     const ends = (one) => (one.predictions[role] ? listSteps(one, role, emotion, scale).flatMap((step) => [step.start, step.end]) : []);
     const low = -data.largest((one) => Math.max(0, ...ends(one).map((end) => -end))), high = data.largest((one) => Math.max(0, ...ends(one)));

@@ -29,6 +29,7 @@ function makeLayers(view) {
 const listLayerNotes = (prediction) => [...new Set(Object.values(prediction.layers).map((layers) => layers.note).filter(Boolean))];
 
 // The lowest and highest weight of all branches, those of the clip it is shown beside included: their charts have one scale.
+/** @returns {[number, number]} the lowest and the highest value on the charts' shared scale */
 function findLayerSpan(data, kind) {
   const charts = [data, data.peer].flatMap((one) => Object.values(one?.predictions ?? {}).flatMap((prediction) => Object.values(prediction.layers)));
   const all = charts.flatMap((layers) => [...layers[kind], findEven(layers, kind), ...(kind === "normalised" && layers.spread ? [...layers.spread.low, ...layers.spread.high] : [])]);

@@ -95,6 +95,7 @@ function describePlayer(data) {
 
 function listLanes(data, part = WHOLE) {
   const { spectrogram } = data.payload.acoustics;
+  /** @type {Record<string, any>[]} */
   const lanes = [{ key: "ruler", name: "", pixels: LANES.ruler, draw: drawRuler }, { key: "wave", name: "wave", pixels: LANES.wave, draw: drawWave }];
   if (spectrogram) lanes.push({ key: "spectrogram", name: "sound", note: `0 to ${spectrogram.hertz / 1000} kHz; pitch in Hz`, noteClass: "mv-pitch-name", pixels: LANES.spectrogram, draw: makeSpectrogramDrawer(data) });
   if (data.hasBranch("F")) lanes.push({ key: "frames", name: "frames", note: "logits each", pixels: LANES.frames, draw: drawFrames });
@@ -198,7 +199,7 @@ function listenToSound(view, stack, scroller) {
   stack.addEventListener("click", (event) => {
     if (dragged) { view.playSelection(); return; }
     const time = axis.timeAt(event.clientX, scroller);
-    const frame = document.elementsFromPoint(event.clientX, event.clientY).some((one) => one.dataset?.lane === "frames") ? data.segmentAt("F", time) : -1;
+    const frame = document.elementsFromPoint(event.clientX, event.clientY).some((one) => one.getAttribute("data-lane") === "frames") ? data.segmentAt("F", time) : -1;
     if (frame >= 0) view.playPicked(() => selection.pickSegment("F", frame));
     else if (time < data.duration) sound.play(time, data.duration);
   });

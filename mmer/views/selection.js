@@ -50,7 +50,7 @@ function createSelection(data) {
 
 // What is selected, in one line.
 function describeSelection(data, state) {
-  const { unit, segment, span, emotion, scale, token, word, map } = state;
+  const { unit, segment, span, token, map } = state;
   if (unit === null && span === null) return "";
   const times = span ? `${seconds(span[0])} to ${seconds(span[1])} s` : "not in the sound";
   if (unit === null) return `${times} of the clip`;

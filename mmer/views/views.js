@@ -25,7 +25,7 @@ function mountViews(root, data, { axis = createAxis(data.extent()), bar: barPlac
     parts.player.draw();
     parts.attention.draw();
   };
-  selection.subscribe((state, changed) => {
+  selection.subscribe((_, changed) => {
     const isRecoloured = changed.has("emotion") || changed.has("scale"), isRepainted = isRecoloured || changed.has("part");
     if (isRepainted) parts.player.colour();
     parts.player.mark();
@@ -44,7 +44,7 @@ function mountViews(root, data, { axis = createAxis(data.extent()), bar: barPlac
   parts.layers.build();
   bar.show();
   for (const one of barPlace ? [root, bar.element] : [root]) listenToKeys(view, parts.player, one);
-  const unwatch = watchSurroundings(root, parts.player, redrawAll);
+  const unwatch = watchSurroundings(parts.player, redrawAll);
   view.close = () => { unwatch(); view.sound.close(); };
   return view;
 }
@@ -181,7 +181,7 @@ function middleOf(selection) {
 }
 
 // Draws again when the place gets another width or the page another theme. Returns what stops it.
-function watchSurroundings(root, player, redraw) {
+function watchSurroundings(player, redraw) {
   const width = new ResizeObserver(() => player.resize());
   width.observe(player.element);
   const scheme = window.matchMedia("(prefers-color-scheme: dark)");
@@ -198,6 +198,7 @@ const pairs = new Map(); // place -> what closes its two views
 let latest = null; // the handle of the view that was mounted last
 const listeners = new Set();
 
+/** @param {Record<string, any>} view */
 function makeHandle({ selection, sound, payload, data, addPanel, close, figure }) {
   return {
     payload, data, addPanel, close, figure, get: selection.get, set: (changes) => [...selection.set(changes)], pickSegment: selection.pickSegment, pickToken: selection.pickToken,

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 HIDDEN: dict[str, Any] = {"api_visibility": "undocumented"}  # callable, but not part of the described API
 QUIET: dict[str, Any] = {"show_progress": "hidden", **HIDDEN}
 LOOK: dict[str, Any] = {"queue": False, "show_progress": "hidden"}  # after an action
-LOOK: dict[str, Any] = {"queue": False, "show_progress": "hidden"}  # after an action
 POLL: dict[str, Any] = {"queue": False, **QUIET}  # looks don't wait behind analyses
 # Gradio's queue refuses nobody: whoever wants the models stands in `Analyzer.queue`, which is bounded and says the place
 MODEL_QUEUE: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": None}

@@ -24,6 +24,11 @@ def say_layer_rate(rate: float | None) -> str:
     return f"These layer weights learned {how} the rest of the model (the paper: at its rate); how far they moved says less than it seems."
 
 
+def say_count(count: int, thing: str, things: str = "") -> str:
+    """ "1 clip", "2 clips", "5,531 clips"; `things` where the plural takes more than an s."""
+    return f"{count:,} {thing if count == 1 else things or thing + 's'}"
+
+
 def join_words(words: Sequence[str]) -> str:
     """ "a", "a and b", "a, b and c"."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -22,7 +22,7 @@ from mmer.encoders.features import extract_features
 from mmer.encoders.presets import PRESETS
 from mmer.errors import AlignmentError, Cancelled, HeadError, MmerError, TranscriptError
 from mmer.fusion import combine
-from mmer.heads.folder import load_heads
+from mmer.heads.folder import load_heads, load_heads_beside
 from mmer.heads.head import AnyHead, Head
 from mmer.heads.predict import predict
 from mmer.model_queue import ModelQueue
@@ -56,6 +56,7 @@ class Analyzer:
         aligners: Mapping[str, Aligner],
         heads: Mapping[str, AnyHead],
         unavailable_aligners: Mapping[str, str] | None = None,
+        left_out: str = "",
         find_speech: Callable[[np.ndarray], Spans] = find_speech,
     ):
         self.preset = preset
@@ -65,23 +66,34 @@ class Analyzer:
         self.find_speech = find_speech  # (samples,) -> where somebody speaks
         self._heads = dict(heads)
         self.heads = {name: head.infos[-1] for name, head in heads.items()}  # what the interface may offer
+        self.left_out = left_out  # a sentence on damaged heads that were not loaded; "" where none was
         self._aligners = dict(aligners)
         self.queue = ModelQueue()  # taken by whoever has the models work where several people may ask: one at a time
         self.aligners: dict[str, str | None] = {**dict.fromkeys(aligners), **(unavailable_aligners or {})}  # name -> why not, None: ready
 
     @classmethod
     def load(
-        cls, *, preset: str = "compact", heads_folder: Path = Path("pretrained"), device: str = "cpu", mfa: MfaSettings | None = None
+        cls,
+        *,
+        preset: str = "compact",
+        heads_folder: Path = Path("pretrained"),
+        head: str | None = None,
+        device: str = "cpu",
+        mfa: MfaSettings | None = None,
     ) -> Analyzer:
         """Loads the preset's encoders, the recogniser, every aligner that is installed and every head made for the preset.
 
+        With `head`, the one that will be asked, damaged ones beside it are left out and named in `left_out`; without, they end it.
         `mfa` names the Montreal Forced Aligner's program and models; by default the environment does, else they are English and American.
 
         Raises: WeightsError, HeadError with what is missing or altered.
         """
         if preset not in PRESETS:
             raise MmerError(f"There is no preset {preset!r}. Choose one of: {', '.join(PRESETS)}.")
-        heads = load_heads(heads_folder, preset=preset)  # the first, since it is the quickest that can be wrong
+        # the first, since it is the quickest that can be wrong
+        heads, left_out = (
+            (load_heads(heads_folder, preset=preset), "") if head is None else load_heads_beside(heads_folder, head, preset=preset)
+        )
         aligners: dict[str, Aligner] = {}
         missing: dict[str, str] = {}
         for name, load in ALIGNERS.items():
@@ -97,6 +109,7 @@ class Analyzer:
             aligners=aligners,
             unavailable_aligners=missing,
             heads=heads,
+            left_out=left_out,
         )
 
     def transcribe(

@@ -14,6 +14,7 @@ from mmer.align.fit import NO_PATH, check_fit
 from mmer.align.phone_loop import DOUBT, PhoneLoop, describe_doubt, find_worst_run
 from mmer.align.pronounce import check_pronunciations, describe_guesses, guess_pronunciation
 from mmer.errors import AlignmentError
+from mmer.phrasing import say_count
 from mmer.results import SAMPLE_RATE, Alignment, Clip, Notice, Segment, Transcript
 from mmer.stopping import check_stopped, hold_lock
 
@@ -136,8 +137,8 @@ class SphinxAligner:
         shortest = phones * FRAMES_PER_PHONE * FRAME
         if shortest > clip.duration:
             raise AlignmentError(
-                f"{len(names)} words don't fit into {clip.duration:.1f} s: saying their {phones} sounds takes at least {shortest:.1f} s. "
-                "Check that the words belong to this recording."
+                f"{say_count(len(names), 'word')} can't be said in {clip.duration:.1f} s: {say_count(phones, 'sound')} take at least "
+                f"{shortest:.1f} s. Check that the words belong to this recording."
             )
 
     def _decode_clip(self, pcm: bytes, entries: Sequence[tuple[int, str]]) -> tuple[list[SpokenWord], list[Notice]]:
@@ -238,7 +239,8 @@ def check_score(score: float | None) -> list[Notice]:
 def to_pcm(samples: np.ndarray) -> bytes:
     """16 bit samples for pocketsphinx; a very quiet clip is scaled up, a little fixed noise covers digital silence.
 
-    Cut, not rounded: the thresholds above were measured so. Rounding moves one to four phones a clip by 10 or 20 ms, within that noise.
+    Cut, not rounded: the thresholds above were measured so. Rounding, tried on clips, moved one to four phones of each by 10 or 20 ms;
+    which of the two times is nearer to the truth was not measured.
     """
     peak = float(np.max(np.abs(samples)))
     scaled = samples * (0.5 / peak) if 0 < peak < QUIET_PEAK else samples

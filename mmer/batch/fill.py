@@ -12,7 +12,7 @@ from pathlib import Path
 from mmer.batch.columns import Row
 from mmer.batch.items import BatchItem, list_columns
 from mmer.batch.rows import BatchRequest, analyze_and_keep, check_head, identify_file
-from mmer.batch.table import append_row, hold_table, is_stream, read_table, write_row, write_table
+from mmer.batch.table import ADDED, UNKNOWN, append_row, hold_table, is_stream, read_table, write_row, write_table
 from mmer.errors import AlignmentError
 from mmer.exports.analysis_json import open_file, write_file
 from mmer.pipeline import Analyzer
@@ -38,7 +38,7 @@ def identify(row: Row) -> tuple[str, ...]:
 
 def is_done(row: Row, item: BatchItem, analyzer: Analyzer, json_path: Path | None) -> bool:
     """Whether an earlier row still holds: no error, the same file, weights and aligner, and its JSON is there if it is wanted."""
-    if row["error"] or row["head_sha256"] != analyzer.heads[row["head"]].sha256:
+    if row["error"] or UNKNOWN in (row[column] for column in ADDED) or row["head_sha256"] != analyzer.heads[row["head"]].sha256:
         return False
     try:
         same = row["aligner_identity"] == analyzer.identify_aligner(row["aligner"])

@@ -21,10 +21,15 @@ from mmer.exports.segment_table import guard_cell
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?")
 
 
+ADDED = ("aligner_identity", "in_training")  # columns that tables of version 0.1 lack
+UNKNOWN = "unknown"  # what stands in those for rows from then
+
+
 def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
     """The rows of an earlier run; a last row that was cut off is left out. Raises DataError for another table."""
     if not path.exists():
         return []
+    known = dict.fromkeys(find_added(path, columns), UNKNOWN)
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
@@ -33,9 +38,33 @@ def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
         raise DataError(f"{path} is there and can't be read as a table ({error}). Choose another --out.") from error
     if not rows and not reader.fieldnames:
         return []
-    if tuple(map(free_cell, reader.fieldnames or ())) != tuple(columns):
-        raise DataError(f"{path} is there and has other columns than this batch would write. Choose another --out, or delete it.")
-    return [row for row in rows if None not in row and None not in row.values()]
+    return [row | known for row in rows if None not in row and None not in row.values()]
+
+
+def find_added(path: Path, columns: Sequence[str]) -> tuple[str, ...]:
+    """The columns that the table of an older version lacks. Raises DataError for a table that lacks others or has more."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            found = [free_cell(column) for column in next(csv.reader(file), [])]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is there and can't be read as a table ({error}). Choose another --out.") from error
+    lacking = tuple(column for column in columns if column not in found)
+    more = [column for column in found if column not in columns]
+    if found and (more or not set(lacking) <= set(ADDED) or len(set(found)) < len(found)):
+        facts = [f"lacks {column!r:.60}" for column in lacking[:1]] + [f"has {column!r:.60}" for column in more[:1]]
+        raise DataError(
+            f"{path} is there and has other columns than this batch would write: it {' and '.join(facts) or 'names one twice'}. "
+            "Choose another --out, or delete it."
+        )
+    return lacking if found else ()
+
+
+def describe_added(path: Path, columns: Sequence[str]) -> str:
+    """A sentence on the table of an older version that is there; "" for none. Raises DataError as find_added does."""
+    lacking = find_added(path, columns) if path.is_file() else ()
+    if not lacking:
+        return ""
+    return f"{path} is of an older version, without {' and '.join(lacking)}: the rows of this batch's clips are made anew, others stay."
 
 
 def write_table(rows: Iterable[Row], columns: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from mmer.commands.clip import (
     write,
 )
 from mmer.errors import AlignmentError
+from mmer.phrasing import say_count
 from mmer.results import Alignment, Clip, Transcript
 
 
@@ -67,7 +68,8 @@ def list_tiers(alignment: Alignment) -> list[str]:
     """One line per word: its time, its score and its syllables; then what the person should know."""
     score = "" if alignment.score is None else f", score {alignment.score:.1f} per 10 ms"
     lines = [
-        f"{len(alignment.words)} words, {len(alignment.syllables)} syllables, {len(alignment.phones)} phones by {alignment.source}{score}"
+        f"{say_count(len(alignment.words), 'word')}, {say_count(len(alignment.syllables), 'syllable')}, "
+        f"{say_count(len(alignment.phones), 'phone')} by {alignment.source}{score}"
     ]
     for word in alignment.words:
         inside = [s.label for s in alignment.syllables if s.word == word.word and word.start <= (s.start + s.end) / 2 < word.end]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_clip_arguments(parser)
-    parser.add_argument("--head", default="combined", help="a head's name, or a folder that holds one (%(default)s)")
+    parser.add_argument("--head", help="a head's name, or a folder that holds one (combined)")
     parser.add_argument("--heads", metavar="FOLDER", type=Path, default=find_heads_folder(), help="the folder of heads (pretrained)")
     add_preset(parser)
     for key in EXPORTS:
@@ -68,13 +68,15 @@ def load_analysis(args: argparse.Namespace) -> tuple[Analyzer, Analysis]:
 
     pronunciations = parse_pronunciations(args.pronounce)
     text, textgrid = read_text(args), read_textgrid_text(args.textgrid_in)
-    folder, head = locate_head(args.head, args.heads)
-    check_head(folder, head, preset=args.preset)
+    folder, head = locate_head(args.head or "combined", args.heads)
+    check_head(folder, head, preset=args.preset, alone=args.head is not None)
     clip = load_audio(args.clip)
     tell("  0 % Loading the models", quiet=args.quiet)
     from mmer.pipeline import Analyzer  # torch and transformers take seconds to import
 
-    analyzer = Analyzer.load(preset=args.preset, heads_folder=folder, mfa=read_mfa(args))
+    analyzer = Analyzer.load(preset=args.preset, heads_folder=folder, head=head if args.head else None, mfa=read_mfa(args))
+    if analyzer.left_out:
+        tell(analyzer.left_out, quiet=False)
     return analyzer, analyzer.analyze(
         clip,
         text=text,

@@ -14,7 +14,7 @@ from mmer.errors import DataError
 from mmer.exports.analysis_json import OUTPUT
 from mmer.files.bugs import is_bug
 from mmer.heads.config import check_head
-from mmer.phrasing import say_time
+from mmer.phrasing import say_count, say_time
 
 if TYPE_CHECKING:
     from mmer.batch.columns import Row
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="FOLDER_OR_LIST", type=Path, help="a folder of recordings, or a .csv or .tsv with a column path")
     parser.add_argument("--out", metavar="TABLE", type=Path, required=True, help="the CSV that is written; rows in it are not redone")
     parser.add_argument("--json-dir", metavar="FOLDER", type=Path, help="also write each clip's whole analysis there, as JSON")
-    parser.add_argument("--head", default="combined", help="a head's name, or a folder that holds one (%(default)s)")
+    parser.add_argument("--head", help="a head's name, or a folder that holds one (combined)")
     parser.add_argument("--heads", metavar="FOLDER", type=Path, default=find_heads_folder(), help="the folder of heads (pretrained)")
     add_preset(parser)
     add_aligner_arguments(parser)
@@ -38,9 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from mmer.batch.fill import run_batch
-    from mmer.batch.items import read_items
+    from mmer.batch.items import list_columns, read_items
     from mmer.batch.rows import BatchRequest
     from mmer.batch.scores import score_rows
+    from mmer.batch.table import describe_added, is_stream
     from mmer.datasets.reading import read_labels
 
     if os.path.exists(args.out) and os.path.exists(args.source) and args.out.samefile(args.source):
@@ -48,13 +49,18 @@ def run(args: argparse.Namespace) -> int:
     check_outputs(args.source, (args.out,))
     labels = read_labels(args.labels) if args.labels else None
     items = read_items(args.source)
-    folder, head = locate_head(args.head, args.heads)
-    check_head(folder, head, preset=args.preset)
+    folder, head = locate_head(args.head or "combined", args.heads)
+    check_head(folder, head, preset=args.preset, alone=args.head is not None)
+    old = "" if is_stream(args.out) else describe_added(args.out, list_columns(items))
     make_folder(args.json_dir)
-    tell(f"{len(items)} clips. Loading the models", quiet=args.quiet)
+    if old:
+        tell(old, quiet=args.quiet)
+    tell(f"{say_count(len(items), 'clip')}. Loading the models", quiet=args.quiet)
     from mmer.pipeline import Analyzer  # torch and transformers take seconds to import
 
-    analyzer = Analyzer.load(preset=args.preset, heads_folder=folder, mfa=read_mfa(args))
+    analyzer = Analyzer.load(preset=args.preset, heads_folder=folder, head=head if args.head else None, mfa=read_mfa(args))
+    if analyzer.left_out:
+        tell(analyzer.left_out, quiet=False)
     rows: list[Row] = []
     try:
         for progress in run_batch(analyzer, items, args.out, BatchRequest(head, args.aligner), json_dir=args.json_dir):
@@ -100,20 +106,22 @@ def describe_time(seconds: float) -> str:
 
 
 def summarise_batch(rows: list[Row], scores: tuple[BatchScore, ...], out: Path) -> str:
-    from mmer.explain.verdict import HEADLINES, STATES
+    from mmer.explain.verdict import HEADLINES, SEEN, STATES
 
     used = [row for row in rows if not row.get("error")]
     lost = len(rows) - len(used)
-    counts = Counter(row["verdict"] for row in used if row["state"] not in HEADLINES)
-    states = Counter(row["state"] for row in used)
+    new = [row for row in used if row.get("in_training") not in SEEN]  # to the head: of the others it knows the answer
+    counts = Counter(row["verdict"] for row in new if row["state"] not in HEADLINES)
+    states = Counter(row["state"] for row in new)
     lines = [
-        f"{len(rows)} clips in {'standard output' if out == OUTPUT else out}"
+        f"{say_count(len(rows), 'clip')} in {'standard output' if out == OUTPUT else out}"
         + (f"; {lost} could not be used, see the column error" if lost else ""),
         "verdicts: " + (", ".join(f"{label} {count}" for label, count in counts.most_common()) or "none"),
         "how sure: " + (", ".join(f"{state} {states[state]}" for state in STATES if states[state]) or "none"),
     ]
     for score in scores:
-        lines.append(f"{score.role:<9} UA {100 * score.ua:5.1f} %   WA {100 * score.wa:5.1f} %   of {score.clips} labelled clips")
+        labelled = say_count(score.clips, "labelled clip")
+        lines.append(f"{score.role:<9} UA {100 * score.ua:5.1f} %   WA {100 * score.wa:5.1f} %   of {labelled}")
     return "\n".join([*lines, *describe_seen(used)]) + "\n"
 
 
@@ -127,7 +135,7 @@ def describe_seen(rows: list[Row]) -> list[str]:
     lines = []
     if found:
         names = ", ".join(found[:MOST_NAMED]) + (f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else "")
-        lines.append(f"in its training or validation data, so left out of the scores: {len(found)} ({names})")
+        lines.append(f"in its training or validation data, so left out of all that stands above: {len(found)} ({names})")
     if speakers:
         lines.append(f"other clips of speakers it was trained on, which raise the scores: {speakers}")
     return [*lines, "A training clip in another encoding is not recognised: no match proves nothing."] if lines else []

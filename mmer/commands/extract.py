@@ -15,7 +15,7 @@ from mmer.commands.executor import add_executor, read_executor
 from mmer.datasets.describe import describe_dataset
 from mmer.errors import DataError
 from mmer.files.bugs import is_bug
-from mmer.phrasing import say_time
+from mmer.phrasing import say_count, say_time
 
 if TYPE_CHECKING:
     from mmer.feature_store.feature_items import FeatureSet
@@ -146,7 +146,7 @@ def describe_features(features: FeatureSet, units: Sequence[str]) -> list[str]:
     """For people: how many utterances have each of `units`, and which have not and why."""
     counts = ", ".join(f"{unit} {sum(unit in item.units for item in features.items)}" for unit in units)
     lines = describe_dataset(features.dataset)
-    lines.append(f"{len(features.items)} utterances with features ({features.preset}): {counts}")
+    lines.append(f"{say_count(len(features.items), 'utterance')} with features ({features.preset}): {counts}")
     hours = sum(item.seconds or 0 for item in features.items) / 3600
     if hours:
         lines[-1] += f"; {hours:.2f} h of sound"

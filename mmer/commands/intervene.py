@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"leave out each in turn: {', '.join(aligned_by_name())}",
     )
     parser.add_argument("--emotion", help="the emotion that the curve is printed for (the likeliest)")
-    parser.add_argument("--head", default="combined", help="a head's name, or a folder that holds one (%(default)s)")
+    parser.add_argument("--head", help="a head's name, or a folder that holds one (combined)")
     parser.add_argument("--heads", metavar="FOLDER", type=Path, default=find_heads_folder(), help="the folder of heads (pretrained)")
     add_preset(parser)
     parser.add_argument("--json", metavar="OUT", type=Path, help="write everything as JSON (docs/interventions.md)")

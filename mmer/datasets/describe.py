@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from mmer.datasets.manifest import Dataset
+from mmer.phrasing import say_count
 from mmer.results import EMOTIONS
 
 SHOWN = 10  # lines of a longer list
@@ -33,7 +34,7 @@ def word_missing_classes(labels: Iterable[str]) -> str:
 def describe_dataset(dataset: Dataset) -> list[str]:
     """Lines of text: counts, what was left out by reason, what was noted."""
     labels, sessions = (Counter(getattr(u, name) for u in dataset.utterances) for name in ("label", "session"))
-    lines = [f"{dataset.name}: {len(dataset.utterances)} utterances of {len(dataset.speakers)} speakers: "]
+    lines = [f"{dataset.name}: {say_count(len(dataset.utterances), 'utterance')} of {say_count(len(dataset.speakers), 'speaker')}: "]
     lines[0] += ", ".join(f"{emotion} {labels[emotion]}" for emotion in EMOTIONS)
     if len(sessions) > 1:
         lines.append("sessions: " + ", ".join(f"{session or 'none'} {count}" for session, count in sorted(sessions.items())))

@@ -15,6 +15,7 @@ import numpy as np
 
 from mmer.datasets.manifest import Dataset
 from mmer.errors import DataError
+from mmer.phrasing import say_count
 from mmer.results import EMOTIONS
 
 VALIDATIONS = ("random", "speaker", "session")
@@ -89,7 +90,8 @@ def leave_one_session_out(dataset: Dataset) -> tuple[Fold, ...]:
     without = [u.name or u.path.name for u in dataset.utterances if not u.session]
     if without:
         raise DataError(
-            f"{dataset.name}: {len(without)} of {len(dataset.utterances)} utterances have no session, the first is {without[0]}."
+            f"{dataset.name}: {len(without)} of {len(dataset.utterances)} utterances {'has' if len(without) == 1 else 'have'} no session, "
+            f"the first is {without[0]}."
         )
     if len(dataset.sessions) < 2:
         raise DataError(f"{dataset.name}: all utterances are of session {dataset.sessions[0]}; folds by session need two.")
@@ -236,6 +238,6 @@ def read_split(dataset: Dataset, stored: Mapping[str, Any]) -> Split:
     index = {u.name or u.path.name: i for i, u in enumerate(dataset.utterances)}
     missing = [name for part in PARTS for name in stored[part] if name not in index]
     if missing:
-        raise DataError(f"{dataset.name} lacks {len(missing)} utterances of the stored split, the first is {missing[0]}.")
+        raise DataError(f"{dataset.name} lacks {say_count(len(missing), 'utterance')} of the stored split, the first is {missing[0]}.")
     parts = {part: np.array([index[name] for name in stored[part]], dtype=np.int64) for part in PARTS}
     return Split(stored["fold"], stored["repetition"], stored["name"], stored["validation_by"], **parts)

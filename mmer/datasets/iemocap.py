@@ -18,6 +18,7 @@ from mmer.datasets.describe import list_reasons
 from mmer.datasets.manifest import Dataset, Utterance
 from mmer.errors import DataError
 from mmer.files.encoding import decode_text
+from mmer.phrasing import say_count
 
 LABELS = {"ang": "anger", "hap": "happiness", "exc": "happiness", "sad": "sadness", "neu": "neutral"}
 OTHER_LABELS = {
@@ -115,7 +116,9 @@ def check_counts(utterances: Sequence[Utterance]) -> tuple[str, ...]:
         return ()
     whole = ", ".join(f"{label} {count}" for label, count in COUNTS.items())
     parts = ", ".join(f"session {session} {count}" for session, count in SESSION_COUNTS.items())
-    return (f"iemocap: {len(utterances)} utterances are not the full release, which has {sum(COUNTS.values())} ({whole}; {parts})",)
+    return (
+        f"iemocap: {say_count(len(utterances), 'utterance')}: not the full release, which has {sum(COUNTS.values())} ({whole}; {parts})",
+    )
 
 
 def _find_root(root: Path) -> Path:

@@ -16,6 +16,7 @@ from mmer.datasets.folds import PARTS, Split
 from mmer.datasets.manifest import Dataset
 from mmer.errors import DataError
 from mmer.files.replace import hash_file
+from mmer.phrasing import say_count
 
 PAIRS = (("train", "validation"), ("train", "test"), ("validation", "test"))
 KINDS = ("speakers", "dialogues", "sentences", "audio")
@@ -63,7 +64,7 @@ def measure_leakage(dataset: Dataset, split: Split, *, audio: Sequence[str | Non
 def measure_leakages(dataset: Dataset, splits: Sequence[Split], *, audio: Sequence[str | None] | None = None) -> tuple[LeakageReport, ...]:
     """measure_leakage for each of an experiment's splits."""
     if audio is not None and len(audio) != len(dataset.utterances):
-        raise DataError(f"{dataset.name}: {len(audio)} identities of sound for {len(dataset.utterances)} utterances.")
+        raise DataError(f"{dataset.name}: {len(audio)} identities of sound for {say_count(len(dataset.utterances), 'utterance')}.")
     keys: dict[str, list[Key]] = {
         "speakers": [u.speaker for u in dataset.utterances],
         "dialogues": [u.dialogue or None for u in dataset.utterances],

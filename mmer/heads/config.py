@@ -125,17 +125,27 @@ def shape_model(fusion: str, units: Sequence[str], preset: str, sizes: Mapping[s
 
 def list_heads(root: str | os.PathLike[str]) -> dict[str, HeadConfig]:
     """Name of the folder -> config of every head below root, in alphabetical order; no weights are read. Raises HeadError."""
+    return {name: read_config(Path(root) / name) for name in list_names(root)}
+
+
+def list_names(root: str | os.PathLike[str]) -> list[str]:
+    """The names of the folders of heads below root, in alphabetical order. Raises HeadError where there is no such folder."""
     if not os.path.isdir(root):
         raise HeadError(f"There is no folder of heads {show(root)}. Name the one that holds them, such as pretrained, with --heads.")
     try:
         paths = sorted(Path(root).glob(f"*/{CONFIG}"))
     except OSError as error:
         raise HeadError(f"The folder of heads {root} can't be read: {error.strerror}.") from error
-    return {path.parent.name: read_config(path.parent) for path in paths}
+    return [path.parent.name for path in paths]
 
 
-def check_head(root: str | os.PathLike[str], name: str, *, preset: str) -> None:
-    """Before anything is loaded: raises HeadError when there is no head of this name and preset below root."""
+def check_head(root: str | os.PathLike[str], name: str, *, preset: str, alone: bool = False) -> None:
+    """Before anything is loaded: raises HeadError when there is no head of this name and preset below root, or one there is damaged.
+
+    `alone`: those beside it may be damaged.
+    """
+    if alone and name in list_names(root) and read_config(Path(root) / name).preset == preset:
+        return
     known = [head for head, config in list_heads(root).items() if config.preset == preset]
     if name not in known:
         choice = ", ".join(known) or "none is installed"

@@ -25,6 +25,7 @@ from mmer.heads.config import (
     check_encoders,
     hash_config,
     list_heads,
+    list_names,
     read_config,
     read_layer_runs,
     write_config,
@@ -32,6 +33,7 @@ from mmer.heads.config import (
 from mmer.heads.head import AnyHead, CombinedHead, Head, build_model
 from mmer.heads.normalisation import Normalisation
 from mmer.heads.novelty import Novelty
+from mmer.phrasing import join_words
 
 MAX_SHARD_BYTES = 9 * 2**20  # so that no file of a head exceeds 10 MiB
 
@@ -214,3 +216,27 @@ def load_heads(folder: Path, *, preset: str) -> dict[str, AnyHead]:
     for config in chosen.values():
         check_encoders(config)
     return {name: load_head(folder / name) for name in chosen}
+
+
+def load_heads_beside(folder: Path, asked: str, *, preset: str) -> tuple[dict[str, AnyHead], str]:
+    """The same for one head that is asked for: damaged ones beside it are left out, and named in a sentence ("" where none is).
+
+    Raises: HeadError where the one that is asked for is damaged.
+    """
+    heads: dict[str, AnyHead] = {}
+    damaged: dict[str, str] = {}
+    for name in list_names(folder):
+        try:
+            config = read_config(folder / name)
+            if config.preset == preset:
+                check_encoders(config)
+                heads[name] = load_head(folder / name)
+        except HeadError as error:
+            if name == asked:
+                raise
+            damaged[name] = str(error)
+    if not damaged:
+        return heads, ""
+    which = join_words([repr(name)[:60] for name in damaged][:5]) + (" and others" if len(damaged) > 5 else "")
+    many = "s" * (len(damaged) > 1)
+    return heads, f"The damaged head{many} {which} beside {asked!r} {'are' if many else 'is'} left out: {next(iter(damaged.values()))}"

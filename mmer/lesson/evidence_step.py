@@ -35,6 +35,7 @@ from mmer.lesson.markup import (
 from mmer.lesson.material import LessonClip
 from mmer.lesson.pictures import draw_strip
 from mmer.lesson.steps import LessonStep, Question, StepNotPossible, number_labels, shuffle
+from mmer.phrasing import say_count
 from mmer.word_contributions import word_contributions
 
 COLUMNS = {  # key -> whose scale it has, its head
@@ -79,7 +80,7 @@ def teach_evidence(clip: LessonClip) -> LessonStep:
     lead = (
         "<p>A map of attention looks like a reason. Is it one? The test: <b>take a word away</b>, from the sound (noise "
         "in its place) and from the text (masked), run everything again,"
-        f" and see how far the logit falls. Below that is done to each of the {len(names)} words of this clip, and set "
+        " and see how far the logit falls. Below that is done to each word of this clip, and set "
         "beside the two explanations: what <b>late fusion</b> adds up for the word"
         " (step 4), and how much <b>attention</b> early fusion pays to it (step 5). Each is compared with the drop of "
         "its own model.</p>"
@@ -87,7 +88,7 @@ def teach_evidence(clip: LessonClip) -> LessonStep:
     filled = "".join(explain_rank(columns, data, clip, *pair) for pair in (("late", "contribution", False), ("early", "attention", True)))
     reached = write_number(strongest_by_chance(len(names)), "rank.chance", digits=2)
     chance = (
-        f"<p>With {len(names)} words, chance gives a |ρ| of {reached} or more "
+        f"<p>With {say_count(len(names), 'word')}, chance gives a |ρ| of {reached} or more "
         "in at least one of twenty cases. Up to there ranks that look alike, or unlike, show nothing.</p>"
     )
     filled += add_up_word(columns, data, clip, names)

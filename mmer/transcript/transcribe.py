@@ -211,8 +211,8 @@ def _describe_unspoken(words: Iterable[WrittenWord]) -> list[Notice]:
     if not silent:
         return []
     examples = ", ".join(t if len(t) <= 20 else t[:19] + "…" for t in dict.fromkeys(silent[:3]))
-    what = "1 word is" if len(silent) == 1 else f"{len(silent)} words are"
-    text = f"{what} not spoken English ({examples}{', …' if len(silent) > 3 else ''}): the text model reads them, the alignment can't."
+    what, it = ("1 word is", "it") if len(silent) == 1 else (f"{len(silent)} words are", "them")
+    text = f"{what} not spoken English ({examples}{', …' if len(silent) > 3 else ''}): the text model reads {it}, the alignment can't."
     return [Notice("transcript", text)]
 
 
@@ -270,8 +270,8 @@ def _describe_silence(words: Iterable[Word]) -> list[Notice]:
     if not placed:
         return []
     shown = " ".join(w.text for w in placed[:6]) + (" …" if len(placed) > 6 else "")
-    what = "1 word stands" if len(placed) == 1 else f"{len(placed)} words stand"
-    text = f"{what} where no speech was found ({shown}, at {placed[0].start:.1f} s): the recogniser may have made them up; check them."
+    what, it = ("1 word stands", "it") if len(placed) == 1 else (f"{len(placed)} words stand", "them")
+    text = f"{what} where no speech was found ({shown}, at {placed[0].start:.1f} s): the recogniser may have made {it} up; check {it}."
     return [Notice("transcript", text)]
 
 

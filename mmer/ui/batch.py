@@ -23,7 +23,7 @@ from mmer.explain.verdict import HEADLINES, SEEN
 from mmer.exports.analysis_json import analysis_to_json, dump_json
 from mmer.interventions.compare import drop_attention
 from mmer.model_queue import UNBOUNDED, ModelQueue, QueueLimits
-from mmer.phrasing import say_time
+from mmer.phrasing import say_count, say_time
 from mmer.pipeline import Analyzer
 from mmer.results import EMOTIONS
 from mmer.ui.explore.examples import choose_head
@@ -170,7 +170,7 @@ class BatchHandlers:
                     drawn = now
                     state = write_progress(len(rows), len(items), (now - begun) / len(rows) * (len(items) - len(rows)))
                     yield {"progress": state, "table": write_rows(rows)}
-            outcome = f"{len(rows)} recordings in {say_time(time.monotonic() - begun)}."
+            outcome = f"{say_count(len(rows), 'recording')} in {say_time(time.monotonic() - begun)}."
         except Cancelled:
             outcome = f"Cancelled after {len(rows)} of {len(items)} recordings."
         finally:

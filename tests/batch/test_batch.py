@@ -25,7 +25,7 @@ from mmer.batch.fill import BatchProgress, name_json, run_batch
 from mmer.batch.items import BatchItem, list_columns, read_items
 from mmer.batch.rows import BatchRequest, analyze_item
 from mmer.batch.scores import score_rows
-from mmer.batch.table import hold_table, read_table, write_table
+from mmer.batch.table import describe_added, hold_table, read_table, write_table
 from mmer.cli import main
 from mmer.commands.batch import describe_progress, describe_time, summarise_batch
 from mmer.errors import DataError, HeadError
@@ -251,6 +251,32 @@ def test_another_table_and_another_head_are_refused(analyzer, listed, tmp_path):
         next(run_batch(analyzer, read_items(listed), tmp_path / "none" / "t.csv", QUICK))
 
 
+def test_a_table_of_an_older_version_is_read_and_its_rows_made_anew(monkeypatch, capsys, analyzer, listed, tmp_path):
+    out, items = tmp_path / "t.csv", read_items(listed)
+    count_analyses(monkeypatch, analyzer, items, out)
+    new = read_rows(out)
+    lacking = [column for column in new[0] if column not in ("in_training", "aligner_identity")]
+    with open(out, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, lacking, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(new)
+    assert describe_added(out, list_columns(items)) == (
+        f"{out} is of an older version, without aligner_identity and in_training: "
+        "the rows of this batch's clips are made anew, others stay."
+    )
+    assert count_analyses(monkeypatch, analyzer, items[:1], out) == ["b ace.wav"]
+    rows = {row["path"]: row for row in read_rows(out)}
+    assert len(rows) == 4 and rows["b ace.wav"] == new[0]
+    others = [row for path, row in rows.items() if path != "b ace.wav"]
+    assert all(row["in_training"] == row["aligner_identity"] == "unknown" for row in others)
+    assert len(count_analyses(monkeypatch, analyzer, items, out)) == 3, "what is unknown is no answer"
+    assert describe_added(out, list_columns(items)) == ""
+    lines = out.read_text(encoding="utf-8").splitlines()
+    out.write_text("\n".join([lines[0] + ",mood", *(line + ",x" for line in lines[1:])]) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match="it has 'mood'"):
+        count_analyses(monkeypatch, analyzer, items, out)
+
+
 def test_json_names_are_safe_and_differ():
     names = {name_json(BatchItem(name, Path(name))) for name in ("a/x.wav", "b/x.wav", "../../x.wav", "x" * 300 + ".wav", "a\nb:*?.wav")}
     assert len(names) == 5 and all(len(name) < 120 and re.fullmatch(r"[\w.-]+", name) for name in names)
@@ -279,6 +305,7 @@ def test_times_and_summaries_are_for_people():
         "verdicts: anger 1",
         "how sure: not sure 1",
     ]
+    assert summarise_batch(rows[:1], (), Path("t.csv")).startswith("1 clip in t.csv\n")
 
 
 def test_the_command_from_end_to_end(capsys, heads_folder, listed, tmp_path):

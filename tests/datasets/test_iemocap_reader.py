@@ -55,7 +55,7 @@ def test_what_is_left_out_is_counted_by_reason(full):
         "labelled dis (disgust)": 2,
     }
     text = "\n".join(describe_dataset(full))
-    assert "5531 utterances of 10 speakers: anger 1103, happiness 1636, sadness 1084, neutral 1708" in text
+    assert "5,531 utterances of 10 speakers: anger 1103, happiness 1636, sadness 1084, neutral 1708" in text
     assert " 2507  labelled xxx" in text and full.notes == ()
 
 
@@ -78,7 +78,7 @@ def test_small_tree_is_read_with_all_its_traps(tree):
         "Ses03M_impro05a_M001: no words, only [BREATHING]",
         "Session4: not in IEMOCAP_full_release",
     )
-    assert "10 utterances are not the full release, which has 5531 (anger 1103" in "\n".join(describe_dataset(dataset))
+    assert "10 utterances: not the full release, which has 5531 (anger 1103" in "\n".join(describe_dataset(dataset))
 
 
 def test_speaker_is_the_letter_before_the_turn_not_the_files_prefix(tree):

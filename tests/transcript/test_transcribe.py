@@ -281,7 +281,7 @@ def test_words_that_are_not_english_are_counted():
     transcript = read_transcript("hello 😀 привет мир 世界 friend")
     assert [w.text for w in transcript.words if not w.spoken] == ["😀", "привет", "мир", "世界"]
     assert texts(transcript).startswith("4 words are not spoken English (😀, привет, мир, …): the text model reads them")
-    assert texts(read_transcript("well 😀")).startswith("1 word is not spoken English (😀): ")
+    assert texts(read_transcript("well 😀")).startswith("1 word is not spoken English (😀): the text model reads it,")
 
 
 def test_markup_stays_text():

@@ -130,7 +130,7 @@ def collect_results(table: int, root: Path, dataset: Dataset, settings: Experime
         learning = read_learning(folder)
         idle |= {cell.name: learning.short} if learning.short else {}
         if learning.diverged:
-            remarks.append(f"{cell.name}: {len(learning.diverged)} of {learning.runs} runs never had a finite loss and stand in its mean.")
+            remarks.append(f"{cell.name}: {len(learning.diverged)} of {learning.runs} runs never had a finite loss; its mean holds them.")
         results[cell.name] = folder.read("results")["summary"]
         predictions[cell.name] = folder.read_predictions()
     for cell in cells(table):

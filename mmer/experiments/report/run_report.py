@@ -89,8 +89,8 @@ def format_diverged(runs: Sequence[Mapping[str, Any]]) -> str:
     if not names:
         return ""
     return (
-        f"{len(names)} of {len(runs)} runs are without a finite validation loss, so untrained, and stand in the means: "
-        f"{name_runs(names)}. Lower the learning rate.\n"
+        f"{len(names)} of {len(runs)} runs had no finite validation loss: untrained, but part of the means "
+        f"({name_runs(names)}). Lower the learning rate.\n"
     )
 
 

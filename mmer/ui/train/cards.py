@@ -9,7 +9,7 @@ from typing import Any
 from mmer.datasets.describe import list_reasons, word_missing_classes
 from mmer.experiments.check_data import MOST_ROWS, DataReport, count_labels, count_part, count_unreadable, list_speakers
 from mmer.experiments.remaining import Estimate
-from mmer.phrasing import say_time
+from mmer.phrasing import say_count, say_time
 from mmer.results import EMOTIONS
 
 EMPTY_CHECK = """
@@ -89,8 +89,8 @@ def write_report(report: DataReport) -> str:
 def write_counts(report: DataReport) -> str:
     dataset = report.dataset
     whole = [sum(u.label == e for u in dataset.utterances) for e in EMOTIONS]
-    sessions = f", {len(dataset.sessions)} sessions" if dataset.sessions else ""
-    counted = f"{len(dataset.utterances):,} utterances of {len(dataset.speakers)} speakers{sessions}"
+    sessions = f", {say_count(len(dataset.sessions), 'session')}" if dataset.sessions else ""
+    counted = f"{say_count(len(dataset.utterances), 'utterance')} of {say_count(len(dataset.speakers), 'speaker')}{sessions}"
     rows = [["all", f"<b>{sum(whole):,}</b>", *(f"<b>{n:,}</b>" for n in whole)]]
     for by in ("session", "speaker"):
         groups = count_labels(dataset, by)

@@ -16,7 +16,7 @@ from mmer.experiments.report.learning import name_runs
 from mmer.experiments.report.run_view import FoldProgress, RunView
 from mmer.experiments.report.tables import find_paper_ua
 from mmer.experiments.settings import write_command
-from mmer.phrasing import say_time
+from mmer.phrasing import say_count, say_time
 from mmer.scores import comparison
 from mmer.ui.train.cards import percent, write_code, write_leakage, write_list, write_problem, write_table, write_warnings
 
@@ -83,7 +83,7 @@ def write_learning(view: RunView) -> str:
     if view.learning.diverged:
         many, names = len(view.learning.diverged), name_runs(view.learning.diverged)
         sentences.append(
-            f"{many} of {view.learning.runs} runs had no finite validation loss, so they are untrained and stand in the means: {names}. "
+            f"{many} of {view.learning.runs} runs had no finite validation loss: untrained, but part of the means ({names}). "
             "Lower the learning rate."
         )
     return "".join(f'<p class="mm-problem" role="note">{escape(sentence)}</p>' for sentence in sentences)
@@ -92,7 +92,8 @@ def write_learning(view: RunView) -> str:
 def write_size(view: RunView) -> str:
     if not view.data:
         return ""
-    return f", {view.data['utterances']:,} utterances of {view.data['speakers']} speakers; {view.runs} runs"
+    runs = say_count(view.runs, "run")
+    return f", {say_count(view.data['utterances'], 'utterance')} of {say_count(view.data['speakers'], 'speaker')}; {runs}"
 
 
 def write_end(view: RunView) -> str:

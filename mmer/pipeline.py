@@ -22,7 +22,7 @@ from mmer.encoders.features import extract_features
 from mmer.encoders.presets import PRESETS
 from mmer.errors import AlignmentError, Cancelled, HeadError, MmerError, TranscriptError
 from mmer.fusion import combine
-from mmer.heads.folder import load_heads, load_heads_beside
+from mmer.heads.folder import load_heads_beside
 from mmer.heads.head import AnyHead, Head
 from mmer.heads.predict import predict
 from mmer.model_queue import ModelQueue
@@ -90,10 +90,7 @@ class Analyzer:
         """
         if preset not in PRESETS:
             raise MmerError(f"There is no preset {preset!r}. Choose one of: {', '.join(PRESETS)}.")
-        # the first, since it is the quickest that can be wrong
-        heads, left_out = (
-            (load_heads(heads_folder, preset=preset), "") if head is None else load_heads_beside(heads_folder, head, preset=preset)
-        )
+        heads, left_out = load_heads_beside(heads_folder, head, preset=preset)  # the first, since it is the quickest that can be wrong
         aligners: dict[str, Aligner] = {}
         missing: dict[str, str] = {}
         for name, load in ALIGNERS.items():

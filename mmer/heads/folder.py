@@ -218,10 +218,10 @@ def load_heads(folder: Path, *, preset: str) -> dict[str, AnyHead]:
     return {name: load_head(folder / name) for name in chosen}
 
 
-def load_heads_beside(folder: Path, asked: str, *, preset: str) -> tuple[dict[str, AnyHead], str]:
+def load_heads_beside(folder: Path, asked: str | None, *, preset: str) -> tuple[dict[str, AnyHead], str]:
     """The same for one head that is asked for: damaged ones beside it are left out, and named in a sentence ("" where none is).
 
-    Raises: HeadError where the one that is asked for is damaged.
+    Raises: HeadError where the one that is asked for is damaged, or any where none is named.
     """
     heads: dict[str, AnyHead] = {}
     damaged: dict[str, str] = {}
@@ -232,7 +232,7 @@ def load_heads_beside(folder: Path, asked: str, *, preset: str) -> tuple[dict[st
                 check_encoders(config)
                 heads[name] = load_head(folder / name)
         except HeadError as error:
-            if name == asked:
+            if asked in (None, name):
                 raise
             damaged[name] = str(error)
     if not damaged:

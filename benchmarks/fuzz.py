@@ -21,11 +21,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mmer.align.files import read_alignment, read_file_transcript
+from mmer.align.files import read_alignment
+from mmer.align.iemocap import iemocap_transcript
 from mmer.align.textgrid import read_textgrid, textgrid_transcript, write_textgrid
 from mmer.batch.items import list_columns, read_items
 from mmer.batch.table import write_table
-from mmer.datasets.iemocap import read_iemocap, read_ratings, read_votes
+from mmer.datasets.iemocap import read_iemocap
 from mmer.datasets.manifest import read_manifest
 from mmer.errors import Bug, MmerError
 from mmer.exports.analysis_json import analysis_to_json, dump_json, encode
@@ -169,7 +170,7 @@ def make_segments(folder: Path) -> Kind:
             (folder / f"a{suffix}").write_bytes(content)
         (folder / f"a{changed}").write_bytes(data)
         alignment = read_alignment(folder / "a.wdseg", duration=chance.choice((None, 1.4, 99.0)))
-        read_file_transcript(folder / "a.wdseg")
+        iemocap_transcript(folder / "a.wdseg")
         dump_json(encode(alignment))
 
     return Kind(list(whole.values()), read)
@@ -202,7 +203,7 @@ def make_evaluations(folder: Path) -> Kind:
             (folder / "Session1" / "dialog" / name / "Ses01F_impro01.txt").write_bytes(content)
         dataset = read_iemocap(folder, audio=False)
         for utterance in dataset.utterances:
-            dump_json(encode([read_votes(utterance), read_ratings(utterance), dict(utterance.extra)]))
+            dump_json(encode([json.loads(utterance.extra["votes"]), json.loads(utterance.extra["ratings"]), dict(utterance.extra)]))
         _ = dataset.fingerprint
 
     return Kind([EVALUATION.encode(), EVALUATION.encode(), TRANSCRIPTION.encode()], read)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from mmer.align.iemocap import iemocap_transcript, read_iemocap
-from mmer.align.textgrid import read_textgrid, textgrid_transcript
+from mmer.align.iemocap import read_iemocap
+from mmer.align.textgrid import read_textgrid
 from mmer.errors import AlignmentError
 from mmer.results import Alignment, Transcript
 
@@ -30,9 +30,3 @@ def read_alignment(path: str | Path, transcript: Transcript | None = None, *, du
     if duration is not None and end > duration + 0.05:  # the last frame may be a partial one
         raise AlignmentError(f"{path.name}: its last word ends at {end:.2f} s, after the recording's {duration:.2f} s.")
     return alignment
-
-
-def read_file_transcript(path: str | Path) -> Transcript:
-    """The words that an alignment file holds, in the order in which `Segment.word` counts them."""
-    path = Path(path)
-    return textgrid_transcript(path) if path.suffix == ".TextGrid" else iemocap_transcript(path)

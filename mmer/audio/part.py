@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,12 +69,6 @@ class PartFile(io.RawIOBase):
     def close(self) -> None:
         self.file.close()
         super().close()
-
-
-def cut_at(data: Buffer, pattern: bytes) -> Iterator[Part]:
-    """Parts that each begin with what the file begins with."""
-    starts = sorted({0, *(match.start() for match in re.finditer(pattern, data, re.DOTALL))})
-    yield from (Part(a, b) for a, b in zip(starts, [*starts[1:], len(data)]))
 
 
 def add_sentence(part: Part, sentence: str) -> Part:

@@ -292,13 +292,3 @@ def describe_agreement(rated: RatedUtterance) -> str:
     outside = [votes for rater, votes in rated.votes.items() if rater.startswith("E")]
     agreeing = sum(rated.code in {CATEGORIES.get(vote.lower(), "") for vote in votes} for votes in outside)
     return f"{agreeing} of {len(outside)}" if outside else ""
-
-
-def read_votes(utterance: Utterance) -> dict[str, tuple[str, ...]]:
-    """Rater -> the categories named: {"E2": ("Neutral",), "F1": ("Neutral", "Anger")}; F and M rated themselves."""
-    return {rater: tuple(votes) for rater, votes in json.loads(utterance.extra["votes"]).items()}
-
-
-def read_ratings(utterance: Utterance) -> dict[str, dict[str, float]]:
-    """Rater -> {"val": 3.0, "act": 2.0, "dom": 2.0}, 1 to 5; a dimension that was not given is not in it."""
-    return json.loads(utterance.extra["ratings"])

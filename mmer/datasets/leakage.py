@@ -56,13 +56,8 @@ class LeakageReport:
         return asdict(self)
 
 
-def measure_leakage(dataset: Dataset, split: Split, *, audio: Sequence[str | None] | None = None) -> LeakageReport:
-    """What the parts of `split` share. `audio` is identify_audio(dataset); without it sound is not compared."""
-    return measure_leakages(dataset, [split], audio=audio)[0]
-
-
 def measure_leakages(dataset: Dataset, splits: Sequence[Split], *, audio: Sequence[str | None] | None = None) -> tuple[LeakageReport, ...]:
-    """measure_leakage for each of an experiment's splits."""
+    """What the parts of each split share. `audio` is identify_audio(dataset); without it sound is not compared."""
     if audio is not None and len(audio) != len(dataset.utterances):
         raise DataError(f"{dataset.name}: {len(audio)} identities of sound for {say_count(len(dataset.utterances), 'utterance')}.")
     keys: dict[str, list[Key]] = {

@@ -45,7 +45,7 @@ def run_train(args: argparse.Namespace, *, say: Callable[[str], None] = print) -
     """Extracts what is missing, trains or goes on, calibrates, measures and writes the head. Returns the exit code."""
     corpora = DemoCorpora.load(args.speech, args.text, args.features)
     if args.head == "combined":
-        head = write_combination(args.out, corpora, run=args.run)
+        head = write_combination(args.out, corpora)
     else:
         experiment = apply_settings(DEMO_EXPERIMENTS[args.head], vars(args))
         trained = train_pairs(experiment, corpora.training, corpora.cache, args.run, report=lambda row: say(_describe_row(row)))
@@ -98,7 +98,7 @@ def describe_training(corpora: DemoCorpora) -> str:
     )
 
 
-def write_combination(out: Path, corpora: DemoCorpora, *, run: Path) -> str:
+def write_combination(out: Path, corpora: DemoCorpora) -> str:
     """The combination of late-fs and coattention-fp in `out`, with a temperature and a margin of its own."""
     late, early = load_single(out / "late-fs"), load_single(out / "coattention-fp")
     mix = pair_validation(corpora)

@@ -72,11 +72,6 @@ def find_branch(prediction: Prediction, unit: str) -> BranchPrediction:
     raise HeadError(f"The {prediction.role} model has no branch for {name} here; it has {present}.")
 
 
-def segment_contributions(prediction: Prediction, unit: str, emotion: str, *, centred: bool = True) -> np.ndarray:
-    """(segments,) what each segment of a unit adds to the emotion's logit; with the branch's bias they sum to its logit."""
-    return read_values(prediction, find_branch(prediction, unit).contributions, emotion, centred=centred)
-
-
 def decision_steps(
     analysis: Analysis, emotion: str, *, role: str | None = None, centred: bool = True, unit_detail: str | None = None
 ) -> list[ExplanationStep]:

@@ -84,11 +84,6 @@ def apply_augmentation(samples: np.ndarray, augmentation: Augmentation) -> np.nd
     return np.clip(out, -1.0, 1.0).astype(np.float32)
 
 
-def scale_times(seconds: np.ndarray, augmentation: Augmentation) -> np.ndarray:
-    """Where a moment of the original stands in the augmented clip."""
-    return np.asarray(seconds) / augmentation.speed
-
-
 def _root_mean_square(samples: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
 

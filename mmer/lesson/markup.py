@@ -103,10 +103,6 @@ def mi(name: str, *, bold: bool = False) -> str:
     return f"<mi>{escape(name)}</mi>"
 
 
-def mn(value: str) -> str:
-    return f"<mn>{escape(value)}</mn>"
-
-
 def mo(sign: str, *, grows: bool = True) -> str:
     """An operator; brackets grow with what stands beside them, where `grows`."""
     fixed = "" if grows else ' stretchy="false"'

@@ -5,9 +5,9 @@ import shutil
 import pytest
 from align_cases import SAMPLES, make_transcript
 
-from mmer.align.files import read_alignment, read_file_transcript
-from mmer.align.iemocap import read_iemocap
-from mmer.align.textgrid import read_textgrid
+from mmer.align.files import read_alignment
+from mmer.align.iemocap import iemocap_transcript, read_iemocap
+from mmer.align.textgrid import read_textgrid, textgrid_transcript
 from mmer.errors import AlignmentError
 
 IEMOCAP = SAMPLES / "iemocap" / "utterance.wdseg"
@@ -22,9 +22,9 @@ def test_each_format_finds_its_reader():
     assert read_alignment(IEMOCAP, transcript).words[0].label == "There's"
 
 
-@pytest.mark.parametrize("path", [IEMOCAP, TEXTGRID])
-def test_words_are_counted_in_the_files_own_transcript(path):
-    own = read_file_transcript(path)
+@pytest.mark.parametrize(("path", "read"), [(IEMOCAP, iemocap_transcript), (TEXTGRID, textgrid_transcript)])
+def test_words_are_counted_in_the_files_own_transcript(path, read):
+    own = read(path)
     assert all(own.words[w.word].text == w.label for w in read_alignment(path).words)
 
 

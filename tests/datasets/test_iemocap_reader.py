@@ -1,5 +1,6 @@
 """IEMOCAP's release: every trap of its formats, on made-up trees; and its counts."""
 
+import json
 from collections import Counter
 
 import pytest
@@ -11,12 +12,10 @@ from mmer.datasets.describe import count_reasons, describe_dataset
 from mmer.datasets.iemocap import (
     COUNTS,
     SESSION_COUNTS,
-    Rated,
+    RatedUtterance,
     describe_agreement,
     read_iemocap,
-    read_ratings,
     read_turn,
-    read_votes,
     remove_marks,
 )
 from mmer.errors import DataError
@@ -102,19 +101,19 @@ def test_metadata_votes_and_ratings(tree):
     dataset = read_iemocap(tree)
     first = find(dataset, "Ses01F_impro01_F000")
     assert (first.extra["valence"], first.extra["activation"], first.extra["dominance"]) == ("2.5", "3", "2.3333")
-    assert read_votes(first) == {"E2": ("Neutral",), "F1": ("Neutral", "Anger")}
-    assert read_ratings(first) == {"E3": {"val": 3.0, "act": 2.0, "dom": 2.0}, "F1": {"val": 3.0, "act": 2.0}}
+    assert json.loads(first.extra["votes"]) == {"E2": ["Neutral"], "F1": ["Neutral", "Anger"]}
+    assert json.loads(first.extra["ratings"]) == {"E3": {"val": 3.0, "act": 2.0, "dom": 2.0}, "F1": {"val": 3.0, "act": 2.0}}
     assert first.extra["agreement"] == "1 of 1" and first.extra["emotion"] == "neu"
     gift = find(dataset, "Ses03M_impro05a_F000")
     assert gift.extra["agreement"] == "2 of 3" and gift.label == "happiness" and gift.extra["emotion"] == "hap"
-    assert read_ratings(gift)["E4"] == {"val": 2.0, "act": 4.0, "dom": 3.0}  # the comment's "val 5" is none
+    assert json.loads(gift.extra["ratings"])["E4"] == {"val": 2.0, "act": 4.0, "dom": 3.0}  # the comment's "val 5" is none
     assert find(dataset, "Ses01F_impro01_F003").label == "happiness"  # excitement
 
 
 def test_agreement_counts_outside_raters_alone():
     votes = {"E1": ["Excited"], "E2": ["Happiness", "Excited"], "E3": ["Neutral state"], "M1": ["Excited"]}
-    assert describe_agreement(Rated("n", "exc", 0, 1, (3, 3, 3), votes)) == "2 of 3"
-    assert describe_agreement(Rated("n", "exc", 0, 1, (3, 3, 3), {"M1": ["Excited"]})) == ""
+    assert describe_agreement(RatedUtterance("n", "exc", 0, 1, (3, 3, 3), votes)) == "2 of 3"
+    assert describe_agreement(RatedUtterance("n", "exc", 0, 1, (3, 3, 3), {"M1": ["Excited"]})) == ""
 
 
 def test_marks_are_not_words_but_are_kept(tree):

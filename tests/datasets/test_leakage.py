@@ -14,7 +14,6 @@ from mmer.datasets.leakage import (
     PAIRS,
     format_leakage,
     identify_audio,
-    measure_leakage,
     measure_leakages,
     normalise_words,
     summarise_leakage,
@@ -55,7 +54,7 @@ def numbers(report, kind, first, second):
 
 
 def test_planted_overlaps_are_counted():
-    report = measure_leakage(PLANTED, SPLIT)
+    (report,) = measure_leakages(PLANTED, [SPLIT])
     assert report.sizes == {"train": 4, "validation": 1, "test": 2}
     assert numbers(report, "speakers", "train", "test") == (2, 3, 2)  # cid; ann twice in training
     assert numbers(report, "speakers", "train", "validation") == (1, 1, 1)
@@ -68,7 +67,7 @@ def test_planted_overlaps_are_counted():
 
 
 def test_report_prints_and_is_json():
-    report = measure_leakage(PLANTED, SPLIT)
+    (report,) = measure_leakages(PLANTED, [SPLIT])
     text = format_leakage({"summary": summarise_leakage([report]), "reports": [report.to_json()]})
     assert "the most and the mean of 1 splits" in text
     assert "sentences  train and test: 1, 1.0; in 50.0% of test at most" in text
@@ -115,12 +114,12 @@ def test_same_files_and_overlapping_pieces_are_the_same_sound(tmp_path):
     )
     found = identify_audio(dataset)
     assert found[0] == found[1] != found[2] and found[3] == found[4] not in found[:3] and found[5] is None
-    report = measure_leakage(dataset, split_of([0, 3, 5], [2], [1, 4]), audio=found)
+    (report,) = measure_leakages(dataset, [split_of([0, 3, 5], [2], [1, 4])], audio=found)
     assert numbers(report, "audio", "train", "test") == (2, 2, 2)
     assert numbers(report, "audio", "train", "validation") == (0, 0, 0)
     assert report.unknown["audio"] == 1
     with pytest.raises(DataError, match="2 identities of sound for 6 utterances"):
-        measure_leakage(dataset, SPLIT, audio=found[:2])
+        measure_leakages(dataset, [SPLIT], audio=found[:2])
     (tmp_path / "b.wav").unlink()
     with pytest.raises(DataError, match=r"b\.wav: can't be read \(No such file"):
         identify_audio(dataset)
@@ -141,7 +140,7 @@ def test_sound_can_be_compared_decoded(tmp_path):
 def test_release_split_by_sessions_agrees_with_a_slow_count(tmp_path):
     dataset = read_iemocap(write_full_tree(tmp_path), audio=False)
     split = make_splits(dataset, SplitPlan(repetitions=1))[2]
-    report = measure_leakage(dataset, split)
+    (report,) = measure_leakages(dataset, [split])
     assert numbers(report, "speakers", "train", "test") == numbers(report, "dialogues", "train", "test") == (0, 0, 0)
     assert report.find("speakers", "train", "validation").shared == 8  # the paper's random 10 % knows every training speaker
     texts = {part: [normalise_words(dataset.utterances[i].text) for i in split.part(part)] for part in PARTS}

@@ -5,7 +5,7 @@ import pytest
 
 from mmer.errors import HeadError
 from mmer.explain import steps as explain
-from mmer.explain.steps import centre, decision_steps, flipping_part, segment_contributions
+from mmer.explain.steps import centre, decision_steps, find_branch, flipping_part
 from mmer.results import EMOTIONS, Analysis, BranchPrediction, Clip, Prediction, Transcript
 
 LABELS = {"T": ("I", "am", "fine"), "F": ("0.01 s", "0.03 s"), "S": ("AY", "AE M")}
@@ -102,15 +102,8 @@ def test_detail_shows_the_segments_of_one_unit():
     analysis = make_analysis()
     steps = decision_steps(analysis, "anger", role="late", unit_detail="T")
     assert [s.label for s in steps if s.kind == "segment"] == ["I", "am", "fine"]
-    values = segment_contributions(analysis.predictions["late"], "T", "anger")
-    assert np.allclose([s.value for s in steps if s.kind == "segment"], values)
-
-
-def test_segments_and_bias_sum_to_the_branch():
-    late = make_analysis().predictions["late"]
-    raw = segment_contributions(late, "F", "sadness", centred=False)
-    assert np.isclose(raw.sum() + late.branches[1].bias[2], late.branches[1].logits[2])
-    assert np.allclose(sum(segment_contributions(late, "F", e) for e in EMOTIONS), 0)
+    values = [s.value for s in steps if s.kind == "segment"]
+    assert np.allclose(values, centre(analysis.predictions["late"].branches[0].contributions)[:, 0])
 
 
 def test_unit_without_branch_is_said_to_have_none():
@@ -118,12 +111,12 @@ def test_unit_without_branch_is_said_to_have_none():
     (absent,) = [s for s in decision_steps(analysis, "anger", role="late") if s.kind == "absent"]
     assert absent.label == "syllables: no branch in this sum. The words do not match the sound." and absent.value == 0
     with pytest.raises(HeadError, match="no branch for syllables here; it has text, frames"):
-        segment_contributions(analysis.predictions["late"], "S", "anger")
+        find_branch(analysis.predictions["late"], "S")
 
 
 def test_early_model_is_no_sum_of_branches():
     with pytest.raises(HeadError, match=r"early model \(coattention\) is no sum of branches"):
-        segment_contributions(make_analysis().predictions["early"], "T", "anger")
+        find_branch(make_analysis().predictions["early"], "T")
 
 
 def test_unknown_emotion_and_role_are_refused():

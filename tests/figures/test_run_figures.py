@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from plotly.offline import get_plotlyjs
 
 from mmer.figures import learning_curves, style
 from mmer.figures import runs as figures
-from mmer.figures.page import inline_plotly, render_figure
 from mmer.results import EMOTIONS
 
 
@@ -209,13 +209,15 @@ def test_comparison_shows_pooled_mean_and_paper():
 def test_browser_draws_every_figure(browser, tmp_path, scheme, width):
     drawn = all_figures()
     background = {"light": "#ffffff", "dark": "#101418"}[scheme]
-    body = "".join(render_figure(figure, name) for name, figure in drawn.items())
+    settings = {"responsive": True, "displaylogo": False, "displayModeBar": False}
+    body = "".join(f.to_html(full_html=False, include_plotlyjs=False, div_id=name, config=settings) for name, f in drawn.items())
     page_file = tmp_path / "figures.html"
-    page_file.write_text(f"<meta charset=utf-8>{inline_plotly()}<body style='background:{background}'>{body}", encoding="utf-8")
-    told = []
+    head = f"<meta charset=utf-8><script>{get_plotlyjs()}</script>"
+    page_file.write_text(f"{head}<body style='background:{background}'>{body}", encoding="utf-8")
+    said = []
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    page.on("console", lambda message: told.append(message.text))
-    page.on("pageerror", lambda error: told.append(str(error)))
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
     page.goto(page_file.as_uri())
     for name in drawn:
         page.locator(f"#{name} .main-svg").first.wait_for()
@@ -223,4 +225,4 @@ def test_browser_draws_every_figure(browser, tmp_path, scheme, width):
     assert page.locator("#two .legendtext").all_text_contents() == ["late (5 runs)", "<i>coattention</i> (5 runs)"]  # not markup
     assert page.locator("#speakers .ytick text").first.text_content() == "<b>speaker 0</b>"
     page.close()
-    assert told == []
+    assert said == []

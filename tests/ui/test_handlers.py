@@ -10,10 +10,10 @@ import pytest
 import soundfile
 
 from mmer.results import Parent
-from mmer.ui.explore import cards
 from mmer.ui.explore.examples import list_stored, open_example
 from mmer.ui.explore.handlers import BUSY, IDLE, AlignerRequest, ExploreHandlers
 from mmer.ui.explore.session import KeptAnalysis, Session
+from mmer.ui.texts import explore as texts
 
 
 def test_a_new_clip_clears_only_what_the_page_itself_wrote():
@@ -48,7 +48,7 @@ def test_without_a_clip_nothing_can_be_analysed_and_nothing_is_said_of_the_one_t
     session.kept = [KeptAnalysis(1, analysis, None)]
     update = handlers.clear_result(session)
     empty, body = update.pop("empty"), update.pop("body")
-    assert empty["visible"] and cards.KEPT_AWAY in empty["value"] and body.visible is False
+    assert empty["visible"] and texts.KEPT_AWAY in empty["value"] and body.visible is False
     assert update == dict.fromkeys(("stages", "verdict", "notices", "views", "trace"), "")
     assert session.analysis is None and session.kept and handlers.settle(session)["analyse"] == BUSY
     assert handlers.name_shown(session) == {} and handlers.show(session) == {}

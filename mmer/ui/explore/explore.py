@@ -22,6 +22,7 @@ from mmer.ui.keep import keep
 from mmer.ui.page.events import BOUNDS, HIDDEN, MODEL_QUEUE, MOST_SECONDS, POLL, QUIET
 from mmer.ui.page.upload_folder import KEPT_SECONDS
 from mmer.ui.page.wiring import Wiring, name_components
+from mmer.ui.texts import explore as texts
 
 OTHER_FILES = [".mp4", ".webm", ".mkv", ".mov", ".m4a", ".aac", ".opus"]  # what gr.Audio does not take
 SHOW_VIEWS = "window.mmer.showViews(element, props, watch);"  # the linked views draw what they are handed, in the browser
@@ -101,39 +102,33 @@ def build(analyzer: Analyzer, *, examples: Sequence[ExampleClip], open_stored: O
 
 
 def build_inputs(analyzer: Analyzer, *, is_public: bool) -> Inputs:
-    audio = gr.Audio(
-        sources=["upload", "microphone"], type="filepath", label="Your clip, English, a few seconds", elem_id="clip", buttons=[]
-    )
+    audio = gr.Audio(sources=["upload", "microphone"], type="filepath", label=texts.CLIP, elem_id="clip", buttons=[])
     if is_public:
-        gr.HTML('<p class="mm-note">Recordings are used for your result alone and deleted within the hour.</p>')
+        gr.HTML(f'<p class="mm-note">{texts.RECORDINGS_GO}</p>')
     transcript = gr.Textbox(
-        label="What is said",
+        label=texts.WORDS,
         lines=3,
         max_lines=6,
-        placeholder="Leave empty to have it recognised, or type it yourself.",
+        placeholder=texts.WORDS_HINT,
         elem_id="transcript",
         max_length=20_000,
     )
     with gr.Row(elem_classes="mm-small-buttons"):
-        other = gr.UploadButton("Video or other file", size="sm", file_types=["audio", "video", *OTHER_FILES], elem_id="other-file")
-        transcribe = gr.Button("Transcribe", size="sm", elem_id="transcribe", interactive=False)
+        other = gr.UploadButton(texts.OTHER_FILE, size="sm", file_types=["audio", "video", *OTHER_FILES], elem_id="other-file")
+        transcribe = gr.Button(texts.TRANSCRIBE, size="sm", elem_id="transcribe", interactive=False)
         importer = keep.build_import()
     with gr.Row(elem_classes="mm-go"):
-        analyse = gr.Button("Analyse", variant="primary", elem_id="analyse", scale=3, min_width=120, interactive=False)
-        cancel = gr.Button("Cancel", elem_id="cancel", scale=1, min_width=80)
-    gr.HTML('<p class="mm-note mm-keys"><kbd>Ctrl</kbd> + <kbd>Enter</kbd> analyses.</p>')
-    with gr.Accordion("Settings", open=False, elem_id="settings"):
-        head = gr.Dropdown(name_heads(analyzer), value=choose_head(analyzer), label="Models that speak", elem_id="head")
+        analyse = gr.Button(texts.ANALYSE, variant="primary", elem_id="analyse", scale=3, min_width=120, interactive=False)
+        cancel = gr.Button(texts.CANCEL, elem_id="cancel", scale=1, min_width=80)
+    gr.HTML(f'<p class="mm-note mm-keys">{texts.KEYS}</p>')
+    with gr.Accordion(texts.SETTINGS, open=False, elem_id="settings"):
+        head = gr.Dropdown(name_heads(analyzer), value=choose_head(analyzer), label=texts.HEADS, elem_id="head")
         ready = [name for name, reason in analyzer.aligners.items() if reason is None]
         choices = [(ALIGNER_NAMES.get(name, name), name) for name in [*ready, "none"]]
-        missing = " ".join(f"{ALIGNER_NAMES.get(n, n)} is not ready: {reason}" for n, reason in analyzer.aligners.items() if reason)
-        aligner = gr.Radio(choices, value=(ready or ["none"])[0], label="Aligner", info=missing or None, elem_id="aligner")
-        textgrid = gr.File(
-            label="TextGrid in the aligner's place", file_types=[".TextGrid", ".textgrid", ".txt"], type="filepath", height=170
-        )
-        pronunciations = gr.Textbox(
-            label="Pronunciations", lines=2, placeholder="zorb  Z AO R B", info="One word per line, then its ARPAbet phones."
-        )
+        missing = " ".join(texts.say_not_ready(ALIGNER_NAMES.get(n, n), reason) for n, reason in analyzer.aligners.items() if reason)
+        aligner = gr.Radio(choices, value=(ready or ["none"])[0], label=texts.ALIGNER, info=missing or None, elem_id="aligner")
+        textgrid = gr.File(label=texts.TEXTGRID, file_types=[".TextGrid", ".textgrid", ".txt"], type="filepath", height=170)
+        pronunciations = gr.Textbox(label=texts.PRONUNCIATIONS, lines=2, placeholder="zorb  Z AO R B", info=texts.PRONUNCIATIONS_HINT)
     return Inputs(audio, other, transcript, transcribe, analyse, cancel, aligner, head, pronunciations, textgrid, [], importer)
 
 
@@ -145,7 +140,7 @@ def build_examples(examples: Sequence[ExampleClip]) -> list[tuple[gr.Button, Exa
     if not examples:
         return []
     with gr.Row(elem_classes="mm-examples"):
-        gr.HTML('<span class="mm-try">Try an example</span>', elem_classes="mm-try-block")
+        gr.HTML(f'<span class="mm-try">{texts.TRY}</span>', elem_classes="mm-try-block")
         return [
             (gr.Button(example.title, size="sm", min_width=60, elem_id=f"example-{example.folder.name}", elem_classes="mm-chip"), example)
             for example in examples
@@ -178,16 +173,13 @@ def head_section(title: str, caption: str) -> None:
 
 def build_exports() -> dict:
     with gr.Column(elem_classes="mm-panel"):
-        head_section(
-            "Take it with you",
-            f"{'; '.join(export.about for export in EXPORTS.values())}. Each picture has its own button, for SVG and PDF.",
-        )
+        head_section(texts.EXPORTS, texts.say_exports("; ".join(export.about for export in EXPORTS.values())))
         with gr.Row():
             exports = {kind: gr.Button(export.title, size="sm", elem_id=f"export-{kind}") for kind, export in EXPORTS.items()}
         asked = join_words([export.title for export in EXPORTS.values() if export.sound == "asked"])
-        sound = gr.Checkbox(label=f"Include audio in the {asked}", elem_id="export-sound")
-        download = gr.DownloadButton("Download", elem_classes="mm-hidden", elem_id="download")
-        with gr.Accordion("How this was computed", open=False):
+        sound = gr.Checkbox(label=texts.say_include_audio(asked), elem_id="export-sound")
+        download = gr.DownloadButton(texts.DOWNLOAD, elem_classes="mm-hidden", elem_id="download")
+        with gr.Accordion(texts.HOW_COMPUTED, open=False):
             trace = gr.HTML(elem_id="trace")
     return {"exports": exports, "sound": sound, "download": download, "trace": trace}
 

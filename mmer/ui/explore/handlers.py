@@ -28,9 +28,9 @@ from mmer.ui.explore.forms import read_pronunciations
 from mmer.ui.explore.session import Session, StopFlag, name_aligner, watch_stages
 from mmer.ui.page.failures import show_errors
 from mmer.ui.page.visitors import name_visitor
+from mmer.ui.texts import explore as texts
 from mmer.views import build_payload, dump_payload
 
-NO_CLIP = "There is no clip yet: record one, upload one or open an example."
 Work = Callable[[Callable[[float, str], None]], Analysis]  # takes what reports its progress
 IDLE, BUSY = gr.Button(interactive=True), gr.Button(interactive=False)  # a button that asks the models
 
@@ -118,7 +118,7 @@ class ExploreHandlers:
         audio, text = request.audio, request.transcript
         session.has_clip = audio is not None
         if audio is None:
-            raise MmerError(NO_CLIP)
+            raise MmerError(texts.NO_CLIP)
         options: dict[str, Any] = {
             "text": text if text and text.strip() else None,
             "aligner": request.aligner,
@@ -130,7 +130,7 @@ class ExploreHandlers:
         }
 
         def work(progress: Callable[[float, str], None]) -> Analysis:
-            progress(0.0, "Reading the clip")
+            progress(0.0, texts.READING)
             return self.analyzer.analyze(self.read_clip(audio), progress=progress, **options)
 
         return work
@@ -163,9 +163,9 @@ class ExploreHandlers:
 
         def plan(stop: StopFlag) -> Work:
             if shown.clip.outline:
-                raise MmerError("This result came without its sound, so its words can't be looked for in it.")
+                raise MmerError(texts.WITHOUT_SOUND)
             if shown.parent is not None:
-                raise MmerError("The places of a changed clip's words come from its recording; go back to that to align it anew.")
+                raise MmerError(texts.CHANGED_CLIP)
             options: dict[str, Any] = {"aligner": request.aligner, "head": request.head}
             options["pronunciations"] = read_pronunciations(request.pronunciations)
             options["text"] = shown.transcript.text if shown.transcript.source in ("typed", "file") else None
@@ -186,7 +186,7 @@ class ExploreHandlers:
         session.problem, session.working = "", True
         try:
             if audio is None:
-                raise MmerError(NO_CLIP)
+                raise MmerError(texts.NO_CLIP)
             options: dict[str, Any] = {"memo": session.memo, "cancelled": stop.is_set}
             for stages, transcript in self.watch(
                 session, lambda progress: self.analyzer.transcribe(self.read_clip(audio), progress=progress, **options), stop
@@ -194,9 +194,9 @@ class ExploreHandlers:
                 if transcript is None:
                     yield {"stages": cards.write_stages(stages), "analyse": BUSY}
             if not transcript.words:
-                raise TranscriptError("No words were recognised. Type what is said, or analyse without words.")
+                raise TranscriptError(texts.NO_WORDS)
             if transcript.untrusted:
-                raise TranscriptError(f"{transcript.untrusted} It heard: {transcript.text[:200]}")
+                raise TranscriptError(texts.say_heard(transcript.untrusted, transcript.text[:200]))
         except MmerError as error:
             session.problem, session.working = str(error), False
             raise
@@ -209,7 +209,7 @@ class ExploreHandlers:
         session.cancel()
         if not was_working:
             return {}
-        return {"stages": cards.write_problem("Cancelled.", kept=session.analysis is not None), "analyse": BUSY}
+        return {"stages": cards.write_problem(texts.CANCELLED, kept=session.analysis is not None), "analyse": BUSY}
 
     def settle(self, session: Session) -> ExploreUpdate:
         """After Cancel, once Gradio has ended what ran: Analyse can be pressed, and a result that came before Cancel is shown."""
@@ -258,12 +258,12 @@ class ExploreHandlers:
         if session.analysis is None or session.working:
             return {}
         name = escape(session.analysis.clip.name)
-        return {"stages": f'<p class="mm-note">Below is still the result of {name}. The new clip is not analysed yet.</p>'}
+        return {"stages": f'<p class="mm-note">{texts.say_still_of(name)}</p>'}
 
     def clear_result(self, session: Session) -> ExploreUpdate:
         """The clip is gone, and with it what was said about it; the list of results is back with the next one."""
         session.take_away()
-        kept = "" if not session.kept else cards.KEPT_AWAY
+        kept = "" if not session.kept else f"<p>{texts.KEPT_AWAY}</p>"
         empty = cards.EMPTY.replace("</section>", f"{kept}</section>")
         return {
             "empty": gr.update(value=empty, visible=True),
@@ -335,7 +335,7 @@ class ExploreHandlers:
         @show_errors
         def write_export(session: Session, sound: bool = False) -> ExploreUpdate:
             if session.analysis is None:
-                raise MmerError(session.let_go or "There is no result to export yet.")
+                raise MmerError(session.let_go or texts.NOTHING_TO_EXPORT)
             export = EXPORTS[kind]
             if refused := export.refuse(session.analysis):
                 raise MmerError(refused)

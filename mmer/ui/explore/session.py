@@ -16,6 +16,7 @@ from mmer.results import Analysis
 from mmer.stages import Memo
 from mmer.stopping import stop_when
 from mmer.ui.explore.examples import ExampleClip, Opener
+from mmer.ui.texts import explore as texts
 
 ALIGNERS = {"pocketsphinx": "sphinx", "montreal": "mfa", "mfa": "mfa"}  # how an alignment's source begins -> the setting
 
@@ -87,7 +88,7 @@ class Session:
 
     def explain_end(self) -> str:
         """Why the last run brought no result."""
-        return self.problem or ("Cancelled." if self.cancelled else "Something went wrong.")
+        return self.problem or (texts.CANCELLED if self.cancelled else texts.BUG)
 
     def take(self, analysis: Analysis, *, example: ExampleClip | None = None, origin: str = "") -> None:
         """The analysis that is shown from now on, without a model having been asked."""
@@ -170,7 +171,7 @@ def watch_stages(
             if stages and not stages[-1].done:
                 stages[-1].seconds = now - begun
             if stop.is_set():
-                raise Cancelled("Cancelled.")
+                raise Cancelled(texts.CANCELLED)
             if kind == "error":
                 raise value
             if kind == "stage":
@@ -179,7 +180,7 @@ def watch_stages(
                 stages.append(Stage(value, 0.0))
                 begun = now
             if kind == "tick" and not stages:
-                place = say_place(line.count_before(ticket))
+                place = texts.say_place(line.count_before(ticket))
                 if place != shown_place or now - said >= STILL_SECONDS:
                     shown_place, said = place, now
                     yield [Stage(place, now - begun)], None
@@ -195,13 +196,6 @@ def watch_stages(
 
 
 STILL_SECONDS = 2.0  # between two words to one who waits where nothing changes: each costs the others time, and shows who has left
-
-
-def say_place(before: int) -> str:
-    """Where somebody stands in the line for the models."""
-    if before == 0:
-        return "Waiting for a free model: you are next"
-    return f"Waiting for a free model: {before} {'is' if before == 1 else 'are'} before you"
 
 
 def run_reporting(

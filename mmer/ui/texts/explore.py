@@ -1,0 +1,139 @@
+"""What the Explore tab says."""
+
+from __future__ import annotations
+
+SKIP = "Skip to the result"
+SUBTITLE = "See and hear why a machine finds an emotion in speech."
+ETHICS = "For learning about such models, not for judging people."
+
+# what is asked
+
+TRY = "Try an example"
+CLIP = "Your clip, English, a few seconds"
+RECORDINGS_GO = "Recordings are used for your result alone and deleted within the hour."
+WORDS = "What is said"
+WORDS_HINT = "Leave empty to have it recognised, or type it yourself."
+OTHER_FILE = "Video or other file"
+TRANSCRIBE, ANALYSE, CANCEL = "Transcribe", "Analyse", "Cancel"
+KEYS = "<kbd>Ctrl</kbd> + <kbd>Enter</kbd> analyses."  # HTML
+SETTINGS = "Settings"
+HEADS = "Models that speak"
+ALIGNER = "Aligner"
+TEXTGRID = "TextGrid in the aligner's place"
+PRONUNCIATIONS, PRONUNCIATIONS_HINT = "Pronunciations", "One word per line, then its ARPAbet phones."
+
+# before there is a result
+
+EMPTY_TITLE = "What you will see"
+EMPTY = (  # what, and what that is
+    ("A verdict.", "Anger, happiness, sadness or neutral, from three ways to fuse voice and words."),
+    ("Where it comes from.", "Every word, syllable and frame with what it adds, on one time axis that you can play."),
+    ("Room for doubt.", "How sure the models are, what they were trained on, and what they can't know."),
+)
+HOW_TO_BEGIN = "Record or upload a few seconds of English speech, or open an example."
+KEPT_AWAY = "What you analysed before is still in your session’s list, which comes back with the next result."
+NO_CLIP = "There is no clip yet: record one, upload one or open an example."
+
+# while work runs, and after
+
+READING, STARTING, NEXT_IN_LINE = "Reading the clip", "Starting", "Waiting for a free model: you are next"
+CANCELLED, BUG = "Cancelled.", "Something went wrong."
+PROGRESS = "Progress"
+STILL_SHOWN = " The earlier result is still shown."
+KEPT_STAGE, TOGETHER = "kept", "together"
+NO_WORDS = "No words were recognised. Type what is said, or analyse without words."
+WITHOUT_SOUND = "This result came without its sound, so its words can't be looked for in it."
+CHANGED_CLIP = "The places of a changed clip's words come from its recording; go back to that to align it anew."
+
+# the result
+
+VERDICT, NOTICES = "Verdict", "Notices"
+TYPE_WORDS = "Type the words"
+KINDS = {"recorded": "A real recording", "synthesised": "Synthesised speech, no human voice"}
+ORIGINS = {
+    "example": "Opened from a stored result.",
+    "list": "Opened from your session; no model was asked.",
+    "file": "Read from a file; no model was asked.",
+}
+
+# exports
+
+EXPORTS = "Take it with you"
+DOWNLOAD = "Download"
+HOW_COMPUTED = "How this was computed"
+NOTHING_TO_EXPORT = "There is no result to export yet."
+
+
+def say_not_ready(aligner: str, reason: str) -> str:
+    return f"{aligner} is not ready: {reason}"
+
+
+def say_place(before: int) -> str:
+    """Where somebody stands in the line for the models."""
+    if before == 0:
+        return NEXT_IN_LINE
+    return f"Waiting for a free model: {before} {'is' if before == 1 else 'are'} before you"
+
+
+def say_heard(reason: str, heard: str) -> str:
+    return f"{reason} It heard: {heard}"
+
+
+def say_still_of(name: str) -> str:
+    return f"Below is still the result of {name}. The new clip is not analysed yet."
+
+
+def say_meant(emotion: str) -> str:
+    """HTML."""
+    return f"The clip is meant as <b>{emotion}</b>"
+
+
+def say_both_meant(words: str, voice: str) -> str:
+    """HTML."""
+    return f"The words alone are {words}, the voice is meant as <b>{voice}</b>"
+
+
+def say_truth(meant: str, *, followed: str, is_right: bool) -> str:
+    """Whether the verdict about an example is right. `followed`: "words", "voice", "neither", or "" where both are the same."""
+    side = {"": "", "neither": "the model goes with neither, "}.get(followed, f"the model goes with the {followed}, ")
+    return f"{'✓' if is_right else '✗'} {meant}: {side}the verdict is {'right' if is_right else 'wrong'}."
+
+
+def say_speakers(names: str, preset: str, facts: str, *, are_many: bool, names_emotion: bool) -> str:
+    """Which heads and preset speak, and what they were trained on."""
+    start = "The numbers come from" if not names_emotion else "The verdict comes from" if are_many else "The verdict is that of"
+    return f"{start} {names}; preset {preset}. Learned from: {facts}"
+
+
+def say_silent(role: str) -> str:
+    """HTML."""
+    return f"<b>{role}</b> is not available"
+
+
+def say_clip(name: str, duration: float, source: str) -> str:
+    return f"{name}, {duration:.2f} s ({source})"
+
+
+def say_confidence(confidence: float) -> str:
+    return f", mean word probability {confidence:.2f}"
+
+
+def say_alignment(source: str, score: float | None, *, is_approximate: bool) -> str:
+    return source + (f", score {score:.1f} per 10 ms" if score is not None else "") + (", approximate" if is_approximate else "")
+
+
+def say_computed(when: str, version: str) -> str:
+    return f"{when} by mmer {version}"
+
+
+def name_facts(encoders: dict[str, str], heads: dict[str, str]) -> dict[str, str]:
+    """The rows of encoders and heads in the table of how it was computed."""
+    return {f"{name} encoder": value for name, value in encoders.items()} | {f"head {name}": value for name, value in heads.items()}
+
+
+def say_exports(exports: str) -> str:
+    return f"{exports}. Each picture has its own button, for SVG and PDF."
+
+
+def say_include_audio(exports: str) -> str:
+    return f"Include audio in the {exports}"

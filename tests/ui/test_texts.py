@@ -1,0 +1,35 @@
+"""What the page says stands in `mmer/ui/texts`, and nowhere else in its modules."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+UI = Path(__file__).parents[2] / "mmer" / "ui"
+# of a sentence's or a label's kind: two words in a row, or one that begins with a capital
+SAID = re.compile(r"[A-Za-z’']{2,},? +[A-Za-z’']{2,}|^ ?[A-Z][a-z]+[.:]?$")
+TABS = {"explore": ("explore/cards.py", "explore/explore.py", "explore/handlers.py", "explore/session.py")}
+
+
+def list_said(path):
+    """The strings of a module that a person could read: without docstrings, markup, scripts and class names of the style sheet."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    bodies = [node.body for node in ast.walk(tree) if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)]
+    documents = {id(body[0].value) for body in bodies if isinstance(body[0], ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documents:
+            text = re.sub(r"<[^>]*>?|^[^<>]*>", " ", node.value)
+            if SAID.search(text) and "window.mmer" not in text and not re.fullmatch(r"[a-z-]*m[mbclk]-[a-z -]*", text):
+                yield f"{path.name}:{node.lineno} {node.value!r}"
+
+
+@pytest.mark.parametrize("module", [module for modules in TABS.values() for module in modules])
+def test_a_module_of_the_page_says_nothing_of_its_own(module):
+    assert list(list_said(UI / module)) == []
+
+
+def test_what_is_said_would_be_found(tmp_path):
+    module = tmp_path / "module.py"
+    module.write_text('"""A document string."""\nlabel = "Analyse"\nhtml = f"<p class=\'mm-x mm-y\'>Two words {label}</p>"\n')
+    assert len(list(list_said(module))) == 2

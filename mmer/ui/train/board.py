@@ -9,20 +9,11 @@ import gradio as gr
 
 from mmer.ui.page.events import HIDDEN, LOOK, POLL, QUIET
 from mmer.ui.page.wiring import Wiring
+from mmer.ui.texts import train as texts
 from mmer.ui.train import run_cards
 from mmer.ui.train.handlers import PromoteRequest, TrainHandlers
 from mmer.ui.train.scripts import DOWNLOAD, PRESS, REVEAL
 
-CURVES = (
-    "Every run faint, the median of all folds bold and dotted where most runs have already stopped, eight of ten runs within the band. "
-    "Drag to zoom."
-)
-LAYERS = "w / Σw of Equation 1. Dot: mean over all runs, bar: plus/minus one standard deviation, faint: single runs."
-PROMOTED = (
-    "One run becomes the head; the test part chooses nothing. Every fold is validated on other clips, so the lowest loss is often that of "
-    "the easiest ones, and its figures flatter. The run at the median shows what the experiment gives."
-)
-CHOICE_NAMES = {"median": "at the median validation loss", "lowest": "with the lowest validation loss"}
 SHOWN = (  # what another experiment, or another look at it, changes
     *("runs", "head", "stop", "resume", "delete", "export", "promotion", "question", "log"),
     *("curves_panel", "curves", "scores_panel", "scores", "confusion", "group", "groups", "layers", "numbers", "facts", "drawn"),
@@ -75,60 +66,58 @@ def build_board() -> ExperimentList:
             build_actions(parts)
             build_curves(parts)
             build_scores(parts)
-            with gr.Accordion("Log", open=False, elem_id="run-log"):
+            with gr.Accordion(texts.LOG, open=False, elem_id="run-log"):
                 parts["log"] = gr.HTML()
-            with gr.Accordion("Data, settings, machine", open=False, elem_id="run-facts"):
+            with gr.Accordion(texts.FACTS, open=False, elem_id="run-facts"):
                 parts["facts"] = gr.HTML()
     return ExperimentList(**parts)
 
 
 def build_actions(parts: dict[str, Any]) -> None:
     with gr.Row(elem_classes="mm-actions"):
-        for name, title in (("stop", "Stop"), ("resume", "Resume"), ("export", "Export as zip"), ("delete", "Delete")):
+        for name, title in (("stop", texts.STOP), ("resume", texts.RESUME), ("export", texts.EXPORT), ("delete", texts.DELETE)):
             parts[name] = gr.Button(title, size="sm", visible=False, elem_id=f"run-{name}", min_width=90)
-    parts["download"] = gr.DownloadButton("Download", elem_classes="mm-hidden", elem_id="run-download")
+    parts["download"] = gr.DownloadButton(texts.DOWNLOAD, elem_classes="mm-hidden", elem_id="run-download")
     with gr.Column(visible=False, elem_id="delete-question") as parts["question"]:
         parts["ask"] = gr.HTML()
         with gr.Row(elem_classes="mm-actions"):
-            parts["yes"] = gr.Button("Delete for good", variant="stop", size="sm", elem_id="delete-yes", min_width=90)
-            parts["no"] = gr.Button("Keep it", size="sm", elem_id="delete-no", min_width=90)
+            parts["yes"] = gr.Button(texts.DELETE_FOR_GOOD, variant="stop", size="sm", elem_id="delete-yes", min_width=90)
+            parts["no"] = gr.Button(texts.KEEP, size="sm", elem_id="delete-no", min_width=90)
     with (
         gr.Column(visible=False, elem_id="promotion") as parts["promotion"],
-        gr.Accordion("Make it a head of this app", open=False),
+        gr.Accordion(texts.PROMOTION, open=False),
     ):
-        gr.HTML(f'<p class="mm-note">{PROMOTED}</p>')
+        gr.HTML(f'<p class="mm-note">{texts.PROMOTED}</p>')
         parts["choice"] = gr.Radio(
-            [(name, key) for key, name in CHOICE_NAMES.items()], value="median", label="Run", elem_id="promote-choice"
+            [(name, key) for key, name in texts.CHOICE_NAMES.items()], value="median", label=texts.RUN, elem_id="promote-choice"
         )
         with gr.Row():
-            parts["head_name"] = gr.Textbox(label="Name of the head", placeholder="the experiment's", max_length=80, min_width=150)
-            parts["licence"] = gr.Textbox(
-                label="Licence of the weights", placeholder="the data's, where it is known", max_length=80, min_width=150
-            )
-        parts["promote"] = gr.Button("Promote", size="sm", elem_id="promote")
+            parts["head_name"] = gr.Textbox(label=texts.HEAD_NAME, placeholder=texts.HEAD_NAME_DEFAULT, max_length=80, min_width=150)
+            parts["licence"] = gr.Textbox(label=texts.LICENCE, placeholder=texts.LICENCE_DEFAULT, max_length=80, min_width=150)
+        parts["promote"] = gr.Button(texts.PROMOTE, size="sm", elem_id="promote")
         parts["promoted"] = gr.HTML(elem_id="promoted")
 
 
 def build_curves(parts: dict[str, Any]) -> None:
     with gr.Column(visible=False, elem_classes="mm-panel") as parts["curves_panel"]:
-        head_section("Learning curves", CURVES)
+        head_section(texts.CURVES_TITLE, texts.CURVES)
         parts["curves"] = gr.Plot(show_label=False, container=False, elem_id="curves", elem_classes="mm-figure")
 
 
 def build_scores(parts: dict[str, Any]) -> None:
     with gr.Column(visible=False, elem_classes="mm-panel") as parts["scores_panel"]:
-        head_section("Scores on the test parts", "UA is the mean recall of the four emotions, WA the share that is right.")
+        head_section(texts.SCORES_TITLE, texts.SCORES)
         parts["scores"] = gr.HTML(elem_id="scores")
         with gr.Row():
             with gr.Column(min_width=300):
-                gr.HTML('<p class="mm-half">What is said of each emotion</p>')
+                gr.HTML(f'<p class="mm-half">{texts.CONFUSION}</p>')
                 parts["confusion"] = gr.Plot(show_label=False, container=False, elem_id="confusion", elem_classes="mm-figure")
             with gr.Column(min_width=300):
-                parts["group"] = gr.Radio(["fold"], value="fold", label="UA of each", elem_id="group")
+                parts["group"] = gr.Radio(["fold"], value="fold", label=texts.UA_OF_EACH, elem_id="group")
                 parts["groups"] = gr.Plot(show_label=False, container=False, elem_id="groups", elem_classes="mm-figure")
-        head_section("Which layers each branch learned to read", LAYERS)
+        head_section(texts.LAYERS_TITLE, texts.LAYERS)
         parts["layers"] = gr.Plot(show_label=False, container=False, elem_id="run-layers", elem_classes="mm-figure")
-        with gr.Accordion("Every run in numbers", open=False):
+        with gr.Accordion(texts.EVERY_RUN, open=False):
             parts["numbers"] = gr.HTML()
 
 

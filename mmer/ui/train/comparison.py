@@ -8,11 +8,9 @@ import gradio as gr
 
 from mmer.ui.page.events import HIDDEN, POLL, QUIET
 from mmer.ui.page.wiring import Wiring, name_components
+from mmer.ui.texts import train as texts
 from mmer.ui.train import run_cards
 from mmer.ui.train.handlers import TrainHandlers
-
-DIFFERENCE = "On the diagonal plus is better for the first, elsewhere worse."
-
 
 COMPARING = "() => window.mmer.wait('comparison')"  # both are chosen already when the tab opens, and resampling takes seconds
 COMPARED = ("text", "panel", "ua", "first_confusion", "second_confusion", "difference", "layers")
@@ -36,21 +34,21 @@ class Comparison:
 
 def build_comparison() -> Comparison:
     with gr.Row():
-        first = gr.Dropdown([], label="First", elem_id="compare-first", min_width=200)
-        second = gr.Dropdown([], label="Second", elem_id="compare-second", min_width=200)
+        first = gr.Dropdown([], label=texts.FIRST, elem_id="compare-first", min_width=200)
+        second = gr.Dropdown([], label=texts.SECOND, elem_id="compare-second", min_width=200)
     text = gr.HTML(run_cards.CHOOSE_TWO, elem_id="comparison")
     plots: dict[str, gr.Plot] = {}
     with gr.Column(visible=False, elem_id="compare-figures") as panel:
-        plots["ua"] = place_plot("UA with its interval", "compare-ua")
+        plots["ua"] = place_plot(texts.UA_WITH_INTERVAL, "compare-ua")
         with gr.Row():
             with gr.Column(min_width=300):
-                plots["first_confusion"] = place_plot("First", "compare-confusion-first")
+                plots["first_confusion"] = place_plot(texts.FIRST, "compare-confusion-first")
             with gr.Column(min_width=300):
-                plots["second_confusion"] = place_plot("Second", "compare-confusion-second")
+                plots["second_confusion"] = place_plot(texts.SECOND, "compare-confusion-second")
             with gr.Column(min_width=300):
-                plots["difference"] = place_plot("First minus second", "compare-confusion-difference")
-                gr.HTML(f'<p class="mm-note">{DIFFERENCE}</p>')
-        plots["layers"] = place_plot("Layer weights of both", "compare-layers")
+                plots["difference"] = place_plot(texts.FIRST_MINUS_SECOND, "compare-confusion-difference")
+                gr.HTML(f'<p class="mm-note">{texts.DIFFERENCE}</p>')
+        plots["layers"] = place_plot(texts.BOTH_LAYERS, "compare-layers")
     return Comparison(first, second, text, panel, **plots)
 
 

@@ -18,14 +18,12 @@ from mmer.experiments.training_service import TrainingService
 from mmer.ui.explore.forms import ALIGNER_NAMES
 from mmer.ui.page.events import HIDDEN, POLL, QUIET
 from mmer.ui.page.wiring import Wiring
+from mmer.ui.texts import train as texts
 from mmer.ui.train import cards as train_cards
 from mmer.ui.train.handlers import CHECK_FIRST, CHOICES, FIELDS, FormRequest, TrainHandlers, name_units
 from mmer.ui.train.scripts import REVEAL
 
 FIRST_UNITS = ["T", "F", "S"]  # of the paper's best late fusion
-VALIDATION_NAMES = {"random": "random utterances (the paper's)", "speaker": "whole speakers", "session": "whole sessions (reference [5]'s)"}
-BY_NAMES = {"auto": "sessions where there are any (the paper's)", "session": "sessions", "speaker": "speakers"}
-DEVICE_NAMES = {"auto": "a GPU where there is one", "cpu": "CPU", "cuda": "GPU"}
 EXPECTED = ("estimate", "name", "command")  # what a change of the form changes
 
 
@@ -58,58 +56,58 @@ def build_form(service: TrainingService) -> Form:
 
 
 def build_data(parts: dict[str, Any], service: TrainingService) -> None:
-    info = "A manifest, or the folder of an IEMOCAP release."
+    info = texts.DATA_SET_CLOSED
     if not service.closed:
         roots = ", ".join(str(root) for root in service.roots)
-        info = f"Or type a path below {roots}." if roots else NO_ROOTS
+        info = texts.say_roots(roots) if roots else NO_ROOTS
     parts["fields"]["data"] = gr.Dropdown(
         [(data.title, str(data.path)) for data in service.list_data()],
         value=None,
         allow_custom_value=True,
-        label="Data set",
+        label=texts.DATA_SET,
         info=info,
         elem_id="data-set",
     )
     with gr.Row(elem_classes="mm-go"):
-        parts["check"] = gr.Button("Check", elem_id="check-data", interactive=not service.closed, min_width=120)
-    with gr.Accordion("Labels that have other names", open=False):
+        parts["check"] = gr.Button(texts.CHECK, elem_id="check-data", interactive=not service.closed, min_width=120)
+    with gr.Accordion(texts.LABELS_FOLD, open=False):
         parts["fields"]["labels"] = gr.Textbox(
-            label="Labels",
+            label=texts.LABELS,
             placeholder="angry=anger, calm=",
-            info="label=emotion; nothing after the sign leaves a label out.",
+            info=texts.LABELS_HINT,
             max_length=2000,
         )
 
 
 def build_model(parts: dict[str, Any]) -> None:
     fields = parts["fields"]
-    fields["fusion"] = gr.Radio([(model.label, key) for key, model in FUSION_MODELS.items()], value="late", label="Model")
-    fields["unit"] = gr.Radio(name_units(tuple(UNITS)), value="F", label="Unit", visible=False, elem_id="unit-choice")
-    fields["units"] = gr.CheckboxGroup(name_units(tuple(UNITS)), value=FIRST_UNITS, label="Units", elem_id="units-choice")
-    fields["preset"] = gr.Radio([(f"{p.name} ({p.title})", p.name) for p in PRESETS.values()], value=DEFAULT, label="Encoders")
+    fields["fusion"] = gr.Radio([(model.label, key) for key, model in FUSION_MODELS.items()], value="late", label=texts.MODEL)
+    fields["unit"] = gr.Radio(name_units(tuple(UNITS)), value="F", label=texts.UNIT, visible=False, elem_id="unit-choice")
+    fields["units"] = gr.CheckboxGroup(name_units(tuple(UNITS)), value=FIRST_UNITS, label=texts.UNITS, elem_id="units-choice")
+    fields["preset"] = gr.Radio([(f"{p.name} ({p.title})", p.name) for p in PRESETS.values()], value=DEFAULT, label=texts.ENCODERS)
 
 
 def build_protocol(parts: dict[str, Any]) -> None:
-    with gr.Accordion("Protocol: the paper's five folds, five times", open=False, elem_id="protocol"):
+    with gr.Accordion(texts.PROTOCOL, open=False, elem_id="protocol"):
         with gr.Row(elem_classes="mm-numbers"):
             parts["fields"] |= {setting.name: build_number(setting) for setting in PROTOCOL}
-        parts["fields"]["by"] = gr.Radio([(name, key) for key, name in BY_NAMES.items()], value="auto", label="Folds of")
+        parts["fields"]["by"] = gr.Radio([(name, key) for key, name in texts.BY_NAMES.items()], value="auto", label=texts.FOLDS_OF)
         parts["fields"]["validation"] = gr.Radio(
-            [(VALIDATION_NAMES[key], key) for key in VALIDATIONS], value="random", label="Validation by"
+            [(texts.VALIDATION_NAMES[key], key) for key in VALIDATIONS], value="random", label=texts.VALIDATION_BY
         )
 
 
 def build_settings(parts: dict[str, Any]) -> None:
-    with gr.Accordion("Settings: the paper's where it names them", open=False, elem_id="train-settings"):
+    with gr.Accordion(texts.SETTINGS, open=False, elem_id="train-settings"):
         with gr.Row(elem_classes="mm-numbers"):
             parts["fields"] |= {setting.name: build_number(setting) for setting in SETTINGS}
         parts["fields"]["aligner"] = gr.Radio(
             [(ALIGNER_NAMES[name], name) for name in ALIGNERS],
             value="sphinx",
-            label="Aligner",
-            info="Finds the words of utterances that bring no alignment file.",
+            label=texts.ALIGNER,
+            info=texts.ALIGNER_HINT,
         )
-        parts["fields"]["device"] = gr.Radio([(name, key) for key, name in DEVICE_NAMES.items()], value="auto", label="Train on")
+        parts["fields"]["device"] = gr.Radio([(name, key) for key, name in texts.DEVICE_NAMES.items()], value="auto", label=texts.TRAIN_ON)
 
 
 def build_number(setting: Setting) -> gr.Number:
@@ -126,15 +124,15 @@ def build_number(setting: Setting) -> gr.Number:
 def build_start(parts: dict[str, Any], service: TrainingService) -> None:
     parts["estimate"] = gr.HTML("" if service.closed else CHECK_FIRST, elem_id="estimate")
     parts["name"] = gr.Textbox(
-        label="Name",
-        placeholder="chosen by itself",
-        info="Letters, digits and - _ .",
+        label=texts.NAME,
+        placeholder=texts.NAME_DEFAULT,
+        info=texts.NAME_HINT,
         max_length=80,
         elem_id="run-name",
         visible=not service.closed,
     )
-    parts["start"] = gr.Button("Start", variant="primary", interactive=False, elem_id="start-run", visible=not service.closed)
-    with gr.Accordion("The same from a shell", open=bool(service.closed)):
+    parts["start"] = gr.Button(texts.START, variant="primary", interactive=False, elem_id="start-run", visible=not service.closed)
+    with gr.Accordion(texts.SHELL, open=bool(service.closed)):
         command = write_command(service.describe_form({"units": FIRST_UNITS}))
         parts["command"] = gr.HTML(train_cards.write_code(command), elem_id="shell-command")
 

@@ -17,6 +17,7 @@ from mmer.experiments.training_service import TrainingService, is_recorded
 from mmer.scores import pairs
 from mmer.ui.explore.handlers import new_cache_path
 from mmer.ui.page.failures import show_errors
+from mmer.ui.texts import train as texts
 from mmer.ui.train import cards as train_cards
 from mmer.ui.train import run_cards
 from mmer.ui.train.updates import (
@@ -34,7 +35,7 @@ CHOICES = ("data", "labels", "fusion", "unit", "units", "preset", "aligner", "by
 FIELDS = (*CHOICES, *(setting.name for setting in (*PROTOCOL, *SETTINGS)))  # of the form, in the order that programs give them
 FormRequest: Any = make_dataclass("FormRequest", FIELDS, frozen=True)  # what the form holds
 StartRequest: Any = make_dataclass("StartRequest", ["name", *FIELDS], frozen=True)  # the same, and what the experiment shall be called
-CHECK_FIRST = '<p class="mm-note">Check the data set to see how long it will take.</p>'
+CHECK_FIRST = f'<p class="mm-note">{texts.CHECK_FIRST}</p>'
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class TrainHandlers:
         """Shows the choice of units that the model can take."""
         model = FUSION_MODELS[fusion]
         single, choices = model.reads_one_unit, model.offer_units(UNITS)
-        label = "Speech units, beside text (T)" if model.needs_text else "Units"
+        label = texts.SPEECH_UNITS if model.needs_text else texts.UNITS
         kept = [unit for unit in units if unit in choices]
         offered = gr.CheckboxGroup(name_units(choices), value=kept, label=label, visible=not single)
         return {"unit": gr.Radio(visible=single), "units": offered}
@@ -197,7 +198,7 @@ class TrainHandlers:
 
     def ask_delete(self, session: TrainSession) -> BoardUpdate:
         name = (session.chosen or "/").partition("/")[2]
-        question = train_cards.write_question(f"Delete {name} with its heads and predictions for good?")
+        question = train_cards.write_question(texts.ask_delete(name))
         return {"question": gr.Column(visible=True), "ask": question}
 
     @show_errors
@@ -215,7 +216,7 @@ class TrainHandlers:
     def promote(self, session: TrainSession, request: PromoteRequest) -> BoardUpdate:
         name, licence, by = request.head_name or "", request.licence or "", request.choice or "median"
         place = self.service.promote(session.chosen or "", name=name, licence=licence, by=by)
-        note = train_cards.write_note(f"The head {place.name} was written to {place.parent}. It speaks when the app is started anew.")
+        note = train_cards.write_note(texts.say_promoted(place.name, str(place.parent)))
         return {"promoted": note}
 
     def regroup(self, session: TrainSession, group: str) -> BoardUpdate:
@@ -258,7 +259,8 @@ def name_units(units: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def name_key(key: str) -> str:
-    return key.partition("/")[2] + (" (recorded)" if is_recorded(key) else "")
+    name = key.partition("/")[2]
+    return texts.name_recorded(name) if is_recorded(key) else name
 
 
 def choose_first(service: TrainingService) -> str | None:

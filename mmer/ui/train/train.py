@@ -12,6 +12,7 @@ from mmer.experiments.training_service import TrainingService
 from mmer.ui.page.events import HIDDEN, LOOK, POLL
 from mmer.ui.page.upload_folder import KEPT_SECONDS
 from mmer.ui.page.wiring import Wiring, name_components
+from mmer.ui.texts import train as texts
 from mmer.ui.train.board import SHOWN, build_board, wire_board
 from mmer.ui.train.comparison import build_comparison, wire_comparison
 from mmer.ui.train.form import build_form, wire_form
@@ -33,11 +34,11 @@ def build(service: TrainingService) -> TrainTab:
     """The tab's content, inside the gr.Blocks that is open."""
     session, handlers = gr.State(TrainSession(), time_to_live=KEPT_SECONDS), TrainHandlers(service)
     with gr.Tabs(elem_id="train-tabs", selected="runs" if service.closed else "new") as tabs:
-        with gr.Tab("New", id="new"):
+        with gr.Tab(texts.NEW, id="new"):
             form = build_form(service)
-        with gr.Tab("Experiments", id="runs"):
+        with gr.Tab(texts.EXPERIMENTS, id="runs"):
             board = build_board()
-        with gr.Tab("Compare", id="compare") as compare_tab:
+        with gr.Tab(texts.COMPARE, id="compare") as compare_tab:
             comparison = build_comparison()
     timer = gr.Timer(TICK, active=False)
     filling = Wiring({**form.fields, **name_components(form), "tabs": tabs}, session)

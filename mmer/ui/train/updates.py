@@ -9,6 +9,7 @@ import gradio as gr
 from mmer.experiments.report.run_view import RunView
 from mmer.figures import learning_curves
 from mmer.figures import runs as figures
+from mmer.ui.texts import train as texts
 from mmer.ui.train import run_cards
 from mmer.ui.train.plots import to_plot
 
@@ -138,7 +139,7 @@ def show_learned(view: RunView) -> BoardUpdate:
 def name_weights(name: str, view: RunView) -> str:
     """An experiment's name above its layer weights, with how fast they learned where that is not the paper's way."""
     rate = view.experiment.layer_rate if view.experiment else 1
-    return name if rate == 1 else f"{name}: layer weights learned {rate:g} × as fast as the rest"
+    return name if rate == 1 else texts.name_layer_rate(name, rate)
 
 
 def list_groups(view: RunView) -> list[str]:
@@ -162,7 +163,7 @@ def draw_comparison(a: RunView, b: RunView) -> ComparisonUpdate:
     if a.scores is None or b.scores is None:
         return {"panel": gr.Column(visible=False)}
     first, second = a.scores, b.scores
-    names = (a.name, b.name) if a.name != b.name else (a.name, f"{b.name} (recorded)")
+    names = (a.name, b.name) if a.name != b.name else (a.name, texts.name_recorded(b.name))
     weights = {name_weights(name, view): [r for r in view.results if r.get("layer_weights")] for name, view in zip(names, (a, b))}
     weighted = {name: runs for name, runs in weights.items() if runs}
     return {

@@ -23,7 +23,7 @@ from mmer.explain.verdict import HEADLINES, SEEN
 from mmer.exports.analysis_json import analysis_to_json, dump_json
 from mmer.interventions.compare import drop_attention
 from mmer.model_queue import UNBOUNDED, ModelQueue, QueueLimits
-from mmer.phrasing import say_count, say_time
+from mmer.phrasing import say_time
 from mmer.pipeline import Analyzer
 from mmer.results import EMOTIONS
 from mmer.ui.explore.examples import choose_head
@@ -36,16 +36,15 @@ from mmer.ui.page.failures import show_errors
 from mmer.ui.page.upload_folder import KEPT_SECONDS
 from mmer.ui.page.visitors import name_visitor
 from mmer.ui.page.wiring import Wiring, name_components
+from mmer.ui.texts import batch as texts
 
 WAIT_SECONDS = 0.5  # between two looks at the place in the line
 DRAW_SECONDS = 0.7  # between two drawings of the table
-FAMILIAR = {**SEEN, SPEAKER: "another clip of a speaker it was trained on"}
-NOT_SENT = Path(os.devnull) / "not uploaded"  # below which no file can be
+FAMILIAR = {**SEEN, SPEAKER: texts.HEARD_SPEAKER}
+NOT_SENT = Path(os.devnull) / "not-uploaded"  # below which no file can be
 # on a narrow page what is found lies below what is asked
 WAITING = "() => { window.mmer.revealProgress('#batch-progress'); return window.mmer.wait('batch'); }"
-EMPTY = """
-<section class="mm-empty"><p>Upload several recordings. Each becomes a row: the verdict, every model's probabilities and logits, what late
-fusion's branches say, warnings; one that can't be used becomes a row with the reason.</p></section>"""
+EMPTY = f'<section class="mm-empty"><p>{texts.EMPTY}</p></section>'
 
 
 @dataclass(frozen=True)
@@ -158,7 +157,7 @@ class BatchHandlers:
             left = self.limits.seconds
             for item in items:
                 if stop.is_set():
-                    raise Cancelled("The batch was cancelled.")
+                    raise Cancelled(texts.CANCELLED)
                 with self.analyzer.queue.take(cancelled=stop.is_set):
                     row, analysis = analyze_item(self.analyzer, item, settings, most_seconds=left, cancelled=stop.is_set)
                 rows.append(row)
@@ -170,9 +169,9 @@ class BatchHandlers:
                     drawn = now
                     state = write_progress(len(rows), len(items), (now - begun) / len(rows) * (len(items) - len(rows)))
                     yield {"progress": state, "table": write_rows(rows)}
-            outcome = f"{say_count(len(rows), 'recording')} in {say_time(time.monotonic() - begun)}."
+            outcome = texts.say_done(len(rows), say_time(time.monotonic() - begun))
         except Cancelled:
-            outcome = f"Cancelled after {len(rows)} of {len(items)} recordings."
+            outcome = texts.say_cancelled(len(rows), len(items))
         finally:
             if session.stop is stop:
                 session.end()
@@ -186,7 +185,7 @@ class BatchHandlers:
     def plan(self, paths: list[str] | None, listed: str | None) -> list[BatchItem]:
         """The uploads; with a list its rows, in their order, then what it does not name. Raises MmerError."""
         if not paths:
-            raise MmerError("There are no recordings yet: upload some.")
+            raise MmerError(texts.NO_RECORDINGS)
         sent = {strip_invalid_filename_characters(Path(path).name): Path(path) for path in paths}
         items = []
         if listed is not None:
@@ -196,7 +195,7 @@ class BatchHandlers:
         named = {item.path for item in items}
         items += [BatchItem(path.name, path) for path in map(Path, paths) if path not in named]
         if len(items) > self.limits.files:
-            raise DataError(f"These are {len(items)} recordings; at most {self.limits.files} go at once here. Use `mmer batch` for more.")
+            raise DataError(texts.say_too_many(len(items), self.limits.files))
         return items
 
     def fail(self, session: BatchSession) -> BatchUpdate:
@@ -209,7 +208,7 @@ class BatchHandlers:
         if not (session.waiting or session.working):
             return {}
         session.stop.set()
-        return {"progress": '<p class="mb-progress">Stopping after this step.</p>'}
+        return {"progress": f'<p class="mb-progress">{texts.STOPPING}</p>'}
 
     def settle(self, session: BatchSession) -> BatchUpdate:
         """After Cancel: how the run ended, where that was said before Cancel's own words came."""
@@ -236,14 +235,13 @@ def offer_file(name: str, text: str) -> Any:
 
 def write_place(before: int) -> str:
     """Where a batch stands in the line."""
-    place = f"{before} other{'s are' if before > 1 else ' is'} before yours" if before else "yours is next"
-    return f'<p class="mb-progress" role="status">Waiting: one batch is done at a time, and {place}.</p>'
+    return f'<p class="mb-progress" role="status">{texts.say_place(before)}</p>'
 
 
 def write_progress(done: int, total: int, seconds_left: float) -> str:
-    left = f", about {say_time(seconds_left)} left" if seconds_left >= 1 else ""
-    bar = f'<progress max="{total}" value="{done}" aria-label="Recordings done"></progress>'
-    return f'<p class="mb-progress" role="status">{bar} {done} of {total}{left}</p>'
+    left = say_time(seconds_left) if seconds_left >= 1 else ""
+    bar = f'<progress max="{total}" value="{done}" aria-label="{texts.DONE}"></progress>'
+    return f'<p class="mb-progress" role="status">{bar} {texts.say_progress(done, total, left)}</p>'
 
 
 def write_rows(rows: Sequence[Row]) -> str:
@@ -254,7 +252,7 @@ def write_rows(rows: Sequence[Row]) -> str:
     head = "".join(f'<th scope="col"{" class=mb-number" if name in EMOTIONS else ""}>{name}</th>' for name in names)
     body = "".join(write_row(row) for row in rows)
     table = f'<table class="mb-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-    return f'<div class="mm-scroll mb-scroll" tabindex="0" role="region" aria-label="Results">{table}</div>'
+    return f'<div class="mm-scroll mb-scroll" tabindex="0" role="region" aria-label="{texts.RESULTS}">{table}</div>'
 
 
 def write_row(row: Mapping[str, str]) -> str:
@@ -268,7 +266,7 @@ def write_row(row: Mapping[str, str]) -> str:
     state += f' <span class="mb-state">{FAMILIAR[seen]}</span>' if (seen := row.get("in_training", "")) in FAMILIAR else ""
     notes = " ".join(part for part in (row.get("warnings", ""), row.get("unavailable", "")) if part).replace(" | ", " ")
     said = "".join(f"<td>{escape(row.get(role, '') if row['verdict'] else '') or '–'}</td>" for role in ("late", "early"))
-    more = f"<details><summary>notes</summary>{escape(notes)}</details>" if notes else ""
+    more = f"<details><summary>{texts.NOTES}</summary>{escape(notes)}</details>" if notes else ""
     words, kind = escape(row.get("words", "")), ' class="mb-grey"' if row["state"] in HEADLINES else ""
     return f'<tr{kind}>{name}<td>{verdict}{state}</td>{shares}{said}<td class="mb-words">{words}{more}</td></tr>'
 
@@ -311,8 +309,8 @@ def build(analyzer: Analyzer, *, is_public: bool) -> None:
             parts["progress"] = gr.HTML(EMPTY, elem_id="batch-progress")
             parts["table"] = gr.HTML("", elem_id="batch-table")
             with gr.Row():
-                parts["table_file"] = gr.DownloadButton("CSV", visible=False, size="sm", elem_id="batch-csv")
-                parts["json_file"] = gr.DownloadButton("JSON", visible=False, size="sm", elem_id="batch-json")
+                parts["table_file"] = gr.DownloadButton(texts.CSV, visible=False, size="sm", elem_id="batch-csv")
+                parts["json_file"] = gr.DownloadButton(texts.JSON, visible=False, size="sm", elem_id="batch-json")
     wire(handlers, BatchWidgets(**parts), session)
 
 
@@ -337,27 +335,22 @@ def wire(handlers: BatchHandlers, widgets: BatchWidgets, session: gr.State) -> N
 
 def build_inputs(analyzer: Analyzer, limits: BatchLimits) -> dict[str, Any]:
     files = gr.File(
-        label="Recordings",
+        label=texts.RECORDINGS,
         file_count="multiple",
         file_types=["audio", "video", *OTHER_FILES],
         type="filepath",
         elem_id="batch-files",
         height=180,
     )
-    gr.HTML(
-        f'<p class="mm-note">At most {limits.files} recordings and {limits.seconds / 60:.0f} minutes of sound at once. They are used '
-        "for your table alone and deleted within the hour. For more there is <code>mmer batch</code>.</p>"
-    )
-    listed = gr.File(
-        label="List with their words, if there is one", file_types=[".csv", ".tsv"], type="filepath", elem_id="batch-list", height=170
-    )
-    gr.HTML('<p class="mm-note">Columns <code>path</code> (the file\'s name) and <code>text</code>; others are carried over.</p>')
+    gr.HTML(f'<p class="mm-note">{texts.say_limits(limits.files, limits.seconds / 60)}</p>')
+    listed = gr.File(label=texts.LIST, file_types=[".csv", ".tsv"], type="filepath", elem_id="batch-list", height=170)
+    gr.HTML(f'<p class="mm-note">{texts.COLUMNS}</p>')
     with gr.Row(elem_classes="mm-go"):
-        analyse = gr.Button("Analyse all", variant="primary", elem_id="batch-analyse", scale=3, min_width=120, interactive=False)
-        cancel = gr.Button("Cancel", elem_id="batch-cancel", scale=1, min_width=80)
-    with gr.Accordion("Settings", open=False):
-        head = gr.Dropdown(name_heads(analyzer), value=choose_head(analyzer), label="Models that speak", elem_id="batch-head")
+        analyse = gr.Button(texts.ANALYSE, variant="primary", elem_id="batch-analyse", scale=3, min_width=120, interactive=False)
+        cancel = gr.Button(texts.CANCEL, elem_id="batch-cancel", scale=1, min_width=80)
+    with gr.Accordion(texts.SETTINGS, open=False):
+        head = gr.Dropdown(name_heads(analyzer), value=choose_head(analyzer), label=texts.HEADS, elem_id="batch-head")
         ready = [name for name, reason in analyzer.aligners.items() if reason is None]
         choices = [(ALIGNER_NAMES.get(name, name), name) for name in [*ready, "none"]]
-        aligner = gr.Radio(choices, value=(ready or ["none"])[0], label="Aligner", elem_id="batch-aligner")
+        aligner = gr.Radio(choices, value=(ready or ["none"])[0], label=texts.ALIGNER, elem_id="batch-aligner")
     return {"files": files, "listed": listed, "aligner": aligner, "head": head, "analyse": analyse, "cancel": cancel}

@@ -30,18 +30,12 @@ from mmer.ui.page.failures import show_errors
 from mmer.ui.page.upload_folder import KEPT_SECONDS
 from mmer.ui.page.visitors import name_visitor
 from mmer.ui.page.wiring import Wiring, name_components
+from mmer.ui.texts import lesson as texts
 
 STORED = "lesson.json"
 LINK = re.compile(r"#learn-\d+-(.+)")  # of a step and an example; lesson.js writes and reads it
-OWN = "Your own clip"
-INTRO = (
-    '<div class="ml-intro"><h2>Learn how the verdict comes about</h2><p>Eight short steps through the paper’s '
-    "method, each with its equation, the numbers of the clip"
-    " on the screen, a picture and a question. The examples need no model; a clip of your own is analysed "
-    "live.</p></div>"
-)
-NO_EXAMPLES = '<p class="ml-instead">There are no stored examples. Bring a clip of your own below to begin.</p>'
-CANCELLED = "Cancelled."
+INTRO = f'<div class="ml-intro"><h2>{texts.TITLE}</h2><p>{texts.INTRO}</p></div>'
+NO_EXAMPLES = f'<p class="ml-instead">{texts.NO_EXAMPLES}</p>'
 WAITING = "() => window.mmer.wait('model')"
 FOLLOW = "(session, link) => [session, window.mmerLesson.takeLink()]"
 TURN_PAGES = "window.mmerLesson.attach(element, props, watch);"
@@ -95,12 +89,12 @@ def build(analyzer: Analyzer, tab: gr.Tab, *, examples: Sequence[ExampleClip], o
         with gr.Row(elem_classes="ml-choose"):
             choices = [(example.title, example.folder.name) for example in examples]
             first = choices[0][1] if choices else None
-            parts["chosen"] = gr.Dropdown(choices, value=first, label="Clip of the lesson", elem_id="lesson-clip")
+            parts["chosen"] = gr.Dropdown(choices, value=first, label=texts.CLIP, elem_id="lesson-clip")
         parts |= build_own_clip()
         with gr.Row(elem_classes="ml-run", equal_height=False):
             parts["status"] = gr.HTML("", elem_id="lesson-status", elem_classes="mm-stages-block")
             # lesson.css shows it while something runs
-            parts["cancel"] = gr.Button("Cancel", elem_id="lesson-cancel", scale=0, min_width=96)
+            parts["cancel"] = gr.Button(texts.CANCEL, elem_id="lesson-cancel", scale=0, min_width=96)
         parts["pages"] = gr.HTML(
             "",
             elem_id="lesson",
@@ -110,21 +104,19 @@ def build(analyzer: Analyzer, tab: gr.Tab, *, examples: Sequence[ExampleClip], o
             elem_classes="mm-views",
         )
         parts["link"] = gr.Textbox(visible=False)
-        parts["measure"] = gr.Button("Measure", elem_id="lesson-measure", elem_classes="mm-hidden")
-        parts["follow"] = gr.Button("Follow", elem_id="lesson-follow", elem_classes="mm-hidden")
+        parts["measure"] = gr.Button("measure", elem_id="lesson-measure", elem_classes="mm-hidden")
+        parts["follow"] = gr.Button("follow", elem_id="lesson-follow", elem_classes="mm-hidden")
     wire(handlers, LessonWidgets(**parts), tab, session)
 
 
 def build_own_clip() -> dict[str, Any]:
     """The fold for a visitor's own clip."""
-    with gr.Accordion("Use a clip of your own", open=False, elem_id="lesson-own"):
-        gr.HTML(
-            '<p class="mm-note">It is analysed by the models of this page, kept for your session alone and deleted within the hour.</p>'
-        )
+    with gr.Accordion(texts.OWN_FOLD, open=False, elem_id="lesson-own"):
+        gr.HTML(f'<p class="mm-note">{texts.OWN_NOTE}</p>')
         with gr.Row():
-            audio = gr.Audio(sources=["upload", "microphone"], type="filepath", label="Your clip", elem_id="lesson-audio", buttons=[])
-            words = gr.Textbox(label="What is said", lines=3, placeholder="Leave empty to have it recognised.", max_length=20_000)
-        analyse = gr.Button("Analyse and explain", variant="primary", elem_id="lesson-analyse", interactive=False)
+            audio = gr.Audio(sources=["upload", "microphone"], type="filepath", label=texts.OWN_AUDIO, elem_id="lesson-audio", buttons=[])
+            words = gr.Textbox(label=texts.WORDS, lines=3, placeholder=texts.WORDS_HINT, max_length=20_000)
+        analyse = gr.Button(texts.ANALYSE, variant="primary", elem_id="lesson-analyse", interactive=False)
     return {"audio": audio, "words": words, "analyse": analyse}
 
 
@@ -210,7 +202,7 @@ class LessonHandlers:
         for clip in self.lessons:
             if clip.name == name:
                 return clip
-        raise DataError(f"There is no example {name!r} on this page; choose one of: {', '.join(self.examples) or 'none is stored'}.")
+        raise DataError(texts.say_unknown_example(name, ", ".join(self.examples)))
 
     @show_errors
     def open(self, session: LessonSession, link: str | None) -> LessonUpdate:
@@ -247,16 +239,16 @@ class LessonHandlers:
         def prepare(stop: StopFlag) -> Work:
             audio = request.audio
             if audio is None:
-                raise MmerError("There is no clip yet. Upload or record one, then press Analyse and explain.")
+                raise MmerError(texts.NO_CLIP)
             text = request.words if request.words.strip() else None
 
             def work(progress: Callable[[float, str], None]) -> LessonClip:
-                progress(0.0, "Reading the clip")
+                progress(0.0, texts.READING)
                 with self.analyzer.queue.lend():
                     clip = load_audio(audio, name=Path(audio).name)
                 head = choose_head(self.analyzer)
                 analysis = self.analyzer.analyze(clip, text=text, head=head, progress=progress, cancelled=stop.is_set)
-                return LessonClip("", OWN, "", analysis, encode_frames(self.analyzer, analysis), None)
+                return LessonClip("", texts.OWN, "", analysis, encode_frames(self.analyzer, analysis), None)
 
             return work
 
@@ -269,7 +261,7 @@ class LessonHandlers:
         def prepare(stop: StopFlag) -> Work:
             clip = session.clip
             if clip is None:
-                raise MmerError(session.let_go or "There is no clip yet. Choose an example or bring your own.")
+                raise MmerError(session.let_go or texts.NOTHING_TO_MEASURE)
             options: dict[str, Any] = {"most_seconds": self.most_seconds, "cancelled": stop.is_set}
             return lambda progress: measure_words(self.analyzer, clip, progress=progress, **options)
 
@@ -277,7 +269,7 @@ class LessonHandlers:
 
     def run(self, session: LessonSession, prepare: Callable[[StopFlag], Work]) -> Iterator[LessonUpdate]:
         """The stages while the work that `prepare` gives runs; its clip is then the lesson's."""
-        session.problem, session.unseen, stop = "Something went wrong.", False, session.begin()
+        session.problem, session.unseen, stop = texts.BUG, False, session.begin()
         place: dict[str, Any] = {"line": self.analyzer.queue, "visitor": name_visitor(session), "bounds": self.bounds}
         try:
             for stages, clip in watch_stages(prepare(stop), stop, **place):
@@ -295,12 +287,12 @@ class LessonHandlers:
         if session.unseen:
             return {"status": "", **self.show_run(session)}
         session.stop.set()
-        session.problem = CANCELLED
-        return {"status": cards.write_problem(CANCELLED, kept=False)}
+        session.problem = texts.CANCELLED
+        return {"status": cards.write_problem(texts.CANCELLED, kept=False)}
 
     def show_problem(self, session: LessonSession) -> LessonUpdate:
         """Why a run brought nothing; one that never began had been cancelled."""
-        problem, session.problem = session.problem or CANCELLED, ""
+        problem, session.problem = session.problem or texts.CANCELLED, ""
         return {"status": cards.write_problem(problem, kept=False)}
 
 

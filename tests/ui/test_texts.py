@@ -9,7 +9,12 @@ import pytest
 UI = Path(__file__).parents[2] / "mmer" / "ui"
 # of a sentence's or a label's kind: two words in a row, or one that begins with a capital
 SAID = re.compile(r"[A-Za-z’']{2,},? +[A-Za-z’']{2,}|^ ?[A-Z][a-z]+[.:]?$")
-TABS = {"explore": ("explore/cards.py", "explore/explore.py", "explore/handlers.py", "explore/session.py")}
+TABS = {
+    "explore": ("explore/cards.py", "explore/explore.py", "explore/handlers.py", "explore/session.py"),
+    "train": (f"train/{name}.py" for name in ("board", "comparison", "form", "handlers", "train", "updates")),
+    "batch": ("batch.py",),
+    "learn": ("lesson.py",),
+}
 
 
 def list_said(path):

@@ -8,6 +8,7 @@ NEW, EXPERIMENTS, COMPARE = "New", "Experiments", "Compare"
 
 DATA_SET, DATA_SET_CLOSED = "Data set", "A manifest, or the folder of an IEMOCAP release."
 CHECK = "Check"
+LABELS_EXAMPLE = "angry=anger, calm="
 LABELS_FOLD, LABELS, LABELS_HINT = "Labels that have other names", "Labels", "label=emotion; nothing after the sign leaves a label out."
 MODEL, UNIT, UNITS, ENCODERS = "Model", "Unit", "Units", "Encoders"
 SPEECH_UNITS = "Speech units, beside text (T)"

@@ -73,7 +73,7 @@ def build_data(parts: dict[str, Any], service: TrainingService) -> None:
     with gr.Accordion(texts.LABELS_FOLD, open=False):
         parts["fields"]["labels"] = gr.Textbox(
             label=texts.LABELS,
-            placeholder="angry=anger, calm=",
+            placeholder=texts.LABELS_EXAMPLE,
             info=texts.LABELS_HINT,
             max_length=2000,
         )

@@ -1,0 +1,23 @@
+"""What the Learn tab says around the lesson, whose own steps are in `mmer.lesson`."""
+
+from __future__ import annotations
+
+TITLE = "Learn how the verdict comes about"
+INTRO = (
+    "Eight short steps through the paper’s method, each with its equation, the numbers of the clip on the screen, a picture and a "
+    "question. The examples need no model; a clip of your own is analysed live."
+)
+CLIP = "Clip of the lesson"
+OWN_FOLD, OWN = "Use a clip of your own", "Your own clip"
+OWN_NOTE = "It is analysed by the models of this page, kept for your session alone and deleted within the hour."
+OWN_AUDIO, WORDS, WORDS_HINT = "Your clip", "What is said", "Leave empty to have it recognised."
+ANALYSE, CANCEL = "Analyse and explain", "Cancel"
+NO_EXAMPLES = "There are no stored examples. Bring a clip of your own below to begin."
+NO_CLIP = "There is no clip yet. Upload or record one, then press Analyse and explain."
+NOTHING_TO_MEASURE = "There is no clip yet. Choose an example or bring your own."
+READING = "Reading the clip"
+CANCELLED, BUG = "Cancelled.", "Something went wrong."
+
+
+def say_unknown_example(name: str, known: str) -> str:
+    return f"There is no example {name!r} on this page; choose one of: {known or 'none is stored'}."

@@ -29,9 +29,11 @@ from mmer.batch.table import write_table
 from mmer.datasets.iemocap import read_iemocap
 from mmer.datasets.manifest import read_manifest
 from mmer.errors import Bug, MmerError
-from mmer.exports.analysis_json import analysis_to_json, dump_json, encode
+from mmer.exports.analysis_json import analysis_to_json, dump_json
+from mmer.exports.json_values import encode
 from mmer.files.bugs import catch_bugs
-from mmer.heads.config import HeadConfig, hash_config
+from mmer.heads.config import HeadConfig
+from mmer.heads.config_file import hash_config
 from mmer.heads.folder import load_head, save_head
 from mmer.heads.head import build_model
 from mmer.heads.normalisation import Normalisation

@@ -23,7 +23,9 @@ from mmer.experiments.experiment import Experiment, shape_head
 from mmer.experiments.experiment_data import choose_items
 from mmer.experiments.trainer.blocks import Buffer, FeatureLoader, fit_fold_normalisations
 from mmer.experiments.trainer.device import choose_stacked
-from mmer.experiments.trainer.stack import EVALUATED, Stack, make_run, mark
+from mmer.experiments.trainer.outputs import EVALUATED
+from mmer.experiments.trainer.run import make_run
+from mmer.experiments.trainer.stack import Stack, mark
 from mmer.experiments.trainer.visits import visit_epoch
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.feature_set import read_feature_set

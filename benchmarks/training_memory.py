@@ -15,7 +15,8 @@ import torch
 
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.trainer.blocks import MIN_BUDGET, FeatureLoader, fit_fold_normalisations
-from mmer.experiments.trainer.stack import Run, Stack
+from mmer.experiments.trainer.run import Run
+from mmer.experiments.trainer.stack import Stack
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.feature_items import FeatureItem
 from mmer.results import Features, UnitStates

@@ -18,6 +18,8 @@ SAMPLE_RATE = 16000  # Hz, of every clip after decoding
 EMOTIONS = ("anger", "happiness", "sadness", "neutral")  # the paper's four classes; excitement counts as happiness
 NO_ALIGNMENT = "There is no alignment."
 NO_WORDS = "No words were heard or typed, so nothing can be read or aligned."
+NOTHING_HEARD = "The recogniser, which knows English only, made out no words in this clip; type them if there are any."
+NOBODY_SPEAKS = "No speech was found in this clip, so no words were looked for; type them if there are any."
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class Alignment:
     approximate: bool = False  # True for the recogniser's own word times, which have no phones
     notices: tuple[Notice, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for tier in ("words", "syllables", "phones"):
             end = 0.0
             for s in getattr(self, tier):
@@ -151,7 +153,7 @@ class UnitStates:
     ends: np.ndarray | None
     words: np.ndarray  # (segments,) int, index of the written word, -1 where there is none
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.states.shape[1] == len(self.labels) == len(self.words):
             raise ValueError(f"{self.unit}: {self.states.shape[1]} states, {len(self.labels)} labels, {len(self.words)} words")
 

@@ -16,8 +16,9 @@ from mmer.align.textgrid import read_textgrid
 from mmer.audio.load import MAX_SECONDS, clip_from_samples, load_audio
 from mmer.cli import main
 from mmer.errors import AlignmentError, AudioError, HeadError, MmerError, TranscriptError
-from mmer.exports.analysis_json import analysis_to_json, dump_json, write_file
+from mmer.exports.analysis_json import analysis_to_json, dump_json
 from mmer.exports.report import report_html
+from mmer.files.output import write_file
 from mmer.heads.folder import load_heads
 
 LIBRIVOX = "/usr/share/pocketsphinx/test/data/librivox/sense_and_sensibility_01_austen_64kb-0880.wav"

@@ -8,6 +8,7 @@ import lzma
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmer.align.phones import ARPABET, map_ipa, strip_stress
 from mmer.errors import AlignmentError
@@ -69,7 +70,7 @@ def restore_r(letters: str, phones: tuple[str, ...]) -> tuple[str, ...]:
 
 
 @functools.cache
-def _load_model():
+def _load_model() -> Any:
     """The English model read from its wheel; g2p2's own way would write a copy into the user's cache, or download one."""
     from g2p2 import Model
 

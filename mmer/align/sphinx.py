@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 
@@ -248,12 +249,12 @@ def to_pcm(samples: np.ndarray) -> bytes:
     return np.clip(scaled * 32767 + noise, -32768, 32767).astype("<i2").tobytes()
 
 
-def _read_word(word, index: int) -> SpokenWord:
+def _read_word(word: Any, index: int) -> SpokenWord:
     phones = tuple(_read_phone(phone, index) for phone in word)
     return SpokenWord(index, _seconds(word.start), _seconds(word.start + word.duration), phones, float(word.score) / word.duration)
 
 
-def _read_phone(phone, index: int) -> Segment:
+def _read_phone(phone: Any, index: int) -> Segment:
     return Segment(phone.name, _seconds(phone.start), _seconds(phone.start + phone.duration), index, float(phone.score) / phone.duration)
 
 

@@ -170,7 +170,7 @@ class _Tokens:
     """The free-standing values of a TextGrid, taken one by one; each call names what it expects for the message."""
 
     def __init__(self, text: str):
-        self._matches: Iterator[re.Match] = _TOKEN.finditer(_blank_comments(text))
+        self._matches: Iterator[re.Match[str]] = _TOKEN.finditer(_blank_comments(text))
 
     def take(self, kind: str, what: str, *about: object) -> str:
         """`what` is a format for `about`, filled in where it is needed: there are tens of thousands of values and mostly no message."""

@@ -104,7 +104,7 @@ def _open_soundfile(file: BinaryIO, part: Part, resources: ExitStack) -> SoundSt
     except soundfile.LibsndfileError:
         return None
 
-    def blocks():
+    def blocks() -> Iterator[np.ndarray]:
         try:
             while len(block := sound.read(BLOCK, dtype="float32", always_2d=True)):
                 yield block
@@ -154,7 +154,7 @@ def read_length(container: Any, track: Any) -> float | None:
     if track.duration and track.time_base:
         return float(track.duration * track.time_base)
     if container.duration and len(container.streams) == 1:  # Matroska and WebM name one length for all tracks
-        return container.duration / av.time_base
+        return float(container.duration / av.time_base)
     return None
 
 

@@ -51,7 +51,7 @@ class PartFile(io.RawIOBase):
         self.place = min(max(base + offset, 0), self.size)  # a header may name any place
         return self.place
 
-    def readinto(self, buffer) -> int:
+    def readinto(self, buffer: bytearray | memoryview) -> int:
         wanted = max(min(len(buffer), self.size - self.place), 0)
         at, out, new = self.part.patch or (0, 0, b"")
         data = self._read(self.place, min(self.place + wanted, at))  # before the patch, in it, behind it

@@ -14,7 +14,7 @@ from mmer.batch.items import BatchItem, list_columns
 from mmer.batch.rows import BatchRequest, analyze_and_keep, check_head, identify_file
 from mmer.batch.table import ADDED, UNKNOWN, append_row, hold_table, is_stream, read_table, write_row, write_table
 from mmer.errors import AlignmentError
-from mmer.exports.analysis_json import open_file, write_file
+from mmer.files.output import open_file, write_file
 from mmer.pipeline import Analyzer
 from mmer.results import Analysis
 

@@ -14,8 +14,9 @@ from mmer.datasets.clips import load_clip
 from mmer.datasets.manifest import Utterance
 from mmer.errors import AudioError, Cancelled, HeadError, MmerError
 from mmer.explain.verdict import NO_SPEECH, SEEN, collect_notices, read_headline
-from mmer.exports.analysis_json import analysis_to_json, dump_json, write_file
+from mmer.exports.analysis_json import analysis_to_json, dump_json
 from mmer.files.bugs import catch_bugs
+from mmer.files.output import write_file
 from mmer.files.replace import hash_file
 from mmer.pipeline import Analyzer
 from mmer.results import Analysis, Prediction

@@ -15,8 +15,8 @@ from filelock import FileLock, Timeout
 
 from mmer.batch.columns import Row
 from mmer.errors import DataError
-from mmer.exports.analysis_json import OUTPUT
 from mmer.exports.segment_table import guard_cell
+from mmer.files.output import OUTPUT
 
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?")
 

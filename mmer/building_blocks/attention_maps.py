@@ -42,7 +42,7 @@ class MapCollector:
 
 def sum_neighbours(values: Tensor, size: int, *, axis: int) -> Tensor:
     """Sums of `size` neighbours along an axis; the last cell holds what is left."""
-    return torch.stack([part.sum(axis) for part in values.split(size, dim=axis)], axis)
+    return torch.stack([part.sum(axis) for part in torch.split(values, size, dim=axis)], axis)
 
 
 def segments_per_cell(segments: int, values_per_segment: int) -> int:

@@ -25,7 +25,7 @@ class Attention(nn.Module):
             nn.init.zeros_(linear.bias)
 
     def split_heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (batch, heads, positions, dim / heads)
+        return torch.unflatten(x, -1, (self.heads, -1)).transpose(1, 2)  # (batch, heads, positions, dim / heads)
 
     def forward(self, x: Tensor, keys: Tensor, key_mask: Tensor, *, collect: MapCollector | None = None) -> Tensor:
         """x (batch, queries, dim), keys (batch, keys, dim), key_mask (batch, keys) -> (batch, queries, dim)."""

@@ -27,7 +27,7 @@ class Unit:
     pixels: int = 0  # height of the lane
     typical: int = 0  # segments in an utterance of 4.5 s, IEMOCAP's mean; for estimates before anything is extracted. Frames: see preset
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not re.fullmatch("[A-Z]", self.key):
             raise ValueError(f"a unit's key is one capital letter, not {self.key!r}")
         if (self.source == ALIGNMENT) != bool(self.spans):

@@ -149,7 +149,7 @@ def answers(address: str) -> bool:
     return True
 
 
-def list_nodes(ray) -> tuple[Node, ...]:
+def list_nodes(ray: Any) -> tuple[Node, ...]:
     """Those that live."""
     found = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     return tuple(Node(r.get("CPU", 0.0), r.get("GPU", 0.0), r.get("memory", 0.0)) for r in found)
@@ -181,7 +181,7 @@ def choose_needs(nodes: Sequence[Node], tasks: int, *, cpus: int, gpus: float, m
     return next(needs for c in range(largest, 0, -1) if count_slots(nodes, needs := Resources(c, gpus, memory)) >= min(tasks, most))
 
 
-def run_tasks(ray, job: ClusterJob, tasks: Mapping[str, Task], *, look: Callable[[], None]) -> Iterator[tuple[str, str]]:
+def run_tasks(ray: Any, job: ClusterJob, tasks: Mapping[str, Task], *, look: Callable[[], None]) -> Iterator[tuple[str, str]]:
     """(name, "" or what went wrong) as they end; `look` is called every second. Left early, by an error or a signal, it stops them all.
 
     Raises Cancelled after SIGTERM.
@@ -216,7 +216,7 @@ def _listening() -> Iterator[threading.Event]:
         signal.signal(signal.SIGTERM, before)
 
 
-def submit(ray, task: Task):
+def submit(ray: Any, task: Task) -> Any:
     options = {
         "num_cpus": task.needs.cpus,
         "num_gpus": task.needs.gpus,
@@ -229,17 +229,17 @@ def submit(ray, task: Task):
     return ray.remote(**options)(task.do).remote(*task.arguments)
 
 
-def read_answer(ray, reference) -> str:
+def read_answer(ray: Any, reference: Any) -> str:
     """A task's answer, or that its workers died; a bug in it is raised here with its traceback."""
     try:
-        return ray.get(reference)
+        return str(ray.get(reference))
     except ray.exceptions.RayTaskError:
         raise
     except ray.exceptions.RayError as error:
         return f"its worker died and could not be replaced ({str(error).strip().splitlines()[0]})."
 
 
-def stop_tasks(ray, job: ClusterJob, references: Sequence) -> None:
+def stop_tasks(ray: Any, job: ClusterJob, references: Sequence[Any]) -> None:
     """Asks them to stop, which keeps their folders in order, and waits for it."""
     with suppress(OSError):
         job.stop.touch()

@@ -38,12 +38,12 @@ from mmer.experiments.folder.run_status import RunStatus, is_held, read_status
 from mmer.experiments.folder.runs import RunFolder
 from mmer.experiments.prepare import read_experiment_data, reads_sound
 from mmer.experiments.trainer.run_experiment import run_experiment
-from mmer.exports.analysis_json import write_file
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.extraction import TASKS_PER_WORKER, ExtractionJob, Progress, count_missing, extract_dataset, plan_extraction
 from mmer.feature_store.feature_index import FeatureIndex
 from mmer.feature_store.feature_items import FeatureSet
 from mmer.feature_store.feature_set import make_feature_set
+from mmer.files.output import write_file
 from mmer.scores.scores import score_runs
 
 RETRIES = 3  # of a task whose worker or node died

@@ -24,7 +24,7 @@ from mmer.commands.clip import (
 )
 from mmer.errors import AlignmentError
 from mmer.exports.formats import EXPORTS, Wishes
-from mmer.heads.config import check_head
+from mmer.heads.config_file import check_head
 from mmer.results import Analysis
 
 if TYPE_CHECKING:

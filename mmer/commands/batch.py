@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from mmer.commands.analyze import find_heads_folder, locate_head
 from mmer.commands.clip import add_aligner_arguments, add_preset, check_outputs, print_summary, read_mfa, tell
 from mmer.errors import DataError
-from mmer.exports.analysis_json import OUTPUT
 from mmer.files.bugs import is_bug
-from mmer.heads.config import check_head
+from mmer.files.output import OUTPUT
+from mmer.heads.config_file import check_head
 from mmer.phrasing import say_count, say_time
 
 if TYPE_CHECKING:

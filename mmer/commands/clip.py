@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from mmer.encoders.presets import DEFAULT, PRESETS
 from mmer.errors import AlignmentError, DataError, TranscriptError
-from mmer.exports.analysis_json import OUTPUT, write_file
 from mmer.exports.formats import EXPORTS
 from mmer.files.encoding import decode_text
+from mmer.files.output import OUTPUT, write_file
 
 if TYPE_CHECKING:
     from mmer.align.mfa.setup import MfaSettings

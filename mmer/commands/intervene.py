@@ -16,7 +16,9 @@ from mmer.exports.analysis_json import dump_json
 from mmer.exports.formats import EXPORTS, Wishes
 
 if TYPE_CHECKING:
-    from mmer.interventions import Difference, Edit, Intervention, LeaveOneOut
+    from mmer.interventions.curves import LeaveOneOut
+    from mmer.interventions.differences import Difference, Intervention
+    from mmer.interventions.edits import Edit
     from mmer.pipeline import Analyzer
     from mmer.results import Analysis
 
@@ -89,7 +91,17 @@ def check_request(args: argparse.Namespace) -> None:
 
 def parse_edit(flag: str, value: str, args: argparse.Namespace) -> Edit:
     """Raises EditError naming the flag's form."""
-    from mmer.interventions import ChangeLoudness, ChangePitch, ChangeTempo, CorrectWords, Isolate, Mute, Remove, SwapWords, parse_target
+    from mmer.interventions.edits import (
+        ChangeLoudness,
+        ChangePitch,
+        ChangeTempo,
+        CorrectWords,
+        Isolate,
+        Mute,
+        Remove,
+        SwapWords,
+        parse_target,
+    )
 
     fill, medium = "noise" if args.noise else "silence", args.medium or "sound"
     if flag == "remove":
@@ -109,7 +121,7 @@ def parse_edit(flag: str, value: str, args: argparse.Namespace) -> Edit:
 
 def run_edits(analyzer: Analyzer, analysis: Analysis, args: argparse.Namespace) -> str:
     """Makes the edits, writes the files, returns what to print."""
-    from mmer.interventions import intervene, intervention_to_json
+    from mmer.interventions.intervene import intervene, intervention_to_json
 
     edits, voices = collect_edits(analyzer, args)
     aligner = "sphinx" if args.aligner == "none" else args.aligner
@@ -137,7 +149,7 @@ def save_textgrid(analysis: Analysis, args: argparse.Namespace) -> None:
 def collect_edits(analyzer: Analyzer, args: argparse.Namespace) -> tuple[list[Edit], dict[str, Analysis]]:
     """The edits in their order, and the analyses of other voices by their clip's sha256."""
     from mmer.audio.load import load_audio
-    from mmer.interventions import SwapVoice
+    from mmer.interventions.edits import SwapVoice
 
     edits: list[Edit] = []
     voices = {}
@@ -152,8 +164,8 @@ def collect_edits(analyzer: Analyzer, args: argparse.Namespace) -> tuple[list[Ed
 
 
 def run_curve(analyzer: Analyzer, analysis: Analysis, args: argparse.Namespace) -> str:
-    from mmer.interventions import leave_one_out, leave_one_out_to_json
-    from mmer.interventions.leave_one_out import FIRST_MEDIUM
+    from mmer.interventions.curves import FIRST_MEDIUM
+    from mmer.interventions.leave_one_out import leave_one_out, leave_one_out_to_json
 
     emotion = args.emotion or analysis.best.label
     if emotion not in analysis.best.classes:
@@ -209,7 +221,8 @@ def cell(values: Any, k: int, width: int, *, sign: str = "", percent: bool = Fal
 
 def summarise_curve(result: LeaveOneOut, emotion: str, role: str) -> str:
     """A row per segment, marked where its sign depends on the baseline; then the rank correlations and what they say."""
-    from mmer.interventions.leave_one_out import describe_flips, read_columns, read_flips
+    from mmer.interventions.curves import describe_flips, read_flips
+    from mmer.interventions.ranks import read_columns
 
     columns, flips = read_columns(result, emotion, role=role), read_flips(result, emotion, role=role)
     width = max(map(len, (*result.labels, "segment"))) + 2
@@ -228,7 +241,7 @@ def summarise_curve(result: LeaveOneOut, emotion: str, role: str) -> str:
 
 def list_agreements(result: LeaveOneOut, emotion: str, role: str) -> list[str]:
     """One line per comparison: rho, and what it says. Contribution against attention is the same for every baseline, so it comes once."""
-    from mmer.interventions import describe_agreement, rank_agreements
+    from mmer.interventions.ranks import describe_agreement, rank_agreements
 
     lines: dict[str, None] = {}
     for curve in result.curves:

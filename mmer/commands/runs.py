@@ -92,7 +92,7 @@ def export(args: argparse.Namespace) -> None:
     from mmer.commands.clip import print_summary
     from mmer.experiments.folder.run_list import export_run, write_events
     from mmer.experiments.folder.runs import find_run
-    from mmer.exports.analysis_json import OUTPUT
+    from mmer.files.output import OUTPUT
 
     folder = find_run(args.runs, args.name)
     if args.tensorboard:

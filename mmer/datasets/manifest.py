@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -114,7 +114,7 @@ def _read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     return list(parse_table(text, str(path)).rows)
 
 
-def _read_json_lines(path: Path, lines) -> list[tuple[int, dict[str, str]]]:
+def _read_json_lines(path: Path, lines: Iterable[str]) -> list[tuple[int, dict[str, str]]]:
     rows = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mmer.errors import DataError
 
@@ -88,9 +89,9 @@ class SeenFiles:
     """Refuses a file that stands in a table twice, under whatever spelling of its path."""
 
     def __init__(self) -> None:
-        self.rows: dict[tuple, tuple[int, str]] = {}
+        self.rows: dict[tuple[Any, ...], tuple[int, str]] = {}
 
-    def add(self, path: Path, written: str, number: int, where: str, *, key: tuple = ()) -> None:
+    def add(self, path: Path, written: str, number: int, where: str, *, key: tuple[Any, ...] = ()) -> None:
         """`key`: what tells apart rows of one file, such as start and end. Raises DataError naming both rows."""
         try:
             place = os.path.realpath(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def read_texts(path: str | Path) -> tuple[LabelledText, ...]:
     return tuple(_read_text(path, number, row) for number, row in table.rows)
 
 
-def _read_text(path: Path, number: int, row: dict) -> LabelledText:
+def _read_text(path: Path, number: int, row: Mapping[str, str]) -> LabelledText:
     if row["split"] not in SPLITS:
         raise DataError(f"{path}, row {number}, column 'split': {row['split']!r} is none of {', '.join(SPLITS)}.")
     if row["emotion"] not in EMOTIONS:

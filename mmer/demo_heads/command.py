@@ -15,9 +15,9 @@ from mmer.experiments.evaluate import calibrate, describe_calibration, fit_famil
 from mmer.experiments.experiment import Experiment, Pairing, shape_head
 from mmer.experiments.report.card import CAVEAT, CAVEAT_SPEECH, LICENCE, write_card
 from mmer.experiments.trainer.outputs import Outputs
-from mmer.experiments.trainer.paired_run import TrainedRun, train_pairs
+from mmer.experiments.trainer.paired_run import train_pairs
 from mmer.experiments.trainer.pairing import PairedExample, draw_pairs, list_copies, show_alone
-from mmer.experiments.trainer.predict import ModelReader
+from mmer.experiments.trainer.predict import ModelReader, TrainedRun
 from mmer.feature_store.cache import FeatureCache
 from mmer.fusion import combine
 from mmer.heads.folder import load_head, load_single, save_combination, save_head

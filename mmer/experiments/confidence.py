@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mmer.experiments.evaluate import MIN_CLIPS, UNSURE_ACCURACY
 from mmer.experiments.trainer.outputs import Outputs
-from mmer.heads.calibration import ece, fit_margin, fit_temperature, mean_log_loss, softmax
+from mmer.heads.calibration import MIN_CLIPS, UNSURE_ACCURACY, ece, fit_margin, fit_temperature, mean_log_loss, softmax
 from mmer.results import EMOTIONS
 from mmer.scores.metrics import measure_reliability
 from mmer.scores.predictions import LOGITS, select_part

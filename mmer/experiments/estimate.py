@@ -16,9 +16,9 @@ from mmer.experiments.prepare import read_experiment_data
 from mmer.experiments.remaining import Estimate, count_least_epochs, count_steps, guess_epochs
 from mmer.experiments.trainer.blocks import Block, Buffer, FeatureLoader, measure_budget
 from mmer.experiments.trainer.device import choose_device, choose_stacked
-from mmer.experiments.trainer.layout import count_run_bytes
-from mmer.experiments.trainer.run_experiment import STATE_BYTES
-from mmer.experiments.trainer.stack import Run, Stack
+from mmer.experiments.trainer.layout import STATE_BYTES, count_run_bytes
+from mmer.experiments.trainer.run import Run
+from mmer.experiments.trainer.stack import Stack
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.extraction import count_missing, plan_extraction
 from mmer.feature_store.feature_index import FeatureIndex

@@ -9,18 +9,16 @@ from typing import Any
 import numpy as np
 
 from mmer.experiments.trainer.outputs import Outputs
-from mmer.experiments.trainer.paired_run import TrainedRun
 from mmer.experiments.trainer.pairing import PairedExample, draw_pairs, list_copies, show_alone, show_texts
+from mmer.experiments.trainer.predict import TrainedRun
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.feature_items import FeatureItem
-from mmer.heads.calibration import ece, fit_margin, fit_temperature, softmax
+from mmer.heads.calibration import MIN_CLIPS, UNSURE_ACCURACY, ece, fit_margin, fit_temperature, softmax
 from mmer.heads.normalisation import Normalisation
 from mmer.heads.novelty import Novelty, fit_novelty, novelty_distance, novelty_vector
 from mmer.scores.metrics import count_confusions, measure_reliability, measure_ua, measure_wa
 
 NOVELTY_SHARE = 0.99  # of the clips that shall be familiar
-UNSURE_ACCURACY = 0.5  # below the margin fewer verdicts than this are right
-MIN_CLIPS = 100  # of speakers never heard; fewer can't tell how sure a head may be (docs/metrics.md)
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ class Pairing:
     augmented: float = 0.7  # share of the clips taken from an augmented copy
     balance_corpora: float = 0.5  # 1: as many clips of each corpus in an epoch, 0: as many as there are; between: powers of the counts
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, value in ((f.name, getattr(self, f.name)) for f in fields(self)):
             highest = HIGHEST_OF_PAIRING.get(name, 1.0)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= highest:
@@ -156,7 +156,7 @@ class Experiment:
     labels: Mapping[str, str] = field(default_factory=dict)  # label in the manifest -> emotion, "" to leave it out
     model: Mapping[str, Any] = field(default_factory=dict)  # further arguments of the model: hidden, dropout, heads, feedforward, blocks
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.fusion not in FUSION_MODELS:
             raise DataError(f"Model {self.fusion!r}: choose one of {', '.join(FUSION_MODELS)}.")
         wrong = [u for u in self.units if u not in UNITS]

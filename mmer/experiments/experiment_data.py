@@ -17,7 +17,7 @@ from mmer.experiments.experiment import Experiment
 from mmer.experiments.folder.run_status import RunLock
 from mmer.experiments.folder.runs import RunFolder
 from mmer.experiments.prepare import fingerprint_sound, read_experiment_data
-from mmer.experiments.trainer.stack import Run, make_run
+from mmer.experiments.trainer.run import Run, make_run
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.extraction import extract_dataset, plan_extraction
 from mmer.feature_store.feature_items import FeatureItem, FeatureSet, list_gaps

@@ -17,7 +17,7 @@ from mmer.errors import DataError
 from mmer.experiments.check_data import check_splits, list_warnings
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.folder.runs import RunFolder, check_name, create_run, find_run
-from mmer.feature_store.extract import list_alignment_files
+from mmer.feature_store.entry_names import list_alignment_files
 from mmer.results import EMOTIONS
 
 

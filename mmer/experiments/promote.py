@@ -24,10 +24,11 @@ from mmer.experiments.folder.runs import NAME, RunFolder
 from mmer.experiments.report.learning import Run, read_learning
 from mmer.experiments.report.run_card import LICENCES, describe_promoted, list_met
 from mmer.experiments.trainer.outputs import Outputs
-from mmer.exports.analysis_json import write_file
+from mmer.files.output import write_file
 from mmer.heads.calibration import softmax
 from mmer.heads.clip_list import ClipList, make_clip_list
-from mmer.heads.config import COMBINATION, HeadConfig, read_config
+from mmer.heads.config import COMBINATION, HeadConfig
+from mmer.heads.config_file import read_config
 from mmer.heads.folder import load_single, save_combination, save_head
 from mmer.heads.head import CombinedHead
 from mmer.phrasing import join_words

@@ -13,8 +13,7 @@ import numpy as np
 
 from mmer.choices.units import name_unit
 from mmer.phrasing import join_words
-from mmer.results import NO_WORDS, Analysis, Notice, Prediction
-from mmer.transcript.transcribe import NOBODY_SPEAKS, NOTHING_HEARD
+from mmer.results import NO_WORDS, NOBODY_SPEAKS, NOTHING_HEARD, Analysis, Notice, Prediction
 
 ROLE_NAMES = {"late": "late fusion", "early": "early fusion", "combined": "combined"}
 NO_SPEECH, UNFAMILIAR = "no speech", "unfamiliar"  # states in which the headline names no emotion

@@ -46,7 +46,9 @@ class FeatureCache:
         if problem := explain_name(str(folder)):
             raise DataError(f"The folder of features {str(folder)[:60]!r} can't be: {problem}.")
         self.folder = Path(folder)
-        self._headers: dict[str, tuple[dict, int, tuple[int, int]]] = {}  # key -> header, first byte of the data, the file's stamp
+        self._headers: dict[
+            str, tuple[dict[str, Any], int, tuple[int, int]]
+        ] = {}  # key -> header, first byte of the data, the file's stamp
 
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.safetensors"
@@ -118,7 +120,7 @@ class FeatureCache:
 
     def read_absent(self, key: str) -> dict[str, str]:
         """Unit -> why the clip or text has none. Raises DataError when the entry is missing or damaged."""
-        return self._read_notes(key)["absent"]
+        return dict(self._read_notes(key)["absent"])
 
     def _read_notes(self, key: str) -> dict[str, Any]:
         try:
@@ -141,7 +143,7 @@ class FeatureCache:
 
     def count_segments(self, key: str, unit: str) -> int:
         header = self._read_header(key)[0]
-        return header[f"{unit}.states"]["shape"][1]
+        return int(header[f"{unit}.states"]["shape"][1])
 
     def _map(self, key: str, name: str) -> np.ndarray:
         header, base, _ = self._read_header(key)
@@ -151,7 +153,7 @@ class FeatureCache:
         offset = base + entry["data_offsets"][0]
         return np.memmap(self._path(key), _DTYPES[entry["dtype"]], "r", offset, tuple(entry["shape"]))
 
-    def _read_header(self, key: str) -> tuple[dict, int, tuple[int, int]]:
+    def _read_header(self, key: str) -> tuple[dict[str, Any], int, tuple[int, int]]:
         """Kept until the file changes: another process may write the entry again with more units."""
         path, stamp = self._path(key), self.stamp(key)
         if stamp is None:
@@ -181,6 +183,6 @@ def _sign(content: bytes) -> bytes:
     return struct.pack("<Q", len(text)) + text + data
 
 
-def _check(header: dict, data: bytes) -> str:
+def _check(header: dict[str, Any], data: bytes) -> str:
     arrays = json.dumps({name: entry for name, entry in header.items() if name != "__metadata__"}, sort_keys=True)
     return f"{zlib.crc32(data, zlib.crc32(arrays.encode())):08x}"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -17,10 +16,10 @@ from mmer.choices.units import aligned_units, speech_units
 from mmer.datasets.manifest import Utterance
 from mmer.encoders.encoders import SpeechEncoder, TextEncoder
 from mmer.encoders.features import FEATURES_VERSION, extract_features
-from mmer.encoders.weights import hash_file
 from mmer.errors import AlignmentError, TranscriptError
 from mmer.feature_store.augment import CLEAN, Augmentation, apply_augmentation, draw_augmentation, name_augmentation
 from mmer.feature_store.cache import FeatureCache, make_key
+from mmer.feature_store.entry_names import name_alignment, name_text
 from mmer.results import Alignment, Clip, Features, Segment
 from mmer.transcript.transcribe import read_transcript
 
@@ -104,19 +103,6 @@ class SpeechExtractor:
             return None, dict.fromkeys(aligned_units(), str(error))
 
 
-def name_alignment(utterance: Utterance, aligner: str) -> str:
-    """Who aligned which words, for the cache key: the content of the alignment files, else the aligner's identity and the text; else ""."""
-    if utterance.alignment is None:
-        return f"{aligner}: {utterance.text}" if aligner else ""
-    files = [path for path in list_alignment_files(utterance.alignment) if path.is_file()]
-    return "files " + " ".join(f"{path.suffix} {hash_file(path)}" for path in files)
-
-
-def list_alignment_files(alignment: Path) -> list[Path]:
-    """The files that read_alignment reads, whether they are there or not."""
-    return [alignment.with_suffix(s) for s in (".wdseg", ".phseg", ".syseg")] if alignment.suffix == ".wdseg" else [alignment]
-
-
 def scale_alignment(alignment: Alignment, speed: float) -> Alignment:
     """The alignment of the same clip played `speed` times as fast."""
 
@@ -159,11 +145,6 @@ def _group_texts(texts: Mapping[str, str], encoder: TextEncoder) -> Iterator[lis
     for length, keys in sorted(lengths.items()):
         size = TEXT_BATCH if length <= encoder.window else 1  # the windows of longer texts are padded
         yield from (keys[start : start + size] for start in range(0, len(keys), size))
-
-
-def name_text(text: str, encoder: str) -> str:
-    """The cache key of a text; `encoder` is the encoder's identity."""
-    return make_key(content=f"text {text}", encoder=encoder, version=FEATURES_VERSION)
 
 
 def _text_features(preset: str, states) -> Features:

@@ -25,7 +25,8 @@ from mmer.encoders.encoders import SpeechEncoder, TextEncoder
 from mmer.encoders.presets import PRESETS, Preset
 from mmer.errors import AlignmentError, Bug, DataError, MmerError, TranscriptError, WeightsError
 from mmer.feature_store.cache import FeatureCache
-from mmer.feature_store.extract import SpeechExtractor, draw_augmentations, extract_texts, name_alignment, name_text
+from mmer.feature_store.entry_names import name_alignment, name_text
+from mmer.feature_store.extract import SpeechExtractor, draw_augmentations, extract_texts
 from mmer.feature_store.feature_index import FeatureIndex, FeatureRecord, identify_speech
 from mmer.feature_store.feature_items import FeatureSet
 from mmer.feature_store.feature_set import check_preset, make_feature_set, name_utterance

@@ -21,7 +21,7 @@ from mmer.encoders.features import FEATURES_VERSION
 from mmer.encoders.presets import Preset
 from mmer.errors import DataError
 from mmer.feature_store.cache import FeatureCache
-from mmer.feature_store.extract import list_alignment_files
+from mmer.feature_store.entry_names import list_alignment_files
 from mmer.files.guarded_json import read_json
 from mmer.files.replace import replace_file
 

@@ -10,7 +10,7 @@ from mmer.datasets.manifest import Dataset, Utterance
 from mmer.encoders.presets import PRESETS, Preset
 from mmer.errors import DataError
 from mmer.feature_store.cache import FeatureCache
-from mmer.feature_store.extract import name_text
+from mmer.feature_store.entry_names import name_text
 from mmer.feature_store.feature_index import FeatureIndex, FeatureRecord, identify_speech
 from mmer.feature_store.feature_items import FeatureItem, FeatureSet, list_gaps
 from mmer.results import EMOTIONS

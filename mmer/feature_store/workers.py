@@ -76,7 +76,7 @@ def _start(make: Callable[[], Callable[[Any], Any]]) -> _Worker:
     return _Worker(process, ours)
 
 
-def _give(worker: _Worker, waiting: deque) -> None:
+def _give(worker: _Worker, waiting: deque[Any]) -> None:
     worker.task = waiting.popleft() if waiting else None
     if worker.task is not None:
         with contextlib.suppress(BrokenPipeError):  # it died while idle: _receive finds out

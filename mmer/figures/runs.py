@@ -18,6 +18,8 @@ from mmer.figures.style import FAINT, fade, show_legend
 
 SERIES = (style.AGAINST, style.FOR)  # of two experiments
 ROW_PIXELS = 26
+Texts = Sequence[Sequence[str]]  # of the cells of a matrix, row by row
+Scale = Sequence[tuple[float, str]]  # (share of the span, colour)
 PANEL_PIXELS = 112
 
 
@@ -47,7 +49,9 @@ def draw_confusion_difference(a: Mapping[str, Any], b: Mapping[str, Any], *, nam
     return _draw_matrix(shares, a["classes"], texts, hover, scale=style.DIVERGING, span=(-limit, limit), title=title)
 
 
-def _draw_matrix(values: np.ndarray, classes: Sequence[str], texts, hover, *, scale, span: tuple[float, float], title: str) -> go.Figure:
+def _draw_matrix(
+    values: np.ndarray, classes: Sequence[str], texts: Texts, hover: Texts, *, scale: Scale, span: tuple[float, float], title: str
+) -> go.Figure:
     figure = style.new_figure(height=400, left=92, right=12, bottom=66)
     figure.add_heatmap(
         z=values,
@@ -139,7 +143,16 @@ def draw_comparison(experiments: Mapping[str, Mapping[str, Any]], *, paper: Mapp
     return figure
 
 
-def add_intervals(figure: go.Figure, labels, values, intervals, hover, *, colour: str, name: str = "") -> None:
+def add_intervals(
+    figure: go.Figure,
+    labels: Sequence[str],
+    values: Sequence[float],
+    intervals: Sequence[Mapping[str, Any] | None],
+    hover: Sequence[str],
+    *,
+    colour: str,
+    name: str = "",
+) -> None:
     """A dot per row at 100 * value, a bar from the interval's low to its high; None has no bar."""
     percent = 100 * np.array(values, float)
     low = [p - 100 * i["low"] if i else 0.0 for p, i in zip(percent, intervals)]

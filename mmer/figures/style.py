@@ -7,6 +7,7 @@ coloured tiles can be told apart on both grounds.
 from __future__ import annotations
 
 import html
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -57,7 +58,7 @@ def new_figure(*, height: int, left: int = 16, right: int = 16, top: int = 16, b
     return figure
 
 
-def axis(title: str = "", **options) -> dict:
+def axis(title: str = "", **options: Any) -> dict[str, Any]:
     """An axis with our grid; options as plotly names them."""
     return {
         "title": {"text": title, "standoff": 8, "font": {"size": 12}},

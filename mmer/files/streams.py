@@ -31,7 +31,7 @@ class Stream(io.RawIOBase):
     def isatty(self) -> bool:
         return self.descriptor is not None and os.isatty(self.descriptor)
 
-    def write(self, data) -> int:
+    def write(self, data: bytes | bytearray | memoryview) -> int:
         if self.error is None and self.descriptor is not None:
             try:
                 return os.write(self.descriptor, data)

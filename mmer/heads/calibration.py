@@ -6,6 +6,8 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 PRIOR = 0.3  # deviation of the logarithm of a temperature that is known from no clip: about two thirds lie in 0.74 to 1.35
+UNSURE_ACCURACY = 0.5  # below the margin fewer verdicts than this are right
+MIN_CLIPS = 100  # of speakers never heard; fewer can't tell how sure a head may be (docs/metrics.md)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -18,18 +18,8 @@ from mmer.errors import HeadError
 from mmer.files.replace import replace_file
 from mmer.heads.checks import check_arrays
 from mmer.heads.clip_list import FILE, ClipList, dump_clip_list, parse_clip_list
-from mmer.heads.config import (
-    COMBINATION,
-    CONFIG,
-    HeadConfig,
-    check_encoders,
-    hash_config,
-    list_heads,
-    list_names,
-    read_config,
-    read_layer_runs,
-    write_config,
-)
+from mmer.heads.config import COMBINATION, CONFIG, HeadConfig, check_encoders, read_layer_runs
+from mmer.heads.config_file import hash_config, list_heads, list_names, read_config, write_config
 from mmer.heads.head import AnyHead, CombinedHead, Head, build_model
 from mmer.heads.normalisation import Normalisation
 from mmer.heads.novelty import Novelty

@@ -1,5 +1,7 @@
 """Test an explanation: change a clip or its words, ask the models again, and see what differs (docs/interventions.md)."""
 
+from mmer.interventions.curves import Curve, LeaveOneOut
+from mmer.interventions.differences import Difference, Intervention
 from mmer.interventions.edits import (
     ChangeLoudness,
     ChangePitch,
@@ -16,8 +18,8 @@ from mmer.interventions.edits import (
     edit_to_json,
     parse_target,
 )
-from mmer.interventions.intervene import Difference, Intervention, intervene, intervention_to_json
-from mmer.interventions.leave_one_out import Curve, LeaveOneOut, leave_one_out, leave_one_out_to_json
+from mmer.interventions.intervene import intervene, intervention_to_json
+from mmer.interventions.leave_one_out import leave_one_out, leave_one_out_to_json
 from mmer.interventions.ranks import Agreement, describe_agreement, rank_agreements
 
 __all__ = [

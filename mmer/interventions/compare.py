@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from mmer.exports.analysis_json import analysis_to_json, encode
-from mmer.interventions.intervene import Difference, compare_models, compare_predictions
+from mmer.exports.analysis_json import analysis_to_json
+from mmer.exports.json_values import encode
+from mmer.interventions.differences import Difference, compare_models, compare_predictions
 from mmer.results import Analysis
 
 FORMAT = "mmer-comparison"

@@ -38,7 +38,7 @@ class Target:
     start: float | None = None  # seconds; None but for a span
     end: float | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.tier == "span":
             if not (isinstance(self.start, int | float) and isinstance(self.end, int | float) and 0 <= self.start < self.end < math.inf):
                 raise EditError(f"The span from {self.start} to {self.end} s is none; give two times in seconds, the earlier one first.")
@@ -57,7 +57,7 @@ class Mute:
     fill: str = "silence"  # silence | noise: seeded, with the long-term spectrum and the level of what it replaces
     seed: int = 0  # of the noise
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_choice("medium", self.medium, MEDIA)
         check_choice("fill", self.fill, FILLS)
 
@@ -69,7 +69,7 @@ class Remove:
     target: Target
     medium: str = "sound"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_choice("medium", self.medium, MEDIA)
 
 
@@ -82,7 +82,7 @@ class Isolate:
     fill: str = "silence"
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_choice("medium", self.medium, MEDIA)
         check_choice("fill", self.fill, FILLS)
 
@@ -94,7 +94,7 @@ class ChangePitch:
     target: Target
     semitones: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_range("pitch change", self.semitones, -MAX_SEMITONES, MAX_SEMITONES, "semitones")
 
 
@@ -105,7 +105,7 @@ class ChangeTempo:
     target: Target
     factor: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_range("tempo", self.factor, MIN_TEMPO, MAX_TEMPO, "times as fast")
 
 
@@ -116,7 +116,7 @@ class ChangeLoudness:
     target: Target
     decibels: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_range("loudness change", self.decibels, -MAX_DECIBELS, MAX_DECIBELS, "dB")
 
 
@@ -176,7 +176,8 @@ def edit_from_json(data: Any) -> Edit:
     rest = {key: value for key, value in data.items() if key != "kind"}
     if "target" in rest:
         rest["target"] = build(Target, rest["target"], "target")
-    return build(KINDS[data["kind"]], rest, data["kind"])
+    edit: Edit = build(KINDS[data["kind"]], rest, data["kind"])
+    return edit
 
 
 def build(kind: type, data: Any, where: str) -> Any:

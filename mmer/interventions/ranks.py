@@ -8,16 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from math import erfc, sqrt
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.stats import norm, spearmanr
 
 from mmer.errors import EditError
 from mmer.explain.steps import centre
-
-if TYPE_CHECKING:
-    from mmer.interventions.leave_one_out import LeaveOneOut
+from mmer.interventions.curves import LeaveOneOut
 
 FEWEST = 3  # segments, below which there is no ranking to speak of
 UNLIKELY = 0.05  # a rank correlation counts as agreement when chance gives one as strong less often
@@ -116,3 +113,14 @@ def chance_correlations(n: int) -> np.ndarray:
     ranks = np.arange(n) - (n - 1) / 2
     shuffled = np.random.default_rng(0).permuted(np.tile(ranks, (SHUFFLES, 1)), axis=1)
     return np.abs(shuffled @ ranks) / (ranks @ ranks)
+
+
+def read_columns(result: LeaveOneOut, emotion: str, *, role: str) -> dict[str, np.ndarray]:
+    """Name -> (segments,): the role's drop against each baseline and what explains it, its contributions or its attention.
+
+    Drops and contributions are the emotion's, centred over the classes. A combined sum takes half of late fusion's contributions; early
+    fusion has none, late fusion has no attention.
+    """
+    column = result.classes.index(emotion)
+    columns = {f"drop ({curve.baseline})": centre(curve.drops[role])[:, column] for curve in result.curves}
+    return columns | explain_role(result, column, role=role)

@@ -11,9 +11,8 @@ from scipy.stats import rankdata
 
 from mmer.choices.units import name_unit
 from mmer.explain.steps import centre
-from mmer.interventions import describe_agreement
-from mmer.interventions.leave_one_out import FIRST_FILL, describe_flips, find_flips
-from mmer.interventions.ranks import BY_CHANCE, strongest_by_chance
+from mmer.interventions.curves import FIRST_FILL, describe_flips, find_flips
+from mmer.interventions.ranks import BY_CHANCE, describe_agreement, strongest_by_chance
 from mmer.lesson.markup import (
     call,
     format_number,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mmer.errors import DataError
-from mmer.exports.analysis_json import decode_array, encode_base64
+from mmer.exports.json_values import decode_array, encode_base64
 from mmer.results import Analysis, SpeechStates
 
 FORMAT, VERSION = "mmer-lesson", 1

@@ -29,7 +29,7 @@ class Question:
     text: str
     answers: tuple[Answer, ...]  # three, of which one is right
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if len(self.answers) != 3 or sum(answer.right for answer in self.answers) != 1:
             raise ValueError(f"a question has three answers of which one is right: {self.answers}")
 

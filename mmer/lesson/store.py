@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from mmer.errors import EditError
-from mmer.interventions import LeaveOneOut, leave_one_out, leave_one_out_to_json
-from mmer.interventions.leave_one_out import FIRST_MEDIUM, FIRST_TIER
+from mmer.interventions.curves import FIRST_MEDIUM, FIRST_TIER, LeaveOneOut
+from mmer.interventions.leave_one_out import leave_one_out, leave_one_out_to_json
 from mmer.lesson.material import FrameStates, LessonClip, slice_states
 from mmer.pipeline import Analyzer
 from mmer.results import Analysis

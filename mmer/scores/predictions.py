@@ -6,6 +6,7 @@ A frame has one row per run and utterance of its validation and test part: COLUM
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,7 +40,7 @@ def select_part(predictions: pd.DataFrame, part: str = "test") -> pd.DataFrame:
     return rows
 
 
-def count_groups(rows: pd.DataFrame, columns: str | Sequence[str]) -> tuple[np.ndarray, list]:
+def count_groups(rows: pd.DataFrame, columns: str | Sequence[str]) -> tuple[np.ndarray, list[Any]]:
     """(repetitions, groups, classes, classes) int confusion counts, and the groups' names: what stands in the column(s), sorted."""
     repetition, _ = pd.factorize(rows["repetition"], sort=True)
     names = rows[columns] if isinstance(columns, str) else pd.MultiIndex.from_frame(rows[list(columns)])

@@ -6,7 +6,7 @@ and F1 are scikit-learn's; paper, Section 3.2, for UA and the 25 runs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -116,7 +116,7 @@ def score_slices(rows: pd.DataFrame, column: str, *, resamples: int = RESAMPLES)
     return _score_each(rows, column, lambda own: measure_interval(own, resamples=resamples, by_session=by_session))
 
 
-def _score_each(rows: pd.DataFrame, column: str, bootstrap) -> list[dict[str, Any]]:
+def _score_each(rows: pd.DataFrame, column: str, bootstrap: Callable[[pd.DataFrame], dict[str, Any] | None]) -> list[dict[str, Any]]:
     found = []
     for value, own in rows.groupby(column, sort=True, observed=True):
         if value == "":

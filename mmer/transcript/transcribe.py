@@ -12,7 +12,7 @@ import numpy as np
 
 from mmer.encoders.weights import find_weights
 from mmer.errors import TranscriptError
-from mmer.results import SAMPLE_RATE, Clip, Notice, Transcript, Word
+from mmer.results import NOBODY_SPEAKS, NOTHING_HEARD, SAMPLE_RATE, Clip, Notice, Transcript, Word
 from mmer.stopping import check_stopped
 from mmer.transcript.speech_activity import MARGIN, Spans, find_speech, measure_speech, name_span, plan_windows
 from mmer.transcript.spelling import WrittenWord, find_directions, split_words
@@ -30,8 +30,6 @@ NEAR = 0.3  # s; the recogniser's word times are wrong by so much, and a word wi
 LEAST_SPEECH = 0.1  # s of speech that a window's rest holds at least where it is recognised on
 UNHEARD = 1.5  # s of speech without words from which this is said
 
-NOTHING_HEARD = "The recogniser, which knows English only, made out no words in this clip; type them if there are any."
-NOBODY_SPEAKS = "No speech was found in this clip, so no words were looked for; type them if there are any."
 DISTRUST = (
     "The recogniser, which knows English only, is too unsure of its words ({percent} % on average) to use them, so nothing rests on them; "
     "type what is said."

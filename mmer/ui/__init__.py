@@ -10,13 +10,15 @@ import gradio as gr
 from mmer.experiments.training_service import TrainingService
 from mmer.pipeline import Analyzer
 from mmer.ui import about, api, batch, lesson
-from mmer.ui.explore import cards, explore
+from mmer.ui.explore.cards import HEADER
 from mmer.ui.explore.examples import list_stored, open_with
+from mmer.ui.explore.explore import build as build_explore
 from mmer.ui.page.events import let_looks_pass
 from mmer.ui.page.style import launch_options
 from mmer.ui.page.upload_folder import KEPT_SECONDS
 from mmer.ui.page.uploads import take_uploads_only
-from mmer.ui.train import train
+from mmer.ui.train.train import build as build_train
+from mmer.ui.train.train import wake
 
 __all__ = ["build_app", "launch_options", "serve"]
 
@@ -35,19 +37,19 @@ def build_app(analyzer: Analyzer, *, examples: Path, service: TrainingService | 
         fill_width=True,
         delete_cache=(CACHE_CHECK_SECONDS, KEPT_SECONDS),
     ) as app:
-        gr.HTML(cards.HEADER, js_on_load=SHOW_ERRORS)
+        gr.HTML(HEADER, js_on_load=SHOW_ERRORS)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Explore", id="explore") as explore_tab:
-                explore.build(analyzer, examples=stored, open_stored=open_stored, is_public=is_public)
+                build_explore(analyzer, examples=stored, open_stored=open_stored, is_public=is_public)
             with gr.Tab("Learn", id="learn") as learn_tab:
                 lesson.build(analyzer, learn_tab, examples=stored, open_stored=open_stored, is_public=is_public)
             with gr.Tab("Batch", id="batch") as batch_tab:
                 batch.build(analyzer, is_public=is_public)
             with gr.Tab("Train", id="train") as train_tab:
-                training = train.build(service or TrainingService())
+                training = build_train(service or TrainingService())
             with gr.Tab("About", id="about") as about_tab:
                 about.build(analyzer)
-        train.wake(training, train_tab, [explore_tab, learn_tab, batch_tab, about_tab])
+        wake(training, train_tab, [explore_tab, learn_tab, batch_tab, about_tab])
         api.build(analyzer, is_public=is_public)
     take_uploads_only(app)
     let_looks_pass(app)

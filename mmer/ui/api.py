@@ -19,18 +19,12 @@ from mmer.align.textgrid import write_textgrid
 from mmer.audio.load import load_audio
 from mmer.choices.units import aligned_by_name
 from mmer.errors import EditError, MmerError
-from mmer.exports.analysis_json import analysis_to_json, encode
-from mmer.interventions import (
-    CorrectWords,
-    Edit,
-    SwapVoice,
-    edit_from_json,
-    intervene,
-    intervention_to_json,
-    leave_one_out,
-    leave_one_out_to_json,
-)
+from mmer.exports.analysis_json import analysis_to_json
+from mmer.exports.json_values import encode
 from mmer.interventions.compare import comparison_to_json, drop_attention
+from mmer.interventions.edits import CorrectWords, Edit, SwapVoice, edit_from_json
+from mmer.interventions.intervene import intervene, intervention_to_json
+from mmer.interventions.leave_one_out import leave_one_out, leave_one_out_to_json
 from mmer.model_queue import ModelQueue, QueueLimits
 from mmer.pipeline import Analyzer
 from mmer.results import Analysis, Clip

@@ -27,10 +27,10 @@ from mmer.phrasing import say_time
 from mmer.pipeline import Analyzer
 from mmer.results import EMOTIONS
 from mmer.ui.explore.examples import choose_head
-from mmer.ui.explore.explore import OTHER_FILES, name_heads
-from mmer.ui.explore.forms import ALIGNER_NAMES
-from mmer.ui.explore.handlers import BUSY, IDLE, new_cache_path
+from mmer.ui.explore.forms import ALIGNER_NAMES, OTHER_FILES, name_heads
+from mmer.ui.explore.handlers import BUSY, IDLE
 from mmer.ui.explore.session import StopFlag
+from mmer.ui.page.downloads import new_cache_path
 from mmer.ui.page.events import BATCH_BOUNDS, BATCH_QUEUE, POLL, QUIET
 from mmer.ui.page.failures import show_errors
 from mmer.ui.page.upload_folder import KEPT_SECONDS

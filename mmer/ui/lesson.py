@@ -15,15 +15,17 @@ import gradio as gr
 
 from mmer.audio.load import load_audio
 from mmer.errors import DataError, MmerError
-from mmer.exports.analysis_json import dump_json, write_file
+from mmer.exports.analysis_json import dump_json
 from mmer.files.guarded_json import read_json
+from mmer.files.output import write_file
 from mmer.lesson import LessonClip, lesson_from_json, lesson_to_json, render_lesson
 from mmer.lesson.store import encode_frames, measure_words
 from mmer.model_queue import UNBOUNDED, QueueLimits
 from mmer.pipeline import Analyzer
 from mmer.results import Analysis
 from mmer.ui.explore import cards
-from mmer.ui.explore.examples import ExampleClip, Opener, choose_head, open_example
+from mmer.ui.explore.example_clip import ExampleClip, Opener
+from mmer.ui.explore.examples import choose_head, open_example
 from mmer.ui.explore.session import StopFlag, watch_stages
 from mmer.ui.page.events import BOUNDS, HIDDEN, MODEL_QUEUE, MOST_SECONDS, POLL, QUIET
 from mmer.ui.page.failures import show_errors

@@ -10,7 +10,7 @@ from mmer.cli import COMMANDS, build_command_parser, main
 from mmer.commands.clip import read_mfa
 from mmer.commands.train import add_settings, read_settings
 from mmer.datasets.manifest import Utterance
-from mmer.feature_store.extract import name_alignment
+from mmer.feature_store.entry_names import name_alignment
 from mmer.feature_store.extraction import ExtractionJob, plan_extraction
 
 FLAGS = ["--mfa-model", "english_mfa", "--mfa-dictionary", "mine.dict", "--mfa-command", "/opt/mfa"]

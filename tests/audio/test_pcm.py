@@ -9,7 +9,7 @@ import soundfile
 
 from mmer.audio.load import clip_from_samples, encode_wav
 from mmer.audio.pcm import round_samples
-from mmer.ui.explore.handlers import write_clip
+from mmer.ui.page.downloads import write_clip
 from mmer.views.payload import encode_sound
 
 

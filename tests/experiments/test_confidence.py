@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 
 from mmer.experiments.confidence import measure_confidence, read_outputs, select_unheard
-from mmer.experiments.evaluate import MIN_CLIPS
 from mmer.experiments.folder.runs import RunFolder
-from mmer.heads.calibration import ece, mean_log_loss, softmax
+from mmer.heads.calibration import MIN_CLIPS, ece, mean_log_loss, softmax
 from mmer.results import EMOTIONS
 from mmer.scores.predictions import LOGITS
 

@@ -11,7 +11,7 @@ from mmer.experiments.experiment import SETTINGS, Experiment, default_of, read_e
 from mmer.experiments.folder.runs import RunFolder
 from mmer.experiments.remaining import count_least_epochs, count_steps, guess_epochs, guess_epochs_left
 from mmer.experiments.report.learning import LearningReport, find_best_epochs, judge_learning, name_runs
-from mmer.experiments.trainer.loop import RunProgress
+from mmer.experiments.trainer.run import RunProgress
 from mmer.scores.scores import is_at_chance, score_runs
 
 RECORDED = sorted(path.parent for path in (Path(__file__).parents[2] / "assets" / "runs").glob("*/config.json"))

@@ -13,7 +13,7 @@ from mmer.errors import DataError, HeadError
 from mmer.experiments.choosing import choose_run
 from mmer.experiments.confidence import measure_confidence
 from mmer.experiments.promote import promote_combination, promote_run
-from mmer.heads.config import list_heads
+from mmer.heads.config_file import list_heads
 from mmer.heads.folder import load_head
 from mmer.results import EMOTIONS
 

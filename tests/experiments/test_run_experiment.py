@@ -24,8 +24,8 @@ from mmer.experiments.prepare import claim_experiment, prepare_experiment
 from mmer.experiments.promote import promote_run
 from mmer.experiments.report.run_report import format_run
 from mmer.experiments.report.run_view import read_view
+from mmer.experiments.trainer.run import Run
 from mmer.experiments.trainer.run_experiment import cut_groups, run_experiment
-from mmer.experiments.trainer.stack import Run
 from mmer.heads.folder import load_head
 from mmer.scores.slices import cut_ratings
 from mmer.ui.train import run_cards

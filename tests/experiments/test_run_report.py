@@ -10,7 +10,7 @@ from mmer.cli import main
 from mmer.experiments.folder.run_list import list_runs
 from mmer.experiments.folder.run_status import RunStatus, lock_run
 from mmer.experiments.report.run_report import format_layers, format_rows, format_state
-from mmer.heads.config import list_heads
+from mmer.heads.config_file import list_heads
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,7 @@ from mmer.explain.verdict import HEADLINES, NO_SPEECH, UNFAMILIAR, brief, descri
 from mmer.exports.analysis_json import analysis_from_json, analysis_to_json
 from mmer.exports.report import report_html
 from mmer.exports.summary import LEFT_OUT, summarise
-from mmer.results import NO_WORDS, SAMPLE_RATE, Notice
-from mmer.transcript.transcribe import NOBODY_SPEAKS, NOTHING_HEARD
+from mmer.results import NO_WORDS, NOBODY_SPEAKS, NOTHING_HEARD, SAMPLE_RATE, Notice
 from mmer.ui.explore.cards import write_notices, write_verdict
 
 SECONDS = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE

@@ -12,7 +12,9 @@ import pytest
 from sample_analysis import make_analysis
 
 from mmer.errors import DataError
-from mmer.exports.analysis_json import LIST_LIMIT, analysis_from_json, analysis_to_json, dump_json, read_analysis, write_file
+from mmer.exports.analysis_json import analysis_from_json, analysis_to_json, dump_json, read_analysis
+from mmer.exports.json_values import LIST_LIMIT
+from mmer.files.output import write_file
 from mmer.results import CoattentionWeights
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "analysis-json.md"

@@ -15,7 +15,8 @@ from sample_analysis import make_analysis
 from mmer import results
 from mmer.cli import main
 from mmer.errors import DataError
-from mmer.exports.analysis_json import ADDED, DTYPES, analysis_from_json, analysis_to_json, dump_json
+from mmer.exports.analysis_json import analysis_from_json, analysis_to_json, dump_json
+from mmer.exports.json_values import ADDED, DTYPES
 from mmer.exports.schema import KINDS, read_schema
 from mmer.interventions import Mute, Target, edit_to_json, intervene, intervention_to_json, leave_one_out, leave_one_out_to_json
 from mmer.interventions.compare import comparison_to_json, drop_attention

@@ -12,7 +12,7 @@ from mmer.datasets.reading import read_dataset, read_labels
 from mmer.errors import AlignmentError, DataError, MmerError
 from mmer.exports.analysis_json import read_analysis
 from mmer.files.guarded_json import MAX_DEPTH, explain_name, parse_json, read_json
-from mmer.heads.config import read_config
+from mmer.heads.config_file import read_config
 
 LONG = "x" * 5000
 

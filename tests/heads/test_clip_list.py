@@ -19,7 +19,7 @@ from mmer.errors import HeadError
 from mmer.explain.verdict import describe_verdict, say_briefly
 from mmer.exports.summary import summarise
 from mmer.heads.clip_list import FILE, dump_clip_list, make_clip_list, parse_clip_list, shorten
-from mmer.heads.config import hash_config, list_heads, read_config
+from mmer.heads.config_file import hash_config, list_heads, read_config
 from mmer.heads.folder import load_head, save_head
 from mmer.heads.head import Head, build_model
 from mmer.pipeline import Analyzer

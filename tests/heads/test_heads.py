@@ -12,7 +12,8 @@ import torch
 from mmer.errors import HeadError
 from mmer.heads import folder as head_folder
 from mmer.heads.calibration import softmax
-from mmer.heads.config import HeadConfig, list_heads, read_config, read_layer_rate
+from mmer.heads.config import HeadConfig, read_layer_rate
+from mmer.heads.config_file import list_heads, read_config
 from mmer.heads.folder import load_combination, load_head, load_heads, load_single, save_combination, save_head
 from mmer.heads.head import CombinedHead, Head, build_model
 from mmer.heads.normalisation import Normalisation

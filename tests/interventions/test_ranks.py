@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 
 from mmer.commands.intervene import summarise_curve
 from mmer.interventions import Curve, LeaveOneOut, describe_agreement, leave_one_out_to_json
-from mmer.interventions.leave_one_out import describe_flips, find_flips, read_flips
+from mmer.interventions.curves import describe_flips, find_flips, read_flips
 from mmer.interventions.ranks import BY_CHANCE, chance_of, strongest_by_chance
 from mmer.ui.claim import cards as claim_cards
 

@@ -9,7 +9,7 @@ from test_browser import PATIENCE
 
 from mmer.experiments.training_service import TrainingService
 from mmer.exports.report import report_html
-from mmer.heads.config import list_heads
+from mmer.heads.config_file import list_heads
 from mmer.heads.folder import load_head
 from mmer.pipeline import Analyzer
 

@@ -10,7 +10,7 @@ import pytest
 from mmer.explain.verdict import FEW, HEADLINES, NO_SPEECH, UNFAMILIAR, say_how_sure
 from mmer.results import Notice
 from mmer.ui.explore import cards
-from mmer.ui.explore.examples import ExampleClip
+from mmer.ui.explore.example_clip import ExampleClip
 from mmer.ui.explore.session import Stage
 
 HOSTILE = "<img src=x onerror=alert(1)>"

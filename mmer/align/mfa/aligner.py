@@ -15,7 +15,7 @@ import wave
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -217,7 +217,7 @@ def round_samples(samples: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(samples.astype(np.float64) * 32768), -32768, 32767).astype("<i2")
 
 
-def read_answer(answer: Mapping) -> list[FoundWord]:
+def read_answer(answer: Mapping[str, Any]) -> list[FoundWord]:
     """The worker's words without silences."""
     return [
         FoundWord(label, start, end, tuple((p, s, e) for p, s, e in phones))

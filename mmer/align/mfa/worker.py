@@ -13,20 +13,24 @@ Arguments: acoustic model (folder or zip), dictionary.
 The likelihood is the whole clip's total, as kalpy gives it.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import re
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterable
+from typing import Any, TextIO
 
 RATE = 16000
 BEAM, RETRY_BEAM = 10, 40
 
 
-def read_dictionary(path):
+def read_dictionary(path: str) -> dict[str, list[str]]:
     """Lower-case word -> the rest of its lines (probabilities and phones) as they stand."""
-    entries = {}
+    entries: dict[str, list[str]] = {}
     with open(path, encoding="utf-8") as lines:
         for line in lines:
             word, _, rest = line.rstrip("\n").partition("\t")
@@ -37,7 +41,7 @@ def read_dictionary(path):
     return entries
 
 
-def unpack_model(path, folder):
+def unpack_model(path: str, folder: str) -> str:
     """The folder that holds the acoustic model's files; a zip is unpacked for this process alone, since several would race on one."""
     if os.path.isdir(path):
         return path
@@ -49,7 +53,7 @@ def unpack_model(path, folder):
     raise FileNotFoundError(f"{os.path.basename(path)} holds no acoustic model")
 
 
-def find_version():
+def find_version() -> str | None:
     from importlib import metadata
 
     for name in ("montreal-forced-aligner", "Montreal_Forced_Aligner"):
@@ -63,7 +67,7 @@ def find_version():
 class Models:
     """The acoustic model and the dictionary's text, loaded once."""
 
-    def __init__(self, acoustic, dictionary, folder):
+    def __init__(self, acoustic: str, dictionary: str, folder: str) -> None:
         from kalpy.models import AcousticModel
 
         self.folder = folder
@@ -71,10 +75,10 @@ class Models:
         self.meta = self.acoustic.meta
         self.entries = read_dictionary(dictionary)
 
-    def missing(self, words):
+    def missing(self, words: list[str]) -> list[str]:
         return [word for word in words if word not in self.entries]
 
-    def compile_lexicon(self, words, pronunciations):
+    def compile_lexicon(self, words: list[str], pronunciations: dict[str, str]) -> Any:
         """A lexicon of these words alone: milliseconds instead of seconds."""
         from kalpy.fstext.lexicon import LexiconCompiler
 
@@ -104,7 +108,7 @@ class Models:
         lexicon.clear()
         return lexicon
 
-    def align(self, samples, words, pronunciations):
+    def align(self, samples: str, words: list[str], pronunciations: dict[str, str]) -> dict[str, Any]:
         import numpy as np
         from kalpy.aligner import KalpyAligner
         from kalpy.data import Segment
@@ -124,23 +128,23 @@ class Models:
         return {"words": [read_word(word) for word in found.word_intervals], "likelihood": read_number(found.likelihood)}
 
 
-def read_word(word):
+def read_word(word: Any) -> list[Any]:
     phones = [[phone.label, float(phone.begin), float(phone.end)] for phone in word.phones]
     return [word.label, float(word.begin), float(word.end), phones]
 
 
-def read_number(value):
+def read_number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def last_sentence(error):
+def last_sentence(error: Exception) -> str:
     """A message without kalpy's heading ("AlignerError:") and colours, on one line."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     lines = [line.strip() for line in text.splitlines() if line.strip() and not re.fullmatch(r"\w+:", line.strip())]
     return " ".join(lines) or type(error).__name__
 
 
-def answer_request(models, request):
+def answer_request(models: Models, request: dict[str, Any]) -> dict[str, Any]:
     if request["op"] == "missing":
         return {"missing": models.missing(request["words"])}
     if request["op"] == "align":
@@ -148,10 +152,10 @@ def answer_request(models, request):
     raise ValueError(f"unknown request {request['op']!r}")
 
 
-def serve(requests, answers, acoustic, dictionary):
+def serve(requests: Iterable[str], answers: TextIO, acoustic: str, dictionary: str) -> None:
     """Answer every line of `requests` until it ends. Whatever goes wrong with one request is its answer, and the next one is served."""
 
-    def write(answer):
+    def write(answer: dict[str, Any]) -> None:
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
@@ -173,7 +177,7 @@ def serve(requests, answers, acoustic, dictionary):
             write({"id": request["id"], **answer})
 
 
-def main():
+def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever kalpy or Kaldi print goes to stderr, so that standard output holds answers alone
     serve(sys.stdin, answers, sys.argv[1], sys.argv[2])

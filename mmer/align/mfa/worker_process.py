@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,19 +38,19 @@ class WorkerProcess:
         self._command = list(command)
         self._start_seconds = start_seconds
         self._lock = threading.Lock()
-        self._process: subprocess.Popen | None = None
+        self._process: subprocess.Popen[str] | None = None
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._errors: deque[str] = deque(maxlen=ERROR_LINES)
         self._readers: tuple[threading.Thread, ...] = ()
         self._number = 0
-        self.hello: dict = {}  # what the process said when it was ready
+        self.hello: dict[str, Any] = {}  # what the process said when it was ready
 
     def start(self) -> None:
         """Raises AlignmentError when the process can't start or doesn't say that it is ready."""
         with self._lock:
             self._start()
 
-    def ask(self, request: dict, *, seconds: float) -> dict:
+    def ask(self, request: Mapping[str, Any], *, seconds: float) -> dict[str, Any]:
         """The answer to one request.
 
         Raises AlignmentError with the answer's own error, or when none came within `seconds` or after one restart; Cancelled.
@@ -96,7 +96,7 @@ class WorkerProcess:
             )
         self.hello = hello
 
-    def _exchange(self, request: dict, seconds: float) -> dict | None:
+    def _exchange(self, request: Mapping[str, Any], seconds: float) -> dict[str, Any] | None:
         """None when the process died."""
         assert self._process is not None and self._process.stdin is not None
         self._number += 1
@@ -105,7 +105,7 @@ class WorkerProcess:
         threading.Thread(target=_write_line, args=(self._process.stdin, line), daemon=True).start()  # one that reads nothing would block us
         return self._read_answer(seconds, lambda answer: answer.get("id") == number)
 
-    def _read_answer(self, seconds: float, wanted) -> dict | None:
+    def _read_answer(self, seconds: float, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
         """The first JSON object that is wanted; None at the end of the output. Noise in between doesn't make the wait longer."""
         deadline = time.monotonic() + seconds
         while True:
@@ -168,19 +168,19 @@ def _write_line(stream: Any, line: str) -> None:
         stream.flush()
 
 
-def _pass_lines(stream, lines: queue.Queue[str | None]) -> None:
+def _pass_lines(stream: Iterable[str], lines: queue.Queue[str | None]) -> None:
     for line in stream:
         lines.put(line)
     lines.put(None)
 
 
-def _keep_lines(stream, kept: deque[str]) -> None:
+def _keep_lines(stream: Iterable[str], kept: deque[str]) -> None:
     """Drains standard error all the time, so that the other side never blocks on a full pipe."""
     for line in stream:
         kept.append(line)
 
 
-def _read_object(line: str) -> dict | None:
+def _read_object(line: str) -> dict[str, Any] | None:
     try:
         value = json.loads(line)
     except json.JSONDecodeError:

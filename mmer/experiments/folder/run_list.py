@@ -17,7 +17,7 @@ from mmer.errors import DataError
 from mmer.experiments.folder.run_status import RunStatus, read_status
 from mmer.experiments.folder.runs import DOCUMENTS, HEADS, LOCK, LOG, METRICS, NAME, PREDICTIONS, RunFolder, find_run, name_run
 from mmer.experiments.report.learning import judge_learning
-from mmer.exports.analysis_json import open_file
+from mmer.files.output import open_file
 
 EVENTS = "events.out.tfevents.*"
 SCALARS = {"loss": "loss/training", "validation_loss": "loss/validation", "validation_ua": "ua/validation"}

@@ -13,9 +13,8 @@ import torch
 
 from mmer.errors import DataError
 from mmer.experiments.folder.runs import RunFolder
-from mmer.experiments.trainer.loop import RunProgress
 from mmer.experiments.trainer.outputs import Outputs
-from mmer.experiments.trainer.stack import Run
+from mmer.experiments.trainer.run import Run, RunProgress
 from mmer.feature_store.feature_items import FeatureItem
 from mmer.files.replace import replace_file
 from mmer.fusion import read_layer_weights

@@ -27,8 +27,8 @@ import pandas as pd
 from mmer import __version__
 from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment, read_experiment
-from mmer.exports.analysis_json import write_file
 from mmer.files.guarded_json import explain_name, read_json
+from mmer.files.output import write_file
 
 DOCUMENTS = ("config", "data", "splits", "leakage", "environment", "status", "results", "clips")  # each is a .json of this name
 METRICS, LOG, LOCK, PREDICTIONS = "metrics.jsonl", "log.txt", "lock", "predictions.parquet"
@@ -45,7 +45,7 @@ class RunFolder:
 
     path: Path
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))
 
     @property

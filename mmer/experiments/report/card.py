@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmer.choices.units import UNITS
-from mmer.exports.analysis_json import write_file
+from mmer.files.output import write_file
 from mmer.heads.clip_list import FILE
 from mmer.heads.config import HeadConfig
 

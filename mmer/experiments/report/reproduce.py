@@ -31,7 +31,7 @@ from mmer.experiments.report.tables import (
     trained_cells,
 )
 from mmer.experiments.trainer.run_experiment import run_experiment
-from mmer.exports.analysis_json import write_file
+from mmer.files.output import write_file
 from mmer.scores.scores import summarise
 
 Train = Callable[[Sequence[Path], int], Iterator[Path]]  # (folders, workers that extract) -> each folder when it is finished

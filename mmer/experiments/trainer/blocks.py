@@ -128,7 +128,7 @@ class Block:
         flat, at = mixed.flatten(1), 0
         for _, states in self.cut_pieces():
             columns = states.flatten(1)  # (layers, utterances * segments * dim)
-            for part in columns.split(COLUMNS if columns.device.type == "cpu" else columns.shape[1], dim=1):
+            for part in torch.split(columns, COLUMNS if columns.device.type == "cpu" else columns.shape[1], dim=1):
                 torch.mm(weights, part, out=flat[:, at : at + part.shape[1]])
                 at += part.shape[1]
         return mixed
@@ -139,7 +139,7 @@ class Block:
         if self._whole is not None:
             states = self._whole[:, rows]
             return (weights @ states.flatten(1)).view(len(rows), segments, dim)
-        parts = [(weights @ self._widen(part).flatten(1)).view(len(part), segments, dim) for part in rows.split(self.step)]
+        parts = [(weights @ self._widen(part).flatten(1)).view(len(part), segments, dim) for part in torch.split(rows, self.step)]
         return torch.cat(parts)
 
     def weigh_gradients(self, gradients: Tensor) -> Tensor:

@@ -84,3 +84,6 @@ def count_parameters(experiment: Experiment) -> int:
 def count_run_bytes(experiment: Experiment) -> int:
     """Bytes one run takes: weights, best weights, gradient, two moments; float32."""
     return 5 * 4 * count_parameters(experiment)
+
+
+STATE_BYTES = {"cpu": 3 * 2**30 // 2, "cuda": 8 * 2**30}  # what the parameters of the runs trained together may take

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,42 +25,13 @@ from mmer.experiments.remaining import count_steps
 from mmer.experiments.trainer.blocks import FeatureLoader
 from mmer.experiments.trainer.device import choose_stacked
 from mmer.experiments.trainer.outputs import Outputs
+from mmer.experiments.trainer.run import EpochOfRun, ProgressByRun, Run, RunProgress
 from mmer.experiments.trainer.schedule import Schedule
-from mmer.experiments.trainer.stack import Run, Stack
+from mmer.experiments.trainer.stack import Stack
 from mmer.files.replace import replace_file
 from mmer.heads.normalisation import Normalisation
 
 CHECKPOINT_SECONDS = 15.0  # between two checkpoints; an epoch that takes longer is kept at its end
-
-
-@dataclass
-class RunProgress:
-    """Where one run stands."""
-
-    epoch: int = 0  # finished epochs
-    best_epoch: int = 0
-    best_loss: float = float("inf")
-    best_ua: float = 0.0
-
-    def is_over(self, experiment: Experiment, *, steps: int) -> bool:
-        """`steps`: of the optimiser, in one of its epochs."""
-        out_of_patience = self.epoch - self.best_epoch >= experiment.patience and self.epoch * steps >= experiment.min_steps
-        return self.epoch >= experiment.epochs or out_of_patience
-
-
-@dataclass(frozen=True)
-class EpochOfRun:
-    """The figures of one run's epoch, as they are reported while it trains."""
-
-    fold: int
-    repetition: int
-    epoch: int
-    loss: float  # mean over its batches
-    validation_loss: float
-    validation_ua: float
-
-
-ProgressByRun = Mapping[str, RunProgress]  # a run's name -> where it stands
 
 
 @dataclass(eq=False)

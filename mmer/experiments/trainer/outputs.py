@@ -32,3 +32,6 @@ class Outputs:
 def make_outputs(labels: np.ndarray, logits: dict[str | None, np.ndarray]) -> Outputs:
     total = logits.pop(None, np.zeros((0, 4), np.float32))
     return Outputs(labels, total, cast(dict[str, np.ndarray], logits))
+
+
+EVALUATED = 64  # utterances that are evaluated together

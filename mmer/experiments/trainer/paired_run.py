@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +20,16 @@ from mmer.encoders.presets import PRESETS
 from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment, seed_run, shape_head
 from mmer.experiments.trainer.blocks import FeatureLoader, fit_fold_normalisations
-from mmer.experiments.trainer.loop import EpochOfRun, ProgressByRun, TrainingLoop
-from mmer.experiments.trainer.outputs import Outputs
+from mmer.experiments.trainer.loop import TrainingLoop
 from mmer.experiments.trainer.pairing import PairedExample, pick_copy, show_alone
-from mmer.experiments.trainer.predict import ModelReader
+from mmer.experiments.trainer.predict import TrainedRun
+from mmer.experiments.trainer.run import EpochOfRun, ProgressByRun, Run
 from mmer.experiments.trainer.schedule import PairedData, Pairs
-from mmer.experiments.trainer.stack import Run, Stack
+from mmer.experiments.trainer.stack import Stack
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.feature_items import FeatureItem
 from mmer.feature_store.workers import count_cores
 from mmer.files.replace import remove_parts, replace_file
-from mmer.heads.config import HeadConfig
 from mmer.heads.normalisation import Normalisation
 
 CHECKPOINT, METRICS, CONFIG = "checkpoint.safetensors", "metrics.jsonl", "config.json"
@@ -38,20 +37,6 @@ MACHINE = ("data", "features", "device", "threads", "stacked")  # settings of th
 LENGTH = ("epochs", "patience")  # that a run which goes on may change
 STATISTICS_CLIPS = 3000  # at most so many clips are read for the normalisation
 STATISTICS = 1  # of the generators' seeds
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedRun:
-    experiment: Experiment
-    config: HeadConfig  # the sizes of the model
-    model: nn.Module  # with the weights of the epoch whose validation loss was lowest, in eval()
-    normalisation: Normalisation | None  # None when the model reads no speech
-    cache: FeatureCache
-    validation: tuple[PairedExample, ...]
-    history: tuple[dict[str, Any], ...]  # one row per epoch
-
-    def predict(self, examples: Sequence[PairedExample]) -> Outputs:
-        return ModelReader(self.config, self.model, self.normalisation, self.cache).predict(examples)
 
 
 def train_pairs(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mmer.experiments.experiment import Experiment
 from mmer.experiments.trainer.blocks import Block, FeatureLoader
-from mmer.experiments.trainer.outputs import Outputs
+from mmer.experiments.trainer.outputs import EVALUATED, Outputs
 from mmer.experiments.trainer.pairing import PairedExample
-from mmer.experiments.trainer.stack import EVALUATED
 from mmer.feature_store.cache import FeatureCache
 from mmer.heads.config import HeadConfig
 from mmer.heads.head import Head
@@ -53,3 +55,17 @@ class ModelReader:
 def widen(block: Block) -> Tensor:
     """(utterances, layers, segments, dim) float32, normalised."""
     return torch.cat([states.transpose(0, 1) for _, states in block.cut_pieces()])
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedRun:
+    experiment: Experiment
+    config: HeadConfig  # the sizes of the model
+    model: nn.Module  # with the weights of the epoch whose validation loss was lowest, in eval()
+    normalisation: Normalisation | None  # None when the model reads no speech
+    cache: FeatureCache
+    validation: tuple[PairedExample, ...]
+    history: tuple[dict[str, Any], ...]  # one row per epoch
+
+    def predict(self, examples: Sequence[PairedExample]) -> Outputs:
+        return ModelReader(self.config, self.model, self.normalisation, self.cache).predict(examples)

@@ -23,18 +23,17 @@ from mmer.experiments.prepare import reads_sound
 from mmer.experiments.remaining import count_least_epochs, count_steps, guess_epochs, guess_epochs_left
 from mmer.experiments.trainer.blocks import FeatureLoader, fit_fold_normalisations
 from mmer.experiments.trainer.device import choose_device
-from mmer.experiments.trainer.layout import count_run_bytes
-from mmer.experiments.trainer.loop import CHECKPOINT_SECONDS, EpochOfRun, ProgressByRun, TrainingLoop, read_checkpoint
+from mmer.experiments.trainer.layout import STATE_BYTES, count_run_bytes
+from mmer.experiments.trainer.loop import CHECKPOINT_SECONDS, TrainingLoop, read_checkpoint
+from mmer.experiments.trainer.run import EpochOfRun, ProgressByRun, Run
 from mmer.experiments.trainer.schedule import EveryUtterance
-from mmer.experiments.trainer.stack import Run, Stack
+from mmer.experiments.trainer.stack import Stack
 from mmer.feature_store.workers import count_cores
 from mmer.files.replace import remove_parts
 from mmer.heads.folder import save_head
 from mmer.heads.normalisation import Normalisation
 from mmer.scores.scores import score_runs, summarise
 from mmer.scores.slices import list_metadata
-
-STATE_BYTES = {"cpu": 3 * 2**30 // 2, "cuda": 8 * 2**30}  # what the parameters of the runs trained together may take
 
 
 def run_experiment(

@@ -16,7 +16,7 @@ from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.trainer.blocks import FeatureLoader, VoiceShifts
 from mmer.experiments.trainer.pairing import PairedExample, balance_texts, list_copies, pair_epoch, show_alone, show_texts
-from mmer.experiments.trainer.stack import Run
+from mmer.experiments.trainer.run import Run
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.feature_items import FeatureItem
 from mmer.results import EMOTIONS

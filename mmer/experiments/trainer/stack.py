@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, cast
 
@@ -22,17 +21,15 @@ from torch.func import functional_call, vmap
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from mmer.datasets.folds import Split
-from mmer.experiments.experiment import Experiment, seed_run, shape_head
+from mmer.experiments.experiment import Experiment, shape_head
 from mmer.experiments.trainer.blocks import Block, Buffer, MixedStates
 from mmer.experiments.trainer.layout import ParameterLayout, key_dropouts, make_model, set_keys
-from mmer.experiments.trainer.outputs import Outputs, make_outputs
+from mmer.experiments.trainer.outputs import EVALUATED, Outputs, make_outputs
+from mmer.experiments.trainer.run import Run
 from mmer.experiments.trainer.visits import scramble_keys, visit_epoch
 from mmer.fusion import normalise_weights
 from mmer.heads.head import build_model
 from mmer.heads.normalisation import Normalisation
-
-EVALUATED = 64  # utterances that are evaluated together
 
 
 class BlockSource(Protocol):
@@ -41,30 +38,6 @@ class BlockSource(Protocol):
     def build_block(
         self, rows: np.ndarray, unit: str, normalisation: Normalisation | None, *, fold: int = 0, buffer: Buffer | None = None
     ) -> Block: ...
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """One run of an experiment, as the trainer sees it; rows are indices of the feature set's items."""
-
-    fold: int
-    repetition: int
-    seed: int  # of initial weights and dropout masks
-    train: np.ndarray  # (utterances,) int
-    validation: np.ndarray
-    test: np.ndarray
-
-    @property
-    def name(self) -> str:
-        return f"fold{self.fold + 1}-rep{self.repetition + 1}"
-
-
-def make_run(experiment: Experiment, split: Split, position: Mapping[int, int]) -> Run:
-    """`position` tells where an utterance of the data set stands among the items; utterances without features are left out."""
-    train, validation, test = (
-        np.array([position[i] for i in part if i in position], np.int64) for part in (split.train, split.validation, split.test)
-    )
-    return Run(split.fold, split.repetition, seed_run(experiment, split), train, validation, test)
 
 
 class Stack:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 from mmer.transcript.spelling.tables import (
@@ -26,8 +27,11 @@ ROMAN = re.compile(r"(?=[IVXL])(?:XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
 SUPERSCRIPTS = {"²": "squared", "³": "cubed"}
 
 
-def say_number(folded: str, following: str = "") -> tuple[str, ...]:
-    """The words of a written word that begins with a number, a sign or a currency; () for anything else."""
+def say_number(folded: str, following: str, *, say_letters: Callable[[str], tuple[str, ...]]) -> tuple[str, ...]:
+    """The words of a written word that begins with a number, a sign or a currency; () for anything else.
+
+    `say_letters` says what stands behind the number where that is no ending or unit.
+    """
     kinds = (_say_phone, _say_date, _say_height, _say_area, _say_mixed, _say_power)
     special = next(filter(None, (say(folded) for say in kinds)), "")
     if special:
@@ -49,7 +53,7 @@ def say_number(folded: str, following: str = "") -> tuple[str, ...]:
     if mark in CURRENCIES and re.fullmatch(r"[\d,]+(\.\d+)?", digits) and (not rest or rest.lower() in LETTER_MAGNITUDES):
         said += _say_money(digits, mark, LETTER_MAGNITUDES.get(rest.lower(), ""), COUNTRIES.get(country, ""), following)
     else:
-        said += _say_digits(digits, rest, following)
+        said += _say_digits(digits, rest, following, say_letters)
     return tuple(word for word in " ".join(said).split() if word)
 
 
@@ -163,7 +167,7 @@ def _plain_groups(digits: str) -> str:
     return digits
 
 
-def _say_digits(digits: str, rest: str, following: str) -> list[str]:
+def _say_digits(digits: str, rest: str, following: str, say_letters: Callable[[str], tuple[str, ...]]) -> list[str]:
     """A number without its sign and currency, with what is written right behind it ("st", "%", "kg", "s")."""
     ending = rest.lower().replace("'", "").strip()
     if ending in ("st", "nd", "rd", "th") and digits.replace(",", "").isdigit():
@@ -183,12 +187,10 @@ def _say_digits(digits: str, rest: str, following: str) -> list[str]:
     if re.fullmatch(r" ?° ?[CFK]?", rest, re.IGNORECASE):
         scale = {"C": "celsius", "F": "fahrenheit", "K": "kelvin"}.get(rest[-1].upper(), "")
         return [*said, "degree" if digits == "1" else "degrees", scale]
-    return [*said, *_say_rest(rest)]
+    return [*said, *_say_rest(rest, say_letters)]
 
 
-def _say_rest(rest: str) -> list[str]:
-    from mmer.transcript.spelling.written import say_letters  # which says numbers by this module
-
+def _say_rest(rest: str, say_letters: Callable[[str], tuple[str, ...]]) -> list[str]:
     return [
         word
         for part in re.findall(r"[%°²³]|[^%°²³]+", rest)

@@ -193,7 +193,7 @@ def _say(written: str, preceding: str, following: str) -> tuple[str, ...]:
     if _is_address(folded):
         return _say_address(folded)
     if re.match(rf"(?:[A-Z]{{1,2}}(?=[$]))?[-~+(]?[{SIGNS}#]?\s?-?\.?\d", folded):
-        return say_number(re.sub(r"(?<=\d)\s(?=\d{3}(?!\d|/))", "", folded), following) or say_letters(folded)
+        return say_number(re.sub(r"(?<=\d)\s(?=\d{3}(?!\d|/))", "", folded), following, say_letters=say_letters) or say_letters(folded)
     return say_letters(folded)
 
 

@@ -10,12 +10,12 @@ import numpy as np
 
 from mmer.choices.units import UNITS, aligned_by_name
 from mmer.explain.verdict import FEW, NO_SPEECH, ROLE_NAMES, read_headline, say_briefly
-from mmer.interventions import Agreement, Difference, Intervention, LeaveOneOut, describe_agreement, rank_agreements
 from mmer.interventions.apply import describe_edit
+from mmer.interventions.curves import LeaveOneOut, describe_flips, read_flips
+from mmer.interventions.differences import Difference, Intervention
 from mmer.interventions.edits import PLACES
-from mmer.interventions.leave_one_out import describe_flips, read_columns, read_flips
 from mmer.interventions.material import read_material
-from mmer.interventions.ranks import chance_of
+from mmer.interventions.ranks import Agreement, chance_of, describe_agreement, rank_agreements, read_columns
 from mmer.results import Analysis
 
 LEAST = 0.01  # logits or probability that fill a bar at least, so that rounding is not drawn as a difference

@@ -13,7 +13,7 @@ import gradio as gr
 
 from mmer.choices.units import aligned_by_name
 from mmer.errors import EditError
-from mmer.interventions.leave_one_out import FIRST_FILL, FIRST_MEDIUM, FIRST_TIER
+from mmer.interventions.curves import FIRST_FILL, FIRST_MEDIUM, FIRST_TIER
 from mmer.interventions.praat import load_praat
 from mmer.ui.claim.edits import SELECTED, STRETCH, EditRequest
 from mmer.ui.claim.handlers import ClaimHandlers, CurveRequest

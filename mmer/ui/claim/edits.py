@@ -10,7 +10,7 @@ from typing import Any
 from mmer.choices.units import UNITS, aligned_units
 from mmer.errors import DataError, EditError
 from mmer.files.guarded_json import parse_json
-from mmer.interventions import (
+from mmer.interventions.edits import (
     ChangeLoudness,
     ChangePitch,
     ChangeTempo,

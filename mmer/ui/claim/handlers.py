@@ -16,16 +16,17 @@ from mmer.audio.pcm import round_samples
 from mmer.errors import MmerError
 from mmer.explain.verdict import read_headline
 from mmer.exports.analysis_json import dump_json
-from mmer.interventions import intervene, intervention_to_json, leave_one_out, leave_one_out_to_json
+from mmer.interventions.intervene import intervene, intervention_to_json
+from mmer.interventions.leave_one_out import leave_one_out, leave_one_out_to_json
 from mmer.model_queue import UNBOUNDED, QueueLimits
 from mmer.pipeline import Analyzer
 from mmer.results import SAMPLE_RATE, Analysis
 from mmer.ui.claim import cards as claim_cards
 from mmer.ui.claim.edits import AMOUNTS, IN_TEXT, SELECTED, WHOLE, EditRequest, list_parts, read_edit, read_place
 from mmer.ui.explore import cards
-from mmer.ui.explore.handlers import name_export, new_cache_path, write_clip
 from mmer.ui.explore.session import Session, watch_stages
 from mmer.ui.keep.cards import name_clip
+from mmer.ui.page.downloads import name_export, new_cache_path, write_clip
 from mmer.ui.page.failures import show_errors
 from mmer.ui.page.visitors import name_visitor
 

@@ -8,7 +8,7 @@ from html import escape
 from mmer.explain.verdict import FEW, ROLE_NAMES, list_limits, read_headline
 from mmer.phrasing import join_words
 from mmer.results import Analysis, Notice, Prediction
-from mmer.ui.explore.examples import ExampleClip
+from mmer.ui.explore.example_clip import ExampleClip
 from mmer.ui.explore.session import Stage
 from mmer.ui.texts import explore as texts
 

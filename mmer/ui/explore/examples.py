@@ -8,44 +8,21 @@ from __future__ import annotations
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 from mmer.audio.load import load_audio
 from mmer.errors import DataError, HeadError
-from mmer.exports.analysis_json import analysis_to_json, dump_json, read_analysis, write_file
-from mmer.interventions.intervene import check_analysis
+from mmer.exports.analysis_json import analysis_to_json, dump_json, read_analysis
+from mmer.files.output import write_file
+from mmer.interventions.same_models import check_analysis
 from mmer.pipeline import Analyzer
 from mmer.results import Analysis
 from mmer.stopping import hold_lock, read_stop
+from mmer.ui.explore.example_clip import ExampleClip, Opener
 
 STORED = "analysis.json"
-
-
-@dataclass(frozen=True)
-class ExampleClip:
-    """What assets/examples/<name>/about.json says."""
-
-    folder: Path
-    title: str  # on the button, e.g. "A real voice reads"
-    kind: str  # "recorded" | "synthesised"
-    text: str  # what is said
-    emotion: str  # what the clip is meant to be: the voice's emotion where words and voice differ
-    words: str  # the emotion of the words alone
-    voice: str  # the emotion of the voice alone
-    look: str  # one sentence: what to look at
-    source: str  # where the clip comes from
-    licence: str
-
-    @property
-    def clip(self) -> Path:
-        """The recording: clip.wav or clip.ogg. Raises: DataError when there is none."""
-        for name in ("clip.wav", "clip.ogg"):
-            if (self.folder / name).is_file():
-                return self.folder / name
-        raise DataError(f"{self.folder} holds no clip.wav or clip.ogg.")
 
 
 def list_examples(folder: Path) -> list[ExampleClip]:
@@ -80,9 +57,6 @@ def open_shared(example: ExampleClip) -> Analysis:
 @lru_cache(maxsize=16)
 def _open_once(example: ExampleClip, changed: int) -> Analysis:
     return open_example(example)
-
-
-Opener = Callable[[ExampleClip], Analysis]
 
 
 def open_with(analyzer: Analyzer) -> Opener:

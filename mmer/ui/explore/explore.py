@@ -14,8 +14,9 @@ from mmer.pipeline import Analyzer
 from mmer.ui.claim import claim
 from mmer.ui.claim.handlers import ClaimHandlers
 from mmer.ui.explore import cards
-from mmer.ui.explore.examples import ExampleClip, Opener, choose_head
-from mmer.ui.explore.forms import ALIGNER_NAMES
+from mmer.ui.explore.example_clip import ExampleClip, Opener
+from mmer.ui.explore.examples import choose_head
+from mmer.ui.explore.forms import ALIGNER_NAMES, OTHER_FILES, name_heads
 from mmer.ui.explore.handlers import AlignerRequest, AnalysisRequest, ExploreHandlers
 from mmer.ui.explore.session import Session
 from mmer.ui.keep import keep
@@ -24,7 +25,6 @@ from mmer.ui.page.upload_folder import KEPT_SECONDS
 from mmer.ui.page.wiring import Wiring, name_components
 from mmer.ui.texts import explore as texts
 
-OTHER_FILES = [".mp4", ".webm", ".mkv", ".mov", ".m4a", ".aac", ".opus"]  # what gr.Audio does not take
 SHOW_VIEWS = "window.mmer.showViews(element, props, watch);"  # the linked views draw what they are handed, in the browser
 SHOWN = ("empty", "body", "stages", "verdict", "notices", "views", "trace")  # what a new analysis changes
 PROGRESS = ("stages", "analyse")  # what work in progress changes
@@ -130,10 +130,6 @@ def build_inputs(analyzer: Analyzer, *, is_public: bool) -> Inputs:
         textgrid = gr.File(label=texts.TEXTGRID, file_types=[".TextGrid", ".textgrid", ".txt"], type="filepath", height=170)
         pronunciations = gr.Textbox(label=texts.PRONUNCIATIONS, lines=2, placeholder="zorb  Z AO R B", info=texts.PRONUNCIATIONS_HINT)
     return Inputs(audio, other, transcript, transcribe, analyse, cancel, aligner, head, pronunciations, textgrid, [], importer)
-
-
-def name_heads(analyzer: Analyzer) -> list[tuple[str, str]]:
-    return [(head.title or name, name) for name, head in analyzer.heads.items()]
 
 
 def build_examples(examples: Sequence[ExampleClip]) -> list[tuple[gr.Button, ExampleClip]]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from mmer.align.phones import split_arpabet
 from mmer.errors import AlignmentError
+from mmer.pipeline import Analyzer
 
 ALIGNER_NAMES = {"sphinx": "PocketSphinx (built in)", "mfa": "Montreal Forced Aligner", "none": "No alignment"}
+OTHER_FILES = [".mp4", ".webm", ".mkv", ".mov", ".m4a", ".aac", ".opus"]  # what gr.Audio does not take
 
 
 def read_pronunciations(text: str) -> dict[str, tuple[str, ...]]:
@@ -22,3 +24,7 @@ def read_pronunciations(text: str) -> dict[str, tuple[str, ...]]:
             )
         said[word.lower()] = read
     return said
+
+
+def name_heads(analyzer: Analyzer) -> list[tuple[str, str]]:
+    return [(head.title or name, name) for name, head in analyzer.heads.items()]

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import gradio as gr
-import soundfile
-from gradio.utils import get_upload_folder
 
 from mmer.align.textgrid import read_text
 from mmer.audio.load import load_audio
-from mmer.audio.pcm import round_samples
 from mmer.errors import MmerError, TranscriptError
 from mmer.exports.formats import EXPORTS, Wishes
 from mmer.interventions.material import read_material
 from mmer.model_queue import UNBOUNDED, QueueLimits
 from mmer.pipeline import Analyzer
-from mmer.results import SAMPLE_RATE, Analysis, Clip
+from mmer.results import Analysis, Clip
 from mmer.ui.explore import cards
-from mmer.ui.explore.examples import ExampleClip, Opener, open_example
+from mmer.ui.explore.example_clip import ExampleClip, Opener
+from mmer.ui.explore.examples import open_example
 from mmer.ui.explore.forms import read_pronunciations
 from mmer.ui.explore.session import Session, StopFlag, name_aligner, watch_stages
+from mmer.ui.explore.updates import ExploreUpdate
+from mmer.ui.page.downloads import name_export, new_cache_path, write_clip
 from mmer.ui.page.failures import show_errors
 from mmer.ui.page.visitors import name_visitor
 from mmer.ui.texts import explore as texts
@@ -54,25 +53,6 @@ class AlignerRequest:
     aligner: str
     head: str
     pronunciations: str
-
-
-class ExploreUpdate(TypedDict, total=False):
-    """New values of components of `Inputs` and `Results`; what is not named stays as it is."""
-
-    audio: str | None  # path
-    transcript: str
-    head: str | None
-    aligner: str | None
-    analyse: gr.Button
-    transcribe: gr.Button
-    empty: Any
-    body: gr.Column
-    stages: str
-    verdict: str
-    notices: str
-    views: str
-    trace: str
-    download: str  # path
 
 
 def name_idle(session: Session) -> gr.Button:
@@ -346,28 +326,8 @@ class ExploreHandlers:
         return write_export
 
 
-def new_cache_path(name: str) -> Path:
-    """A path of that name in a folder that nobody can guess, where Gradio deletes files with the recordings."""
-    folder = Path(get_upload_folder()) / secrets.token_hex(16)
-    folder.mkdir(parents=True)
-    return folder / name
-
-
-def write_clip(clip: Clip) -> str:
-    """The clip's samples as a wav that Gradio deletes with the recordings."""
-    path = new_cache_path(f"{Path(clip.name).stem or 'clip'}.wav")
-    soundfile.write(path, round_samples(clip.samples), SAMPLE_RATE)
-    return str(path)
-
-
 def read_wishes(session: Session, *, sound: bool) -> Wishes:
     """The sound if it is wanted, and the person's own note and tags."""
     kept = next((one for one in session.kept if one.analysis is session.analysis), None)
     own = {"note": kept.note, "tags": kept.tags.split()} if kept and (kept.note or kept.tags) else {}
     return Wishes(sound, own)
-
-
-def name_export(analysis: Analysis, suffix: str) -> str:
-    """The clip's name with letters that every file system takes."""
-    stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in Path(analysis.clip.name).stem)[:60] or "clip"
-    return f"{stem}.{suffix}"

@@ -12,7 +12,7 @@ from mmer.choices.units import UNITS, speech_units
 from mmer.errors import DataError
 from mmer.exports.analysis_json import analysis_from_json
 from mmer.files.guarded_json import read_json
-from mmer.interventions.intervene import ROLES
+from mmer.interventions.differences import ROLES
 from mmer.results import SAMPLE_RATE, Analysis, Prediction
 from mmer.ui.explore import cards
 from mmer.views import build_payload, dump_payload

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mmer.errors import Cancelled, MmerError
-from mmer.interventions import Intervention, LeaveOneOut
+from mmer.interventions.curves import LeaveOneOut
+from mmer.interventions.differences import Intervention
 from mmer.model_queue import UNBOUNDED, ModelQueue, QueueLimits, Ticket
 from mmer.results import Analysis
 from mmer.stages import Memo
 from mmer.stopping import stop_when
-from mmer.ui.explore.examples import ExampleClip, Opener
+from mmer.ui.explore.example_clip import ExampleClip, Opener
 from mmer.ui.texts import explore as texts
 
 ALIGNERS = {"pocketsphinx": "sphinx", "montreal": "mfa", "mfa": "mfa"}  # how an alignment's source begins -> the setting

@@ -13,10 +13,11 @@ import gradio as gr
 
 from mmer.errors import MmerError
 from mmer.results import Analysis
-from mmer.ui.explore.examples import ExampleClip, Opener, open_example
-from mmer.ui.explore.handlers import ExploreUpdate
+from mmer.ui.explore.example_clip import ExampleClip, Opener
+from mmer.ui.explore.examples import open_example
 from mmer.ui.explore.imports import read_import, read_note
 from mmer.ui.explore.session import KeptAnalysis, Session, name_aligner
+from mmer.ui.explore.updates import ExploreUpdate
 from mmer.ui.keep import cards as keep_cards
 from mmer.ui.page.failures import show_errors
 from mmer.views import build_payload, dump_payload

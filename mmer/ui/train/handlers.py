@@ -15,7 +15,7 @@ from mmer.errors import DataError, MmerError
 from mmer.experiments.settings import PROTOCOL, SETTINGS, write_command
 from mmer.experiments.training_service import TrainingService, is_recorded
 from mmer.scores import pairs
-from mmer.ui.explore.handlers import new_cache_path
+from mmer.ui.page.downloads import new_cache_path
 from mmer.ui.page.failures import show_errors
 from mmer.ui.texts import train as texts
 from mmer.ui.train import cards as train_cards

@@ -1,0 +1,28 @@
+"""What an entry's name in the cache is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmer.datasets.manifest import Utterance
+from mmer.encoders.features import FEATURES_VERSION
+from mmer.encoders.weights import hash_file
+from mmer.feature_store.cache import make_key
+
+
+def name_alignment(utterance: Utterance, aligner: str) -> str:
+    """Who aligned which words, for the cache key: the content of the alignment files, else the aligner's identity and the text; else ""."""
+    if utterance.alignment is None:
+        return f"{aligner}: {utterance.text}" if aligner else ""
+    files = [path for path in list_alignment_files(utterance.alignment) if path.is_file()]
+    return "files " + " ".join(f"{path.suffix} {hash_file(path)}" for path in files)
+
+
+def list_alignment_files(alignment: Path) -> list[Path]:
+    """The files that read_alignment reads, whether they are there or not."""
+    return [alignment.with_suffix(s) for s in (".wdseg", ".phseg", ".syseg")] if alignment.suffix == ".wdseg" else [alignment]
+
+
+def name_text(text: str, encoder: str) -> str:
+    """The cache key of a text; `encoder` is the encoder's identity."""
+    return make_key(content=f"text {text}", encoder=encoder, version=FEATURES_VERSION)

@@ -1,0 +1,76 @@
+"""What leaving segments out showed: the curves, and where their baselines disagree on the sign."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmer.errors import EditError
+from mmer.explain.steps import centre
+
+BASELINES = ("silence", "noise")
+# how a claim is tested until somebody asks for something else: in the lesson and in the page alike
+FIRST_TIER, FIRST_MEDIUM, FIRST_FILL = "words", "both", "noise"
+MOST_NAMED = 6  # segments in one sentence
+DIGITS = 3  # after the point, as the shell prints; a drop that is 0 in them has no sign to speak of
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """How far each logit falls when a segment is left out, against one baseline."""
+
+    baseline: str  # silence | noise; "mask" where only the text was changed
+    drops: Mapping[str, np.ndarray]  # role -> (segments, classes) original logit minus logit without the segment, not centred
+
+
+@dataclass(frozen=True, eq=False)
+class LeaveOneOut:
+    """The curves over a tier's segments, the contributions and the attention."""
+
+    tier: str  # words | syllables | phones
+    medium: str  # sound | text | both
+    classes: tuple[str, ...]
+    labels: tuple[str, ...]  # (segments,)
+    starts: np.ndarray  # (segments,) seconds; NaN for a word that is not in the sound
+    ends: np.ndarray  # (segments,)
+    words: np.ndarray  # (segments,) index of the written word, -1 for none
+    places: np.ndarray  # (segments,) index in Alignment's tier; for medium "text" in Transcript.words
+    curves: tuple[Curve, ...]  # one per baseline
+    contributions: np.ndarray | None  # (segments, classes) late fusion's, of the medium's branches, not centred; None without late fusion
+    outside: np.ndarray | None  # (classes,) contributions of these branches that lie in no segment: pauses, punctuation
+    attention: np.ndarray | None  # (segments,) early fusion's, mean over its speech units; with medium "both" of both directions; or None
+    left_out: tuple[str, ...]  # segments that could not be muted, each with the reason
+    parent: str  # sha256 of the clip
+
+    def curve(self, baseline: str) -> Curve:
+        """Raises EditError when there is none against this baseline."""
+        for found in self.curves:
+            if found.baseline == baseline:
+                return found
+        raise EditError(f"There is no curve against {baseline}; there are {', '.join(c.baseline for c in self.curves)}.")
+
+
+def find_flips(drops: Sequence[np.ndarray]) -> np.ndarray:
+    """(segments, classes) whether leaving a segment out speaks for an emotion against one baseline and against it with another.
+
+    `drops`: (segments, classes) of each baseline, centred here; one that is 0 in the printed digits has no sign.
+    """
+    signs = np.sign(np.round([centre(np.asarray(one, dtype=float)) for one in drops], DIGITS))
+    return (signs.max(axis=0) > 0) & (signs.min(axis=0) < 0)
+
+
+def read_flips(result: LeaveOneOut, emotion: str, *, role: str) -> np.ndarray:
+    """(segments,) whether the sign of the role's drop for an emotion depends on the baseline."""
+    return find_flips([curve.drops[role] for curve in result.curves])[:, result.classes.index(emotion)]
+
+
+def describe_flips(names: Sequence[str]) -> str:
+    """One sentence on the segments whose drop changes its sign; "" when there is none."""
+    if not names:
+        return ""
+    shown, further = ", ".join(f"“{name}”" for name in names[:MOST_NAMED]), len(names) - MOST_NAMED
+    shown += f" and {further} more" if further > 0 else ""
+    its = "its" if len(names) == 1 else "their"
+    return f"± {shown}: silence and noise in {its} place disagree on the sign, so nothing follows about the direction."

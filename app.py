@@ -9,7 +9,7 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from mmer.commands.clip import add_mfa_arguments, add_preset, read_mfa
+from mmer.commands.clip import add_aligner_options, add_preset, read_aligner_options
 from mmer.errors import MmerError
 from mmer.experiments.training_service import PUBLIC, TrainingService
 from mmer.pipeline import Analyzer
@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--host", default=None, help="address to listen on (default: 127.0.0.1; 0.0.0.0 with --public)")
     parser.add_argument("--port", type=int, default=None, help="port to listen on (default: 7860, or GRADIO_SERVER_PORT)")
     add_preset(parser)
-    add_mfa_arguments(parser)
+    add_aligner_options(parser)
     parser.add_argument("--heads", type=Path, default=HERE / "pretrained", help="folder of the trained heads (default: pretrained)")
     parser.add_argument(
         "--public",
@@ -47,7 +47,7 @@ def main() -> None:
         parser.exit(2, "--mcp needs the mcp package: pip install -e '.[mcp]' in the project's folder\n")
     is_public = options.public or "SPACE_ID" in os.environ
     try:
-        analyzer = Analyzer.load(preset=options.preset, heads_folder=options.heads, mfa=read_mfa(options))
+        analyzer = Analyzer.load(preset=options.preset, heads_folder=options.heads, aligner_options=read_aligner_options(options))
     except MmerError as error:
         parser.exit(2, f"{error}\n")
     service = open_training(options, is_public=is_public)

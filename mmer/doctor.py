@@ -16,8 +16,7 @@ from mmer import __version__
 from mmer.errors import AlignmentError, HeadError, WeightsError
 
 if TYPE_CHECKING:
-    from mmer.align import Aligner
-    from mmer.align.mfa.setup import MfaSettings
+    from mmer.align import AlignerChoice, Options
 
 NO_HASH = "unpinned: whatever the hub had when it was fetched, its hash was never compared with anything"
 OLDEST_PYTHON = (3, 11)
@@ -55,9 +54,9 @@ class Finding:
     essential: bool = True  # whether an analysis with the default settings needs it
 
 
-def examine(*, heads_folder: Path, online: bool = False, mfa: MfaSettings | None = None) -> list[Finding]:
-    """Everything that `mmer doctor` reports, in order. `online` also asks whether the hub answers; `mfa` names that aligner's models."""
-    findings = [examine_python(), *examine_packages(), *examine_presets(), *examine_aligners(mfa), *examine_heads(heads_folder)]
+def examine(*, heads_folder: Path, online: bool = False, aligner_options: Options | None = None) -> list[Finding]:
+    """Everything that `mmer doctor` reports, in order. `online` also asks whether the hub answers; `aligner_options`: see align."""
+    findings = [examine_python(), *examine_packages(), *examine_presets(), *examine_aligners(aligner_options), *examine_heads(heads_folder)]
     return [*findings, examine_hub()] if online else findings
 
 
@@ -126,33 +125,29 @@ def examine_presets() -> list[Finding]:
     return findings
 
 
-def examine_aligners(mfa: MfaSettings | None = None) -> list[Finding]:
+def examine_aligners(options: Options | None = None) -> list[Finding]:
     """Every aligner, with a clip that it has aligned."""
     from mmer.align import ALIGNERS
 
     findings = []
-    for name, load in ALIGNERS.items():
-        ready, text = try_out(lambda load=load: try_aligner(load(mfa)), AlignmentError)  # type: ignore[misc]
-        findings.append(Finding("aligners", name, ready, text, essential=name == "sphinx"))
+    for choice in ALIGNERS.values():
+        ready, text = try_out(lambda choice=choice: try_aligner(choice, options), AlignmentError)  # type: ignore[misc]
+        findings.append(Finding("aligners", choice.key, ready, text, essential=choice.is_built_in))
     return findings
 
 
-def try_aligner(aligner: Aligner) -> str:
-    """Aligns a sentence and says how long it took, and which way the Montreal Forced Aligner went. Raises AlignmentError."""
-    from mmer.align.mfa.aligner import MfaAligner
+def try_aligner(choice: AlignerChoice, options: Options | None = None) -> str:
+    """Aligns a sentence and says how long it took, and what else there is to say of this aligner. Raises AlignmentError."""
     from mmer.audio.load import load_audio
     from mmer.transcript.transcribe import read_transcript
 
     clip, transcript = load_audio(TEST_CLIP), read_transcript(TEST_WORDS)
+    aligner = choice.load(options)
     begun = time.perf_counter()
     words = len(aligner.align(clip, transcript).words)
     seconds = time.perf_counter() - begun
-    text = f"{aligner.source}, {words} of {len(transcript.words)} words of a test sentence aligned in {seconds:.2f} s"
-    if not isinstance(aligner, MfaAligner):
-        return text
-    fast = aligner.fast
-    aligner.close()
-    return f"{text}, the fast way" if fast else f"{text}, the slow way, by a new process for each clip. {aligner.why_slow}"
+    found = f"{aligner.source}, {words} of {len(transcript.words)} words of a test sentence aligned in {seconds:.2f} s"
+    return found + choice.describe(aligner)
 
 
 def examine_heads(folder: Path) -> list[Finding]:

@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from mmer import __version__
-from mmer.align import ALIGNERS, Aligner
+from mmer.align import ALIGNERS, Aligner, Options
 from mmer.align.assemble import align_from_recogniser
-from mmer.align.mfa.setup import MfaSettings
 from mmer.align.textgrid import read_textgrid, textgrid_transcript
 from mmer.choices.units import UNITS, aligned_units
 from mmer.encoders.encoders import SpeechEncoder, TextEncoder
@@ -79,12 +78,12 @@ class Analyzer:
         heads_folder: Path = Path("pretrained"),
         head: str | None = None,
         device: str = "cpu",
-        mfa: MfaSettings | None = None,
+        aligner_options: Options | None = None,
     ) -> Analyzer:
         """Loads the preset's encoders, the recogniser, every aligner that is installed and every head made for the preset.
 
         With `head`, the one that will be asked, damaged ones beside it are left out and named in `left_out`; without, they end it.
-        `mfa` names the Montreal Forced Aligner's program and models; by default the environment does, else they are English and American.
+        `aligner_options`: AlignerOption.name -> text, such as the Montreal Forced Aligner's models (the environment's, else English ones).
 
         Raises: WeightsError, HeadError with what is missing or altered.
         """
@@ -93,9 +92,9 @@ class Analyzer:
         heads, left_out = load_heads_beside(heads_folder, head, preset=preset)  # the first, since it is the quickest that can be wrong
         aligners: dict[str, Aligner] = {}
         missing: dict[str, str] = {}
-        for name, load in ALIGNERS.items():
+        for name, choice in ALIGNERS.items():
             try:
-                aligners[name] = load(mfa)
+                aligners[name] = choice.load(aligner_options)
             except AlignmentError as error:
                 missing[name] = str(error)
         return cls(

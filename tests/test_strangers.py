@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 from torch import nn
 
-from mmer.align.sphinx import SphinxAligner
+from mmer.align import ALIGNERS, AlignerChoice, AlignerOption
 from mmer.batch.fill import run_batch
 from mmer.batch.items import read_items
 from mmer.batch.rows import BatchRequest
 from mmer.choices.fusion_models import FUSION_MODELS, FusionModel
 from mmer.choices.units import ALIGNMENT, UNITS, Unit
 from mmer.cli import build_command_parser, main
+from mmer.commands.clip import read_aligner_options
 from mmer.commands.train import read_model, read_settings
+from mmer.doctor import examine_aligners
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.folder.runs import RunFolder
 from mmer.experiments.promote import promote_run
@@ -27,15 +29,16 @@ from mmer.experiments.settings import build_experiment, write_command
 from mmer.experiments.training_service import TrainingService
 from mmer.exports.analysis_json import analysis_from_json, analysis_to_json
 from mmer.exports.formats import EXPORTS, Export, Wishes
-from mmer.exports.report import report_html
+from mmer.exports.report import report_html, suggest_command
 from mmer.exports.schema import read_schema
 from mmer.exports.segment_table import write_segment_table
 from mmer.fusion import LateFusion
 from mmer.heads.folder import load_head
 from mmer.interventions import leave_one_out
 from mmer.pipeline import Analyzer
-from mmer.results import EMOTIONS, Segment
+from mmer.results import EMOTIONS, Alignment, Segment
 from mmer.ui.explore import explore
+from mmer.ui.explore.session import name_aligner
 from mmer.ui.train import train
 from mmer.views import build_payload
 
@@ -83,15 +86,45 @@ def shout(analysis, wishes):
     return f"{analysis.best.label.upper()}!\n"
 
 
+class EvenAligner:
+    """Shares the clip's time evenly among its words; in the place of phones each word has one."""
+
+    name, source, identity = "even", "even 1.0", "even 1.0"
+
+    def __init__(self, spacing):
+        self.spacing = spacing  # seconds between words
+
+    def align(self, clip, transcript, *, pronunciations=None):
+        step = clip.duration / len(transcript.words)
+        spans = [(i * step, (i + 1) * step - self.spacing * (i % 3 == 2)) for i in range(len(transcript.words))]
+        words = tuple(Segment(word.text, *span, i) for i, (word, span) in enumerate(zip(transcript.words, spans)))
+        return Alignment(
+            words=words, syllables=(), phones=tuple(Segment("AH", *span, i) for i, span in enumerate(spans)), source=self.source
+        )
+
+
+def load_even(options=None, *, check_words=True):
+    return EvenAligner(float((options or {}).get("even_spacing") or 0.05))
+
+
 GATED = FusionModel("gated", "gated fusion", f"{__name__}:GatedFusion", "late", ("hidden",), rate=0.01, fewest_units=2)
 PHRASE = Unit("R", "phrases", "phrase", ALIGNMENT, spans=f"{__name__}:group_phrases", lane=0, pixels=28, typical=4)
 SHOUT = Export("shout", "Shout", "the shout is one word", "write the verdict alone", "txt", "text/plain", shout)
+
+EVEN = AlignerChoice(
+    "even",
+    "Even shares",
+    load_even,
+    lambda options: EvenAligner.identity,
+    ("even",),
+    options=(AlignerOption("even_spacing", "SECONDS", "between words"),),
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def strangers():
     with ExitStack() as stack:
-        for rows, row in ((FUSION_MODELS, GATED), (UNITS, PHRASE), (EXPORTS, SHOUT)):
+        for rows, row in ((FUSION_MODELS, GATED), (UNITS, PHRASE), (EXPORTS, SHOUT), (ALIGNERS, EVEN)):
             stack.enter_context(rows.adding(row))
         yield
 
@@ -106,7 +139,7 @@ def shell(tmp_path_factory):
         for i, (name, text) in enumerate(RECORDINGS.items()):
             writer.writerow([f"{SPEECH}/{name}.wav", text, EMOTIONS[i % 2], f"reader {i // 2 % 2}"])
     words = f"--model gated --units T R --data {root}/manifest.csv --features {root}/cache --runs {root}/runs --name strange"
-    return shlex.split(words + " --folds 2 --repetitions 1 --epochs 2 --share 0.4 --threads 1 --workers 1 --min-steps 0")
+    return shlex.split(words + " --aligner even --folds 2 --repetitions 1 --epochs 2 --share 0.4 --threads 1 --workers 1 --min-steps 0")
 
 
 @pytest.fixture(scope="module")
@@ -123,13 +156,18 @@ def promoted(folder, tmp_path_factory):
 @pytest.fixture(scope="module")
 def stranger(promoted, recogniser, speech_encoder, text_encoder):
     """An analyzer of the head that the training left."""
-    parts = {"recogniser": recogniser, "speech": speech_encoder, "text": text_encoder, "aligners": {"sphinx": SphinxAligner()}}
+    parts = {
+        "recogniser": recogniser,
+        "speech": speech_encoder,
+        "text": text_encoder,
+        "aligners": {key: choice.load() for key, choice in ALIGNERS.items() if key != "mfa"},
+    }
     return Analyzer(preset="compact", **parts, heads={"strange": load_head(promoted)})
 
 
 @pytest.fixture(scope="module")
 def analysis(stranger, librivox_clip):
-    return stranger.analyze(librivox_clip, text=WORDS, head="strange")
+    return stranger.analyze(librivox_clip, text=WORDS, aligner="even", head="strange")
 
 
 def test_the_shell_takes_them(shell):
@@ -137,7 +175,8 @@ def test_the_shell_takes_them(shell):
     experiment = read_settings(args, **read_model(args))
     assert (experiment.fusion, experiment.units, experiment.rate) == ("gated", ("T", "R"), 0.01)
     assert experiment.title == "T + R, gated fusion"
-    assert build_command_parser("analyze").parse_args(["a.wav", "--shout", "out.txt"]).shout.name == "out.txt"
+    args = build_command_parser("analyze").parse_args(["a.wav", "--shout", "out.txt", "--aligner", "even", "--even-spacing", "0.1"])
+    assert (args.shout.name, read_aligner_options(args)["even_spacing"]) == ("out.txt", "0.1")
     assert "R: text, frames, phones, syllables, words, phrases" in " ".join(build_command_parser("extract").format_help().split())
 
 
@@ -152,7 +191,14 @@ def test_the_page_offers_them(stranger):
         explore.build(stranger, examples=[], open_stored=lambda example: None, is_public=False)
         train.build(TrainingService())
     texts = json.dumps([block.get_config() for block in page.blocks.values() if isinstance(block, gr.components.Component)], default=str)
-    for told in ('["Gated fusion", "gated"]', '["R phrases", "R"]', "the shout is one word", '"Shout"', '["phrases", "phrases"]'):
+    for told in (
+        '["Gated fusion", "gated"]',
+        '["R phrases", "R"]',
+        "the shout is one word",
+        '["Even shares", "even"]',
+        '"Shout"',
+        '["phrases", "phrases"]',
+    ):
         assert told in texts, told
 
 
@@ -172,6 +218,13 @@ def test_an_analysis_reads_them(analysis):
     np.testing.assert_allclose(total, prediction.logits, atol=1e-5)
 
 
+def test_the_alignment_is_the_stranger_s_and_known_again(analysis):
+    assert (analysis.alignment.source, name_aligner(analysis)) == ("even 1.0", "even")
+    assert "--aligner even" in suggest_command(analysis)
+    found = {finding.name: finding for finding in examine_aligners()}
+    assert found["even"].ready and not found["even"].essential and found["even"].text.startswith("even 1.0, ")
+
+
 def test_the_page_s_data_give_them_a_lane(analysis):
     unit = build_payload(analysis)["units"]["R"]
     assert (unit["name"], unit["one"], unit["lane"], unit["pixels"]) == ("phrases", "phrase", 0, 28)
@@ -188,7 +241,7 @@ def test_the_files_hold_them(analysis):
 
 
 def test_the_shell_analyses_with_them_and_writes_the_stranger(stranger, tmp_path, capsys, promoted):
-    told = ["--text", WORDS, "--heads", promoted.parent, "--head", "strange", "--shout", tmp_path / "a.txt"]
+    told = ["--text", WORDS, "--aligner", "even", "--heads", promoted.parent, "--head", "strange", "--shout", tmp_path / "a.txt"]
     assert main(["analyze", CLIP, *map(str, told)]) == 0
     assert (tmp_path / "a.txt").read_text() in {f"{emotion.upper()}!\n" for emotion in EMOTIONS}
     assert "phrases" in capsys.readouterr().out

@@ -202,11 +202,13 @@ def list_sources(experiments: Sequence[Experiment]) -> list[SharedDataset]:
     """What the experiments read: each data set once per preset and feature folder, with all units that any of them needs."""
     groups: dict[tuple, list[Experiment]] = {}
     for e in experiments:
-        groups.setdefault((e.data, e.features, e.preset, e.aligner, e.mfa, tuple(sorted(e.labels.items()))), []).append(e)
+        groups.setdefault(
+            (e.data, e.features, e.preset, e.aligner, *(tuple(sorted(pairs.items())) for pairs in (e.aligner_options, e.labels))), []
+        ).append(e)
     sources = []
-    for (data, features, preset, aligner, mfa, _), group in groups.items():
+    for (data, features, preset, aligner, options, _), group in groups.items():
         units = tuple({unit for e in group for unit in e.units})
-        extraction = plan_extraction(units, features=features, preset=preset, aligner=aligner, mfa=mfa)
+        extraction = plan_extraction(units, features=features, preset=preset, aligner=aligner, aligner_options=dict(options))
         read_experiment_data(group[0])  # says when there are no utterances
         sources.append(SharedDataset.read(data, extraction, labels=group[0].labels, audio=any(map(reads_sound, group))))
     return sources
@@ -243,7 +245,7 @@ def extract_shard(job: ClusterJob, source: SharedDataset, shard: tuple[int, int]
             preset=extraction.preset_name,
             units=extraction.units,
             aligner=extraction.aligner,
-            mfa=extraction.mfa,
+            aligner_options=extraction.aligner_options,
             workers=workers,
             device=extraction.device,
             shard=shard,

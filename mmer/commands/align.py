@@ -9,7 +9,7 @@ from mmer.commands.clip import (
     check_outputs,
     parse_pronunciations,
     print_summary,
-    read_mfa,
+    read_aligner_options,
     read_text,
     read_textgrid_text,
     tell,
@@ -41,7 +41,7 @@ def align(args: argparse.Namespace) -> tuple[Clip, Alignment]:
     from mmer.audio.load import load_audio
 
     if args.aligner == "none" and not args.textgrid_in:
-        raise AlignmentError("There is nothing to do with --aligner none; choose sphinx or mfa.")
+        raise AlignmentError(f"There is nothing to do with --aligner none; choose one of: {', '.join(ALIGNERS)}.")
     pronunciations = parse_pronunciations(args.pronounce)
     text, textgrid = read_text(args), read_textgrid_text(args.textgrid_in)
     clip = load_audio(args.clip)
@@ -52,7 +52,7 @@ def align(args: argparse.Namespace) -> tuple[Clip, Alignment]:
         raise AlignmentError(f"{transcript.untrusted} Use --text.")
     if textgrid is not None:
         return clip, read_textgrid(textgrid, transcript, duration=clip.duration)
-    return clip, ALIGNERS[args.aligner](read_mfa(args)).align(clip, transcript, pronunciations=pronunciations)
+    return clip, ALIGNERS[args.aligner].load(read_aligner_options(args)).align(clip, transcript, pronunciations=pronunciations)
 
 
 def find_words(clip: Clip, text: str | None, *, quiet: bool) -> Transcript:

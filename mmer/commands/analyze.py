@@ -16,7 +16,7 @@ from mmer.commands.clip import (
     check_outputs,
     parse_pronunciations,
     print_summary,
-    read_mfa,
+    read_aligner_options,
     read_text,
     read_textgrid_text,
     tell,
@@ -74,7 +74,9 @@ def load_analysis(args: argparse.Namespace) -> tuple[Analyzer, Analysis]:
     tell("  0 % Loading the models", quiet=args.quiet)
     from mmer.pipeline import Analyzer  # torch and transformers take seconds to import
 
-    analyzer = Analyzer.load(preset=args.preset, heads_folder=folder, head=head if args.head else None, mfa=read_mfa(args))
+    analyzer = Analyzer.load(
+        preset=args.preset, heads_folder=folder, head=head if args.head else None, aligner_options=read_aligner_options(args)
+    )
     if analyzer.left_out:
         tell(analyzer.left_out, quiet=False)
     return analyzer, analyzer.analyze(

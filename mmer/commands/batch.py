@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmer.commands.analyze import find_heads_folder, locate_head
-from mmer.commands.clip import add_aligner_arguments, add_preset, check_outputs, print_summary, read_mfa, tell
+from mmer.commands.clip import add_aligner_arguments, add_preset, check_outputs, print_summary, read_aligner_options, tell
 from mmer.errors import DataError
 from mmer.files.bugs import is_bug
 from mmer.files.output import OUTPUT
@@ -58,7 +58,9 @@ def run(args: argparse.Namespace) -> int:
     tell(f"{say_count(len(items), 'clip')}. Loading the models", quiet=args.quiet)
     from mmer.pipeline import Analyzer  # torch and transformers take seconds to import
 
-    analyzer = Analyzer.load(preset=args.preset, heads_folder=folder, head=head if args.head else None, mfa=read_mfa(args))
+    analyzer = Analyzer.load(
+        preset=args.preset, heads_folder=folder, head=head if args.head else None, aligner_options=read_aligner_options(args)
+    )
     if analyzer.left_out:
         tell(analyzer.left_out, quiet=False)
     rows: list[Row] = []

@@ -7,16 +7,13 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from mmer.align import list_choices, list_options
 from mmer.encoders.presets import DEFAULT, PRESETS
 from mmer.errors import AlignmentError, DataError, TranscriptError
 from mmer.exports.formats import EXPORTS
 from mmer.files.encoding import decode_text
 from mmer.files.output import OUTPUT, write_file
-
-if TYPE_CHECKING:
-    from mmer.align.mfa.setup import MfaSettings
 
 SHARED_EXPORT = "textgrid"  # what analyze, align and intervene all write
 
@@ -45,22 +42,19 @@ def add_preset(parser: argparse.ArgumentParser) -> None:
 
 
 def add_aligner_arguments(parser: argparse.ArgumentParser, *, what: str = "finds the words in the sound") -> None:
-    parser.add_argument("--aligner", default="sphinx", choices=("sphinx", "mfa", "none"), help=f"{what} (%(default)s)")
-    add_mfa_arguments(parser)
+    parser.add_argument("--aligner", default="sphinx", choices=list_choices(), help=f"{what} (%(default)s)")
+    add_aligner_options(parser)
 
 
-def add_mfa_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which Montreal Forced Aligner, for `--aligner mfa`."""
-    parser.add_argument("--mfa-model", metavar="MODEL", default="", help="its acoustic model, by name or path (english_us_arpa)")
-    parser.add_argument("--mfa-dictionary", metavar="DICTIONARY", default="", help="its dictionary, by name or path (named like the model)")
-    parser.add_argument("--mfa-command", metavar="PROGRAM", default="", help="its program, by name or path (mfa)")
+def add_aligner_options(parser: argparse.ArgumentParser) -> None:
+    """The flags of all aligners that have any, such as which Montreal Forced Aligner."""
+    for option in list_options():
+        parser.add_argument(f"--{option.name.replace('_', '-')}", metavar=option.metavar, default="", help=option.help)
 
 
-def read_mfa(args: argparse.Namespace) -> MfaSettings:
+def read_aligner_options(args: argparse.Namespace) -> dict[str, str]:
     """What the flags say; what they leave open is in the environment, or has its default."""
-    from mmer.align.mfa.setup import MfaSettings
-
-    return MfaSettings(args.mfa_command, args.mfa_model, args.mfa_dictionary)
+    return {option.name: getattr(args, option.name) for option in list_options()}
 
 
 def read_text(args: argparse.Namespace) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmer.choices.units import UNITS, list_units
-from mmer.commands.clip import add_aligner_arguments, add_preset, read_mfa
+from mmer.commands.clip import add_aligner_arguments, add_preset, read_aligner_options
 from mmer.commands.executor import add_executor, read_executor
 from mmer.datasets.describe import describe_dataset
 from mmer.errors import DataError
@@ -73,7 +73,7 @@ def extract(args: argparse.Namespace) -> tuple[FeatureSet, tuple[str, ...]]:
         preset=args.preset,
         units=units,
         aligner=None if args.aligner == "none" else args.aligner,
-        mfa=read_mfa(args),
+        aligner_options=read_aligner_options(args),
         workers=args.workers,
         device=args.device,
         shard=shard,
@@ -96,7 +96,16 @@ def extract_on_ray(args: argparse.Namespace, units: Sequence[str]) -> FeatureSet
     from mmer.feature_store.extraction import ExtractionJob, check_units
 
     aligner = None if args.aligner == "none" else args.aligner
-    job = ExtractionJob(args.features, args.preset, check_units(units), aligner, args.device, args.check, args.again, mfa=read_mfa(args))
+    job = ExtractionJob(
+        args.features,
+        args.preset,
+        check_units(units),
+        aligner,
+        args.device,
+        args.check,
+        args.again,
+        aligner_options=read_aligner_options(args),
+    )
     source = SharedDataset.read(args.dataset, job, labels=read_labels(args.labels) if args.labels else None, audio=not args.no_audio)
     return executor.extract(source, shards=args.shards or 0, workers=args.workers or 1, progress=make_progress())
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmer.align import list_choices, list_options
 from mmer.choices.fusion_models import FUSION_MODELS
 from mmer.choices.units import UNITS
 from mmer.encoders.presets import DEFAULT, PRESETS
@@ -15,18 +17,21 @@ from mmer.experiments.experiment import FURTHER, MODEL, PROTOCOL, SETTINGS, Expe
 if TYPE_CHECKING:
     from mmer.experiments.folder.runs import RunFolder
 NUMBERS = (*PROTOCOL, *SETTINGS, *FURTHER)
-TEXTS = {  # fields of Experiment that are no numbers; a flag each
-    "preset": f"the pair of encoders: {', '.join(PRESETS)} ({DEFAULT})",
-    "aligner": "sphinx, mfa or none: finds the words of utterances without an alignment file (sphinx)",
-    "mfa_model": "the Montreal Forced Aligner's acoustic model, by name or path (english_us_arpa)",
-    "mfa_dictionary": "its dictionary, by name or path (named like the model)",
-    "mfa_command": "its program, by name or path (mfa)",
-    "by": "folds by session, speaker or auto: sessions where there are any (auto)",
-    "validation": "random, speaker or session (the paper's random)",
-    "device": "cpu, cuda or auto (auto)",
-    "stacked": "yes, no or auto: one stack for all runs (auto)",
-    "precision": "float32, or bfloat16 for the matrix products of training (float32)",
-}
+
+
+def list_texts() -> dict[str, str]:
+    """The fields of Experiment that are no numbers -> what they are; a flag each."""
+    kept = {f.name for f in fields(Experiment)}
+    return {
+        "preset": f"the pair of encoders: {', '.join(PRESETS)} ({DEFAULT})",
+        "aligner": f"{', '.join(list_choices())}: finds the words of utterances without an alignment file (sphinx)",
+        **{option.name: option.help for option in list_options() if option.name in kept},
+        "by": "folds by session, speaker or auto: sessions where there are any (auto)",
+        "validation": "random, speaker or session (the paper's random)",
+        "device": "cpu, cuda or auto (auto)",
+        "stacked": "yes, no or auto: one stack for all runs (auto)",
+        "precision": "float32, or bfloat16 for the matrix products of training (float32)",
+    }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +49,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--features", metavar="FOLDER", default="cache", help="what was extracted (%(default)s); what is missing is added")
     parser.add_argument("--runs", metavar="FOLDER", type=Path, default=Path("runs"), help="where experiments are kept (%(default)s)")
     parser.add_argument("--workers", metavar="N", type=int, default=0, help="processes that extract features (0: as many as CPU cores)")
-    for name, what in TEXTS.items():
+    for name, what in list_texts().items():
         parser.add_argument(f"--{name.replace('_', '-')}", metavar="NAME", help=what)
     for setting in NUMBERS:
         kind: type = int if setting.whole else float
@@ -73,7 +78,7 @@ def find_begun(args: argparse.Namespace) -> RunFolder:
     """The folder to go on with. Raises DataError for a flag whose value the experiment has already."""
     from mmer.experiments.folder.runs import RunFolder
 
-    names = ("name", "model", "units", "data", "labels", *TEXTS, *(setting.name for setting in NUMBERS))
+    names = ("name", "model", "units", "data", "labels", *list_texts(), *(setting.name for setting in NUMBERS))
     given = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name) is not None]
     if given:
         raise DataError(f"--resume goes on with the settings that the experiment was begun with; leave out {', '.join(given)}.")
@@ -100,7 +105,9 @@ def read_settings(args: argparse.Namespace, **model: Any) -> Experiment:
 
     if not args.data:
         raise DataError("Name the data set with --data: a manifest, its folder, or the folder of an IEMOCAP release.")
-    settings = {name: value for name in (*TEXTS, *(setting.name for setting in NUMBERS)) if (value := getattr(args, name)) is not None}
+    settings = {
+        name: value for name in (*list_texts(), *(setting.name for setting in NUMBERS)) if (value := getattr(args, name)) is not None
+    }
     sizes = {name: settings.pop(name) for name in MODEL if name in settings}
     labels = read_labels(args.labels) if args.labels else {}
     return Experiment(data=args.data, features=args.features, labels=labels, model=sizes, **settings, **model)

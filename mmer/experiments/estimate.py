@@ -39,7 +39,7 @@ def estimate_experiment(experiment: Experiment) -> Estimate:
     cache = FeatureCache(experiment.features)
     index = FeatureIndex.read(cache, dataset.name, PRESETS[experiment.preset])
     options = {"features": experiment.features, "preset": experiment.preset, "aligner": experiment.aligner}
-    job = plan_extraction(experiment.units, mfa=experiment.mfa, **options)
+    job = plan_extraction(experiment.units, aligner_options=experiment.aligner_options, **options)
     missing = count_missing(dataset, index, cache, job)
     preset = PRESETS[experiment.preset]
     frames, held = round(TYPICAL_SECONDS / preset.step), None

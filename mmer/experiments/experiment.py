@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from mmer.align.mfa.setup import MfaSettings
+from mmer.align import list_choices, list_options
 from mmer.choices.fusion_models import FUSION_MODELS, FusionModel
 from mmer.choices.units import UNITS, speech_units
 from mmer.datasets.folds import Split, SplitPlan
@@ -19,7 +19,6 @@ from mmer.encoders.presets import PRESETS
 from mmer.errors import DataError
 from mmer.heads.config import HeadConfig, shape_model
 
-ALIGNERS = ("sphinx", "mfa", "none")  # those of align.ALIGNERS, or to do without
 DEVICES, STACKED, PRECISIONS = ("auto", "cpu", "cuda"), ("auto", "yes", "no"), ("float32", "bfloat16")
 MODEL = ("hidden", "dropout", "blocks", "heads", "feedforward")  # settings that are arguments of the model
 
@@ -123,8 +122,8 @@ class Experiment:
     fusion: str = "late"  # a key of FUSION_MODELS
     units: tuple[str, ...] = ("T", "F", "S")
     preset: str = "compact"
-    aligner: str = "sphinx"  # sphinx | mfa | none: finds the words of utterances without an alignment file
-    mfa_model: str = ""  # MfaSettings, for the aligner mfa; "": the environment's, else its default
+    aligner: str = "sphinx"  # a key of ALIGNERS, or none: finds the words of utterances without an alignment file
+    mfa_model: str = ""  # options of the aligner mfa; "": the environment's, else its default
     mfa_dictionary: str = ""
     mfa_command: str = ""  # where the program is on this machine; the result is the same
     folds: int = 5  # of speakers; where the data has sessions, each is a fold
@@ -174,8 +173,8 @@ class Experiment:
         heads, dim = self.model.get("heads", HeadConfig.heads), PRESETS[self.preset].width("T" if "T" in self.units else "F")
         if self.kind.has_attention and dim % heads:
             raise DataError(f"Attention heads is {heads}: it must divide {dim}, the size of the states.")
-        if self.aligner not in ALIGNERS:
-            raise DataError(f"Aligner {self.aligner!r}: choose one of {', '.join(ALIGNERS)}.")
+        if self.aligner not in list_choices():
+            raise DataError(f"Aligner {self.aligner!r}: choose one of {', '.join(list_choices())}.")
         if self.precision not in PRECISIONS:
             raise DataError(f"Precision {self.precision!r}: choose one of {', '.join(PRECISIONS)}.")
         if self.stacked not in STACKED or self.device not in DEVICES:
@@ -191,8 +190,8 @@ class Experiment:
         return self.learning_rate or self.kind.rate
 
     @property
-    def mfa(self) -> MfaSettings:
-        return MfaSettings(self.mfa_command, self.mfa_model, self.mfa_dictionary)
+    def aligner_options(self) -> dict[str, str]:
+        return {option.name: getattr(self, option.name, "") for option in list_options()}
 
     @property
     def plan(self) -> SplitPlan:

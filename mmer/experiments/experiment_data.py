@@ -87,10 +87,17 @@ def extract_features_of(dataset: Dataset, experiment: Experiment, lock: RunLock,
         lock.update(stage=f"extracting {what}: {done} of {total}", done=EXTRACTION * done / max(1, total), seconds_left=left)
 
     options = {"features": experiment.features, "preset": experiment.preset, "aligner": experiment.aligner}
-    job = plan_extraction(experiment.units, mfa=experiment.mfa, **options)
+    job = plan_extraction(experiment.units, aligner_options=experiment.aligner_options, **options)
     cache = FeatureCache(job.features)
     return extract_dataset(
-        dataset, cache, preset=job.preset_name, units=job.units, aligner=job.aligner, mfa=job.mfa, workers=workers, progress=report
+        dataset,
+        cache,
+        preset=job.preset_name,
+        units=job.units,
+        aligner=job.aligner,
+        aligner_options=job.aligner_options,
+        workers=workers,
+        progress=report,
     )
 
 

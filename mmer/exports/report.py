@@ -6,6 +6,7 @@ import shlex
 from html import escape
 from importlib.resources import files
 
+from mmer.align import find_choice
 from mmer.explain.verdict import FEW, describe_verdict, list_limits, read_headline, say_briefly
 from mmer.exports.summary import PURPOSE, describe_source
 from mmer.results import Analysis, Prediction
@@ -41,22 +42,13 @@ def suggest_command(analysis: Analysis) -> str:
     alignment = analysis.alignment
     if alignment is None or alignment.approximate:
         words += ["--aligner", "none"] if analysis.transcript.is_readable else []
-    elif alignment.source.startswith("mfa"):
-        words += ["--aligner", "mfa", *name_models(alignment.source)]
+    elif (aligner := find_choice(alignment.source)) and not aligner.is_built_in:
+        words += ["--aligner", aligner.key, *aligner.name_flags(alignment.source)]
     elif alignment.source == "TextGrid":
         words += ["--textgrid-in", "ALIGNMENT.TextGrid"]
     if len(analysis.predictions) == 1:
         words += ["--head", analysis.best.head]
     return shlex.join([*words, "--preset", analysis.preset, "--html", "report.html"])
-
-
-def name_models(source: str) -> list[str]:
-    """The flags that name MFA's models, from an alignment's source: "mfa 3.4.3 english_mfa with english_us_mfa"; none where it names none.
-
-    A model that was given by its path is named without its folder: a report does not tell where its maker's files are.
-    """
-    model, _, dictionary = source.partition(" ")[2].partition(" ")[2].partition(" with ")
-    return [*(("--mfa-model", model) if model else ()), *(("--mfa-dictionary", dictionary) if dictionary else ())]
 
 
 # sections

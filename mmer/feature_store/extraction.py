@@ -16,8 +16,7 @@ from typing import Any
 
 import torch
 
-from mmer.align import ALIGNERS, Aligner, identify_aligner
-from mmer.align.mfa.setup import MfaSettings
+from mmer.align import ALIGNERS, NO_ALIGNER, Aligner, Options, identify_aligner
 from mmer.choices.units import UNITS, aligned_units, speech_units
 from mmer.datasets.clips import load_clip
 from mmer.datasets.manifest import Dataset, Utterance
@@ -51,7 +50,7 @@ class ExtractionJob:
     check: bool = False  # read every entry through
     again: bool = False  # try once more what could not be had before
     copies: int = 0  # augmented copies of every clip
-    mfa: MfaSettings = field(default_factory=MfaSettings)  # for the aligner "mfa"
+    aligner_options: Options = field(default_factory=dict)
 
     @property
     def preset(self) -> Preset:
@@ -72,7 +71,7 @@ class ExtractionJob:
     @cached_property
     def identity(self) -> str:
         """The aligner's, "" without one. Raises AlignmentError when it is not installed."""
-        return identify_aligner(self.aligner, self.mfa) if self.aligner else ""
+        return identify_aligner(self.aligner, self.aligner_options) if self.aligner else ""
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def extract_dataset(
     preset: str = "compact",
     units: Sequence[str] | None = None,
     aligner: str | None = "sphinx",
-    mfa: MfaSettings | None = None,
+    aligner_options: Options | None = None,
     workers: int = 1,
     device: str = "cpu",
     shard: tuple[int, int] = (0, 1),
@@ -114,7 +113,7 @@ def extract_dataset(
     Raises DataError for arguments that can't be or a full disk, AlignmentError when the aligner is not installed, WeightsError.
     """
     job = ExtractionJob(
-        cache.folder, check_preset(preset).name, check_units(units), aligner, device, check, again, copies, mfa or MfaSettings()
+        cache.folder, check_preset(preset).name, check_units(units), aligner, device, check, again, copies, aligner_options or {}
     )
     if not 0 <= shard[0] < shard[1]:
         raise DataError(f"Shard {shard[0] + 1} of {shard[1]}: count from 1 to the number of shards.")
@@ -245,7 +244,9 @@ class ExtractionWorker:
 
     def load_aligner(self) -> Aligner | None:
         """None when no unit needs it."""
-        return ALIGNERS[self.job.aligner](self.job.mfa, check_words=False) if self.job.aligned and self.job.aligner else None
+        if not (self.job.aligned and self.job.aligner):
+            return None
+        return ALIGNERS[self.job.aligner].load(self.job.aligner_options, check_words=False)
 
     def __call__(self, task: SpeechTask | TextTask) -> dict[str, FeatureRecord]:
         """With one thread: the last bits of a sum depend on their number, and other processes have the other cores."""
@@ -303,13 +304,13 @@ class ExtractionWorker:
 
 
 def plan_extraction(
-    units: Sequence[str], *, features: str | Path, preset: str, aligner: str = "sphinx", mfa: MfaSettings | None = None
+    units: Sequence[str], *, features: str | Path, preset: str, aligner: str = "sphinx", aligner_options: Options | None = None
 ) -> ExtractionJob:
     """What training on `units` has extracted: whoever reads sound has its frames, since all speech is normalised by them."""
     wanted = {*units, *(("F",) if set(units) - {"T"} else ())}
     chosen = tuple(u for u in UNITS if u in wanted)
     return ExtractionJob(
-        Path(features), check_preset(preset).name, chosen, None if aligner == "none" else aligner, mfa=mfa or MfaSettings()
+        Path(features), check_preset(preset).name, chosen, None if aligner == NO_ALIGNER else aligner, aligner_options=aligner_options or {}
     )
 
 

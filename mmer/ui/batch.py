@@ -14,6 +14,7 @@ from typing import Any, TypedDict
 import gradio as gr
 from gradio_client.utils import strip_invalid_filename_characters
 
+from mmer.align import title_choice
 from mmer.batch.columns import Row
 from mmer.batch.items import BatchItem, list_columns, read_list_file
 from mmer.batch.rows import SPEAKER, BatchRequest, analyze_item, check_head
@@ -27,7 +28,7 @@ from mmer.phrasing import say_time
 from mmer.pipeline import Analyzer
 from mmer.results import EMOTIONS
 from mmer.ui.explore.examples import choose_head
-from mmer.ui.explore.forms import ALIGNER_NAMES, OTHER_FILES, name_heads
+from mmer.ui.explore.forms import OTHER_FILES, name_heads
 from mmer.ui.explore.handlers import BUSY, IDLE
 from mmer.ui.explore.session import StopFlag
 from mmer.ui.page.downloads import new_cache_path
@@ -351,6 +352,6 @@ def build_inputs(analyzer: Analyzer, limits: BatchLimits) -> dict[str, Any]:
     with gr.Accordion(texts.SETTINGS, open=False):
         head = gr.Dropdown(name_heads(analyzer), value=choose_head(analyzer), label=texts.HEADS, elem_id="batch-head")
         ready = [name for name, reason in analyzer.aligners.items() if reason is None]
-        choices = [(ALIGNER_NAMES.get(name, name), name) for name in [*ready, "none"]]
+        choices = [(title_choice(name), name) for name in [*ready, "none"]]
         aligner = gr.Radio(choices, value=(ready or ["none"])[0], label=texts.ALIGNER, elem_id="batch-aligner")
     return {"files": files, "listed": listed, "aligner": aligner, "head": head, "analyse": analyse, "cancel": cancel}

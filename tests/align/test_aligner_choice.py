@@ -5,16 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from mmer.align.mfa.setup import MfaSettings
 from mmer.cli import COMMANDS, build_command_parser, main
-from mmer.commands.clip import read_mfa
+from mmer.commands.clip import read_aligner_options
 from mmer.commands.train import add_settings, read_settings
 from mmer.datasets.manifest import Utterance
 from mmer.feature_store.entry_names import name_alignment
 from mmer.feature_store.extraction import ExtractionJob, plan_extraction
 
 FLAGS = ["--mfa-model", "english_mfa", "--mfa-dictionary", "mine.dict", "--mfa-command", "/opt/mfa"]
-SETTINGS = MfaSettings("/opt/mfa", "english_mfa", "mine.dict")
+SETTINGS = {"mfa_model": "english_mfa", "mfa_dictionary": "mine.dict", "mfa_command": "/opt/mfa"}
 UTTERANCE = Utterance(path=Path("a.wav"), label="anger", speaker="a", text="he was")
 
 
@@ -31,7 +30,7 @@ UTTERANCE = Utterance(path=Path("a.wav"), label="anger", speaker="a", text="he w
 )
 def test_every_command_that_aligns_takes_the_flags(arguments):
     args = build_command_parser(arguments[0]).parse_args([*arguments[1:], *FLAGS])
-    assert read_mfa(args) == SETTINGS
+    assert read_aligner_options(args) == SETTINGS
 
 
 def test_no_command_with_an_aligner_lacks_them():
@@ -44,7 +43,7 @@ def test_an_experiment_keeps_them():
     parser = argparse.ArgumentParser()
     add_settings(parser)
     experiment = read_settings(parser.parse_args(["--data", "d", "--aligner", "mfa", *FLAGS]))
-    assert experiment.mfa == SETTINGS and experiment.to_json()["mfa_model"] == "english_mfa"
+    assert experiment.aligner_options == SETTINGS and experiment.to_json()["mfa_model"] == "english_mfa"
 
 
 def test_a_missing_program_is_named_with_its_path(capsys, tmp_path):
@@ -69,8 +68,8 @@ def test_an_order_knows_the_montreal_aligner_by_its_files(tmp_path, monkeypatch)
     model, dictionary = tmp_path / "m.zip", tmp_path / "d.dict"
     model.write_bytes(b"model")
     dictionary.write_text("he\tHH IY1\n")
-    settings = MfaSettings(str(program), str(model), str(dictionary))
-    first = ExtractionJob(Path("f"), "compact", aligner="mfa", mfa=settings).name_aligner(UTTERANCE)
+    settings = {"mfa_command": str(program), "mfa_model": str(model), "mfa_dictionary": str(dictionary)}
+    first = ExtractionJob(Path("f"), "compact", aligner="mfa", aligner_options=settings).name_aligner(UTTERANCE)
     dictionary.write_text("he\tHH IY1\nshe\tSH IY1\n")
-    second = ExtractionJob(Path("f"), "compact", aligner="mfa", mfa=settings).name_aligner(UTTERANCE)
+    second = ExtractionJob(Path("f"), "compact", aligner="mfa", aligner_options=settings).name_aligner(UTTERANCE)
     assert first.startswith("mfa 3.4.3 ") and second.startswith("mfa 3.4.3 ") and first != second

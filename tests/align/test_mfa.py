@@ -245,7 +245,7 @@ def test_what_an_aligner_can_not_do_is_said(install):
 @pytest.mark.skipif(shutil.which("mfa") is None, reason="the Montreal Forced Aligner is not installed (conda only)")
 def test_the_real_aligner():
     texts = read_transcriptions("librivox", "transcription")
-    aligner = ALIGNERS["mfa"]()
+    aligner = ALIGNERS["mfa"].load()
     assert aligner.fast, aligner.why_slow
     for path, text in texts.items():
         alignment = aligner.align(load_speech(path), make_transcript(text))

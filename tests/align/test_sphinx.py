@@ -16,7 +16,7 @@ COLD = "librivox/sense_and_sensibility_01_austen_64kb-0890.wav"
 
 @pytest.fixture(scope="module")
 def aligner():
-    return ALIGNERS["sphinx"]()
+    return ALIGNERS["sphinx"].load()
 
 
 def spans(alignment):

@@ -191,3 +191,12 @@ def _hash_files(path: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
         with file.open("rb") as content:
             total.update(hashlib.file_digest(content, "sha256").digest())
     return total.hexdigest()
+
+
+def name_flags(source: str) -> list[str]:
+    """The flags that name MFA's models, from an alignment's source: "mfa 3.4.3 english_mfa with english_us_mfa"; none where it names none.
+
+    A model that was given by its path is named without its folder: a report does not tell where its maker's files are.
+    """
+    model, _, dictionary = source.partition(" ")[2].partition(" ")[2].partition(" with ")
+    return [*(("--mfa-model", model) if model else ()), *(("--mfa-dictionary", dictionary) if dictionary else ())]

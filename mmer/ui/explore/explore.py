@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from mmer.align import title_choice
 from mmer.exports.formats import EXPORTS
 from mmer.phrasing import join_words
 from mmer.pipeline import Analyzer
@@ -16,7 +17,7 @@ from mmer.ui.claim.handlers import ClaimHandlers
 from mmer.ui.explore import cards
 from mmer.ui.explore.example_clip import ExampleClip, Opener
 from mmer.ui.explore.examples import choose_head
-from mmer.ui.explore.forms import ALIGNER_NAMES, OTHER_FILES, name_heads
+from mmer.ui.explore.forms import OTHER_FILES, name_heads
 from mmer.ui.explore.handlers import AlignerRequest, AnalysisRequest, ExploreHandlers
 from mmer.ui.explore.session import Session
 from mmer.ui.keep import keep
@@ -124,8 +125,8 @@ def build_inputs(analyzer: Analyzer, *, is_public: bool) -> Inputs:
     with gr.Accordion(texts.SETTINGS, open=False, elem_id="settings"):
         head = gr.Dropdown(name_heads(analyzer), value=choose_head(analyzer), label=texts.HEADS, elem_id="head")
         ready = [name for name, reason in analyzer.aligners.items() if reason is None]
-        choices = [(ALIGNER_NAMES.get(name, name), name) for name in [*ready, "none"]]
-        missing = " ".join(texts.say_not_ready(ALIGNER_NAMES.get(n, n), reason) for n, reason in analyzer.aligners.items() if reason)
+        choices = [(title_choice(name), name) for name in [*ready, "none"]]
+        missing = " ".join(texts.say_not_ready(title_choice(n), reason) for n, reason in analyzer.aligners.items() if reason)
         aligner = gr.Radio(choices, value=(ready or ["none"])[0], label=texts.ALIGNER, info=missing or None, elem_id="aligner")
         textgrid = gr.File(label=texts.TEXTGRID, file_types=[".TextGrid", ".textgrid", ".txt"], type="filepath", height=170)
         pronunciations = gr.Textbox(label=texts.PRONUNCIATIONS, lines=2, placeholder="zorb  Z AO R B", info=texts.PRONUNCIATIONS_HINT)

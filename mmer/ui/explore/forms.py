@@ -6,7 +6,6 @@ from mmer.align.phones import split_arpabet
 from mmer.errors import AlignmentError
 from mmer.pipeline import Analyzer
 
-ALIGNER_NAMES = {"sphinx": "PocketSphinx (built in)", "mfa": "Montreal Forced Aligner", "none": "No alignment"}
 OTHER_FILES = [".mp4", ".webm", ".mkv", ".mov", ".m4a", ".aac", ".opus"]  # what gr.Audio does not take
 
 

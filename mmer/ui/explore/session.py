@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from mmer.align import find_choice
 from mmer.errors import Cancelled, MmerError
 from mmer.interventions.curves import LeaveOneOut
 from mmer.interventions.differences import Intervention
@@ -18,8 +19,6 @@ from mmer.stages import Memo
 from mmer.stopping import stop_when
 from mmer.ui.explore.example_clip import ExampleClip, Opener
 from mmer.ui.texts import explore as texts
-
-ALIGNERS = {"pocketsphinx": "sphinx", "montreal": "mfa", "mfa": "mfa"}  # how an alignment's source begins -> the setting
 
 
 class StopFlag:
@@ -218,5 +217,5 @@ def name_aligner(analysis: Analysis) -> str | None:
     """The setting that gave the alignment; None where it was a file."""
     if analysis.alignment is None:
         return "none"
-    source = analysis.alignment.source.lower()
-    return next((name for start, name in ALIGNERS.items() if source.startswith(start)), None)
+    choice = find_choice(analysis.alignment.source)
+    return choice.key if choice else None

@@ -7,15 +7,14 @@ from typing import Any
 
 import gradio as gr
 
+from mmer.align import list_choices, title_choice
 from mmer.choices.fusion_models import FUSION_MODELS
 from mmer.choices.units import UNITS
 from mmer.datasets.folds import VALIDATIONS
 from mmer.encoders.presets import DEFAULT, PRESETS
 from mmer.experiments.data_roots import NO_ROOTS
-from mmer.experiments.experiment import ALIGNERS
 from mmer.experiments.settings import PROTOCOL, SETTINGS, Setting, default_of, write_command
 from mmer.experiments.training_service import TrainingService
-from mmer.ui.explore.forms import ALIGNER_NAMES
 from mmer.ui.page.events import HIDDEN, POLL, QUIET
 from mmer.ui.page.wiring import Wiring
 from mmer.ui.texts import train as texts
@@ -102,7 +101,7 @@ def build_settings(parts: dict[str, Any]) -> None:
         with gr.Row(elem_classes="mm-numbers"):
             parts["fields"] |= {setting.name: build_number(setting) for setting in SETTINGS}
         parts["fields"]["aligner"] = gr.Radio(
-            [(ALIGNER_NAMES[name], name) for name in ALIGNERS],
+            [(title_choice(key), key) for key in list_choices()],
             value="sphinx",
             label=texts.ALIGNER,
             info=texts.ALIGNER_HINT,

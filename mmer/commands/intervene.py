@@ -195,7 +195,7 @@ def summarise_intervention(intervention: Intervention) -> str:
         lines += ["", f"{name}{'' if found.same_head else ' (another head speaks for it now)'}", *list_classes(found)]
     for what, why in intervention.changed.unavailable.items():
         if what not in intervention.original.unavailable:
-            lines.append(f"Not there any more: {name_unit(what, what + ' model')}. {why}")
+            lines.append(f"No longer available: {name_unit(what, what + ' model')}. {why}")
     return "\n".join(lines) + "\n"
 
 

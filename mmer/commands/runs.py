@@ -137,7 +137,7 @@ def compare(args: argparse.Namespace) -> None:
     print(format_comparison(pairs.compare(first, second, names=(args.name, args.other))), end="")
     for folder in folders:
         if (learning := read_learning(folder)).short:
-            print(f"! {folder.name}: {learning.short}, and these stand in what is compared.")
+            print(f"! {folder.name}: {learning.short}, and the comparison includes them.")
 
 
 ACTIONS: dict[str, tuple[Callable[[argparse.Namespace], int | None], str, tuple[str, ...]]] = {

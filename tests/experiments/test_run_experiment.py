@@ -111,9 +111,9 @@ def test_runs_that_never_learnt_are_counted_wherever_the_mean_stands(undisturbed
     shutil.copytree(undisturbed.path, tmp_path / "well")
     assert main(["runs", "compare", "idle", "well", "--runs", str(tmp_path)]) == 0
     out = capsys.readouterr().out
-    assert "! idle: 2 of 6 runs stopped before learning, and these stand in what is compared." in out and "! well" not in out
+    assert "! idle: 2 of 6 runs stopped before learning, and the comparison includes them." in out and "! well" not in out
     shown = run_cards.write_comparison(view, read_view(undisturbed), None, "")
-    assert "idle: 2 of 6 runs stopped before learning. They stand in what is compared." in shown and "<td>0 of 6</td>" in shown
+    assert "idle: 2 of 6 runs stopped before learning. The comparison includes these runs." in shown and "<td>0 of 6</td>" in shown
     assert "2 of 6 runs stopped before learning" in run_cards.write_runs([("run/idle", summarise_run(folder))], None)
 
 

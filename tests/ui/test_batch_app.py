@@ -68,7 +68,7 @@ def test_a_list_opens_nothing_that_was_not_sent(handlers, sent, tmp_path):
 def test_too_many_too_long_and_none_are_refused(analyzer, sent):
     with pytest.raises(MmerError, match="There are no recordings yet"):
         BatchHandlers(analyzer, LIMITS[True]).plan(None, None)
-    with pytest.raises(DataError, match="These are 3 recordings; at most 2 go at once here"):
+    with pytest.raises(DataError, match="You sent 3 recordings; at most 2 are analysed at once here"):
         BatchHandlers(analyzer, BatchLimits(2, 60)).plan(sent[0], None)
     short = BatchHandlers(analyzer, BatchLimits(9, 0.5))
     *_, last = short.run(BatchSession(), BatchForm(sent[0][:1], None, "none", "late-fs"))

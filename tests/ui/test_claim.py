@@ -106,7 +106,7 @@ def test_what_was_done_is_said(analyzer, analysis, edit, said):
     html = claim_cards.write_intervention(intervene(analyzer, analysis, [edit]))
     assert said in html and "<b>glad" not in html
     if isinstance(edit, CorrectWords):
-        assert "Not there any more: " in html and "phones" in html
+        assert "No longer available: " in html and "phones" in html
 
 
 def test_what_was_tested_can_be_saved(analyzer, analysis):

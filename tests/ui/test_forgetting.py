@@ -90,9 +90,9 @@ def test_when_all_results_together_are_too_much_those_unused_longest_go_and_thei
     make_room(holder, most_bytes=2500)
     assert old.memo.recall("encode speech", "key") is None and old.analysis is None
     assert all(one.memo.recall("encode speech", "key") is not None and not one.let_go for one in (middle, new))
-    with pytest.raises(gr.Error, match=r"Your results here were let go: .* reached 3 GB"):
+    with pytest.raises(gr.Error, match=r"Your results were removed from memory: .* reached 3 GB"):
         ExploreHandlers(analyzer=None).exporter("json")(old)
-    with pytest.raises(MmerError, match="were let go"):
+    with pytest.raises(MmerError, match="were removed"):
         need_kept(old, 1)
 
 

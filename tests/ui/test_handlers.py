@@ -84,7 +84,7 @@ def test_another_aligner_hears_the_clip_that_is_shown(analyzer, analysis):
     assert session.analysis.alignment is None and session.analysis.clip is analysis.clip
     assert session.analysis.transcript.text == analysis.transcript.text
     session.analysis = replace(analysis, parent=Parent("0" * 64, "x", ()))
-    with pytest.raises(gr.Error, match="go back to that to align it anew"):
+    with pytest.raises(gr.Error, match="Go back to the original to align it again"):
         finish(handlers.use_aligner(session, AlignerRequest("sphinx", "combined", "")))
     session.analysis = replace(analysis, clip=replace(analysis.clip, outline=True))
     with pytest.raises(gr.Error, match="came without its sound"):

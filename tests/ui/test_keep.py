@@ -185,7 +185,7 @@ def test_two_heads_side_by_side_then_an_import_and_a_link(browser, address, exam
     damaged = tmp_path / "damaged.json"
     damaged.write_text("{", encoding="utf-8")
     page.set_input_files("input[type=file][accept='.json']", str(damaged))
-    expect(page.locator("#stages")).to_contain_text("damaged.json is no JSON file", timeout=PATIENCE)
+    expect(page.locator("#stages")).to_contain_text("damaged.json is not a JSON file", timeout=PATIENCE)
 
     page.goto(f"{address}?example=one&emotion=sadness&select=W3&role=early")
     page.wait_for_function("() => window.mmerViews?.get()?.segment === 2", timeout=PATIENCE)

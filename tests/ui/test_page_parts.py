@@ -24,20 +24,20 @@ SHOWN = {
     "page": [],
     "Explore": [
         *EXAMPLES,
-        "Your clip, English, a few seconds",
+        "Your clip: a few seconds of English speech",
         "What is said",
         "Video or other file",
         "Transcribe",
-        "Open an exported JSON",
+        "Open an exported JSON file",
         "Analyse",
         "Cancel",
-        "Models that speak",
+        "Trained models",
         "Aligner",
-        "TextGrid in the aligner's place",
+        "TextGrid file to use instead of the aligner",
         "Pronunciations",
     ],
     "Learn": ["Clip of the lesson", "Your clip", "What is said", "Analyse and explain", "Cancel"],
-    "Batch": ["Recordings", "List with their words, if there is one", "Analyse all", "Cancel", "Models that speak", "Aligner"],
+    "Batch": ["Recordings", "List of their words (optional)", "Analyse all", "Cancel", "Trained models", "Aligner"],
     "Compare": ["First", "Second"],
     "About": [],
 }
@@ -51,11 +51,11 @@ CLAIM = [
     "Where",
     "Emotion",
     "Model",
-    "Leave each out",
+    "Leave out each in turn",
     "Cancel",
     "Analysed",
     "Note",
-    "Tags, with blanks between",
+    "Tags, separated by spaces",
     "Open",
     "Pin as A",
     "Pin as B",
@@ -254,7 +254,7 @@ def test_copied_is_said_where_something_was_copied(open_stored, script, said):
     else:
         assert page.evaluate("getSelection().toString()") == link
     page.get_by_role("tab", name="Train").click()
-    page.get_by_role("button", name="The same from a shell").click()
+    page.get_by_role("button", name="The same from the command line").click()
     button = page.locator("#shell-command [data-copy]")
     button.click()
     expect(button).to_have_text("Copied" if said == "Copied." else "Not copied: press Ctrl+C")

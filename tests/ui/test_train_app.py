@@ -122,7 +122,7 @@ def fill_protocol(page, folds, repetitions):
 
 
 def leave_calm_out(page):
-    page.click("#train-tabs >> text=Labels that have other names")
+    page.click("#train-tabs >> text=Labels with other names")
     fill_fresh(page, page.get_by_placeholder("angry=anger, calm="), "calm=")
 
 
@@ -322,7 +322,7 @@ def test_the_package_s_own_engine_from_the_check_to_the_scores(open_page, tmp_pa
     fill_fresh(page, page.locator("#set-hidden input"), "8")
     page.click("#check-data")
     expect(page.locator(".mm-report")).to_contain_text("48 utterances of 6 speakers", timeout=PATIENCE)
-    expect(page.locator("#estimate")).to_contain_text("more to extract", timeout=PATIENCE)
+    expect(page.locator("#estimate")).to_contain_text("still to extract", timeout=PATIENCE)
     page.click("#start-run")
     expect(page.locator("#run-head h2")).to_contain_text("voices-linear-t", timeout=PATIENCE)
     expect(page.locator("#run-head .mm-badge")).to_have_text("finished", timeout=PATIENCE)

@@ -64,7 +64,7 @@ def format_run(folder: RunFolder) -> str:
     if status.message:
         parts.append(f"{status.message}\n")
     if status.last_words:
-        parts.append("Its last words:\n" + "".join(f"  {line}\n" for line in status.last_words))
+        parts.append("The last lines of its log:\n" + "".join(f"  {line}\n" for line in status.last_words))
     try:
         predictions = folder.read_predictions()
     except DataError as error:

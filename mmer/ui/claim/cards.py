@@ -20,8 +20,8 @@ from mmer.results import Analysis
 
 LEAST = 0.01  # logits or probability that fill a bar at least, so that rounding is not drawn as a difference
 CURVE_NOTE = (
-    "Drops and contributions share one scale, in logits; attention has its own and no sign. "
-    "A row that is pressed is selected and heard above."
+    "Drops and contributions share one scale, in logits. Attention has a scale of its own and no sign. "
+    "Press a row to select its segment and hear it above."
 )
 COLUMN_NAMES = {
     "drop (silence)": "drop, against silence",
@@ -71,9 +71,9 @@ def say_outcome(analysis: Analysis) -> str:
 def write_missing(result: Intervention) -> str:
     """The roles that can no longer speak, and those for which another head steps in."""
     lost = [role for role in result.original.predictions if role not in result.changed.predictions]
-    items = [f"{ROLE_NAMES[role]} can't speak any more: {result.changed.unavailable.get(role, 'its input is gone')}" for role in lost]
+    items = [f"{ROLE_NAMES[role]} can't answer any more: {result.changed.unavailable.get(role, 'its input is gone')}" for role in lost]
     items += [
-        f"For {ROLE_NAMES[d.role]} another head speaks now, so the difference is also one of heads."
+        f"For {ROLE_NAMES[d.role]} another head answers now, so part of the difference may be due to the head."
         for d in result.differences
         if not d.unit and not d.same_head
     ]
@@ -81,7 +81,7 @@ def write_missing(result: Intervention) -> str:
     for unit, reason in result.changed.unavailable.items():
         if unit in UNITS and unit not in result.original.unavailable:
             silent.setdefault(reason, []).append(UNITS[unit].name)
-    items += [f"Not there any more: {', '.join(units)}. {reason}" for reason, units in silent.items()]
+    items += [f"No longer available: {', '.join(units)}. {reason}" for reason, units in silent.items()]
     before = {notice.text for notice in result.original.notices}
     items += [n.text for n in result.changed.notices if n.level == "warning" and n.text not in before and n.text not in silent]
     return "".join(f'<p class="mc-warning">{escape(text)}</p>' for text in items)
@@ -90,7 +90,10 @@ def write_missing(result: Intervention) -> str:
 def write_differences(differences: Sequence[Difference], names: tuple[str, str] = ("original", "changed")) -> str:
     """A table with bars for every model and every branch; models share one scale, branches another."""
     models, branches = [d for d in differences if not d.unit], [d for d in differences if d.unit]
-    note = "Bars of a model are probabilities, raw logits below them; bars of a branch are raw logits. Differences are second minus first."
+    note = (
+        "For a model, the bars are probabilities, with raw logits below them; for a branch, the bars are raw logits. "
+        "Differences are second minus first."
+    )
     parts = [f'<p class="mc-note">{note.replace("second minus first", f"{escape(names[1])} minus {escape(names[0])}")}</p>']
     for found in (models, branches):
         if found:

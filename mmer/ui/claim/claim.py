@@ -24,13 +24,13 @@ ACTIONS = {
     "mute": "Mute it with silence",
     "mute noise": "Mute it with matched noise",
     "remove": "Remove it",
-    "isolate": "Keep it alone, mute the rest",
+    "isolate": "Keep only this part, mute the rest",
     "pitch": "Change its pitch (synthetic)",
     "tempo": "Change its tempo (synthetic)",
     "loudness": "Change its loudness (synthetic)",
-    "words": "Say other words: the text alone",
-    "correct": "Correct the words, align again",
-    "voice": "Put another clip's voice under the words",
+    "words": "Replace the words, in the text only",
+    "correct": "Correct the words and align them again",
+    "voice": "Use another clip's voice with these words",
 }
 MEDIA = [("sound", "sound"), ("text", "text"), ("both", "both")]
 FIRST_ACTION = {"silence": "mute", "noise": "mute noise"}[FIRST_FILL]
@@ -89,7 +89,7 @@ def build(head_section: Callable[[str, str], None]) -> ClaimPanel:
     with gr.Column(elem_classes="mm-panel", elem_id="claim"):
         head_section(
             "Test the claim",
-            "Attention is not proof. Change a part of the clip and ask the same models again: whatever changes, that part caused.",
+            "Attention is not proof. Change a part of the clip and ask the same models again: whatever changes was caused by that part.",
         )
         parts["origin"] = gr.HTML(elem_id="claim-origin")
         parts["back"] = gr.Button("Back to the clip it was made from", size="sm", visible=False, elem_id="claim-back")
@@ -99,7 +99,7 @@ def build(head_section: Callable[[str, str], None]) -> ClaimPanel:
             parts["part"] = gr.Dropdown(
                 [("What is selected above", SELECTED)], value=SELECTED, label="Which part", elem_id="claim-part", min_width=200
             )
-            parts["start"] = gr.Number(label="From, seconds", visible=False, minimum=0, elem_id="claim-start", min_width=110)
+            parts["start"] = gr.Number(label="From (seconds)", visible=False, minimum=0, elem_id="claim-start", min_width=110)
             parts["end"] = gr.Number(label="To, seconds", visible=False, minimum=0, elem_id="claim-end", min_width=110)
             actions = [(name, kind) for kind, name in list_actions().items()]
             parts["action"] = gr.Dropdown(actions, value=FIRST_ACTION, label="What happens", elem_id="claim-action", min_width=200)
@@ -117,8 +117,8 @@ def build(head_section: Callable[[str, str], None]) -> ClaimPanel:
             with gr.Row(elem_classes="mc-go"):
                 parts["open"] = gr.Button("Show the changed clip in all views", size="sm", elem_id="claim-open")
                 parts["beside"] = gr.Button("Original and changed side by side", size="sm", elem_id="claim-beside")
-                parts["save_change"] = gr.Button("JSON of the change", size="sm", elem_id="claim-json")
-                parts["save_sound"] = gr.Button("WAV of the changed clip", size="sm", elem_id="claim-wav")
+                parts["save_change"] = gr.Button("Download the change as JSON", size="sm", elem_id="claim-json")
+                parts["save_sound"] = gr.Button("Download the changed clip as WAV", size="sm", elem_id="claim-wav")
         parts |= build_curve(head_section)
     return ClaimPanel(**parts)
 
@@ -139,11 +139,11 @@ def build_curve(head_section: Callable[[str, str], None]) -> dict[str, Any]:
         parts["emotion"] = gr.Dropdown([], label="Emotion", elem_id="curve-emotion", min_width=130)
         parts["role"] = gr.Dropdown([], label="Model", elem_id="curve-role", min_width=130)
     with gr.Row(elem_classes="mc-go"):
-        parts["run_curve"] = gr.Button("Leave each out", variant="primary", elem_id="curve-run", size="md")
+        parts["run_curve"] = gr.Button("Leave out each in turn", variant="primary", elem_id="curve-run", size="md")
         parts["cancel_curve"] = gr.Button("Cancel", elem_id="curve-cancel", size="md")
     parts["curve_stages"] = gr.HTML("", elem_id="curve-stages", elem_classes="mm-stages-block")
     parts["curve"] = gr.HTML("", elem_id="curve-result")
-    parts["save_curve"] = gr.Button("JSON of the curve", size="sm", visible=False, elem_id="curve-json")
+    parts["save_curve"] = gr.Button("Download the curve as JSON", size="sm", visible=False, elem_id="curve-json")
     parts["saved"] = gr.DownloadButton("Download", elem_classes="mm-hidden", elem_id="claim-download")
     parts["follow"] = gr.Button("Follow", elem_classes="mm-hidden", elem_id="curve-follow")
     return parts

@@ -38,7 +38,7 @@ WHOLE = ("words", "correct", "voice")  # actions on the whole clip
 
 def list_parts(analysis: Analysis) -> list[tuple[str, str]]:
     """Everything that can be named: what is selected, then each word, syllable and phone."""
-    parts = [("What is selected above", SELECTED), ("A stretch, in seconds", STRETCH)]
+    parts = [("What is selected above", SELECTED), ("A span of time, in seconds", STRETCH)]
     parts += [(f"word {i + 1}: {word.text}", f"word:{i}") for i, word in enumerate(analysis.transcript.words)]
     for tier, segments in (("syllable", "syllables"), ("phone", "phones")):
         if analysis.alignment is not None:
@@ -73,7 +73,7 @@ def read_edit(analysis: Analysis, request: EditRequest) -> Edit:
         medium = "sound"  # the text has none; what was done is said with the result
     if action in AMOUNTS:
         if amount is None or not math.isfinite(amount):
-            raise EditError(f"Say how much: {AMOUNTS[action][0].lower()}.")
+            raise EditError(f"Enter how much: {AMOUNTS[action][0].lower()}.")
         made: Mapping[str, Callable[[Target, float], Edit]] = {"pitch": ChangePitch, "tempo": ChangeTempo, "loudness": ChangeLoudness}
         return made[action](target, float(amount))
     if action == "remove":
@@ -86,7 +86,7 @@ def read_edit(analysis: Analysis, request: EditRequest) -> Edit:
 def read_whole(action: str, words: str, voice: str | None) -> Edit:
     if action == "voice":
         if not voice:
-            raise EditError("There is no other clip yet whose voice could be used: analyse one more, it then stands in the list.")
+            raise EditError("There is no other clip yet whose voice could be used. Analyse another clip; it then appears in the list.")
         return SwapVoice(voice)
     if not words or not words.strip():
         raise EditError("Type the words first.")
@@ -96,7 +96,7 @@ def read_whole(action: str, words: str, voice: str | None) -> Edit:
 def read_stretch(stretch: tuple[float | None, float | None]) -> Target:
     start, end = stretch
     if start is None or end is None:
-        raise EditError("Say from which second to which, for example from 0.5 to 1.2.")
+        raise EditError("Enter where it begins and ends in seconds, for example 0.5 and 1.2.")
     return Target("span", start=float(start), end=float(end))
 
 
@@ -128,5 +128,5 @@ def read_selection(analysis: Analysis, place: str) -> Target:
         start, end = max(0.0, float(span[0])), min(float(span[1]), analysis.clip.duration)
         return Target("span", start=start, end=end)
     if not analysis.transcript.words and analysis.alignment is None:
-        raise EditError("Nothing is selected: drag over the wave above, or choose a stretch, in seconds, from the list.")
+        raise EditError("Nothing is selected: drag over the wave above, or choose a span of time from the list.")
     raise EditError("Nothing is selected: press a word, syllable or phone above, or choose a part from the list.")

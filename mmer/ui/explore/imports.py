@@ -44,7 +44,7 @@ def read_content(path: Path) -> Any:
     try:
         return read_json(path, limit=LARGEST)
     except (DataError, OSError) as error:
-        raise DataError(f"{path.name} is no JSON file that can be read. {AGAIN}") from error
+        raise DataError(f"{path.name} is not a JSON file that can be read. {AGAIN}") from error
 
 
 def read_note(path: Path | str) -> tuple[str, str]:
@@ -68,12 +68,14 @@ def check_analysis(analysis: Analysis) -> None:
     expect(bool(analysis.predictions), "it holds no prediction")
     expect(set(analysis.predictions) <= set(ROLES), "it holds a prediction of an unknown role")
     expect(set(analysis.labels) <= set(UNITS), "it holds an unknown unit")
-    expect(bool(np.isfinite(analysis.clip.samples).all()) and float(np.abs(analysis.clip.samples).max()) <= 1.001, "its sound is no sound")
+    expect(
+        bool(np.isfinite(analysis.clip.samples).all()) and float(np.abs(analysis.clip.samples).max()) <= 1.001, "its audio can't be decoded"
+    )
     words = len(analysis.transcript.words)
     for unit, labels in analysis.labels.items():
         expect(len(labels) <= MOST_SEGMENTS, f"it has {len(labels)} {unit} segments")
         numbers = analysis.words[unit]
-        expect(numbers.shape == (len(labels),) and in_range(numbers, -1, words), f"the words of unit {unit} are none of the transcript's")
+        expect(numbers.shape == (len(labels),) and in_range(numbers, -1, words), f"the words of unit {unit} are not in the transcript")
         if unit in speech_units():
             check_times(analysis.starts[unit], analysis.ends[unit], analysis.clip.duration, unit)
     if analysis.alignment is not None:
@@ -96,8 +98,8 @@ def check_times(starts: np.ndarray, ends: np.ndarray, duration: float, unit: str
 
 def check_prediction(role: str, prediction: Prediction, analysis: Analysis) -> None:
     expect(prediction.role == role, f"its {role} prediction calls itself {prediction.role}")
-    expect(2 <= len(prediction.classes) <= 20 and len(set(prediction.classes)) == len(prediction.classes), "its classes are none")
-    expect(prediction.classes == analysis.best.classes, "its models speak of different classes")
+    expect(2 <= len(prediction.classes) <= 20 and len(set(prediction.classes)) == len(prediction.classes), "it names no classes")
+    expect(prediction.classes == analysis.best.classes, "its models predict different classes")
     chances = prediction.probabilities
     expect(bool(np.isfinite(prediction.logits).all()), f"the {role} logits are no numbers")
     expect(bool(((chances >= 0) & (chances <= 1.0001)).all()), f"the {role} probabilities are none")

@@ -14,13 +14,14 @@ from mmer.ui.page.events import IMPORT_QUEUE, POLL, QUIET
 from mmer.ui.page.wiring import Wiring, name_components
 
 CAPTION = (
-    f"What you analysed on this page, the last {MOST_KEPT}. It is kept in memory for you alone and gone five minutes after you close the "
-    "page, or after 30 minutes without use; nothing you record stays on the server. To keep a result, export it; its JSON can be opened "
-    "again here."
+    f"The last {MOST_KEPT} results that you got on this page. They are kept in memory, for you only, and are deleted five minutes after "
+    "you close the page or after 30 minutes without use; nothing you record stays on the server. To keep a result, export it as JSON, "
+    "which can be opened again here."
 )
 SIDE_CAPTION = (
-    "One time axis and one scale for both. What is chosen in one is chosen in the other, by word. A solid line below a segment: its word "
-    "is not in the other; a dashed one: it adds clearly more or less there, by over a tenth of the scale. Small numbers are the other's."
+    "Both share one time axis and one scale. What you select in one is selected in the other, word by word. A solid line below a segment "
+    "means that its word is missing in the other; a dashed line means that the segment adds clearly more or less there, by more than a "
+    "tenth of the scale. Small numbers belong to the other."
 )
 SHOW_PAIR = "window.mmer.showPair(element, props, watch);"
 
@@ -78,7 +79,7 @@ def build(head_section: Callable[[str, str], None]) -> KeepPanel:
         parts["entries"] = gr.Radio([], label="Analysed", elem_id="keep-list", elem_classes="mk-list")
         with gr.Row():
             parts["note"] = gr.Textbox(label="Note", max_length=MOST_NOTE, elem_id="keep-note", min_width=220, scale=2)
-            parts["tags"] = gr.Textbox(label="Tags, with blanks between", max_length=MOST_TAGS, elem_id="keep-tags", min_width=160)
+            parts["tags"] = gr.Textbox(label="Tags, separated by spaces", max_length=MOST_TAGS, elem_id="keep-tags", min_width=160)
         with gr.Row(elem_classes="mc-go"):
             parts["open"] = gr.Button("Open", size="sm", elem_id="keep-open")
             parts["pins"] = {letter: gr.Button(f"Pin as {letter}", size="sm", elem_id=f"keep-pin-{letter}") for letter in "AB"}
@@ -98,7 +99,7 @@ def build_follow() -> tuple[gr.Button, gr.Textbox]:
 
 
 def build_import() -> gr.UploadButton:
-    return gr.UploadButton("Open an exported JSON", size="sm", file_types=[".json"], elem_id="import")
+    return gr.UploadButton("Open an exported JSON file", size="sm", file_types=[".json"], elem_id="import")
 
 
 def wire(

@@ -27,8 +27,8 @@ CLOSED_SECONDS = 5 * 60  # how long a page's results outlive it: a phone that sl
 LOOK_SECONDS = 20.0
 MOST_MEMORY = 3 * 2**30  # bytes of all visitors' results together
 LET_GO = (
-    f"Your results here were let go: all visitors' results together had reached {MOST_MEMORY // 2**30} GB, and those not used for the "
-    "longest time go first. Analyse the clip again, or open an exported JSON."
+    f"Your results were removed from memory: all visitors' results together had reached {MOST_MEMORY // 2**30} GB, and those unused for "
+    "the longest time are removed first. Analyse the clip again, or open an exported JSON file."
 )
 
 

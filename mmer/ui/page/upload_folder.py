@@ -26,7 +26,7 @@ MOST_BYTES = 4 * 2**30  # of all visitors' files together; the oldest go first
 FRESH_SECONDS = 60.0  # an empty folder may have been made for a file that is just being written
 LOCK = ".in-use"  # held by the process whose folder it is
 GONE = (
-    f"This file is not on the server any more: files are deleted after {KEPT_SECONDS // 60} minutes, and the oldest earlier than that when "
+    f"This file is no longer on the server: files are deleted after {KEPT_SECONDS // 60} minutes, and the oldest earlier than that when "
     f"all visitors' files together reach {MOST_BYTES // 2**30} GB. Send it again."
 )
 

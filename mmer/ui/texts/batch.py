@@ -5,16 +5,16 @@ from __future__ import annotations
 from mmer.phrasing import say_count
 
 EMPTY = (
-    "Upload several recordings. Each becomes a row: the verdict, every model's probabilities and logits, what late fusion's branches say, "
-    "warnings; one that can't be used becomes a row with the reason."
+    "Upload several recordings. Each becomes a row with the verdict, the probabilities and logits of every model, the logits of late "
+    "fusion's branches, and warnings. A recording that can't be used becomes a row with the reason."
 )
 RECORDINGS = "Recordings"
-LIST = "List with their words, if there is one"
-COLUMNS = "Columns <code>path</code> (the file's name) and <code>text</code>; others are carried over."  # HTML
+LIST = "List of their words (optional)"
+COLUMNS = "Columns <code>path</code> (the file's name) and <code>text</code>; other columns are copied to the table."  # HTML
 ANALYSE, CANCEL = "Analyse all", "Cancel"
-SETTINGS, HEADS, ALIGNER = "Settings", "Models that speak", "Aligner"
+SETTINGS, HEADS, ALIGNER = "Settings", "Trained models", "Aligner"
 CSV, JSON = "CSV", "JSON"
-NO_RECORDINGS = "There are no recordings yet: upload some."
+NO_RECORDINGS = "There are no recordings yet. Upload some first."
 CANCELLED = "The batch was cancelled."
 STOPPING = "Stopping after this step."
 DONE = "Recordings done"
@@ -26,13 +26,13 @@ HEARD_SPEAKER = "another clip of a speaker it was trained on"
 def say_limits(recordings: int, minutes: float) -> str:
     """HTML."""
     return (
-        f"At most {recordings} recordings and {minutes:.0f} minutes of sound at once. They are used for your table alone and deleted "
-        "within the hour. For more there is <code>mmer batch</code>."
+        f"At most {recordings} recordings and {minutes:.0f} minutes of sound at once. They are used for your table only and are "
+        "deleted within an hour. For more, use <code>mmer batch</code>."
     )
 
 
 def say_too_many(count: int, most: int) -> str:
-    return f"These are {count} recordings; at most {most} go at once here. Use `mmer batch` for more."
+    return f"You sent {count} recordings; at most {most} are analysed at once here. Use `mmer batch` for more."
 
 
 def say_place(before: int) -> str:

@@ -9,18 +9,18 @@ ETHICS = "For learning about such models, not for judging people."
 # what is asked
 
 TRY = "Try an example"
-CLIP = "Your clip, English, a few seconds"
-RECORDINGS_GO = "Recordings are used for your result alone and deleted within the hour."
+CLIP = "Your clip: a few seconds of English speech"
+RECORDINGS_GO = "Your recording is used for your result only and is deleted within an hour."
 WORDS = "What is said"
-WORDS_HINT = "Leave empty to have it recognised, or type it yourself."
+WORDS_HINT = "Leave this empty to have the words recognised, or type them yourself."
 OTHER_FILE = "Video or other file"
 TRANSCRIBE, ANALYSE, CANCEL = "Transcribe", "Analyse", "Cancel"
 KEYS = "<kbd>Ctrl</kbd> + <kbd>Enter</kbd> analyses."  # HTML
 SETTINGS = "Settings"
-HEADS = "Models that speak"
+HEADS = "Trained models"
 ALIGNER = "Aligner"
-TEXTGRID = "TextGrid in the aligner's place"
-PRONUNCIATIONS, PRONUNCIATIONS_HINT = "Pronunciations", "One word per line, then its ARPAbet phones."
+TEXTGRID = "TextGrid file to use instead of the aligner"
+PRONUNCIATIONS, PRONUNCIATIONS_HINT = "Pronunciations", "On each line, write one word and then its ARPAbet phones."
 
 # before there is a result
 
@@ -32,7 +32,7 @@ EMPTY = (  # what, and what that is
 )
 HOW_TO_BEGIN = "Record or upload a few seconds of English speech, or open an example."
 KEPT_AWAY = "What you analysed before is still in your session’s list, which comes back with the next result."
-NO_CLIP = "There is no clip yet: record one, upload one or open an example."
+NO_CLIP = "There is no clip yet. Record one, upload one or open an example."
 
 # while work runs, and after
 
@@ -42,8 +42,8 @@ PROGRESS = "Progress"
 STILL_SHOWN = " The earlier result is still shown."
 KEPT_STAGE, TOGETHER = "kept", "together"
 NO_WORDS = "No words were recognised. Type what is said, or analyse without words."
-WITHOUT_SOUND = "This result came without its sound, so its words can't be looked for in it."
-CHANGED_CLIP = "The places of a changed clip's words come from its recording; go back to that to align it anew."
+WITHOUT_SOUND = "This result came without its sound, so its words can't be aligned again."
+CHANGED_CLIP = "The word times of a changed clip come from its original recording. Go back to the original to align it again."
 
 # the result
 
@@ -58,7 +58,7 @@ ORIGINS = {
 
 # exports
 
-EXPORTS = "Take it with you"
+EXPORTS = "Download the result"
 DOWNLOAD = "Download"
 HOW_COMPUTED = "How this was computed"
 NOTHING_TO_EXPORT = "There is no result to export yet."
@@ -76,11 +76,11 @@ def say_place(before: int) -> str:
 
 
 def say_heard(reason: str, heard: str) -> str:
-    return f"{reason} It heard: {heard}"
+    return f"{reason} It recognised: {heard}"
 
 
 def say_still_of(name: str) -> str:
-    return f"Below is still the result of {name}. The new clip is not analysed yet."
+    return f"The result below is still that of {name}. The new clip has not been analysed yet."
 
 
 def say_meant(emotion: str) -> str:
@@ -102,7 +102,7 @@ def say_truth(meant: str, *, followed: str, is_right: bool) -> str:
 def say_speakers(names: str, preset: str, facts: str, *, are_many: bool, names_emotion: bool) -> str:
     """Which heads and preset speak, and what they were trained on."""
     start = "The numbers come from" if not names_emotion else "The verdict comes from" if are_many else "The verdict is that of"
-    return f"{start} {names}; preset {preset}. Learned from: {facts}"
+    return f"{start} {names}; preset {preset}. Trained on: {facts}"
 
 
 def say_silent(role: str) -> str:
@@ -132,7 +132,7 @@ def name_facts(encoders: dict[str, str], heads: dict[str, str]) -> dict[str, str
 
 
 def say_exports(exports: str) -> str:
-    return f"{exports}. Each picture has its own button, for SVG and PDF."
+    return f"{exports}. Each picture has its own button for SVG and PDF."
 
 
 def say_include_audio(exports: str) -> str:

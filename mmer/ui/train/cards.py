@@ -81,7 +81,7 @@ def write_report(report: DataReport) -> str:
   {write_warnings(report.warnings)}
   {write_left_out(report)}
   {write_folds(report)}
-  <h3>What both sides share</h3>
+  <h3>What both parts of a split share</h3>
   {write_leakage(report.summary, runs=len(report.splits), unknown=find_unknown(report), utterances=len(report.dataset.utterances))}
 </section>"""
 
@@ -169,7 +169,7 @@ def write_leakage(rows: Sequence[Mapping[str, Any]], *, runs: int, unknown: Mapp
     cells = [write_leak(row) for pair in pairs for row in compared if (row["first"], row["second"]) == pair]
     head = ["", LEFT.format("between"), LEFT.format("verdict"), "shared by both, at most", "on average", "share of the second, at most"]
     notes = "".join(f'<p class="mm-note">{WHY[k][0]}: not compared for {n:,} utterances; {WHY[k][1]}.</p>' for k, n in gaps.items())
-    note = f"Over all {runs} runs. Anything that stands on both sides may be recognised again instead of understood."
+    note = f"Over all {runs} runs. A model may recognise again what stands in both parts, instead of understanding it."
     return f'<p class="mm-note">{note}</p>{write_table(head, cells, kind="mm-leakage")}{notes}'
 
 
@@ -190,7 +190,7 @@ def write_leak(row: Mapping[str, Any]) -> list[str]:
 def judge_leak(row: Mapping[str, Any]) -> str:
     kind, second = row["kind"], row["second"]
     if kind == "sentences":
-        return "! a model of words may know them by heart"
+        return "! a text model may know them by heart"
     if kind == "speakers" and second == "validation":
         return "! as in the paper; validation by speaker avoids it"
     if kind == "dialogues" and second == "validation":
@@ -207,10 +207,10 @@ def write_estimate(estimate: Estimate, *, active: Sequence[str] = ()) -> str:
         ("Training", f"about {say_time(estimate.seconds_likely)}, {say_time(estimate.seconds_most)} at most"),
         (
             "Features",
-            f"about {say_time(estimate.extraction_seconds)} more to extract" if estimate.extraction_seconds else "all extracted",
+            f"about {say_time(estimate.extraction_seconds)} still to extract" if estimate.extraction_seconds else "all extracted",
         ),
         ("Memory", f"about {estimate.memory_bytes / 1e9:.1f} GB"),
     ]
     body = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in rows)
-    busy = f'<p class="mm-note">{escape(", ".join(active))} is training: both will be slower.</p>' if active else ""
+    busy = f'<p class="mm-note">{escape(", ".join(active))} is training now: both will be slower.</p>' if active else ""
     return f'<dl class="mm-estimate" aria-label="Estimate">{body}</dl>{busy}'

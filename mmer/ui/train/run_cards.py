@@ -38,7 +38,7 @@ NOTHING_CHOSEN = '<p class="mm-note">Choose an experiment to see it.</p>'
 def write_runs(runs: Sequence[tuple[str, RunSummary]], chosen: str | None, *, closed: str = "") -> str:
     """The list: a button per experiment."""
     if not runs:
-        what = "No experiment was recorded with this app." if closed else "There are no experiments yet. New makes the first one."
+        what = "No experiment was recorded with this app." if closed else "There are no experiments yet. Start the first one under New."
         return f'<p class="mm-note mm-none">{what}</p>'
     items = "".join(write_run_item(key, summary, chosen == key) for key, summary in runs)
     return f'<ul class="mm-runs" aria-label="Experiments">{items}</ul>'
@@ -103,11 +103,11 @@ def write_end(view: RunView) -> str:
         return ""
     sentence = {
         "failed": f"It failed: {status.message}",
-        "lost": f"{status.message} Nothing that was written is lost: Resume goes on.",
-        "stopped": "It was stopped. Resume goes on where it was.",
+        "lost": f"{status.message} Nothing that was written is lost: Resume continues.",
+        "stopped": "It was stopped. Resume continues where it stopped.",
     }[status.state]
     words = "".join(f"{escape(line)}\n" for line in status.last_words)
-    last = f'<p class="mm-note">Its last words:</p>{write_lines(words, "Its last words")}' if words else ""
+    last = f'<p class="mm-note">The last lines of its log:</p>{write_lines(words, "The last lines of its log")}' if words else ""
     kind = "mm-quiet" if status.state == "stopped" else "mm-problem"
     return f'<p class="{kind}">{escape(sentence)}</p>{last}'
 
@@ -144,7 +144,7 @@ def write_bar(share: float, name: str) -> str:
 
 def write_log(view: RunView) -> str:
     lines = "".join(f"{escape(line)}\n" for line in view.log)
-    return write_lines(lines, "Log") if lines else '<p class="mm-note">It has said nothing yet.</p>'
+    return write_lines(lines, "Log") if lines else '<p class="mm-note">Its log is still empty.</p>'
 
 
 def write_lines(lines: str, name: str) -> str:
@@ -210,7 +210,7 @@ def write_facts(view: RunView) -> str:
     place = replace(view.experiment, data="DATA", features="cache") if view.recorded else view.experiment
     return "".join(
         (
-            "<h3>What both sides shared</h3>",
+            "<h3>What both parts of a split shared</h3>",
             write_leakage(view.leakage, runs=view.runs, unknown=view.unknown, utterances=view.data.get("utterances", 0)),
             write_warnings(view.data.get("warnings", ())),
             write_list("Left out", list(view.data.get("excluded", []))),
@@ -220,7 +220,7 @@ def write_facts(view: RunView) -> str:
             write_table([], [[escape(k), escape(v)] for k, v in settings.items()], kind="mm-facts"),
             "<h3>Machine</h3>",
             write_table([], [[escape(k), escape(v)] for k, v in machine.items()], kind="mm-facts"),
-            "<h3>The same from a shell</h3>",
+            "<h3>The same from the command line</h3>",
             write_code(write_command(place, name=view.name)),
         )
     )
@@ -261,7 +261,7 @@ def write_comparison(a: RunView, b: RunView, found: Mapping[str, Any] | None, pr
 def write_idle(*views: RunView) -> str:
     """That means hold runs which never learnt: then it is luck of the start that is compared."""
     sentences = [f"{view.name}: {view.learning.short}" for view in views if view.learning.short]
-    return f'<p class="mm-problem" role="note">{escape("; ".join(sentences))}. They stand in what is compared.</p>' if sentences else ""
+    return f'<p class="mm-problem" role="note">{escape("; ".join(sentences))}. The comparison includes these runs.</p>' if sentences else ""
 
 
 def list_score_rows(a: RunView, b: RunView) -> list[list[str]]:

@@ -68,6 +68,12 @@ def write_html(analysis: Analysis, wishes: Wishes) -> str:
     return report_html(analysis)
 
 
+def write_vtt(analysis: Analysis, wishes: Wishes) -> str:
+    from mmer.exports.captions import write_captions
+
+    return write_captions(analysis)
+
+
 EXPORTS: Rows[Export] = Rows(
     Export(
         key="json",
@@ -107,5 +113,15 @@ EXPORTS: Rows[Export] = Rows(
         media_type="text/html",
         write=write_html,
         sound="always",
+    ),
+    Export(
+        key="vtt",
+        title="WebVTT",
+        about="WebVTT is captions for a video player, each word with what it adds",
+        help="write captions (WebVTT): each word in time and what it adds",
+        suffix="vtt",
+        media_type="text/vtt",
+        write=write_vtt,
+        needs_alignment=True,
     ),
 )

@@ -9,7 +9,7 @@ from sample_analysis import make_analysis
 from mmer.cli import build_command_parser
 from mmer.exports.formats import EXPORTS, Export, Wishes
 
-BEGINS = {"json": "{", "textgrid": 'File type = "ooTextFile"', "csv": "clip,", "html": "<!doctype html>"}
+BEGINS = {"json": "{", "textgrid": 'File type = "ooTextFile"', "csv": "clip,", "html": "<!doctype html>", "vtt": "WEBVTT\n"}
 
 
 @pytest.mark.parametrize("key", EXPORTS)
@@ -35,7 +35,8 @@ def test_the_person_s_own_notes_go_into_the_json():
 def test_without_an_alignment_the_reason_is_said():
     analysis = dataclasses.replace(make_analysis(), alignment=None, unavailable={"W": "Nobody spoke."})
     refused = {key: export.refuse(analysis) for key, export in EXPORTS.items()}
-    assert refused == dict.fromkeys(EXPORTS, "") | {"textgrid": "No TextGrid was written: Nobody spoke."}
+    needy = {"textgrid": "No TextGrid was written: Nobody spoke.", "vtt": "No WebVTT was written: Nobody spoke."}
+    assert refused == dict.fromkeys(EXPORTS, "") | needy
 
 
 def test_a_row_that_is_added_has_its_flag():

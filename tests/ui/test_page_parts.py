@@ -65,6 +65,7 @@ CLAIM = [
     "TextGrid",
     "CSV",
     "HTML report",
+    "WebVTT",
     "Include audio in the JSON",
 ]
 RECORD_SHIFTS = """

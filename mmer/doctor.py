@@ -17,6 +17,7 @@ from mmer.errors import AlignmentError, HeadError, WeightsError
 
 if TYPE_CHECKING:
     from mmer.align import AlignerChoice, Options
+    from mmer.heads.head import AnyHead
 
 NO_HASH = "unpinned: whatever the hub had when it was fetched, its hash was never compared with anything"
 OLDEST_PYTHON = (3, 11)
@@ -165,7 +166,7 @@ def examine_heads(folder: Path) -> list[Finding]:
     return findings
 
 
-def describe_head(head) -> str:
+def describe_head(head: AnyHead) -> str:
     config = head.config
     return f"{config.fusion}, {'+'.join(config.units)}, preset {config.preset}, sha256 {head.sha256[:12]}"
 

@@ -74,11 +74,11 @@ class LayerMix(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         if states.dim() == 3:
-            return self.project(self.norm(states))
+            return cast(Tensor, self.project(self.norm(states)))
         batch, layers, segments, dim = states.shape
         weights = self.normalise_weights().expand(batch, 1, layers)
         mixed = torch.bmm(weights, states.float().flatten(2))  # (batch, 1, segments * dim); 10 to 30 x faster than einsum here
-        return self.project(self.norm(mixed.view(batch, segments, dim)))  # (batch, segments, width)
+        return cast(Tensor, self.project(self.norm(mixed.view(batch, segments, dim))))  # (batch, segments, width)
 
 
 def normalise_weights(weights: Tensor) -> Tensor:
@@ -351,4 +351,5 @@ class Concatenation(nn.Module):
 
 def combine(early_logits: Logits, late_logits: Logits) -> Logits:
     """Section 2.4: the mean of the logits of an early and a late fusion model, (..., classes), tensors or arrays."""
-    return (early_logits + late_logits) / 2
+    found: Logits = (early_logits + late_logits) / 2
+    return found

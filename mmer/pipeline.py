@@ -113,7 +113,8 @@ class Analyzer:
     ) -> Transcript:
         """The recognised words of a clip; an analysis with the same memo does not recognise them again. Raises: Cancelled."""
         stages = Stages(memo, progress, cancelled)
-        return stages.run("transcribe", (clip.sha256,), lambda: self.recogniser.transcribe(clip))
+        found: Transcript = stages.run("transcribe", (clip.sha256,), lambda: self.recogniser.transcribe(clip))
+        return found
 
     def align(
         self,
@@ -324,7 +325,8 @@ class Analyzer:
                 return textgrid_transcript(textgrid)
         heard = stages.memo.recall("transcribe", (clip.sha256,))
         if text is None or (heard is not None and not heard.untrusted and text.strip() == heard.text.strip()):
-            return stages.run("transcribe", (clip.sha256,), lambda: self.recogniser.transcribe(clip))
+            found: Transcript = stages.run("transcribe", (clip.sha256,), lambda: self.recogniser.transcribe(clip))
+            return found
         return read_transcript(text, duration=clip.duration)
 
     def _aligned(

@@ -174,7 +174,7 @@ def own_moments(times: np.ndarray, words: tuple[Segment, ...]) -> np.ndarray:
 
 def find_centres(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """(frames,) seconds. The first frame's start may be cut off at the clip's beginning; its end is not."""
-    centres = (starts + ends) / 2
+    centres: np.ndarray = (starts + ends) / 2
     if len(starts) > 1 and starts[0] == 0 and ends[0] < ends[1] - starts[1]:
         centres[0] = ends[0] - (ends[1] - starts[1]) / 2
     return centres

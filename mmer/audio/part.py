@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from mmer.audio.mpeg_frames import Buffer
 
@@ -51,7 +52,7 @@ class PartFile(io.RawIOBase):
         self.place = min(max(base + offset, 0), self.size)  # a header may name any place
         return self.place
 
-    def readinto(self, buffer: bytearray | memoryview) -> int:
+    def readinto(self, buffer: Any) -> int:
         wanted = max(min(len(buffer), self.size - self.place), 0)
         at, out, new = self.part.patch or (0, 0, b"")
         data = self._read(self.place, min(self.place + wanted, at))  # before the patch, in it, behind it

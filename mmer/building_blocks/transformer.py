@@ -37,7 +37,8 @@ class Attention(nn.Module):
         else:
             heard = torch.stack([collect(q[:, h], k[:, h], v[:, h], mask[:, 0]) for h in range(self.heads)], 1)
         heard = heard.transpose(1, 2).flatten(2)  # (batch, queries, dim)
-        return self.out(heard.masked_fill(~present, 0))  # ... and what it heard is dropped
+        found: Tensor = self.out(heard.masked_fill(~present, 0))  # ... and what it heard is dropped
+        return found
 
 
 class EncoderBlock(nn.Module):
@@ -54,4 +55,5 @@ class EncoderBlock(nn.Module):
     def forward(self, x: Tensor, keys: Tensor, key_mask: Tensor, *, collect: MapCollector | None = None) -> Tensor:
         x = self.norm1(x + self.dropout1(self.attention(x, keys, key_mask, collect=collect)))  # (batch, queries, dim)
         inner = self.dropout2(F.relu(self.layer1(x)))  # (batch, queries, feedforward)
-        return self.norm2(x + self.dropout3(self.layer2(inner)))
+        found: Tensor = self.norm2(x + self.dropout3(self.layer2(inner)))
+        return found

@@ -104,7 +104,7 @@ class Resources:
 @dataclass(frozen=True)
 class Task:
     do: Callable[..., str]
-    arguments: tuple
+    arguments: tuple[Any, ...]
     needs: Resources
     retries: int
 

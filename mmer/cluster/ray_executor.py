@@ -94,7 +94,9 @@ class RayExecutor:
         if failed:
             raise DataError(f"{len(failed)} of {len(runs)} experiments were not trained. {' '.join(failed)}")
 
-    def _plan_training(self, ray, job: ClusterJob, runs: Mapping[str, RunFolder], experiments: Sequence[Experiment]) -> dict[str, Task]:
+    def _plan_training(
+        self, ray: Any, job: ClusterJob, runs: Mapping[str, RunFolder], experiments: Sequence[Experiment]
+    ) -> dict[str, Task]:
         nodes = list_nodes(ray)
         any_gpu = any(node.gpus for node in nodes)
         tasks = {}
@@ -120,7 +122,7 @@ class RayExecutor:
         with connect(self.address) as ray:
             return self._extract(ray, source, shards=shards, workers=workers, progress=progress)
 
-    def _extract_missing(self, ray, source: SharedDataset, workers: int) -> None:
+    def _extract_missing(self, ray: Any, source: SharedDataset, workers: int) -> None:
         """Before the training, so that not every experiment extracts the same."""
         missing = source.count_missing()
         if not missing:
@@ -129,7 +131,7 @@ class RayExecutor:
         shards = min(workers or 2**30, math.ceil(missing / TASKS_PER_WORKER), sum(int(node.cpus) for node in list_nodes(ray)))
         self._extract(ray, source, shards=max(1, shards), workers=1, progress=tell_each_tenth(self.tell))
 
-    def _extract(self, ray, source: SharedDataset, *, shards: int, workers: int, progress: Progress) -> FeatureSet:
+    def _extract(self, ray: Any, source: SharedDataset, *, shards: int, workers: int, progress: Progress) -> FeatureSet:
         nodes = list_nodes(ray)
         gpus = (1.0 if self.gpus is None else self.gpus) if source.extraction.device == "cuda" else 0.0
         slots = count_slots(nodes, Resources(workers, gpus, SHARD_BYTES))
@@ -200,7 +202,7 @@ def _count_sounds(dataset: Dataset) -> int:
 
 def list_sources(experiments: Sequence[Experiment]) -> list[SharedDataset]:
     """What the experiments read: each data set once per preset and feature folder, with all units that any of them needs."""
-    groups: dict[tuple, list[Experiment]] = {}
+    groups: dict[tuple[Any, ...], list[Experiment]] = {}
     for e in experiments:
         groups.setdefault(
             (e.data, e.features, e.preset, e.aligner, *(tuple(sorted(pairs.items())) for pairs in (e.aligner_options, e.labels))), []
@@ -294,7 +296,8 @@ class ShardReport:
 
 def _read_report(path: Path) -> dict[str, list[int]]:
     try:
-        return json.loads(path.read_text("utf-8"))
+        found: dict[str, list[int]] = json.loads(path.read_text("utf-8"))
+        return found
     except (OSError, ValueError):
         return {}
 

@@ -71,7 +71,8 @@ def resume(args: argparse.Namespace) -> int | None:
     train = import_module("mmer.commands.train")
     parser = argparse.ArgumentParser(prog="mmer train")
     train.add_arguments(parser)
-    return train.run(parser.parse_args(["--resume", str(folder.path)]))
+    found: int | None = train.run(parser.parse_args(["--resume", str(folder.path)]))
+    return found
 
 
 def stop(args: argparse.Namespace) -> None:

@@ -149,5 +149,5 @@ def combine_outputs(late: Head, early: Head, examples: Sequence[PairedExample], 
     return Outputs(found[0].labels, combine(found[1].logits, found[0].logits))
 
 
-def _describe_row(row: dict) -> str:
+def _describe_row(row: dict[str, Any]) -> str:
     return f"epoch {row['epoch']}: loss {row['loss']:.3f}, validation loss {row['validation_loss']:.3f}, UA {row['validation_ua']:.3f}"

@@ -144,7 +144,8 @@ class TextEncoder:
         self.include_input = include_input
         self.first, self.last = find_frame(tokenizer)  # ids of what stands before and after a text, such as [CLS] and [SEP]
         self.mask = find_mask(tokenizer)
-        self.padding = model.config.pad_token_id or 0  # where positions count from it, as in RoBERTa, it must be the model's own
+        config: Any = model.config
+        self.padding: int = config.pad_token_id or 0  # where positions count from it, as in RoBERTa, it must be the model's own
         self.window = count_positions(model) - len(self.first) - len(self.last)
         self.identity = f"{identity} input={include_input}"
 

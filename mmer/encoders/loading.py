@@ -43,7 +43,7 @@ def load_speech_model(preset: Preset, folder: Path) -> tuple[nn.Module, SpeechMo
             f"{weights.repo} is a {config.model_type!r}, which is not known as a speech encoder: "
             "it must be a Whisper, or read the wave by convolutions as wav2vec 2.0 does."
         )
-    extractor = AutoFeatureExtractor.from_pretrained(folder)
+    extractor = AutoFeatureExtractor.from_pretrained(folder)  # type: ignore[no-untyped-call]  # of transformers
     if extractor.sampling_rate != SAMPLE_RATE:
         raise WeightsError(f"{weights.repo} reads sound at {extractor.sampling_rate} Hz; clips here have {SAMPLE_RATE}.")
     module = build(config)
@@ -60,7 +60,7 @@ def load_text_model(preset: Preset, folder: Path) -> nn.Module:
 
 def build(config: Any) -> nn.Module:
     """The model of a configuration with random weights; its pooler, which no layer's states depend on, is left out."""
-    module = AutoModel.from_config(config)
+    module: nn.Module = AutoModel.from_config(config)  # type: ignore[no-untyped-call]  # of transformers
     if getattr(module, "pooler", None) is not None:
         module.pooler = None
     return module

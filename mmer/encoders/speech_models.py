@@ -43,14 +43,15 @@ class WhisperModel:
     def __init__(self, encoder: WhisperEncoder, *, silence: float = 0.5):
         self.encoder = encoder
         self.silence = silence
-        self.extractor = WhisperFeatureExtractor(feature_size=encoder.config.num_mel_bins)
+        self.extractor: Any = WhisperFeatureExtractor(feature_size=encoder.config.num_mel_bins)  # type: ignore[no-untyped-call]  # transformers
         self.per_frame = encoder.conv1.stride[0] * encoder.conv2.stride[0]  # steps of the spectrogram in a frame of the encoder
         self.hop = self.per_frame * self.extractor.hop_length
         self.step = self.hop / SAMPLE_RATE
         self.longest = len(encoder.embed_positions.weight) * self.step
 
     def times(self, frames: int) -> np.ndarray:
-        return np.arange(frames) * self.step  # STFT frames are centred, conv2's stride keeps the even ones
+        found: np.ndarray = np.arange(frames) * self.step  # STFT frames are centred, conv2's stride keeps the even ones
+        return found
 
     @torch.no_grad()
     def states(self, clips: Sequence[np.ndarray]) -> list[torch.Tensor]:

@@ -30,7 +30,7 @@ class _Reader:
     def number(self, code: str) -> int:
         (value,) = struct.unpack_from("<" + code, self.buffer, self.position)
         self.position += struct.calcsize("<" + code)
-        return value
+        return int(value)
 
     def text(self) -> str:
         length = self.number("H")
@@ -90,8 +90,8 @@ def load_whisper_encoder(path: Path) -> WhisperEncoder:
     layers = len({name.split("/")[1] for name in variables if name.startswith("encoder/layer_")} - {"layer_norm"})
     for i in range(layers):
         ours, theirs = f"layers.{i}.", f"encoder/layer_{i}/"
-        query, key, value = weight(theirs + "self_attention/linear_0").split(dim)  # stored fused
-        query_bias, _, value_bias = tensor(theirs + "self_attention/linear_0/bias").split(dim)  # Whisper's keys have no bias
+        query, key, value = torch.split(weight(theirs + "self_attention/linear_0"), dim)  # stored fused
+        query_bias, _, value_bias = torch.split(tensor(theirs + "self_attention/linear_0/bias"), dim)  # Whisper's keys have no bias
         state |= {
             ours + "self_attn.q_proj.weight": query,
             ours + "self_attn.q_proj.bias": query_bias,
@@ -115,4 +115,5 @@ def load_whisper_encoder(path: Path) -> WhisperEncoder:
     with torch.device("meta"):  # no random initialisation: every tensor is assigned from the file
         encoder = WhisperEncoder(config)
     encoder.load_state_dict(state, strict=True, assign=True)
-    return encoder.eval().requires_grad_(False)
+    encoder.train(False).requires_grad_(False)
+    return encoder

@@ -31,7 +31,7 @@ class DataReport:
     dataset: Dataset
     splits: tuple[Split, ...]
     leakage: tuple[LeakageReport, ...]
-    key: tuple  # of what was checked; see identify_check
+    key: tuple[Any, ...]  # of what was checked; see identify_check
     warnings: tuple[str, ...] = ()  # what is too small to be trusted; see list_warnings
 
     @property
@@ -122,7 +122,7 @@ def list_warnings(dataset: Dataset, splits: Sequence[Split], experiment: Experim
     return tuple(found)
 
 
-def identify_check(experiment: Experiment) -> tuple:
+def identify_check(experiment: Experiment) -> tuple[Any, ...]:
     """What a report depends on: with another one the data set must be checked again."""
     plan = experiment.plan
     by = (plan.folds, plan.repetitions, plan.validation, plan.share, plan.seed, plan.by)

@@ -203,7 +203,8 @@ class Experiment:
         return f"{' + '.join(self.units)}, {self.kind.title}"
 
     def to_json(self) -> dict[str, Any]:
-        return json.loads(json.dumps(asdict(self)))
+        found: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return found
 
 
 def default_of(setting: Setting) -> float:

@@ -16,6 +16,7 @@ import pandas as pd
 from safetensors import SafetensorError, safe_open
 
 from mmer import __version__
+from mmer.choices.fusion_models import COMBINATION
 from mmer.errors import DataError
 from mmer.experiments.choosing import CHOICES, choose_run, keep_learnt
 from mmer.experiments.confidence import measure_confidence, read_outputs
@@ -27,7 +28,7 @@ from mmer.experiments.trainer.outputs import Outputs
 from mmer.files.output import write_file
 from mmer.heads.calibration import softmax
 from mmer.heads.clip_list import ClipList, make_clip_list
-from mmer.heads.config import COMBINATION, HeadConfig
+from mmer.heads.config import HeadConfig
 from mmer.heads.config_file import read_config
 from mmer.heads.folder import load_single, save_combination, save_head
 from mmer.heads.head import CombinedHead
@@ -157,7 +158,7 @@ def list_clips(folder: RunFolder, run: Run) -> ClipList | None:
 
 
 def find_split(folder: RunFolder, run: Run) -> Mapping[str, Any]:
-    split = next((s for s in folder.read("splits") if (s["fold"], s["repetition"]) == run), None)
+    split: Mapping[str, Any] | None = next((s for s in folder.read("splits") if (s["fold"], s["repetition"]) == run), None)
     if split is None:
         raise DataError(f"{folder.path / 'splits.json'} has no fold {run[0] + 1}, repetition {run[1] + 1}.")
     return split

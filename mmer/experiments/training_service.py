@@ -120,10 +120,10 @@ class TrainingService:
         found = read_view(self.find(key), recorded=is_recorded(key))
         return replace(found, summary=_still(found.summary)) if found.recorded else found
 
-    def sign(self, key: str) -> tuple[tuple, tuple]:
+    def sign(self, key: str) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         return sign_folder(self.find(key))
 
-    def start(self, form: Mapping[str, Any], name: str, *, checked: tuple | None) -> str:
+    def start(self, form: Mapping[str, Any], name: str, *, checked: tuple[Any, ...] | None) -> str:
         """Makes the experiment and its process; returns its key. `checked` is the report's key, so that nothing starts unseen."""
         experiment, root = self.read_form(form), self.require_open()
         if checked != identify_check(experiment):

@@ -47,7 +47,8 @@ class Flip:
 def centre(values: np.ndarray) -> np.ndarray:
     """Values (..., classes) minus their mean over the classes, float64."""
     values = values.astype(np.float64)
-    return values - values.mean(-1, keepdims=True)
+    found: np.ndarray = values - values.mean(-1, keepdims=True)
+    return found
 
 
 def pick_class(prediction: Prediction, emotion: str) -> int:
@@ -167,7 +168,8 @@ def share_overlap(starts: np.ndarray, ends: np.ndarray, parts_starts: np.ndarray
     """(segments, parts) what share of each part's time lies in each segment; 0 where a segment's times are NaN."""
     overlap = np.minimum(ends[:, None], parts_ends[None]) - np.maximum(starts[:, None], parts_starts[None])
     lengths = np.maximum(parts_ends - parts_starts, 1e-9)[None]
-    return np.nan_to_num(np.clip(overlap, 0, None) / lengths)
+    found: np.ndarray = np.nan_to_num(np.clip(overlap, 0, None) / lengths)
+    return found
 
 
 def speech_attention(maps: CoattentionWeights, segments: int) -> np.ndarray:
@@ -181,7 +183,8 @@ def text_attention(maps: CoattentionWeights, segments: int) -> np.ndarray:
     """(tokens,) attention that each word piece gets from the speech, mean over layers, heads and segments; they sum to 1."""
     rows = maps.speech_to_text.astype(np.float64).mean((0, 1))  # (cells, tokens)
     held = count_held(len(rows), segments, maps.segments_per_cell)
-    return (rows * held[:, None]).sum(0) / segments
+    found: np.ndarray = (rows * held[:, None]).sum(0) / segments
+    return found
 
 
 def count_held(cells: int, segments: int, per_cell: int) -> np.ndarray:

@@ -50,7 +50,7 @@ def analysis_from_json(data: Mapping[str, Any], *, clip_samples: np.ndarray | No
     rest = {key: value for key, value in data.items() if key not in ("format", "version", "mmer_version", "clip")}
     rest["version"] = data.get("mmer_version", "")
     rest["clip"] = decode_clip(need(data, "clip", "the analysis"), clip_samples)
-    analysis = decode(Analysis, rest, "")
+    analysis: Analysis = decode(Analysis, rest, "")
     check_shapes(analysis)
     return analysis
 
@@ -78,7 +78,11 @@ def read_analysis(path: Path | str, *, clip_samples: np.ndarray | None = None) -
 
 
 def encode_clip(clip: Clip, *, include_samples: bool) -> dict[str, Any]:
-    data = encode(clip) | {"duration": clip.duration, "sample_count": len(clip.samples), "envelope": encode_envelope(clip.samples)}
+    data: dict[str, Any] = encode(clip) | {
+        "duration": clip.duration,
+        "sample_count": len(clip.samples),
+        "envelope": encode_envelope(clip.samples),
+    }
     if include_samples and not clip.outline:
         pcm = np.round(np.clip(clip.samples, -1, 1) * FULL_SCALE).astype(np.int16)
         data["samples"] = encode_base64(pcm)

@@ -94,7 +94,8 @@ def _put_in_room(samples: np.ndarray, seconds: float, share: float, rng: np.rand
     tail = rng.standard_normal(len(t)) * np.exp(-6.9078 * t / seconds)
     response = np.concatenate([[1.0], tail * np.sqrt(share / np.sum(tail**2))])
     wet = fftconvolve(samples, response)[: len(samples)]
-    return (wet * _root_mean_square(samples) / max(_root_mean_square(wet), 1e-9)).astype(np.float32)
+    found: np.ndarray = (wet * _root_mean_square(samples) / max(_root_mean_square(wet), 1e-9)).astype(np.float32)
+    return found
 
 
 def _draw_noise(length: int, slope: float, rng: np.random.Generator) -> np.ndarray:

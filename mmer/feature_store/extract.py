@@ -20,7 +20,7 @@ from mmer.errors import AlignmentError, TranscriptError
 from mmer.feature_store.augment import CLEAN, Augmentation, apply_augmentation, draw_augmentation, name_augmentation
 from mmer.feature_store.cache import FeatureCache, make_key
 from mmer.feature_store.entry_names import name_alignment, name_text
-from mmer.results import Alignment, Clip, Features, Segment
+from mmer.results import Alignment, Clip, Features, Segment, TextStates
 from mmer.transcript.transcribe import read_transcript
 
 TEXT_BATCH = 64
@@ -147,5 +147,5 @@ def _group_texts(texts: Mapping[str, str], encoder: TextEncoder) -> Iterator[lis
         yield from (keys[start : start + size] for start in range(0, len(keys), size))
 
 
-def _text_features(preset: str, states) -> Features:
+def _text_features(preset: str, states: TextStates) -> Features:
     return extract_features(preset, None, states, None)

@@ -121,7 +121,10 @@ def extract_dataset(
         raise DataError(f"Device {device}: PyTorch finds no GPU here; use cpu.")
     chosen = dataset.utterances[shard[0] :: shard[1]]
     index = FeatureIndex.read(cache, dataset.name, job.preset)
-    work: dict[str, list] = {"texts": list_text_tasks(chosen, index, cache, job), "clips": list_speech_tasks(chosen, index, cache, job)}
+    work: dict[str, list[Any]] = {
+        "texts": list_text_tasks(chosen, index, cache, job),
+        "clips": list_speech_tasks(chosen, index, cache, job),
+    }
     if any(work.values()):
         cache.remove_parts()
         _run(work, index, job, workers, progress)
@@ -180,7 +183,7 @@ def _is_done(record: FeatureRecord | None, utterance: Utterance, cache: FeatureC
     return not missing or (not job.again and missing <= set(record.absent))
 
 
-def _run(work: dict[str, list], index: FeatureIndex, job: ExtractionJob, workers: int, progress: Progress) -> None:
+def _run(work: dict[str, list[Any]], index: FeatureIndex, job: ExtractionJob, workers: int, progress: Progress) -> None:
     """Texts first, then clips; the index is written now and then, and whatever ends this."""
     tasks = [*work["texts"], *work["clips"]]
     totals = {"texts": sum(len(task.texts) for task in work["texts"]), "clips": len(work["clips"])}

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -101,7 +102,7 @@ class FeatureIndex:
             setattr(self, kind, {name: _read_record(row) for name, row in stored.get(kind, {}).items()} | new)
 
 
-def _read_json(path: Path) -> dict:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
         stored = read_json(path, limit=LARGEST)
     except (OSError, DataError):
@@ -109,7 +110,7 @@ def _read_json(path: Path) -> dict:
     return stored if isinstance(stored, dict) and all(isinstance(stored.get(kind, {}), dict) for kind in ("speech", "texts")) else {}
 
 
-def _read_record(row: dict) -> FeatureRecord:
+def _read_record(row: dict[str, Any]) -> FeatureRecord:
     stamp, copies = tuple(row["stamp"]) if row["stamp"] else None, tuple(row.get("copies", ()))
     return FeatureRecord(**row | {"units": tuple(row["units"]), "stamp": stamp, "copies": copies})
 

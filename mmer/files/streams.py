@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from mmer.errors import DataError
 
@@ -31,7 +31,7 @@ class Stream(io.RawIOBase):
     def isatty(self) -> bool:
         return self.descriptor is not None and os.isatty(self.descriptor)
 
-    def write(self, data: bytes | bytearray | memoryview) -> int:
+    def write(self, data: Any) -> int:
         if self.error is None and self.descriptor is not None:
             try:
                 return os.write(self.descriptor, data)

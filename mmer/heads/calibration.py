@@ -13,7 +13,8 @@ MIN_CLIPS = 100  # of speakers never heard; fewer can't tell how sure a head may
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Over the last axis, in float64."""
     z = np.exp(logits - logits.max(-1, keepdims=True), dtype=np.float64)
-    return z / z.sum(-1, keepdims=True)
+    found: np.ndarray = z / z.sum(-1, keepdims=True)
+    return found
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray, *, clips: int | None = None) -> float:

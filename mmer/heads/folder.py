@@ -14,11 +14,12 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
+from mmer.choices.fusion_models import COMBINATION
 from mmer.errors import HeadError
 from mmer.files.replace import replace_file
 from mmer.heads.checks import check_arrays
 from mmer.heads.clip_list import FILE, ClipList, dump_clip_list, parse_clip_list
-from mmer.heads.config import COMBINATION, CONFIG, HeadConfig, check_encoders, read_layer_runs
+from mmer.heads.config import CONFIG, HeadConfig, check_encoders, read_layer_runs
 from mmer.heads.config_file import hash_config, list_heads, list_names, read_config, write_config
 from mmer.heads.head import AnyHead, CombinedHead, Head, build_model
 from mmer.heads.normalisation import Normalisation

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from mmer.choices.fusion_models import FUSION_MODELS
+from mmer.choices.fusion_models import COMBINATION, FUSION_MODELS
 from mmer.choices.units import UNITS
 from mmer.errors import HeadError
 from mmer.fusion import FusionOutput, combine
 from mmer.heads.calibration import softmax
 from mmer.heads.clip_list import ClipList
-from mmer.heads.config import COMBINATION, HeadConfig, read_layer_rate, read_layer_runs
+from mmer.heads.config import HeadConfig, read_layer_rate, read_layer_runs
 from mmer.heads.normalisation import Normalisation
 from mmer.heads.novelty import Novelty, novelty_distance, novelty_vector
 from mmer.results import BranchPrediction, CoattentionWeights, Features, HeadInfo, LayerWeights, Prediction
@@ -128,7 +128,8 @@ class Head:
         arrays = {u: np.stack([self.prepare_unit(features, u) for features in batch]) for u in units}  # (batch, layers, segments, dim)
         masks = {u: torch.ones(len(batch), a.shape[2], dtype=torch.bool) for u, a in arrays.items()}
         with torch.inference_mode():
-            return self.model({u: torch.from_numpy(a) for u, a in arrays.items()}, masks).logits.numpy()
+            found: np.ndarray = self.model({u: torch.from_numpy(a) for u, a in arrays.items()}, masks).logits.numpy()
+            return found
 
     def prepare_unit(self, features: Features, unit: str) -> np.ndarray:
         """(layers, segments, dim) float32, normalised if it is speech and the head normalises."""

@@ -18,4 +18,5 @@ class Normalisation:
 
     def apply(self, states: np.ndarray) -> np.ndarray:
         """states (layers, segments, dim) -> the same shape, float32."""
-        return ((states - self.mean[:, None]) / self.deviation[:, None]).astype(np.float32, copy=False)
+        found: np.ndarray = ((states - self.mean[:, None]) / self.deviation[:, None]).astype(np.float32, copy=False)
+        return found

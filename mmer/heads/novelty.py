@@ -21,7 +21,8 @@ class Novelty:
 
 def novelty_vector(states: np.ndarray) -> np.ndarray:
     """(layers, frames, dim) normalised speech states of one clip -> (layers * dim,) what fit_novelty wants."""
-    return states.mean(1, dtype=np.float64).astype(np.float32).ravel()
+    found: np.ndarray = states.mean(1, dtype=np.float64).astype(np.float32).ravel()
+    return found
 
 
 def fit_novelty(vectors: np.ndarray, *, components: int = 16) -> Novelty:

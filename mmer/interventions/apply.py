@@ -38,8 +38,8 @@ from mmer.interventions.material import (
     start_material,
 )
 from mmer.interventions.words import drop_words, mask_words
-from mmer.pipeline import NO_WORDS, Analyzer
-from mmer.results import SAMPLE_RATE, Analysis, Notice, Transcript
+from mmer.pipeline import Analyzer
+from mmer.results import NO_WORDS, SAMPLE_RATE, Analysis, Notice, Transcript
 from mmer.transcript.transcribe import read_transcript
 
 

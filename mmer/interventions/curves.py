@@ -58,7 +58,8 @@ def find_flips(drops: Sequence[np.ndarray]) -> np.ndarray:
     `drops`: (segments, classes) of each baseline, centred here; one that is 0 in the printed digits has no sign.
     """
     signs = np.sign(np.round([centre(np.asarray(one, dtype=float)) for one in drops], DIGITS))
-    return (signs.max(axis=0) > 0) & (signs.min(axis=0) < 0)
+    found: np.ndarray = (signs.max(axis=0) > 0) & (signs.min(axis=0) < 0)
+    return found
 
 
 def read_flips(result: LeaveOneOut, emotion: str, *, role: str) -> np.ndarray:

@@ -169,7 +169,8 @@ def mute_segment(material: Material, segments: Segments, number: int, kind: str,
 
 def read_drops(analysis: Analysis, role: str, rows: np.ndarray, count: int, k: int) -> np.ndarray:
     """(segments, classes) of baseline k out of `count`, whose rows take turns."""
-    return analysis.predictions[role].logits.astype(np.float64)[None] - rows[k::count]
+    found: np.ndarray = analysis.predictions[role].logits.astype(np.float64)[None] - rows[k::count]
+    return found
 
 
 # the two explanations, over the same segments
@@ -203,7 +204,8 @@ def own_unit(analysis: Analysis, segments: Segments, unit: str) -> np.ndarray:
         middles = ((analysis.starts[unit] + analysis.ends[unit]) / 2)[None]
         held = (middles >= segments.starts[:, None]) & (middles < segments.ends[:, None])
         share |= held & (owners < 0)[None] & (segments.words < 0)[:, None]
-    return share.astype(np.float64)
+    found: np.ndarray = share.astype(np.float64)
+    return found
 
 
 def sum_attention(analysis: Analysis, segments: Segments, medium: str) -> np.ndarray | None:
@@ -218,7 +220,8 @@ def sum_attention(analysis: Analysis, segments: Segments, medium: str) -> np.nda
             rows.append(place_unit(analysis, segments, unit) @ speech_attention(maps, count))
         if True in allowed(medium):
             rows.append(place_unit(analysis, segments, "T") @ text_attention(maps, count))
-    return np.mean(rows, axis=0)
+    found: np.ndarray | None = np.mean(rows, axis=0)
+    return found
 
 
 def allowed(medium: str) -> tuple[bool, ...]:
@@ -229,7 +232,8 @@ def allowed(medium: str) -> tuple[bool, ...]:
 def place_unit(analysis: Analysis, segments: Segments, unit: str) -> np.ndarray:
     """(segments, unit's segments) the share of each of the unit's segments that lies in each segment: by time, for text by word."""
     if unit == "T":
-        return ((segments.words[:, None] == analysis.words["T"][None]) & (segments.words[:, None] >= 0)).astype(np.float64)
+        found: np.ndarray = ((segments.words[:, None] == analysis.words["T"][None]) & (segments.words[:, None] >= 0)).astype(np.float64)
+        return found
     return share_overlap(segments.starts, segments.ends, analysis.starts[unit], analysis.ends[unit])
 
 

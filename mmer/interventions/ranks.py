@@ -112,7 +112,8 @@ def chance_correlations(n: int) -> np.ndarray:
     """(SHUFFLES,) absolute rank correlations of n ranks with shuffled ones; the same every time."""
     ranks = np.arange(n) - (n - 1) / 2
     shuffled = np.random.default_rng(0).permuted(np.tile(ranks, (SHUFFLES, 1)), axis=1)
-    return np.abs(shuffled @ ranks) / (ranks @ ranks)
+    found: np.ndarray = np.abs(shuffled @ ranks) / (ranks @ ranks)
+    return found
 
 
 def read_columns(result: LeaveOneOut, emotion: str, *, role: str) -> dict[str, np.ndarray]:

@@ -39,7 +39,8 @@ def measure_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
 def mean_where(values: np.ndarray, known: np.ndarray, axis: int = -1) -> np.ndarray:
     number = known.sum(axis)
     whole = np.where(known, values, 0.0).sum(axis)
-    return np.divide(whole, number, out=np.full(np.shape(whole), np.nan), where=number > 0)
+    found: np.ndarray = np.divide(whole, number, out=np.full(np.shape(whole), np.nan), where=number > 0)
+    return found
 
 
 def measure_ua(labels: np.ndarray, predicted: np.ndarray, *, classes: int = 4) -> float:

@@ -48,7 +48,9 @@ class ApiHandlers:
     is_public: bool = False
 
     @show_errors
-    def analyze(self, audio: str, text: str = "", aligner: str = "sphinx", head: str = "combined", attention: bool = False) -> dict:
+    def analyze(
+        self, audio: str, text: str = "", aligner: str = "sphinx", head: str = "combined", attention: bool = False
+    ) -> dict[str, Any]:
         """What the fusion models hear in a clip of English speech (anger, happiness, sadness or neutral), and where it comes from:
         words and their times, and what each branch and each segment adds to each emotion's logit.
         It says how a voice and its words resemble acted speech, not what a person feels.
@@ -66,7 +68,7 @@ class ApiHandlers:
         return self._export(self._analyze(self._load(audio), text=text, aligner=aligner, head=head), attention=attention)
 
     @show_errors
-    def transcribe(self, audio: str) -> dict:
+    def transcribe(self, audio: str) -> dict[str, Any]:
         """The words that are recognised in a clip of English speech, with their times and probabilities.
 
         Args:
@@ -78,7 +80,7 @@ class ApiHandlers:
         return write_transcript(self.analyzer.transcribe(self._load(audio)))
 
     @show_errors
-    def align(self, audio: str, text: str = "", aligner: str = "sphinx") -> dict:
+    def align(self, audio: str, text: str = "", aligner: str = "sphinx") -> dict[str, Any]:
         """Where each word, syllable and phone is in a clip of English speech.
 
         Args:
@@ -106,13 +108,13 @@ class ApiHandlers:
     def intervene(
         self,
         audio: str,
-        edits: list[dict],
+        edits: list[dict[str, Any]],
         text: str = "",
         aligner: str = "sphinx",
         head: str = "combined",
         voice: str | None = None,
         attention: bool = False,
-    ) -> dict:
+    ) -> dict[str, Any]:
         """Tests an explanation: changes the sound or the words of a clip, asks the same models again and gives the difference.
 
         Args:
@@ -149,7 +151,7 @@ class ApiHandlers:
         text: str = "",
         aligner: str = "sphinx",
         head: str = "combined",
-    ) -> dict:
+    ) -> dict[str, Any]:
         """What the models say without each word, syllable or phone in turn, against silence and matched noise, beside the two things
         that claim to explain them: late fusion's contributions and early fusion's attention, with the rank correlations.
 
@@ -179,7 +181,7 @@ class ApiHandlers:
         other_head: str = "",
         aligner: str = "sphinx",
         attention: bool = False,
-    ) -> dict:
+    ) -> dict[str, Any]:
         """Two clips, or one clip with two heads or two texts: the difference of every logit and probability, per role and branch.
 
         Args:
@@ -215,11 +217,11 @@ class ApiHandlers:
         said, aligner, head = check_text("text", text), check_text("aligner", aligner), check_text("head", head)
         return self.analyzer.analyze(clip, text=said if said.strip() else None, aligner=aligner, head=head, memo=memo)
 
-    def _export(self, analysis: Analysis, *, attention: bool) -> dict:
+    def _export(self, analysis: Analysis, *, attention: bool) -> dict[str, Any]:
         return analysis_to_json(analysis if attention else drop_attention(analysis))
 
 
-def in_line(endpoint: Callable, queue: ModelQueue, bounds: QueueLimits) -> Callable:
+def in_line(endpoint: Callable[..., Any], queue: ModelQueue, bounds: QueueLimits) -> Callable[..., Any]:
     """The endpoint, which waits in line for the models. Raises gr.Error where the line is full."""
 
     @functools.wraps(endpoint)
@@ -258,11 +260,11 @@ def read_edits(edits: Any, voice: Analysis | None) -> list[Edit]:
     return found
 
 
-def write_transcript(transcript: Any) -> dict:
+def write_transcript(transcript: Any) -> dict[str, Any]:
     return {"format": "mmer-transcript", "version": 1, **encode(transcript)}
 
 
-def describe_clip(clip: Clip) -> dict:
+def describe_clip(clip: Clip) -> dict[str, Any]:
     return {"name": clip.name, "sha256": clip.sha256, "duration": clip.duration, "notices": encode(clip.notices)}
 
 
@@ -283,7 +285,7 @@ def build(analyzer: Analyzer, *, is_public: bool = False) -> None:
     tier = ApiArgument("tier", {"type": "string", "enum": list(aligned_by_name())}, "words")
     medium = ApiArgument("medium", {"type": "string", "enum": ["sound", "text", "both"]}, "sound")
     file, other, voice = ApiArgument("audio"), ApiArgument("other"), ApiArgument("voice")
-    endpoints: tuple[tuple[Callable, tuple[ApiArgument, ...]], ...] = (
+    endpoints: tuple[tuple[Callable[..., Any], tuple[ApiArgument, ...]], ...] = (
         (programs.analyze, (file, text, aligner, head, attention)),
         (programs.transcribe, (file,)),
         (programs.align, (file, text, only_aligner)),
@@ -326,13 +328,13 @@ def adapt_mcp(app: gr.Blocks) -> None:
         raise MmerError(f"The MCP server did not start: {app.mcp_error or 'it was not asked for'}.")
     read_files, write_results = server.convert_strings_to_filedata, server.postprocess_output_data
 
-    def convert_strings_to_filedata(value: Any, positions: list) -> Any:
+    def convert_strings_to_filedata(value: Any, positions: list[Any]) -> Any:
         converted = read_files(value, positions)
         sent = [item for item in converted.values() if isinstance(item, dict) and "path" in item]
         app.upload_file_set.update(item["path"] for item in sent)
         return converted
 
-    def postprocess_output_data(data: Any, root_url: str) -> list:
+    def postprocess_output_data(data: Any, root_url: str) -> list[Any]:
         return write_results([json.dumps(item) if isinstance(item, dict | list) else item for item in data], root_url)
 
     server.convert_strings_to_filedata = convert_strings_to_filedata  # type: ignore[assignment,method-assign]

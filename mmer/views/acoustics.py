@@ -107,7 +107,8 @@ def autocorrelate(frames: np.ndarray) -> np.ndarray:
         return np.fft.irfft(np.abs(np.fft.rfft(signal, n=size)) ** 2, n=size)[..., : frames.shape[1]]
 
     ours, of_window = correlate(frames * window), correlate(window)
-    return (ours / np.maximum(ours[:, :1], 1e-12)) / (of_window / of_window[0])
+    found: np.ndarray = (ours / np.maximum(ours[:, :1], 1e-12)) / (of_window / of_window[0])
+    return found
 
 
 def find_candidates(correlation: np.ndarray, *, floor: float, ceiling: float) -> tuple[np.ndarray, np.ndarray]:

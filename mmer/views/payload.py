@@ -171,7 +171,8 @@ def describe_words(analysis: Analysis) -> dict[str, Any] | None:
 
 
 def round_times(times: np.ndarray | None) -> list[float]:
-    return np.round(np.asarray(times, dtype=float), 6).tolist()
+    found: list[float] = np.round(np.asarray(times, dtype=float), 6).tolist()
+    return found
 
 
 # what the models say

@@ -50,7 +50,8 @@ def read_done(folder: RunFolder, run: Run) -> dict[str, Any]:
     path = done_path(folder, run)
     try:
         stored = json.loads(path.read_text("utf-8"))
-        return stored | {"epochs": int(stored["epochs"])}
+        found: dict[str, Any] = stored | {"epochs": int(stored["epochs"])}
+        return found
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is damaged ({error}); delete it to train that run anew.") from error
 

@@ -18,6 +18,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -152,7 +154,7 @@ class RunLock:
     def status(self) -> RunStatus:
         return self._status
 
-    def update(self, **changes) -> None:
+    def update(self, **changes: Any) -> None:
         """stage, done, seconds_left, runs_finished, runs, epoch, message. Cheap: the file is written a few times a second at most."""
         with self._guard:
             self._status = replace(self._status, **changes)
@@ -267,7 +269,7 @@ def _listening(stopping: threading.Event) -> Iterator[None]:
         yield
         return
 
-    def ask(number: int, frame) -> None:
+    def ask(number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and stopping.is_set():
             raise KeyboardInterrupt
         stopping.set()

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -103,7 +103,7 @@ class RunFolder:
         Raises DataError for a damaged line, with its number.
         """
         path = self.path / METRICS
-        rows: dict[tuple, dict[str, Any]] = {}
+        rows: dict[tuple[Any, ...], dict[str, Any]] = {}
         for number, line in enumerate(self._read_bytes(path).split(b"\n")[:-1], 1):
             try:
                 row = json.loads(line)
@@ -288,7 +288,7 @@ def _make_plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _cut_torn_line(file) -> None:
+def _cut_torn_line(file: BinaryIO) -> None:
     """What a killed process wrote of its last line is removed, or the next line would continue it."""
     end = file.seek(0, os.SEEK_END)
     file.seek(max(0, end - TAIL_BYTES))

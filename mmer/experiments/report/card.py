@@ -168,6 +168,6 @@ def _join(found: Mapping[str, Any], name: str) -> str:
     return ", ".join(f"{k} {v:.3f}" for k, v in found.get(name, {}).items())
 
 
-def format_table(head: tuple, rows: list[tuple]) -> str:
+def format_table(head: tuple[Any, ...], rows: list[tuple[Any, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "".join("| " + " | ".join(str(cell) for cell in line) + " |\n" for line in lines)

@@ -169,7 +169,7 @@ def measure_folds(
     return tuple(found)
 
 
-def sign_folder(folder: RunFolder) -> tuple[tuple, tuple]:
+def sign_folder(folder: RunFolder) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """(of what changes all the time, of what changes with learning): equal as long as a page need not be drawn again."""
     state = ""
     with suppress(DataError):

@@ -51,7 +51,7 @@ class ParameterLayout:
         """name -> (runs, *shape) leaves that see the rows of (runs, parameters)."""
         found = {}
         for name in self.names:
-            found[name] = flat[:, self.slices[name]].unflatten(1, self.shapes[name]).detach().requires_grad_()
+            found[name] = torch.unflatten(flat[:, self.slices[name]], 1, self.shapes[name]).detach().requires_grad_()
         return found
 
 

@@ -207,7 +207,7 @@ class Stack:
             target = torch.from_numpy(labels[batches[run]]).to(self.device)
             share = torch.full((len(target),), 1 / len(target), device=self.device)
             loss = self.measure(output.logits, output.branch_logits or {}, masks, target, share)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]  # of torch
             losses[run] = loss.detach()
             for unit, values in states.items():
                 group.write_gradients(unit, i, values.grad)
@@ -298,7 +298,7 @@ class Stack:
             loss = loss + self.experiment.branch_loss * (compare(own) * masks[unit].any(-1) * share).sum(-1)
         return loss
 
-    def autocast(self) -> AbstractContextManager:
+    def autocast(self) -> AbstractContextManager[None]:
         """Matrix products in half precision where the experiment says so; what is predicted is computed in single precision."""
         if self.experiment.precision == "float32":
             return nullcontext()

@@ -14,7 +14,7 @@ import gradio as gr
 
 from mmer.audio.pcm import round_samples
 from mmer.errors import MmerError
-from mmer.explain.verdict import read_headline
+from mmer.explain.verdict import ROLE_NAMES, read_headline
 from mmer.exports.analysis_json import dump_json
 from mmer.interventions.intervene import intervene, intervention_to_json
 from mmer.interventions.leave_one_out import leave_one_out, leave_one_out_to_json
@@ -99,7 +99,7 @@ class ClaimHandlers:
             "after": gr.Column(visible=False),
             "sound": None,
             "emotion": gr.Dropdown(list(best.classes), value=best.label),
-            "role": gr.Dropdown([(cards.ROLE_NAMES[role], role) for role in analysis.predictions], value=best.role),
+            "role": gr.Dropdown([(ROLE_NAMES[role], role) for role in analysis.predictions], value=best.role),
             "curve_stages": "",
             "curve": "" if analysis.transcript.words or analysis.alignment else NOTHING_TO_LEAVE_OUT,
         }

@@ -21,6 +21,7 @@ from mmer.ui.explore.forms import OTHER_FILES, name_heads
 from mmer.ui.explore.handlers import AlignerRequest, AnalysisRequest, ExploreHandlers
 from mmer.ui.explore.session import Session
 from mmer.ui.keep import keep
+from mmer.ui.keep.handlers import KeepHandlers
 from mmer.ui.page.events import BOUNDS, HIDDEN, MODEL_QUEUE, MOST_SECONDS, POLL, QUIET
 from mmer.ui.page.upload_folder import KEPT_SECONDS
 from mmer.ui.page.wiring import Wiring, name_components
@@ -94,7 +95,7 @@ def build(analyzer: Analyzer, *, examples: Sequence[ExampleClip], open_stored: O
         shown.success(**wiring.connect(handlers.fill_inputs, changes=FILLED), **UNSEEN)
         shown.success(fn=None, js="() => window.mmer && window.mmer.reveal(true)", api_visibility="private")
 
-    keeping = keep.KeepHandlers(examples, tuple(analyzer.heads), tuple(str(value) for _, value in inputs.aligner.choices), open_stored)
+    keeping = KeepHandlers(examples, tuple(analyzer.heads), tuple(str(value) for _, value in inputs.aligner.choices), open_stored)
     wire_link(handlers, keeping, wiring)
     imported = keep.wire(keeping, results.keep, side, inputs.importer, session, results.views, show_again)
     imported.failure(**wiring.connect(handlers.show_problem, changes=PROGRESS), api_name="problem_import", **HIDDEN)
@@ -145,7 +146,10 @@ def build_examples(examples: Sequence[ExampleClip]) -> list[tuple[gr.Button, Exa
 
 
 def build_results() -> Results:
-    parts: dict = {"stages": gr.HTML("", elem_id="stages", elem_classes="mm-stages-block"), "empty": gr.HTML(cards.EMPTY, elem_id="empty")}
+    parts: dict[str, Any] = {
+        "stages": gr.HTML("", elem_id="stages", elem_classes="mm-stages-block"),
+        "empty": gr.HTML(cards.EMPTY, elem_id="empty"),
+    }
     with gr.Column(visible=False, elem_id="results") as parts["body"]:
         parts["verdict"] = gr.HTML(elem_id="verdict")
         parts["notices"] = gr.HTML(elem_id="notices")
@@ -168,7 +172,7 @@ def head_section(title: str, caption: str) -> None:
     gr.HTML(f'<div class="mm-section"><h2>{title}</h2><p>{caption}</p></div>')
 
 
-def build_exports() -> dict:
+def build_exports() -> dict[str, Any]:
     with gr.Column(elem_classes="mm-panel"):
         head_section(texts.EXPORTS, texts.say_exports("; ".join(export.about for export in EXPORTS.values())))
         with gr.Row():
@@ -186,7 +190,7 @@ def wire_analysis(handlers: ExploreHandlers, inputs: Inputs, wiring: Wiring) -> 
     stages = wiring.components["stages"]
     inputs.analyse.click(fn=None, js=WAITING, outputs=stages, api_visibility="private")
     running = []
-    asking: dict[str, tuple[Any, Callable, type | Sequence[str]]] = {
+    asking: dict[str, tuple[Any, Callable[..., Any], type | Sequence[str]]] = {
         "run": (inputs.analyse.click, handlers.run, AnalysisRequest),
         "rerun_head": (inputs.head.input, handlers.use_head, ["head"]),
         "rerun_aligner": (inputs.aligner.input, handlers.use_aligner, AlignerRequest),
@@ -241,7 +245,7 @@ def wire_clip(handlers: ExploreHandlers, inputs: Inputs, wiring: Wiring) -> None
         event(**wiring.connect(handlers.name_shown, changes=["stages"]), api_name=f"name_shown_{number}", **POLL)
 
 
-def wire_link(handlers: ExploreHandlers, keeping: keep.KeepHandlers, wiring: Wiring) -> None:
+def wire_link(handlers: ExploreHandlers, keeping: KeepHandlers, wiring: Wiring) -> None:
     """A page that was opened by a link: its example, its settings, then its selection."""
     follow, query = keep.build_follow()
     linked = Wiring({**wiring.components, "query": query}, wiring.session)

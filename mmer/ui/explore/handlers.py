@@ -89,7 +89,7 @@ class ExploreHandlers:
             session.problem = str(error)
             raise
 
-    def watch(self, session: Session, work: Callable[..., Any], stop: StopFlag) -> Iterator[tuple]:
+    def watch(self, session: Session, work: Callable[..., Any], stop: StopFlag) -> Iterator[tuple[Any, ...]]:
         """The stages of work that stands in line for the models."""
         yield from watch_stages(work, stop, line=self.analyzer.queue, visitor=name_visitor(session), bounds=self.bounds)
 
@@ -267,7 +267,7 @@ class ExploreHandlers:
         session.filled_in = transcript.text
         return {"transcript": transcript.text}
 
-    def opener(self, example: ExampleClip) -> Callable:
+    def opener(self, example: ExampleClip) -> Callable[..., Any]:
         """The handler of one example's button."""
 
         @show_errors
@@ -309,7 +309,7 @@ class ExploreHandlers:
             update["aligner"] = aligner
         return update
 
-    def exporter(self, kind: str) -> Callable:
+    def exporter(self, kind: str) -> Callable[..., Any]:
         """The handler of one export button: writes the file where Gradio deletes it with the rest."""
 
         @show_errors

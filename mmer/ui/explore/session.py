@@ -155,7 +155,7 @@ def watch_stages(
     after `stop` is set. When the caller closes the iterator, `stop` is set.
     """
     ticket = line.ask(visitor, bounds)
-    news: queue.Queue = queue.Queue()
+    news: queue.Queue[Any] = queue.Queue()
     worker = threading.Thread(target=run_reporting, args=(work, news, stop, line, ticket), daemon=True)
     worker.start()
     stages: list[Stage] = []
@@ -199,7 +199,7 @@ STILL_SECONDS = 2.0  # between two words to one who waits where nothing changes:
 
 
 def run_reporting(
-    work: Callable[[Callable[[float, str], None]], Any], news: queue.Queue, stop: StopFlag, line: ModelQueue, ticket: Ticket
+    work: Callable[[Callable[[float, str], None]], Any], news: queue.Queue[Any], stop: StopFlag, line: ModelQueue, ticket: Ticket
 ) -> None:
     """Runs the work when it has the turn, and puts ("stage", name), then ("result", value) or ("error", exception)."""
     try:

@@ -139,7 +139,7 @@ def pair_words(one: Sequence[str], other: Sequence[str]) -> list[tuple[int | Non
     return pairs
 
 
-def write_pair(sides: list[WordRows], values: list, pair: tuple[int | None, int | None], most: float, signed: bool) -> str:
+def write_pair(sides: list[WordRows], values: list[Any], pair: tuple[int | None, int | None], most: float, signed: bool) -> str:
     label = next(side.labels[i] for side, i in zip(sides, pair) if i is not None)
     numbers = [None if i is None or v is None else float(v[i]) for v, i in zip(values, pair)]
     cells = ""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
-from typing import TypedDict
+from typing import Any, TypedDict
 from urllib.parse import parse_qsl, urlencode
 
 import gradio as gr
@@ -116,7 +116,7 @@ class KeepHandlers:
         kept = need_kept(session, entries)
         session.take(kept.analysis, example=kept.example, origin="list")
 
-    def pinner(self, letter: str) -> Callable:
+    def pinner(self, letter: str) -> Callable[..., Any]:
         @show_errors
         def pin(session: Session, entries: int | None, emotion: str | None) -> KeepUpdate:
             kept = need_kept(session, entries)
@@ -256,7 +256,7 @@ def count_bytes(analysis: Analysis) -> int:
     return analysis.clip.samples.nbytes + sum(m.text_to_speech.nbytes + m.speech_to_text.nbytes for m in maps)
 
 
-def identify(analysis: Analysis) -> tuple:
+def identify(analysis: Analysis) -> tuple[Any, ...]:
     models = tuple(prediction.head_sha256 for prediction in analysis.predictions.values())
     source = analysis.alignment.source if analysis.alignment else ""
     return analysis.clip.sha256, analysis.clip.outline, analysis.transcript.text, source, models, analysis.created, analysis.parent is None

@@ -109,7 +109,7 @@ def wire(
     importer: gr.UploadButton,
     session: gr.State,
     shown: gr.HTML,
-    show_again: Callable,
+    show_again: Callable[..., Any],
 ) -> Any:
     """`shown`: the linked views, whose change means another result. `show_again(event)` shows the session's analysis after an event.
 

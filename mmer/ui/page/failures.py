@@ -5,19 +5,20 @@ from __future__ import annotations
 import functools
 import html
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import gradio as gr
 
 from mmer.errors import Cancelled, MmerError
 
 
-def show_errors(handler: Callable) -> Callable:
+def show_errors(handler: Callable[..., Any]) -> Callable[..., Any]:
     """The handler, raising gr.Error with the sentence of any MmerError. Other exceptions stay loud."""
     if inspect.isgeneratorfunction(handler):
 
         @functools.wraps(handler)
-        def stepwise(*args, **options):
+        def stepwise(*args: Any, **options: Any) -> Iterator[Any]:
             try:
                 yield from handler(*args, **options)
             except MmerError as error:
@@ -26,7 +27,7 @@ def show_errors(handler: Callable) -> Callable:
         return stepwise
 
     @functools.wraps(handler)
-    def at_once(*args, **options):
+    def at_once(*args: Any, **options: Any) -> Any:
         try:
             return handler(*args, **options)
         except MmerError as error:

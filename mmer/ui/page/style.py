@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -69,7 +70,7 @@ def read_asset(name: str) -> str:
     return files("mmer.ui").joinpath(name).read_text(encoding="utf-8")
 
 
-def launch_options() -> dict:
+def launch_options() -> dict[str, Any]:
     """Keyword arguments for launch(): look, script, privacy."""
     return {
         "theme": build_theme(),

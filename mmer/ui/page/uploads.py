@@ -35,7 +35,8 @@ def refuse_addresses(component: Any) -> None:
                 raise gr.Error("An address can't be opened here. Send the file itself.", print_exception=False)
         if path is not None and is_gone(path):
             raise gr.Error(GONE, title="This file is gone", print_exception=False)
-        return await move_to_cache(path)
+        found: str | None = await move_to_cache(path)
+        return found
 
     component.async_move_resource_to_block_cache = move_upload
 

@@ -37,7 +37,7 @@ class Wiring:
     components: Mapping[str, Block]
     session: gr.State
 
-    def connect(self, handler: Callable, *, asks: type | Sequence[str] = (), changes: Sequence[str] = ()) -> dict[str, Any]:
+    def connect(self, handler: Callable[..., Any], *, asks: type | Sequence[str] = (), changes: Sequence[str] = ()) -> dict[str, Any]:
         """The arguments `fn`, `inputs` and `outputs` of a Gradio event.
 
         `asks`: the class of a frozen request, whose fields are named as components are, or such names. `changes`: names of the components
@@ -60,7 +60,9 @@ class Wiring:
         return {"fn": adapted, "inputs": inputs, "outputs": outputs}
 
 
-def adapt(handler: Callable, read: Callable[[Sequence[Any]], dict[str, Any]], changes: Sequence[str], *, has_event: bool) -> Callable:
+def adapt(
+    handler: Callable[..., Any], read: Callable[[Sequence[Any]], dict[str, Any]], changes: Sequence[str], *, has_event: bool
+) -> Callable[..., Any]:
     """The handler as Gradio calls it: values by position in, values by position out."""
     if inspect.isgeneratorfunction(handler):
 

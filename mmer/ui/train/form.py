@@ -13,7 +13,8 @@ from mmer.choices.units import UNITS
 from mmer.datasets.folds import VALIDATIONS
 from mmer.encoders.presets import DEFAULT, PRESETS
 from mmer.experiments.data_roots import NO_ROOTS
-from mmer.experiments.settings import PROTOCOL, SETTINGS, Setting, default_of, write_command
+from mmer.experiments.experiment import PROTOCOL, SETTINGS, Setting, default_of
+from mmer.experiments.settings import write_command
 from mmer.experiments.training_service import TrainingService
 from mmer.ui.page.events import HIDDEN, POLL, QUIET
 from mmer.ui.page.wiring import Wiring

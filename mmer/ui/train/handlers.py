@@ -12,7 +12,8 @@ import gradio as gr
 from mmer.choices.fusion_models import FUSION_MODELS
 from mmer.choices.units import UNITS
 from mmer.errors import DataError, MmerError
-from mmer.experiments.settings import PROTOCOL, SETTINGS, write_command
+from mmer.experiments.experiment import PROTOCOL, SETTINGS
+from mmer.experiments.settings import write_command
 from mmer.experiments.training_service import TrainingService, is_recorded
 from mmer.scores import pairs
 from mmer.ui.page.downloads import new_cache_path
@@ -52,7 +53,7 @@ class TrainSession:
     """One visitor's page; lives in gr.State. The experiments themselves are on disk and shared."""
 
     chosen: str | None = None  # key of the experiment that is shown
-    checked: tuple | None = None  # what the report on the page is of
+    checked: tuple[Any, ...] | None = None  # what the report on the page is of
 
 
 @dataclass(frozen=True)

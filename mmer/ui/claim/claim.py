@@ -19,23 +19,11 @@ from mmer.ui.claim.edits import SELECTED, STRETCH, EditRequest
 from mmer.ui.claim.handlers import ClaimHandlers, CurveRequest
 from mmer.ui.page.events import MODEL_QUEUE, POLL, QUIET
 from mmer.ui.page.wiring import Wiring, name_components
+from mmer.ui.texts import claim as texts
 
-ACTIONS = {
-    "mute": "Mute it with silence",
-    "mute noise": "Mute it with matched noise",
-    "remove": "Remove it",
-    "isolate": "Keep only this part, mute the rest",
-    "pitch": "Change its pitch (synthetic)",
-    "tempo": "Change its tempo (synthetic)",
-    "loudness": "Change its loudness (synthetic)",
-    "words": "Replace the words, in the text only",
-    "correct": "Correct the words and align them again",
-    "voice": "Use another clip's voice with these words",
-}
-MEDIA = [("sound", "sound"), ("text", "text"), ("both", "both")]
 FIRST_ACTION = {"silence": "mute", "noise": "mute noise"}[FIRST_FILL]
 WAITING = "() => window.mmer.wait('model')"
-PICKED = '<p class="mc-picked" id="claim-picked" aria-live="polite">Nothing is selected above yet.</p>'
+PICKED = f'<p class="mc-picked" id="claim-picked" aria-live="polite">{texts.NOTHING_SELECTED}</p>'
 FOLLOW = "() => window.mmerClaim.follow()"
 WITH_SELECTION = "(...values) => window.mmerClaim.withSelection(...values)"
 PROGRESS = ("stages", "run")  # what work in progress changes
@@ -88,37 +76,36 @@ def build(head_section: Callable[[str, str], None]) -> ClaimPanel:
     parts: dict[str, Any] = {}
     with gr.Column(elem_classes="mm-panel", elem_id="claim"):
         head_section(
-            "Test the claim",
-            "Attention is not proof. Change a part of the clip and ask the same models again: whatever changes was caused by that part.",
+            texts.TITLE,
+            texts.CAPTION,
         )
         parts["origin"] = gr.HTML(elem_id="claim-origin")
-        parts["back"] = gr.Button("Back to the clip it was made from", size="sm", visible=False, elem_id="claim-back")
+        parts["back"] = gr.Button(texts.BACK, size="sm", visible=False, elem_id="claim-back")
         gr.HTML(PICKED)
-        parts["place"] = gr.Textbox(elem_classes="mm-hidden", label="Selection", container=False)
+        parts["place"] = gr.Textbox(elem_classes="mm-hidden", label=texts.SELECTION, container=False)
         with gr.Row():
-            parts["part"] = gr.Dropdown(
-                [("What is selected above", SELECTED)], value=SELECTED, label="Which part", elem_id="claim-part", min_width=200
-            )
-            parts["start"] = gr.Number(label="From (seconds)", visible=False, minimum=0, elem_id="claim-start", min_width=110)
-            parts["end"] = gr.Number(label="To, seconds", visible=False, minimum=0, elem_id="claim-end", min_width=110)
+            parts["part"] = gr.Dropdown([(texts.SELECTED, SELECTED)], value=SELECTED, label=texts.PART, elem_id="claim-part", min_width=200)
+            parts["start"] = gr.Number(label=texts.FROM, visible=False, minimum=0, elem_id="claim-start", min_width=110)
+            parts["end"] = gr.Number(label=texts.TO, visible=False, minimum=0, elem_id="claim-end", min_width=110)
+            media = [(name, medium) for medium, name in texts.MEDIA.items()]
             actions = [(name, kind) for kind, name in list_actions().items()]
-            parts["action"] = gr.Dropdown(actions, value=FIRST_ACTION, label="What happens", elem_id="claim-action", min_width=200)
-            parts["medium"] = gr.Radio(MEDIA, value=FIRST_MEDIUM, label="Where", elem_id="claim-medium", min_width=200)
-            parts["amount"] = gr.Number(label="How much", visible=False, elem_id="claim-amount", min_width=140)
-            parts["words"] = gr.Textbox(label="Words", visible=False, lines=2, max_length=20_000, elem_id="claim-words", min_width=220)
-            parts["voice"] = gr.Dropdown([], label="Whose voice", visible=False, elem_id="claim-voice", min_width=200)
+            parts["action"] = gr.Dropdown(actions, value=FIRST_ACTION, label=texts.ACTION, elem_id="claim-action", min_width=200)
+            parts["medium"] = gr.Radio(media, value=FIRST_MEDIUM, label=texts.WHERE, elem_id="claim-medium", min_width=200)
+            parts["amount"] = gr.Number(label=texts.AMOUNT, visible=False, elem_id="claim-amount", min_width=140)
+            parts["words"] = gr.Textbox(label=texts.WORDS, visible=False, lines=2, max_length=20_000, elem_id="claim-words", min_width=220)
+            parts["voice"] = gr.Dropdown([], label=texts.VOICE, visible=False, elem_id="claim-voice", min_width=200)
         with gr.Row(elem_classes="mc-go"):
-            parts["run"] = gr.Button("Run", variant="primary", elem_id="claim-run", size="md")
-            parts["cancel"] = gr.Button("Cancel", elem_id="claim-cancel", size="md")
+            parts["run"] = gr.Button(texts.RUN, variant="primary", elem_id="claim-run", size="md")
+            parts["cancel"] = gr.Button(texts.CANCEL, elem_id="claim-cancel", size="md")
         parts["stages"] = gr.HTML("", elem_id="claim-stages", elem_classes="mm-stages-block")
         parts["result"] = gr.HTML("", elem_id="claim-result")
         with gr.Column(visible=False) as parts["after"]:
-            parts["sound"] = gr.Audio(label="The changed clip", interactive=False, type="filepath", elem_id="claim-sound", buttons=[])
+            parts["sound"] = gr.Audio(label=texts.CHANGED, interactive=False, type="filepath", elem_id="claim-sound", buttons=[])
             with gr.Row(elem_classes="mc-go"):
-                parts["open"] = gr.Button("Show the changed clip in all views", size="sm", elem_id="claim-open")
-                parts["beside"] = gr.Button("Original and changed side by side", size="sm", elem_id="claim-beside")
-                parts["save_change"] = gr.Button("Download the change as JSON", size="sm", elem_id="claim-json")
-                parts["save_sound"] = gr.Button("Download the changed clip as WAV", size="sm", elem_id="claim-wav")
+                parts["open"] = gr.Button(texts.SHOW_CHANGED, size="sm", elem_id="claim-open")
+                parts["beside"] = gr.Button(texts.BESIDE, size="sm", elem_id="claim-beside")
+                parts["save_change"] = gr.Button(texts.SAVE_CHANGE, size="sm", elem_id="claim-json")
+                parts["save_sound"] = gr.Button(texts.SAVE_SOUND, size="sm", elem_id="claim-wav")
         parts |= build_curve(head_section)
     return ClaimPanel(**parts)
 
@@ -127,25 +114,25 @@ def build_curve(head_section: Callable[[str, str], None]) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     gr.HTML("", elem_id="curve-head")
     head_section(
-        "Leave one out",
-        "Each segment is muted in turn, against silence and against matched noise, and the whole clip is encoded again. "
-        "Beside the drop stand the two explanations: what late fusion adds there, and the attention it gets in early fusion.",
+        texts.CURVE_TITLE,
+        texts.CURVE,
     )
+    media = [(name, medium) for medium, name in texts.MEDIA.items()]
     with gr.Row():
-        parts["tier"] = gr.Radio(list(aligned_by_name()), value=FIRST_TIER, label="Segments", elem_id="curve-tier", min_width=240)
+        parts["tier"] = gr.Radio(list(aligned_by_name()), value=FIRST_TIER, label=texts.SEGMENTS, elem_id="curve-tier", min_width=240)
         parts["curve_medium"] = gr.Radio(
-            MEDIA, value=FIRST_MEDIUM, label="Where", info="In the text only words can be left out.", elem_id="curve-medium", min_width=220
+            media, value=FIRST_MEDIUM, label=texts.WHERE, info=texts.WORDS_ALONE, elem_id="curve-medium", min_width=220
         )
-        parts["emotion"] = gr.Dropdown([], label="Emotion", elem_id="curve-emotion", min_width=130)
-        parts["role"] = gr.Dropdown([], label="Model", elem_id="curve-role", min_width=130)
+        parts["emotion"] = gr.Dropdown([], label=texts.EMOTION, elem_id="curve-emotion", min_width=130)
+        parts["role"] = gr.Dropdown([], label=texts.MODEL, elem_id="curve-role", min_width=130)
     with gr.Row(elem_classes="mc-go"):
-        parts["run_curve"] = gr.Button("Leave out each in turn", variant="primary", elem_id="curve-run", size="md")
-        parts["cancel_curve"] = gr.Button("Cancel", elem_id="curve-cancel", size="md")
+        parts["run_curve"] = gr.Button(texts.RUN_CURVE, variant="primary", elem_id="curve-run", size="md")
+        parts["cancel_curve"] = gr.Button(texts.CANCEL, elem_id="curve-cancel", size="md")
     parts["curve_stages"] = gr.HTML("", elem_id="curve-stages", elem_classes="mm-stages-block")
     parts["curve"] = gr.HTML("", elem_id="curve-result")
-    parts["save_curve"] = gr.Button("Download the curve as JSON", size="sm", visible=False, elem_id="curve-json")
-    parts["saved"] = gr.DownloadButton("Download", elem_classes="mm-hidden", elem_id="claim-download")
-    parts["follow"] = gr.Button("Follow", elem_classes="mm-hidden", elem_id="curve-follow")
+    parts["save_curve"] = gr.Button(texts.SAVE_CURVE, size="sm", visible=False, elem_id="curve-json")
+    parts["saved"] = gr.DownloadButton(texts.DOWNLOAD, elem_classes="mm-hidden", elem_id="claim-download")
+    parts["follow"] = gr.Button("follow", elem_classes="mm-hidden", elem_id="curve-follow")
     return parts
 
 
@@ -175,8 +162,8 @@ def list_actions() -> dict[str, str]:
     try:
         load_praat()
     except EditError:
-        return {kind: name for kind, name in ACTIONS.items() if kind not in ("pitch", "tempo")}
-    return dict(ACTIONS)
+        return {kind: name for kind, name in texts.ACTIONS.items() if kind not in ("pitch", "tempo")}
+    return dict(texts.ACTIONS)
 
 
 def wire(handlers: ClaimHandlers, panel: ClaimPanel, session: gr.State, shown: gr.HTML, show_again: Callable[[Any], Any]) -> None:

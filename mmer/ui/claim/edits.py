@@ -24,26 +24,23 @@ from mmer.interventions.edits import (
     Target,
 )
 from mmer.results import Analysis
+from mmer.ui.texts import claim as texts
 
 SELECTED = "selected"
 STRETCH = "stretch"
-AMOUNTS = {  # action -> label, value
-    "pitch": ("Semitones, -24 to 24", 4.0),
-    "tempo": ("Times as fast, 0.25 to 4", 1.5),
-    "loudness": ("Decibels, -60 to 60", -12.0),
-}
+AMOUNTS = {"pitch": 4.0, "tempo": 1.5, "loudness": -12.0}  # action -> the value that is offered first
 IN_TEXT = ("mute", "mute noise", "remove", "isolate")  # actions that know a medium
 WHOLE = ("words", "correct", "voice")  # actions on the whole clip
 
 
 def list_parts(analysis: Analysis) -> list[tuple[str, str]]:
     """Everything that can be named: what is selected, then each word, syllable and phone."""
-    parts = [("What is selected above", SELECTED), ("A span of time, in seconds", STRETCH)]
-    parts += [(f"word {i + 1}: {word.text}", f"word:{i}") for i, word in enumerate(analysis.transcript.words)]
+    parts = [(texts.SELECTED, SELECTED), (texts.STRETCH, STRETCH)]
+    parts += [(texts.name_word(i + 1, word.text), f"word:{i}") for i, word in enumerate(analysis.transcript.words)]
     for tier, segments in (("syllable", "syllables"), ("phone", "phones")):
         if analysis.alignment is not None:
             found = enumerate(getattr(analysis.alignment, segments))
-            parts += [(f"{tier} {i + 1}: {s.label}, {s.start:.2f} s", f"{tier}:{i}") for i, s in found]
+            parts += [(texts.name_segment(tier, i + 1, s.label, s.start), f"{tier}:{i}") for i, s in found]
     return parts
 
 
@@ -73,7 +70,7 @@ def read_edit(analysis: Analysis, request: EditRequest) -> Edit:
         medium = "sound"  # the text has none; what was done is said with the result
     if action in AMOUNTS:
         if amount is None or not math.isfinite(amount):
-            raise EditError(f"Enter how much: {AMOUNTS[action][0].lower()}.")
+            raise EditError(texts.say_how_much(texts.AMOUNTS[action]))
         made: Mapping[str, Callable[[Target, float], Edit]] = {"pitch": ChangePitch, "tempo": ChangeTempo, "loudness": ChangeLoudness}
         return made[action](target, float(amount))
     if action == "remove":
@@ -86,17 +83,17 @@ def read_edit(analysis: Analysis, request: EditRequest) -> Edit:
 def read_whole(action: str, words: str, voice: str | None) -> Edit:
     if action == "voice":
         if not voice:
-            raise EditError("There is no other clip yet whose voice could be used. Analyse another clip; it then appears in the list.")
+            raise EditError(texts.NO_VOICE)
         return SwapVoice(voice)
     if not words or not words.strip():
-        raise EditError("Type the words first.")
+        raise EditError(texts.NO_WORDS)
     return SwapWords(words) if action == "words" else CorrectWords(words)
 
 
 def read_stretch(stretch: tuple[float | None, float | None]) -> Target:
     start, end = stretch
     if start is None or end is None:
-        raise EditError("Enter where it begins and ends in seconds, for example 0.5 and 1.2.")
+        raise EditError(texts.NO_STRETCH)
     return Target("span", start=float(start), end=float(end))
 
 
@@ -108,11 +105,11 @@ def read_part(part: str) -> Target:
 def read_place(place: str) -> dict[str, Any]:
     """The linked views' selection. Raises EditError when it is none."""
     try:
-        selection = parse_json(place or "{}", "The selection")
+        selection = parse_json(place or "{}", texts.THE_SELECTION)
     except DataError as error:
-        raise EditError("What is selected can't be read; choose the part from the list.") from error
+        raise EditError(texts.UNREADABLE) from error
     if not isinstance(selection, dict):
-        raise EditError("What is selected can't be read; choose the part from the list.")
+        raise EditError(texts.UNREADABLE)
     return selection
 
 
@@ -128,5 +125,5 @@ def read_selection(analysis: Analysis, place: str) -> Target:
         start, end = max(0.0, float(span[0])), min(float(span[1]), analysis.clip.duration)
         return Target("span", start=start, end=end)
     if not analysis.transcript.words and analysis.alignment is None:
-        raise EditError("Nothing is selected: drag over the wave above, or choose a span of time from the list.")
-    raise EditError("Nothing is selected: press a word, syllable or phone above, or choose a part from the list.")
+        raise EditError(texts.SELECT_STRETCH)
+    raise EditError(texts.SELECT_PART)

@@ -29,9 +29,9 @@ from mmer.ui.keep.cards import name_clip
 from mmer.ui.page.downloads import name_export, new_cache_path, write_clip
 from mmer.ui.page.failures import show_errors
 from mmer.ui.page.visitors import name_visitor
+from mmer.ui.texts import claim as texts
 
-NOTHING_YET = "There is no result yet to test: analyse a clip or open an example."
-NOTHING_TO_LEAVE_OUT = '<p class="mc-picked">This clip has no words, syllables or phones that could be left out.</p>'
+NOTHING_TO_LEAVE_OUT = f'<p class="mc-picked">{texts.NOTHING_TO_LEAVE_OUT}</p>'
 Task = Callable[..., Any]  # takes `progress` and `cancelled`
 IDLE, BUSY = gr.Button(interactive=True), gr.Button(interactive=False)
 
@@ -106,7 +106,7 @@ class ClaimHandlers:
 
     def offer(self, action: str) -> ClaimUpdate:
         """What an action needs besides the part, and the part itself."""
-        label, value = AMOUNTS.get(action, ("How much", None))
+        label, value = texts.AMOUNTS.get(action, texts.AMOUNT), AMOUNTS.get(action)
         return {
             "medium": gr.Radio(visible=action in IN_TEXT),
             "amount": gr.Number(visible=action in AMOUNTS, label=label, value=value),
@@ -143,14 +143,14 @@ class ClaimHandlers:
     def open_changed(self, session: Session) -> None:
         """The changed clip becomes the one that is shown; its parent stays in the list."""
         if session.intervention is None:
-            raise MmerError("Nothing was changed yet.")
+            raise MmerError(texts.NOTHING_CHANGED)
         session.take(session.intervention.changed, origin="list")
 
     @show_errors
     def open_parent(self, session: Session) -> None:
         kept = find_parent(session, need_analysis(session))
         if kept is None:
-            raise MmerError("The clip that this one was made from is not in the list any more.")
+            raise MmerError(texts.NO_PARENT)
         session.take(kept.analysis, example=kept.example, origin="list")
 
     @show_errors
@@ -175,20 +175,20 @@ class ClaimHandlers:
     @show_errors
     def export_change(self, session: Session) -> ClaimUpdate:
         if session.intervention is None:
-            raise MmerError("Nothing was changed yet.")
+            raise MmerError(texts.NOTHING_CHANGED)
         return {"saved": write_download(session, "change.json", dump_json(intervention_to_json(session.intervention)))}
 
     @show_errors
     def export_sound(self, session: Session) -> ClaimUpdate:
         if session.intervention is None:
-            raise MmerError("Nothing was changed yet.")
+            raise MmerError(texts.NOTHING_CHANGED)
         clip = session.intervention.changed.clip
         return {"saved": write_clip(replace(clip, name=f"{Path(clip.name).stem}-changed.wav"))}  # it has its parent's name
 
     @show_errors
     def export_curve(self, session: Session) -> ClaimUpdate:
         if session.curve is None:
-            raise MmerError("Nothing was left out yet.")
+            raise MmerError(texts.NOTHING_LEFT_OUT)
         return {"saved": write_download(session, "leave-one-out.json", dump_json(leave_one_out_to_json(session.curve)))}
 
     @show_errors
@@ -219,7 +219,7 @@ class ClaimHandlers:
         session.cancel()
         if not was_working:
             return {"run": IDLE}
-        return {"stages": '<p class="mm-problem" role="alert">Cancelled. Nothing was changed.</p>', "run": IDLE}
+        return {"stages": f'<p class="mm-problem" role="alert">{texts.CANCELLED}</p>', "run": IDLE}
 
     def show_problem(self, session: Session) -> ClaimUpdate:
         session.working = False
@@ -235,7 +235,7 @@ def write_download(session: Session, suffix: str, text: str) -> str:
 
 def need_analysis(session: Session) -> Analysis:
     if session.analysis is None:
-        raise MmerError(session.let_go or NOTHING_YET)
+        raise MmerError(session.let_go or texts.NO_RESULT)
     return session.analysis
 
 

@@ -20,12 +20,12 @@ from mmer.ui.explore.session import KeptAnalysis, Session, name_aligner
 from mmer.ui.explore.updates import ExploreUpdate
 from mmer.ui.keep import cards as keep_cards
 from mmer.ui.page.failures import show_errors
+from mmer.ui.texts import keep as texts
 from mmer.views import build_payload, dump_payload
 
 MOST_KEPT = 12  # entries of the list; the oldest that is not pinned goes first
 MOST_BYTES = 300 * 2**20  # of all entries together: a dozen clips of half a minute, two or three of five
 MOST_QUERY = 2000  # characters of a link
-HOW_TO_PIN = "Pin one entry as A and one as B to see them side by side: two clips, two versions of one, two heads, or heads of two folds."
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class KeepHandlers:
             if session.pinned.get(letter) is kept:  # pressed once more
                 del session.pinned[letter]
             elif kept in session.pinned.values():
-                raise MmerError(f"This entry is pinned as {'B' if letter == 'A' else 'A'} already; choose another one to set beside it.")
+                raise MmerError(texts.say_pinned_already("B" if letter == "A" else "A"))
             else:
                 session.pinned[letter] = kept
             return self.write_list(session, kept, emotion)
@@ -135,7 +135,7 @@ class KeepHandlers:
         """The clip that was changed as A and the changed one as B; what is shown stays."""
         found = session.intervention
         if found is None:
-            raise MmerError("Nothing was changed yet.")
+            raise MmerError(texts.NOTHING_CHANGED)
         session.pinned = {letter: remember(session, one) for letter, one in (("A", found.original), ("B", found.changed))}
         return self.write_list(session, session.pinned["B"], emotion)
 
@@ -165,7 +165,7 @@ class KeepHandlers:
         wanted = dict(parse_qsl(query[:MOST_QUERY].lstrip("?")))
         example = next((one for one in self.examples if one.folder.name == wanted.get("example")), None)
         if example is None:
-            raise MmerError(f"There is no example {wanted.get('example', '')!r}, which the link names. Choose one of those above.")
+            raise MmerError(texts.say_unknown_example(wanted.get("example", "")))
         stored = session.open_example(example, self.open_stored)
         session.show_example(example, stored)
         head = wanted.get("head") if wanted.get("head") in self.heads else stored.best.head
@@ -187,7 +187,7 @@ class KeepHandlers:
         """An exported analysis becomes the one that is shown. `importer`: the file's path."""
         path = importer
         if path is None:
-            raise MmerError("No file was sent.")
+            raise MmerError(texts.NO_FILE)
         session.problem = ""
         try:
             analysis = read_import(path)
@@ -223,14 +223,14 @@ def dump_pair(pinned: Sequence[KeptAnalysis]) -> str:
 def write_pinned(pinned: Mapping[str, KeptAnalysis]) -> str:
     """What A and B are, and where they can be seen."""
     if not pinned:
-        return f'<p class="mm-note">{HOW_TO_PIN}</p>'
+        return f'<p class="mm-note">{texts.HOW_TO_PIN}</p>'
     entries = "".join(f"<li><b>{letter}</b> {escape(keep_cards.name_clip(kept))}</li>" for letter, kept in sorted(pinned.items()))
     if len(pinned) < 2:
-        after = f'<p class="mm-note">Pin another entry as {"B" if "A" in pinned else "A"}.</p>'
+        after = f'<p class="mm-note">{texts.say_pin_another("B" if "A" in pinned else "A")}</p>'
     elif can_compare(pinned):
-        after = '<p class="mm-note"><a href="#side-by-side">They stand side by side below.</a></p>'
+        after = f'<p class="mm-note"><a href="#side-by-side">{texts.SIDE_BY_SIDE_BELOW}</a></p>'
     else:
-        after = '<p class="mm-problem">A and B speak of different classes, so their numbers can\'t be set side by side.</p>'
+        after = f'<p class="mm-problem">{texts.UNLIKE_CLASSES}</p>'
     return f'<ul class="mk-pinned">{entries}</ul>{after}'
 
 
@@ -269,5 +269,5 @@ def find_kept(session: Session, number: int | None) -> KeptAnalysis | None:
 def need_kept(session: Session, number: int | None) -> KeptAnalysis:
     kept = find_kept(session, number)
     if kept is None:
-        raise MmerError(session.let_go or "Choose an entry of the list first.")
+        raise MmerError(session.let_go or texts.CHOOSE_FIRST)
     return kept

@@ -12,17 +12,8 @@ from mmer.ui.explore.imports import MOST_NOTE, MOST_TAGS
 from mmer.ui.keep.handlers import LISTED, MOST_KEPT, KeepHandlers, NoteRequest, write_pinned
 from mmer.ui.page.events import IMPORT_QUEUE, POLL, QUIET
 from mmer.ui.page.wiring import Wiring, name_components
+from mmer.ui.texts import keep as texts
 
-CAPTION = (
-    f"The last {MOST_KEPT} results that you got on this page. They are kept in memory, for you only, and are deleted five minutes after "
-    "you close the page or after 30 minutes without use; nothing you record stays on the server. To keep a result, export it as JSON, "
-    "which can be opened again here."
-)
-SIDE_CAPTION = (
-    "Both share one time axis and one scale. What you select in one is selected in the other, word by word. A solid line below a segment "
-    "means that its word is missing in the other; a dashed line means that the segment adds clearly more or less there, by more than a "
-    "tenth of the scale. Small numbers belong to the other."
-)
 SHOW_PAIR = "window.mmer.showPair(element, props, watch);"
 
 
@@ -54,7 +45,7 @@ class ComparisonView:
 
 def build_side(head_section: Callable[[str, str], None]) -> ComparisonView:
     with gr.Column(visible=False, elem_classes="mm-panel", elem_id="side-by-side") as whole:
-        head_section("Side by side", SIDE_CAPTION)
+        head_section(texts.SIDE_TITLE, texts.SIDE)
         pair = gr.HTML(
             "",
             elem_id="pair",
@@ -63,11 +54,9 @@ def build_side(head_section: Callable[[str, str], None]) -> ComparisonView:
             apply_default_css=False,
             elem_classes="mm-views",
         )
-        head_section(
-            "Differences in numbers", "Every probability and logit of both, the words in order, and the layer weights that differ."
-        )
-        follow = gr.Button("Follow", elem_classes="mm-hidden", elem_id="keep-emotion-follow")
-        emotion = gr.Dropdown([], label="Emotion of the contributions", elem_id="keep-emotion", min_width=160)
+        head_section(texts.NUMBERS_TITLE, texts.NUMBERS)
+        follow = gr.Button("follow", elem_classes="mm-hidden", elem_id="keep-emotion-follow")
+        emotion = gr.Dropdown([], label=texts.EMOTION, elem_id="keep-emotion", min_width=160)
         comparison = gr.HTML("", elem_id="keep-comparison")
     return ComparisonView(whole, pair, follow, emotion, comparison)
 
@@ -75,17 +64,17 @@ def build_side(head_section: Callable[[str, str], None]) -> ComparisonView:
 def build(head_section: Callable[[str, str], None]) -> KeepPanel:
     parts: dict[str, Any] = {}
     with gr.Column(elem_classes="mm-panel", elem_id="keep"):
-        head_section("Your session", CAPTION)
-        parts["entries"] = gr.Radio([], label="Analysed", elem_id="keep-list", elem_classes="mk-list")
+        head_section(texts.TITLE, texts.say_what_is_kept(MOST_KEPT))
+        parts["entries"] = gr.Radio([], label=texts.ANALYSED, elem_id="keep-list", elem_classes="mk-list")
         with gr.Row():
-            parts["note"] = gr.Textbox(label="Note", max_length=MOST_NOTE, elem_id="keep-note", min_width=220, scale=2)
-            parts["tags"] = gr.Textbox(label="Tags, separated by spaces", max_length=MOST_TAGS, elem_id="keep-tags", min_width=160)
+            parts["note"] = gr.Textbox(label=texts.NOTE, max_length=MOST_NOTE, elem_id="keep-note", min_width=220, scale=2)
+            parts["tags"] = gr.Textbox(label=texts.TAGS, max_length=MOST_TAGS, elem_id="keep-tags", min_width=160)
         with gr.Row(elem_classes="mc-go"):
-            parts["open"] = gr.Button("Open", size="sm", elem_id="keep-open")
-            parts["pins"] = {letter: gr.Button(f"Pin as {letter}", size="sm", elem_id=f"keep-pin-{letter}") for letter in "AB"}
-            parts["remove"] = gr.Button("Remove", size="sm", elem_id="keep-remove")
-            parts["link"] = gr.Button("Copy a link to what is shown", size="sm", elem_id="keep-link")
-        parts["linked"] = gr.Textbox(elem_classes="mm-hidden", label="Link", container=False)
+            parts["open"] = gr.Button(texts.OPEN, size="sm", elem_id="keep-open")
+            parts["pins"] = {letter: gr.Button(texts.say_pin(letter), size="sm", elem_id=f"keep-pin-{letter}") for letter in "AB"}
+            parts["remove"] = gr.Button(texts.REMOVE, size="sm", elem_id="keep-remove")
+            parts["link"] = gr.Button(texts.COPY_LINK, size="sm", elem_id="keep-link")
+        parts["linked"] = gr.Textbox(elem_classes="mm-hidden", label=texts.LINK, container=False)
         gr.HTML('<p class="mm-note" id="keep-link-text" aria-live="polite"></p><p class="mm-note" id="keep-link-status" role="status"></p>')
         parts["pinned"] = gr.HTML(write_pinned({}), elem_id="keep-pinned")
     return KeepPanel(**parts)
@@ -93,13 +82,13 @@ def build(head_section: Callable[[str, str], None]) -> KeepPanel:
 
 def build_follow() -> tuple[gr.Button, gr.Textbox]:
     """Pressed by the browser when the page was opened by a link, with the link's query. Not among the results, which are not there yet."""
-    return gr.Button("Follow the link", elem_classes="mm-hidden", elem_id="keep-follow"), gr.Textbox(
-        elem_classes="mm-hidden", label="Query", container=False
+    return gr.Button(texts.FOLLOW_LINK, elem_classes="mm-hidden", elem_id="keep-follow"), gr.Textbox(
+        elem_classes="mm-hidden", label=texts.QUERY, container=False
     )
 
 
 def build_import() -> gr.UploadButton:
-    return gr.UploadButton("Open an exported JSON file", size="sm", file_types=[".json"], elem_id="import")
+    return gr.UploadButton(texts.IMPORT, size="sm", file_types=[".json"], elem_id="import")
 
 
 def wire(

@@ -1,5 +1,6 @@
 // The Learn tab: turns the lesson's pages, judges answers, plays sounds, keeps the step in the address (#learn-4-<example>).
 (() => {
+  const texts = window.mmerTexts;
   const LINK = /^#learn-(\d+)(?:-(.+))?$/;
   const find = (selector, root = document) => root.querySelector(selector);
   /** @returns {any} what holds the event's target, or is it */
@@ -62,9 +63,9 @@
     all(".ml-mark", place).forEach((one, i) => {
       if (i + 1 === step) one.setAttribute("aria-current", "step"); else one.removeAttribute("aria-current");
       one.classList.toggle("ml-done", right.has(i + 1));
-      one.setAttribute("aria-label", `Step ${i + 1}: ${find("span", one).textContent}${right.has(i + 1) ? ", answered" : ""}`);
+      one.setAttribute("aria-label", texts.step(i + 1, find("span", one).textContent, right.has(i + 1)));
     });
-    find(".ml-progress", place).textContent = `${right.size} of ${pages().length} questions answered correctly`;
+    find(".ml-progress", place).textContent = texts.answered(right.size, pages().length);
   }
 
   // the address names what is shown, while it is shown; a clip of one's own has no name
@@ -90,7 +91,7 @@
     input.closest(".ml-answer").classList.add(isRight ? "ml-right" : "ml-wrong");
     const feedback = find(".ml-feedback", question);
     feedback.className = `ml-feedback ${isRight ? "ml-right" : "ml-wrong"}`;
-    feedback.replaceChildren(Object.assign(document.createElement("b"), { textContent: isRight ? "✓ " : "✗ Not this one. " }), find(`[data-reason="${input.value}"]`, question).content.cloneNode(true));
+    feedback.replaceChildren(Object.assign(document.createElement("b"), { textContent: isRight ? texts.right : texts.wrong }), find(`[data-reason="${input.value}"]`, question).content.cloneNode(true));
   }
 
   const soundOf = (from) => all("audio", place).find((one) => one.dataset.of === from.closest(".ml-page").dataset.sound);
@@ -149,7 +150,7 @@
   function openFromAddress() {
     const asked = LINK.exec(link);
     if (!asked) return true;
-    const tab = all("#tabs button[role=tab]").find((one) => one.textContent.trim() === "Learn");
+    const tab = find('#tabs button[role=tab][data-tab-id="learn"]');
     if (!tab) return false;
     step = +asked[1];
     if (tab.getAttribute("aria-selected") !== "true") tab.click(); else press("lesson-follow");

@@ -42,3 +42,10 @@ def test_what_is_said_would_be_found(tmp_path):
     module = tmp_path / "module.py"
     module.write_text('"""A document string."""\nlabel = "Analyse"\nhtml = f"<p class=\'mm-x mm-y\'>Two words {label}</p>"\n')
     assert len(list(list_said(module))) == 2
+
+
+def test_scripts_say_nothing_of_their_own():
+    for path in UI.rglob("*.js"):
+        code = re.sub(r"(?m)^\s*//.*$|\s//.*$", "", path.read_text(encoding="utf-8"))
+        found = re.findall(r"""["`][A-Z][a-z]+[ :.][^"`]*["`]""", code)
+        assert bool(found) is (path.parent.name == "texts"), (path.name, found)

@@ -1,5 +1,6 @@
 // Test the claim: says what is selected above, and a row of the leave-one-out is the same selection.
 (() => {
+  const texts = window.mmerTexts;
   const rows = () => [.../** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".mc-curve tbody tr"))];
   const main = () => window.mmerViews.find(document.querySelector("#views .mv-place"));
   const place = () => document.getElementById("claim-picked");
@@ -12,25 +13,23 @@
   function describe(selection, payload) {
     if (!selection || !payload) return "";
     const { unit, segment, span } = selection;
-    const times = span ? `, ${span[0].toFixed(2)} to ${span[1].toFixed(2)} s` : "";
-    if (unit === null) return span ? `the span from ${span[0].toFixed(2)} to ${span[1].toFixed(2)} s` : "";
-    if (unit === "F") return `one frame${times}`;
-    const name = unit === "T" ? "the word of the piece" : `the ${payload.units[unit].one}`;
-    return `${name} “${payload.units[unit].labels[segment]}”${times}`;
+    const [start, end] = (span ?? []).map((time) => time.toFixed(2));
+    const times = span ? texts.times(start, end) : "";
+    if (unit === null) return span ? texts.span(start, end) : "";
+    if (unit === "F") return texts.frame(times);
+    const label = payload.units[unit].labels[segment];
+    return unit === "T" ? texts.wordOfPiece(label, times) : texts.segment(payload.units[unit].one, label, times);
   }
 
-  // how to choose a part: in a clip without words there is only the sound
-  function nameWays(payload) {
-    const isDivided = payload && ["T", "W", "S", "P"].some((unit) => payload.units[unit]);
-    return isDivided ? "press a word, syllable or phone there, or choose a part here" : "drag over the wave there, or choose a stretch, in seconds, here";
-  }
+  // whether there are parts to choose from: in a clip without words there is only the sound
+  const isDivided = (payload) => ["T", "W", "S", "P"].some((unit) => payload?.units[unit]);
 
   function follow(selection) {
     const payload = main()?.payload;
     const at = place();
     if (at) {
       const text = describe(selection, payload);
-      at.textContent = text ? `Selected above: ${text}.` : `Nothing is selected above yet: ${nameWays(payload)}.`;
+      at.textContent = text ? texts.selected(text) : texts.nothingSelected(isDivided(payload));
     }
     for (const row of rows()) {
       const chosen = selection?.unit === row.dataset.unit && indexOf(row, payload) === selection.segment;

@@ -1,5 +1,6 @@
 // Compare, keep, share: a link that opens an example as it is shown, e.g. ?example=1-librivox-young-man&emotion=sadness&select=W3&role=late
 (() => {
+  const texts = window.mmerTexts;
   const DIRECTIONS = ["text_to_speech", "speech_to_text"];
   const main = () => window.mmerViews.find(document.querySelector("#views .mv-place"));
   // "W3" is the third word; the segments of every unit count from 1
@@ -86,12 +87,12 @@
       const [place, status] = ["keep-link-text", "keep-link-status"].map((id) => document.getElementById(id));
       if (!place) return;
       status.textContent = "";
-      if (!settled || !main()) { place.textContent = "Only an example with its own words can be linked to: what you record, upload or type stays with you."; return; }
+      if (!settled || !main()) { place.textContent = texts.noLink; return; }
       const link = writeLink(settled);
       place.textContent = link;
-      if (await window.mmer.copy(link)) { status.textContent = "Copied."; return; }
+      if (await window.mmer.copy(link)) { status.textContent = texts.linkCopied; return; }
       getSelection().selectAllChildren(place);
-      status.textContent = "The browser let nothing be copied: press Ctrl+C.";
+      status.textContent = texts.linkNotCopied;
     },
   };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", followLink);

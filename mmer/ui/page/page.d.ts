@@ -11,6 +11,7 @@ interface Window {
     showPair(element: HTMLElement, props: GradioProps, watch: GradioWatch): void;
     showError?(sentence: string): void;
   };
+  mmerTexts: Record<string, any>;
   mmerViews: Record<string, (...values: any[]) => any>;
   mmerLesson: Record<string, (...values: any[]) => any>;
   mmerClaim: Record<string, (...values: any[]) => any>;

@@ -1,6 +1,7 @@
 // Ctrl+Enter analyses; what the page does after a result or an export; the focus stays where the person is.
 // The pictures are the linked views' own (mmer/views).
 (() => {
+  const texts = window.mmerTexts;
   /** @returns {HTMLElement | null} */
   const find = (selector) => document.querySelector(selector);
   /** @returns {HTMLElement | null} what holds the event's target, or is it */
@@ -52,7 +53,7 @@
   function nameControls(records) {
     for (const { addedNodes } of records) {
       for (const node of addedNodes) {
-        for (const one of node.querySelectorAll?.('[aria-label="common.upload"]') ?? []) { one.ariaLabel = "Add files"; one.title = "Add files"; }
+        for (const one of node.querySelectorAll?.('[aria-label="common.upload"]') ?? []) { one.ariaLabel = texts.addFiles; one.title = texts.addFiles; }
       }
     }
   }
@@ -132,17 +133,13 @@
     again();
   }
 
-  const WAITING = {
-    model: '<ol class="mm-stages"><li class="mm-running">Waiting for a free model</li></ol>',
-    example: '<ol class="mm-stages"><li class="mm-running">Opening the example</li></ol>',
-    comparison: '<p class="mm-note">Comparing the two</p>',
-    batch: '<p class="mb-progress mm-running">Waiting for the models</p>',
-  };
+  const STAGE = '<ol class="mm-stages"><li class="mm-running">{}</li></ol>';
+  const WAITING = { model: STAGE, example: STAGE, comparison: '<p class="mm-note">{}</p>', batch: '<p class="mb-progress mm-running">{}</p>' };
 
   window.mmer = {
     copy,
     // what is shown from the press of a button until the server's first answer
-    wait: (kind) => WAITING[kind],
+    wait: (kind) => WAITING[kind].replace("{}", texts.waiting[kind]),
     showViews: (element, props, watch) => {
       const place = element.querySelector(".mv-place");
       draw(props, watch, (payload) => { if (payload) window.mmerViews.mount(place, payload); });

@@ -16,7 +16,10 @@ from mmer.views import read_script, read_style
 SYSTEM_FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
 STYLES = ("page/page.css", "batch.css", "train/train.css", "lesson.css", "claim/claim.css", "keep/keep.css")
 VIEWS = "views"  # the scripts of mmer/views, in their own order
-SCRIPTS = ("page/page.js", VIEWS, "train/train.js", "lesson.js", "claim/claim.js", "keep/keep.js")  # joined in this order, and no more
+SCRIPTS = (  # joined in this order, and no more
+    *("texts/texts.js", "page/page.js", VIEWS),
+    *("train/train.js", "lesson.js", "claim/claim.js", "keep/keep.js"),
+)
 MONO_FONTS = ["ui-monospace", "SFMono-Regular", "Consolas", "Liberation Mono", "monospace"]
 
 

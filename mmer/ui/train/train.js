@@ -1,5 +1,6 @@
 // The Train tab: commands are copied by a button, a report below the form comes into view, a zip is saved.
 (() => {
+  const texts = window.mmerTexts;
   const find = (selector) => document.querySelector(selector);
 
   document.addEventListener("click", async (event) => {
@@ -8,8 +9,8 @@
     const command = button.previousElementSibling;
     const isCopied = await window.mmer.copy(command.textContent);
     if (!isCopied) getSelection().selectAllChildren(command);
-    button.textContent = isCopied ? "Copied" : "Not copied: press Ctrl+C";
-    setTimeout(() => { button.textContent = "Copy"; }, 2500);
+    button.textContent = isCopied ? texts.copied : texts.notCopied;
+    setTimeout(() => { button.textContent = texts.copy; }, 2500);
   });
 
   window.mmerTrain = {

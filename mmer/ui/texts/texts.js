@@ -13,7 +13,7 @@ window.mmerTexts = {
 
   // what is selected in the linked views; times are seconds
   selected: (what) => `Selected above: ${what}.`,
-  nothingSelected: (isDivided) => `Nothing is selected above yet: ${isDivided ? "press a word, syllable or phone there, or choose a part here" : "drag over the wave there, or choose a stretch, in seconds, here"}.`,
+  nothingSelected: (isDivided) => `Nothing is selected above yet: ${isDivided ? "press a word, syllable or phone there, or choose a part here" : "drag over the wave there, or choose a span of time here"}.`,
   span: (start, end) => `the span from ${start} to ${end} s`,
   times: (start, end) => `, ${start} to ${end} s`,
   frame: (times) => `one frame${times}`,

@@ -182,7 +182,7 @@ def test_a_clip_without_parts_says_so(analyzer, analysis):
     bare = replace(analysis, transcript=replace(analysis.transcript, text="", words=()), alignment=None)
     assert "no words, syllables or phones" in ClaimHandlers(analyzer).refresh(Session(analysis=bare))["curve"]
     assert ClaimHandlers(analyzer).refresh(Session(analysis=analysis))["curve"] == ""
-    with pytest.raises(EditError, match="drag over the wave above, or choose a stretch"):
+    with pytest.raises(EditError, match="drag over the wave above, or choose a span of time"):
         claim_edits.read_selection(bare, "{}")
 
 

@@ -12,8 +12,9 @@ from typing import Any
 from mmer.choices.fusion_models import COMBINATION, FUSION_MODELS
 from mmer.choices.units import UNITS, aligned_by_name, speech_units
 from mmer.errors import DataError
+from mmer.exports.formats import EXPORTS
 
-KINDS = ("analysis", "intervention", "leave-one-out", "comparison", "transcript", "alignment", "batch")
+KINDS = ("analysis", "intervention", "leave-one-out", "comparison", "transcript", "alignment", "batch", "export")
 
 
 def read_schema(kind: str = "analysis") -> dict[str, Any]:
@@ -23,6 +24,7 @@ def read_schema(kind: str = "analysis") -> dict[str, Any]:
     schema = json.loads(files(__package__).joinpath("export_schema.json").read_text(encoding="utf-8"))
     choices = {"fusion": [*FUSION_MODELS, COMBINATION], "unit": list(UNITS), "speech_unit": list(speech_units())}
     choices |= {"tier": list(aligned_by_name()), "target_tier": [unit.one for unit in aligned_by_name().values()]}
+    choices["export"] = list(EXPORTS)
     for part, keys in choices.items():
         schema["$defs"][part]["enum"] = keys
     name = f"mmer-{kind}"

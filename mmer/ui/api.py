@@ -20,6 +20,7 @@ from mmer.audio.load import load_audio
 from mmer.choices.units import aligned_by_name
 from mmer.errors import EditError, MmerError
 from mmer.exports.analysis_json import analysis_to_json
+from mmer.exports.formats import EXPORTS, Wishes
 from mmer.exports.json_values import encode
 from mmer.interventions.compare import comparison_to_json, drop_attention
 from mmer.interventions.edits import CorrectWords, Edit, SwapVoice, edit_from_json
@@ -31,6 +32,7 @@ from mmer.results import Analysis, Clip
 from mmer.stages import Memo
 from mmer.transcript.transcribe import read_transcript
 from mmer.ui.explore.examples import choose_head
+from mmer.ui.page.downloads import name_export
 from mmer.ui.page.events import BOUNDS, MODEL_QUEUE, MOST_SECONDS
 from mmer.ui.page.failures import show_errors
 from mmer.ui.page.visitors import name_visitor
@@ -78,6 +80,29 @@ class ApiHandlers:
             JSON of format "mmer-transcript": text, and words with start, end and probability
         """
         return write_transcript(self.analyzer.transcribe(self._load(audio)))
+
+    @show_errors
+    def export(self, audio: str, kind: str = "csv", text: str = "", aligner: str = "sphinx", head: str = "combined") -> dict[str, Any]:
+        """What the fusion models hear in a clip of English speech, as the text of a file: a table, a report, tiers for Praat, captions.
+
+        Args:
+            audio: the recording, 0.3 s to 5 minutes, any common format
+            kind: what kind of file, each as the page's button writes it
+            text: what is said; empty to have it recognised
+            aligner: finds words, syllables and phones in the sound; none to do without them
+            head: the trained models that speak
+
+        Returns:
+            JSON of format "mmer-export": the file's name, its media type and its text
+        """
+        chosen = EXPORTS.get(check_text("kind", kind))
+        if chosen is None:
+            raise MmerError(f"There is no kind of file {kind[:40]!r}. Choose one of: {', '.join(EXPORTS)}.")
+        analysis = self._analyze(self._load(audio), text=text, aligner=aligner, head=head)
+        if refused := chosen.refuse(analysis):
+            raise MmerError(refused)
+        name, content = name_export(analysis, chosen.suffix), chosen.write(analysis, Wishes())
+        return {"format": "mmer-export", "version": 1, "kind": kind, "name": name, "media_type": chosen.media_type, "text": content}
 
     @show_errors
     def align(self, audio: str, text: str = "", aligner: str = "sphinx") -> dict[str, Any]:
@@ -281,6 +306,7 @@ def build(analyzer: Analyzer, *, is_public: bool = False) -> None:
     only_aligner = replace(aligner, schema={"type": "string", "enum": aligners[:-1]})
     text, other_text = ApiArgument("text", {"type": "string"}, ""), ApiArgument("other_text", {"type": "string"}, "")
     attention = ApiArgument("attention", {"type": "boolean"}, False)
+    kind = ApiArgument("kind", {"type": "string", "enum": list(EXPORTS)}, "csv")
     edits = ApiArgument("edits", {"type": "array", "items": {"type": "object"}})
     tier = ApiArgument("tier", {"type": "string", "enum": list(aligned_by_name())}, "words")
     medium = ApiArgument("medium", {"type": "string", "enum": ["sound", "text", "both"]}, "sound")
@@ -288,6 +314,7 @@ def build(analyzer: Analyzer, *, is_public: bool = False) -> None:
     endpoints: tuple[tuple[Callable[..., Any], tuple[ApiArgument, ...]], ...] = (
         (programs.analyze, (file, text, aligner, head, attention)),
         (programs.transcribe, (file,)),
+        (programs.export, (file, kind, text, aligner, head)),
         (programs.align, (file, text, only_aligner)),
         (programs.intervene, (file, edits, text, aligner, head, voice, attention)),
         (programs.leave_one_out, (file, tier, medium, text, aligner, head)),

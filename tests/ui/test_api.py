@@ -19,6 +19,7 @@ from gradio_client.exceptions import AppError
 from mmer.align.textgrid import read_textgrid
 from mmer.errors import EditError, MmerError
 from mmer.exports.analysis_json import analysis_from_json
+from mmer.exports.formats import EXPORTS
 from mmer.exports.schema import read_schema
 from mmer.interventions import Mute, Target, intervene
 from mmer.lesson import LessonClip
@@ -31,7 +32,7 @@ from mmer.ui.page.uploads import find_upload
 
 SPOKEN = "He was not an ill-disposed young man,"
 OTHER = "/usr/share/pocketsphinx/test/data/librivox/sense_and_sensibility_01_austen_64kb-0930.wav"
-ENDPOINTS = {"analyze", "transcribe", "align", "intervene", "leave_one_out", "compare"}
+ENDPOINTS = {"analyze", "transcribe", "align", "export", "intervene", "leave_one_out", "compare"}
 MUTE = [{"kind": "mute", "target": {"tier": "word", "index": 2}}]
 
 
@@ -45,7 +46,7 @@ def check(data, kind):
     jsonschema.validate(data, read_schema(kind), cls=jsonschema.Draft202012Validator)
 
 
-def test_six_endpoints_are_described_and_typed(visitor):
+def test_endpoints_are_described_and_typed(visitor):
     described = visitor.view_api(return_format="dict")["named_endpoints"]
     assert set(described) == {f"/{name}" for name in ENDPOINTS}
     for name, endpoint in described.items():
@@ -112,6 +113,15 @@ def test_another_voice_is_sent_along(visitor, speech_file):
     assert data["changed"]["transcript"]["text"] == SPOKEN and data["edits"][0]["sha256"] == data["changed"]["clip"]["sha256"]
 
 
+@pytest.mark.parametrize("kind", EXPORTS)
+def test_every_kind_of_file_is_exported(visitor, speech_file, kind):
+    data = visitor.predict(handle_file(str(speech_file)), kind=kind, text=SPOKEN, head="late-fs", api_name="/export")
+    check(data, "export")
+    assert data["name"] == f"young_man.{EXPORTS[kind].suffix}" and data["media_type"] == EXPORTS[kind].media_type
+    first = {"json": "{", "textgrid": 'File type = "ooTextFile"', "csv": "clip,", "html": "<!doctype html>", "vtt": "WEBVTT"}[kind]
+    assert data["text"].startswith(first)
+
+
 def test_leave_one_out_twice(visitor, speech_file):
     for medium, baselines in (("text", ["mask"]), ("sound", ["silence", "noise"])):
         data = visitor.predict(handle_file(str(speech_file)), medium=medium, text=SPOKEN, head="late-fs", api_name="/leave_one_out")
@@ -144,6 +154,7 @@ REFUSALS = {
     ],
     "/leave_one_out": [({"tier": "letters"}, "no tier 'letters'"), ({"medium": "text", "tier": "phones"}, "The text has no phones")],
     "/compare": [({}, "nothing to compare")],
+    "/export": [({"kind": "docx"}, "no kind of file 'docx'"), ({"kind": "vtt", "aligner": "none"}, "No WebVTT was written: ")],
     "/align": [({"aligner": "none"}, "switched off"), ({"aligner": "x"}, "no aligner of that name")],
     "/analyze": [({"head": "x"}, "no head 'x'"), ({"text": ["a"]}, "text must be text")],
 }  # fmt: skip

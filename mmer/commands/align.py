@@ -41,7 +41,7 @@ def align(args: argparse.Namespace) -> tuple[Clip, Alignment]:
     from mmer.audio.load import load_audio
 
     if args.aligner == "none" and not args.textgrid_in:
-        raise AlignmentError(f"There is nothing to do with --aligner none; choose one of: {', '.join(ALIGNERS)}.")
+        raise AlignmentError(f"With --aligner none there is nothing to do; choose one of: {', '.join(ALIGNERS)}.")
     pronunciations = parse_pronunciations(args.pronounce)
     text, textgrid = read_text(args), read_textgrid_text(args.textgrid_in)
     clip = load_audio(args.clip)

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for key in EXPORTS:
         if key != SHARED_EXPORT:
             add_export_argument(parser, key)
-    parser.add_argument("--samples", action="store_true", help="put the sound into the JSON as well")
+    parser.add_argument("--samples", action="store_true", help="include the sound in the JSON")
 
 
 def find_heads_folder() -> Path:

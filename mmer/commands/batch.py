@@ -26,14 +26,16 @@ MOST_NAMED = 5  # clips, in the summary; the table's column in_training names al
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="FOLDER_OR_LIST", type=Path, help="a folder of recordings, or a .csv or .tsv with a column path")
-    parser.add_argument("--out", metavar="TABLE", type=Path, required=True, help="the CSV that is written; rows in it are not redone")
-    parser.add_argument("--json-dir", metavar="FOLDER", type=Path, help="also write each clip's whole analysis there, as JSON")
+    parser.add_argument(
+        "--out", metavar="TABLE", type=Path, required=True, help="the CSV file to write; rows that are already in it are not done again"
+    )
+    parser.add_argument("--json-dir", metavar="FOLDER", type=Path, help="also write the whole analysis of each clip there, as JSON")
     parser.add_argument("--head", help="a head's name, or a folder that holds one (combined)")
     parser.add_argument("--heads", metavar="FOLDER", type=Path, default=find_heads_folder(), help="the folder of heads (pretrained)")
     add_preset(parser)
     add_aligner_arguments(parser)
     parser.add_argument("--labels", metavar="MAP", help="what the list's labels mean, for UA and WA: angry=anger,calm= or a JSON file")
-    parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
+    parser.add_argument("--quiet", action="store_true", help="print no progress on standard error")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -137,7 +139,7 @@ def describe_seen(rows: list[Row]) -> list[str]:
     lines = []
     if found:
         names = ", ".join(found[:MOST_NAMED]) + (f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else "")
-        lines.append(f"in its training or validation data, so left out of all that stands above: {len(found)} ({names})")
+        lines.append(f"in its training or validation data, so left out of everything above: {len(found)} ({names})")
     if speakers:
         lines.append(f"other clips of speakers it was trained on, which raise the scores: {speakers}")
     return [*lines, "A training clip in another encoding is not recognised: no match proves nothing."] if lines else []

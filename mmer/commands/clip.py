@@ -22,14 +22,14 @@ def add_clip_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("clip", metavar="CLIP", type=Path, help="a recording: wav, flac, ogg, opus, mp3, m4a, webm, mp4")
     words = parser.add_mutually_exclusive_group()
     words.add_argument("--text", help="the words that are said; without them they are recognised (English)")
-    words.add_argument("--text-file", metavar="FILE", type=Path, help="the same from a UTF-8 file")
+    words.add_argument("--text-file", metavar="FILE", type=Path, help="read the words from a UTF-8 file")
     add_aligner_arguments(parser)
     parser.add_argument("--textgrid-in", metavar="FILE", type=Path, help="use the tiers of a Praat TextGrid in place of an aligner")
     parser.add_argument(
         "--pronounce", metavar='WORD="PHONES"', action="append", default=[], help='how a word is said, in ARPAbet: Zhao="JH AW"; repeatable'
     )
     add_export_argument(parser, SHARED_EXPORT)
-    parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
+    parser.add_argument("--quiet", action="store_true", help="print no progress on standard error")
 
 
 def add_export_argument(parser: argparse.ArgumentParser, key: str) -> None:
@@ -87,7 +87,7 @@ def parse_pronunciations(given: Iterable[str]) -> dict[str, tuple[str, ...]]:
     for entry in given:
         word, sign, phones = entry.partition("=")
         if not (word.strip() and sign and phones.split()):
-            raise AlignmentError(f'--pronounce {entry!r} has not the form WORD="PHONES", for example Zhao="JH AW".')
+            raise AlignmentError(f'--pronounce {entry!r} does not have the form WORD="PHONES", for example Zhao="JH AW".')
         if word.strip().lower() in pronunciations:
             raise AlignmentError(f"--pronounce gives {word.strip()[:60]!r} twice. Name one pronunciation of a word.")
         pronunciations[word.strip().lower()] = tuple(phones.upper().split())

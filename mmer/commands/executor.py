@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 def add_executor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--executor", choices=("local", "ray"), default="local", help="where the work is done (%(default)s)")
     parser.add_argument(
-        "--ray-address", metavar="ADDRESS", help="of a running Ray cluster, or auto; by default RAY_ADDRESS, or Ray is started here"
+        "--ray-address",
+        metavar="ADDRESS",
+        help="the address of a running Ray cluster, or auto; by default RAY_ADDRESS, or else Ray is started here",
     )
-    parser.add_argument("--ray-cpus", metavar="N", type=int, help="CPU cores of a task (shared out among the tasks)")
-    parser.add_argument("--ray-gpus", metavar="N", type=float, help="GPUs of a task; 0.5 lets two share one (1 where there are any)")
+    parser.add_argument("--ray-cpus", metavar="N", type=int, help="CPU cores of a task (by default the cores are divided among the tasks)")
+    parser.add_argument("--ray-gpus", metavar="N", type=float, help="GPUs of a task; with 0.5 two tasks share one (1 where there are any)")
 
 
 def read_executor(args: argparse.Namespace) -> RayExecutor | None:

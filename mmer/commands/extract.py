@@ -26,13 +26,23 @@ SHOWN = 10  # names that are printed of a longer list
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", metavar="DATASET", type=Path, help="a manifest (CSV, TSV, JSON lines), its folder, or IEMOCAP's folder")
     add_preset(parser)
-    parser.add_argument("--features", metavar="FOLDER", type=Path, required=True, help="where the features are kept; what is there stays")
-    parser.add_argument("--units", nargs="+", choices=tuple(UNITS), metavar="UNIT", help=f"{list_units()} (all)")
-    add_aligner_arguments(parser, what="finds the words of utterances without an alignment file")
-    parser.add_argument("--labels", metavar="MAPPING", help="angry=anger,calm= or a JSON file: a manifest's labels; nothing leaves one out")
-    parser.add_argument("--no-audio", action="store_true", help="the words alone: sound files need not be there")
     parser.add_argument(
-        "--workers", metavar="N", type=int, default=0, help="processes, of about 1 GB each (0: as many as CPU cores and work for them)"
+        "--features", metavar="FOLDER", type=Path, required=True, help="the folder of the features; what is already there is used again"
+    )
+    parser.add_argument("--units", nargs="+", choices=tuple(UNITS), metavar="UNIT", help=f"{list_units()} (all)")
+    add_aligner_arguments(parser, what="what finds the words of utterances without an alignment file")
+    parser.add_argument(
+        "--labels",
+        metavar="MAPPING",
+        help="angry=anger,calm= or a JSON file: what a manifest's labels mean; an empty meaning leaves a label out",
+    )
+    parser.add_argument("--no-audio", action="store_true", help="read the words only: sound files need not be there")
+    parser.add_argument(
+        "--workers",
+        metavar="N",
+        type=int,
+        default=0,
+        help="number of processes, of about 1 GB each (0: as many as there are CPU cores and work)",
     )
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="where the encoders run (%(default)s)")
     parser.add_argument(
@@ -42,8 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--shards", metavar="N", type=int, help="with --executor ray: parts that are done at once (one for every CPU or GPU)"
     )
     add_executor(parser)
-    parser.add_argument("--check", action="store_true", help="read through what is there and redo what was altered")
-    parser.add_argument("--again", action="store_true", help="try once more what could not be aligned")
+    parser.add_argument("--check", action="store_true", help="check every stored entry and redo those that were altered")
+    parser.add_argument("--again", action="store_true", help="try again to align what could not be aligned before")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -114,7 +124,7 @@ def parse_shard(text: str) -> tuple[int, int]:
     """ "2/8" -> (1, 8): the data counts from 0. Raises DataError."""
     part, sign, count = text.partition("/")
     if not (sign and part.isdecimal() and count.isdecimal() and 1 <= int(part) <= int(count)):
-        raise DataError(f"--shard {text!r} has not the form I/N with I from 1 to N, for example 2/8.")
+        raise DataError(f"--shard {text!r} does not have the form I/N with I from 1 to N, for example 2/8.")
     return int(part) - 1, int(count)
 
 

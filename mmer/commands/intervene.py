@@ -33,12 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("isolate", "kept alone"),
     ):
         add_edit(parser, flag, "TARGET", f"{what}; TARGET is {TARGETS}; repeatable, as are all edits")
-    add_edit(parser, "pitch", "TARGET=SEMITONES", "the pitch of a span moved; needs the extra `praat`")
-    add_edit(parser, "tempo", "TARGET=FACTOR", "a span said faster (above 1) or slower; needs the extra `praat`")
-    add_edit(parser, "loudness", "TARGET=DB", "a span turned up or down")
-    add_edit(parser, "voice", "OTHER", "another recording's voice under the same words")
-    add_edit(parser, "words", "TEXT", "other words under the same voice")
-    add_edit(parser, "correct", "TEXT", "the words that are really said, aligned again")
+    add_edit(parser, "pitch", "TARGET=SEMITONES", "move the pitch of a span; needs the extra `praat`")
+    add_edit(parser, "tempo", "TARGET=FACTOR", "say a span faster (above 1) or slower; needs the extra `praat`")
+    add_edit(parser, "loudness", "TARGET=DB", "turn a span up or down")
+    add_edit(parser, "voice", "OTHER", "use the voice of another recording with the same words")
+    add_edit(parser, "words", "TEXT", "use other words with the same voice")
+    add_edit(parser, "correct", "TEXT", "correct the words to those that are really said, and align them again")
     parser.add_argument(
         "--in",
         dest="medium",
@@ -46,19 +46,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where to mute, remove, isolate (sound), or to leave out (words: both, else: sound)",
     )
     parser.add_argument("--noise", action="store_true", help="mute with noise of the span's spectrum and level, not with silence")
-    parser.add_argument("--seed", type=int, default=0, help="of the noise (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="the seed of the noise (%(default)s)")
     parser.add_argument(
         "--leave-one-out",
         metavar="TIER",
         choices=tuple(aligned_by_name()),
-        help=f"leave out each in turn: {', '.join(aligned_by_name())}",
+        help=f"leave out each segment in turn: {', '.join(aligned_by_name())}",
     )
     parser.add_argument("--emotion", help="the emotion that the curve is printed for (the likeliest)")
     parser.add_argument("--head", help="a head's name, or a folder that holds one (combined)")
     parser.add_argument("--heads", metavar="FOLDER", type=Path, default=find_heads_folder(), help="the folder of heads (pretrained)")
     add_preset(parser)
     parser.add_argument("--json", metavar="OUT", type=Path, help="write everything as JSON (docs/interventions.md)")
-    parser.add_argument("--samples", action="store_true", help="put the sound into the JSON as well")
+    parser.add_argument("--samples", action="store_true", help="include the sound in the JSON")
     parser.add_argument("--wav", metavar="OUT", type=Path, help="write the changed sound, 16 kHz mono")
 
 
@@ -114,7 +114,7 @@ def parse_edit(flag: str, value: str, args: argparse.Namespace) -> Edit:
     try:
         number = float(amount)
     except ValueError as error:
-        raise EditError(f"--{flag} {value!r} has not the form TARGET=NUMBER, for example --{flag} word:3=2.") from error
+        raise EditError(f"--{flag} {value!r} does not have the form TARGET=NUMBER, for example --{flag} word:3=2.") from error
     kinds: dict[str, Callable[..., Edit]] = {"pitch": ChangePitch, "tempo": ChangeTempo, "loudness": ChangeLoudness}
     return kinds[flag](parse_target(target), number)
 

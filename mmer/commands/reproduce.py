@@ -15,7 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--table", type=int, choices=(1, 2, 3), required=True, help="of the paper")
     parser.add_argument("--markdown", metavar="FILE", type=Path, help="write the table as Markdown too")
     parser.add_argument("--latex", metavar="FILE", type=Path, help="write the table as LaTeX too (booktabs)")
-    parser.add_argument("--only", nargs="+", metavar="CELL", help="train only these cells, e.g. table2-late-fs; the rest is shown as it is")
+    parser.add_argument(
+        "--only", nargs="+", metavar="CELL", help="train only these cells, e.g. table2-late-fs; the others are shown as they are"
+    )
     parser.add_argument("--list", action="store_true", help="print the names of the cells, one a line, and train nothing")
     add_executor(parser)
     add_settings(parser)

@@ -17,29 +17,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         for argument in names:
             own.add_argument(argument, metavar="NAME", help="an experiment")
         if name == "resume":
-            own.add_argument("--background", action="store_true", help="as a process of its own, which goes on when the shell ends")
+            own.add_argument("--background", action="store_true", help="train in a process of its own, which continues when the shell ends")
         if name == "export":
             own.add_argument("--out", type=Path, metavar="FILE", help="the zip to write (NAME.zip)")
-            own.add_argument("--tensorboard", type=Path, metavar="FOLDER", help="write event files for TensorBoard in place of a zip")
+            own.add_argument("--tensorboard", type=Path, metavar="FOLDER", help="write event files for TensorBoard instead of a zip")
         if name == "promote":
             add_promote_arguments(own)
 
 
 def add_promote_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--with-late", metavar="NAME", help="combine it, an early fusion, with this late one (Section 2.4)")
+    parser.add_argument(
+        "--with-late", metavar="NAME", help="combine it, an early fusion model, with this late fusion experiment (Section 2.4)"
+    )
     parser.add_argument("--head", metavar="NAME", help="the head's name (the experiment's)")
-    parser.add_argument("--fold", type=int, help="of the run, from 1 (with --repetition; else one is chosen)")
-    parser.add_argument("--repetition", type=int, help="of the run, from 1")
+    parser.add_argument("--fold", type=int, help="the fold of the run, from 1 (with --repetition; otherwise a run is chosen)")
+    parser.add_argument("--repetition", type=int, help="the repetition of the run, from 1")
     parser.add_argument(
         "--choose",
         choices=("median", "lowest"),
         default="median",
-        help="which run: the one at the median validation loss (%(default)s), or the lowest, often that of the fold with the easiest clips",
+        help="which run: the one at the median validation loss (%(default)s), or the lowest, which is often that of the easiest clips",
     )
-    parser.add_argument("--each-fold", action="store_true", help="a head of every fold, NAME-fold1 and so on, to compare what folds say")
+    parser.add_argument("--each-fold", action="store_true", help="make a head of every fold, NAME-fold1 and so on, to compare them")
     parser.add_argument("--heads", metavar="FOLDER", type=Path, default=Path("pretrained"), help="where the head's folder is written")
-    parser.add_argument("--clip-hashes", action="store_true", help="list the training clips' hashes though they are no public corpus")
-    parser.add_argument("--licence", default="", help="of the weights; by default that of the data, where it is known")
+    parser.add_argument(
+        "--clip-hashes", action="store_true", help="list the hashes of the training clips even if they are not from a public corpus"
+    )
+    parser.add_argument("--licence", default="", help="the licence of the weights; by default that of the data, where it is known")
 
 
 def run(args: argparse.Namespace) -> int | None:
@@ -142,12 +146,12 @@ def compare(args: argparse.Namespace) -> None:
 
 
 ACTIONS: dict[str, tuple[Callable[[argparse.Namespace], int | None], str, tuple[str, ...]]] = {
-    "list": (list_experiments, "the experiments, the newest first", ()),
-    "show": (show, "one experiment: its state, scores per fold, layer weights, confusion", ("name",)),
-    "resume": (resume, "go on with one that was stopped, failed or lost", ("name",)),
-    "stop": (stop, "end its process; what it has learned stays", ("name",)),
-    "delete": (delete, "delete it for good", ("name",)),
-    "export": (export, "all that was found out as a zip, without checkpoints", ("name",)),
-    "promote": (promote, "make one of its runs a head, with a model card", ("name",)),
-    "compare": (compare, "the difference of two experiments' UA, with its interval and p value", ("name", "other")),
+    "list": (list_experiments, "list the experiments, the newest first", ()),
+    "show": (show, "show one experiment: its state, scores per fold, layer weights, confusion", ("name",)),
+    "resume": (resume, "continue one that was stopped, failed or lost", ("name",)),
+    "stop": (stop, "end its process; what it has learned is kept", ("name",)),
+    "delete": (delete, "delete it permanently", ("name",)),
+    "export": (export, "write all its results as a zip, without checkpoints", ("name",)),
+    "promote": (promote, "turn one of its runs into a head, with a model card", ("name",)),
+    "compare": (compare, "print the difference of two experiments' UA, with its interval and p value", ("name", "other")),
 }

@@ -24,30 +24,38 @@ def list_texts() -> dict[str, str]:
     kept = {f.name for f in fields(Experiment)}
     return {
         "preset": f"the pair of encoders: {', '.join(PRESETS)} ({DEFAULT})",
-        "aligner": f"{', '.join(list_choices())}: finds the words of utterances without an alignment file (sphinx)",
+        "aligner": f"{', '.join(list_choices())}: what finds the words of utterances without an alignment file (sphinx)",
         **{option.name: option.help for option in list_options() if option.name in kept},
-        "by": "folds by session, speaker or auto: sessions where there are any (auto)",
-        "validation": "random, speaker or session (the paper's random)",
-        "device": "cpu, cuda or auto (auto)",
-        "stacked": "yes, no or auto: one stack for all runs (auto)",
+        "by": "make folds of session, speaker or auto: sessions where there are any (auto)",
+        "validation": "how the validation part is chosen: random, speaker or session (random, as in the paper)",
+        "device": "where to train: cpu, cuda or auto (auto)",
+        "stacked": "yes, no or auto: whether all runs are computed as one stack (auto)",
         "precision": "float32, or bfloat16 for the matrix products of training (float32)",
     }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--resume", metavar="FOLDER", type=Path, help="go on with the experiment in this folder; nothing else is needed")
-    parser.add_argument("--name", help="of the experiment's folder; the same name again goes on with it")
-    parser.add_argument("--model", choices=tuple(FUSION_MODELS), help="(late)")
-    parser.add_argument("--units", nargs="+", choices=tuple(UNITS), metavar="UNIT", help=f"of {' '.join(UNITS)} (T F S)")
+    parser.add_argument("--resume", metavar="FOLDER", type=Path, help="continue the experiment in this folder; no other flag is needed")
+    parser.add_argument("--name", help="the name of the experiment's folder; the same name again continues it")
+    parser.add_argument("--model", choices=tuple(FUSION_MODELS), help="the fusion model (late)")
+    parser.add_argument(
+        "--units", nargs="+", choices=tuple(UNITS), metavar="UNIT", help=f"the units that the model reads, of {' '.join(UNITS)} (T F S)"
+    )
     add_settings(parser)
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """The flags of an experiment's settings beside its model; shared with `mmer reproduce`."""
     parser.add_argument("--data", metavar="PATH", help="a manifest, its folder, or the folder of an IEMOCAP release")
-    parser.add_argument("--labels", metavar="MAPPING", help="angry=anger,calm= or a JSON file: a manifest's labels; nothing leaves one out")
-    parser.add_argument("--features", metavar="FOLDER", default="cache", help="what was extracted (%(default)s); what is missing is added")
-    parser.add_argument("--runs", metavar="FOLDER", type=Path, default=Path("runs"), help="where experiments are kept (%(default)s)")
+    parser.add_argument(
+        "--labels",
+        metavar="MAPPING",
+        help="angry=anger,calm= or a JSON file: what a manifest's labels mean; an empty meaning leaves a label out",
+    )
+    parser.add_argument(
+        "--features", metavar="FOLDER", default="cache", help="the folder of extracted features (%(default)s); missing ones are added"
+    )
+    parser.add_argument("--runs", metavar="FOLDER", type=Path, default=Path("runs"), help="the folder of experiments (%(default)s)")
     parser.add_argument("--workers", metavar="N", type=int, default=0, help="processes that extract features (0: as many as CPU cores)")
     for name, what in list_texts().items():
         parser.add_argument(f"--{name.replace('_', '-')}", metavar="NAME", help=what)
@@ -81,7 +89,7 @@ def find_begun(args: argparse.Namespace) -> RunFolder:
     names = ("name", "model", "units", "data", "labels", *list_texts(), *(setting.name for setting in NUMBERS))
     given = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name) is not None]
     if given:
-        raise DataError(f"--resume goes on with the settings that the experiment was begun with; leave out {', '.join(given)}.")
+        raise DataError(f"--resume continues with the settings that the experiment was begun with; leave out {', '.join(given)}.")
     return RunFolder(args.resume)
 
 
@@ -90,7 +98,7 @@ def find_folder(args: argparse.Namespace) -> RunFolder:
     from mmer.experiments.prepare import claim_experiment
 
     if not args.name:
-        raise DataError("Give the experiment a name with --name, or name the folder to go on with: --resume runs/NAME.")
+        raise DataError("Give the experiment a name with --name, or name the folder to continue: --resume runs/NAME.")
     return claim_experiment(args.runs, args.name, read_settings(args, **read_model(args)))
 
 

@@ -54,7 +54,7 @@ def parse_labels(text: str) -> dict[str, str]:
     for pair in filter(None, (part.strip() for part in text.split(","))):
         label, sign, emotion = (part.strip() for part in pair.partition("="))
         if not (label and sign):
-            raise DataError(f"Label mapping: {pair[:100]!r} has not the form label=emotion, for example angry=anger, calm=")
+            raise DataError(f"Label mapping: {pair[:100]!r} does not have the form label=emotion, for example angry=anger, calm=")
         if label in labels:
             both = f"as {labels[label][:40]!r} and {emotion[:40]!r}"
             raise DataError(f"Label mapping: {label[:60]!r} stands in it twice ({both}). Delete one of them.")

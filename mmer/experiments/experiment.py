@@ -44,38 +44,38 @@ class Setting:
 
 
 PROTOCOL = (
-    Setting("folds", "Folds", "The paper's 5. Where the data has sessions, each is a fold.", 2, 50),
-    Setting("repetitions", "Repetitions", "The paper's 5.", 1, 50),
-    Setting("seed", "Seed", "Of folds, weights and dropout.", 0, 2**31 - 1),
-    Setting("share", "Validation share", "The paper's 0.1 of what isn't tested.", 0.01, 0.9, whole=False),
+    Setting("folds", "Folds", "The paper uses 5. Where the data has sessions, each session is a fold.", 2, 50),
+    Setting("repetitions", "Repetitions", "The paper uses 5.", 1, 50),
+    Setting("seed", "Seed", "It decides folds, initial weights and dropout.", 0, 2**31 - 1),
+    Setting("share", "Validation share", "The paper uses 0.1 of the utterances that are not tested.", 0.01, 0.9, whole=False),
 )
 SETTINGS = (
-    Setting("epochs", "Epochs at most", "The paper names none; runs end earlier by patience.", 1, 10_000),
-    Setting("patience", "Patience (epochs)", "Its reference [5]'s 4; the paper names none.", 1, 10_000),
-    Setting("min_steps", "Steps before patience counts", "Ours 200; IEMOCAP makes 500 in 4 epochs.", 0, 10**6),
-    Setting("batch_size", "Batch size", "The paper's 32, in each run.", 1, 4096),
-    Setting("learning_rate", "Learning rate", "0: the paper's, 0.00005 for transformers, 0.001 for others.", 0, 1, whole=False),
-    Setting("layer_rate", "Layer weights learn × faster", "The paper's 1.", 0, 10_000, whole=False),
-    Setting("dropout", "Dropout", "The paper's 0.2.", 0, 0.95, whole=False),
-    Setting("hidden", "Hidden size", "Its reference [5]'s 128.", 1, 8192),
-    Setting("blocks", "Encoder blocks", "The paper's 3. Transformer and coattention only.", 1, 24),
-    Setting("heads", "Attention heads", "The paper names none; ours 8.", 1, 64),
-    Setting("feedforward", "Feed-forward size", "The paper names none; ours 384.", 1, 16_384),
-    Setting("label_smoothing", "Label smoothing", "The paper's 0.", 0, 0.9, whole=False),
-    Setting("weight_decay", "Weight decay", "The paper's 0.", 0, 10, whole=False),
-    Setting("clip_norm", "Gradient clipped at", "Its reference [5]'s 1.", 1e-6, 1e6, whole=False),
-    Setting("max_seconds", "Seconds read of an utterance", "Its reference [5]'s 15.", 0.5, 300, whole=False),
-    Setting("threads", "CPU threads", "0: all cores. Another number changes sums in their last bits.", 0, 1024),
+    Setting("epochs", "Epochs at most", "The paper names no number; most runs end earlier, when patience runs out.", 1, 10_000),
+    Setting("patience", "Patience (epochs)", "The paper names no number; its reference [5] uses 4.", 1, 10_000),
+    Setting("min_steps", "Steps before patience counts", "We use 200; IEMOCAP takes 500 steps in 4 epochs.", 0, 10**6),
+    Setting("batch_size", "Batch size", "The paper uses 32; each run has batches of its own.", 1, 4096),
+    Setting("learning_rate", "Learning rate", "0 stands for the paper's: 0.00005 for transformers, 0.001 for others.", 0, 1, whole=False),
+    Setting("layer_rate", "Layer weights learn × faster", "The paper uses 1.", 0, 10_000, whole=False),
+    Setting("dropout", "Dropout", "The paper uses 0.2.", 0, 0.95, whole=False),
+    Setting("hidden", "Hidden size", "The paper's reference [5] uses 128.", 1, 8192),
+    Setting("blocks", "Encoder blocks", "The paper uses 3. Only the transformer and coattention models have them.", 1, 24),
+    Setting("heads", "Attention heads", "The paper names no number; we use 8.", 1, 64),
+    Setting("feedforward", "Feed-forward size", "The paper names no number; we use 384.", 1, 16_384),
+    Setting("label_smoothing", "Label smoothing", "The paper uses 0.", 0, 0.9, whole=False),
+    Setting("weight_decay", "Weight decay", "The paper uses 0.", 0, 10, whole=False),
+    Setting("clip_norm", "Gradient clipped at", "The paper's reference [5] uses 1.", 1e-6, 1e6, whole=False),
+    Setting("max_seconds", "Seconds read of an utterance", "The paper's reference [5] uses 15.", 0.5, 300, whole=False),
+    Setting("threads", "CPU threads", "0 stands for all cores. Another number changes the last bits of sums.", 0, 1024),
 )
 # that only the shell asks for
 FURTHER = (
+    Setting("chunk", "Utterances sorted together", "We sort 512 at a time by length, so that batches need little padding.", 1, 10**6),
+    Setting("warmup_steps", "Warm-up (steps)", "Steps over which the learning rate rises. The paper uses 0.", 0, 10**6),
     Setting(
-        "chunk", "Utterances sorted together", "Ours 512 of the visiting order, by length, so that batches need little padding.", 1, 10**6
+        "branch_loss", "Branch loss", "Weight of each branch's own loss beside that of the sum. The paper uses 0.", 0, 100, whole=False
     ),
-    Setting("warmup_steps", "Warm-up (steps)", "The paper's 0. Steps over which the learning rate rises.", 0, 10**6),
-    Setting("branch_loss", "Branch loss", "The paper's 0. Weight of each branch's own loss beside the sum's.", 0, 100, whole=False),
-    Setting("frame_stride", "Frame stride", "The paper's 1. Training reads only every n-th frame, from a random first one.", 1, 100),
-    Setting("voice_shift", "Voice shift", "The paper's 0. Greatest share of the way to another voice that is added.", 0, 1, whole=False),
+    Setting("frame_stride", "Frame stride", "Training reads only every n-th frame, from a random first one. The paper uses 1.", 1, 100),
+    Setting("voice_shift", "Voice shift", "Largest share of the way to another voice that is added. The paper uses 0.", 0, 1, whole=False),
 )
 
 
@@ -122,7 +122,7 @@ class Experiment:
     fusion: str = "late"  # a key of FUSION_MODELS
     units: tuple[str, ...] = ("T", "F", "S")
     preset: str = "compact"
-    aligner: str = "sphinx"  # a key of ALIGNERS, or none: finds the words of utterances without an alignment file
+    aligner: str = "sphinx"  # a key of ALIGNERS, or none: what finds the words of utterances without an alignment file
     mfa_model: str = ""  # options of the aligner mfa; "": the environment's, else its default
     mfa_dictionary: str = ""
     mfa_command: str = ""  # where the program is on this machine; the result is the same

@@ -43,7 +43,7 @@ def test_words_alone(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["--shard", "3/2"], "--shard '3/2' has not the form I/N"),
+        (["--shard", "3/2"], "--shard '3/2' does not have the form I/N"),
         (["--no-audio", "--units", "T", "F"], "--no-audio leaves only the unit T, but --units names T F."),
         (["--workers", "-1"], "--workers -1: it can't be below 0."),
         (["--labels", "angry=rage"], "'rage'"),
@@ -94,5 +94,5 @@ def test_small_things():
     many = list_names("left out", [str(n) for n in range(SHOWN + 5)])
     assert many[0] == "left out: 15" and many[-1] == "  ... and 5 more" and len(many) == SHOWN + 2
     for told in ("0/2", "x", "1/", "/3", "-1/2"):
-        with pytest.raises(DataError, match="has not the form"):
+        with pytest.raises(DataError, match="does not have the form"):
             parse_shard(told)

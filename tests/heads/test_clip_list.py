@@ -152,7 +152,7 @@ def test_scores_leave_out_clips_of_the_training_data_and_say_which():
     (score,) = score_rows(rows)
     assert (score.clips, round(score.wa, 3)) == (3, 0.667)
     text = summarise_batch(rows, (score,), Path("t.csv"))
-    assert "left out of all that stands above: 2 (0.wav, 1.wav)" in text and "other clips of speakers it was trained on" in text
+    assert "left out of everything above: 2 (0.wav, 1.wav)" in text and "other clips of speakers it was trained on" in text
     assert "verdicts: anger 3\n" in text and "how sure: sure 3\n" in text, "those of the training data know the answer"
     assert "no match proves nothing" in text
     shares = {f"late_p_{e}": "0.25" for e in ("anger", "happiness", "sadness", "neutral")}

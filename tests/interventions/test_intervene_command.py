@@ -67,7 +67,7 @@ def test_another_voice(capsys, heads_folder):
         ([], "Name at least one edit"),
         (["--mute", "word:1", "--leave-one-out", "words"], "not both"),
         (["--mute", "third"], "'third' is no target; write word:3"),
-        (["--pitch", "word:3"], "--pitch 'word:3' has not the form TARGET=NUMBER"),
+        (["--pitch", "word:3"], "--pitch 'word:3' does not have the form TARGET=NUMBER"),
         (["--tempo", "word:3=99"], "tempo of 99 times as fast is out of range"),
         (["--leave-one-out", "words", "--wav", "x.wav"], "--wav and --textgrid go with an edit"),
         (["--mute", "word:1", "--json", CLIP], "is the recording itself"),

@@ -109,7 +109,7 @@ def test_labels_are_pairs_and_never_a_file(tmp_path, monkeypatch):
     assert read_pairs(" ") == {}
     for name in ("a=b", "a=b,"):
         (tmp_path / name).write_text('{"a": "anger"}')
-    with pytest.raises(DataError, match="has not the form label=emotion"):
+    with pytest.raises(DataError, match="does not have the form label=emotion"):
         read_pairs(str(tmp_path / "labels.json"))
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="'b'; choose one of"):

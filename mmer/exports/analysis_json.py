@@ -119,7 +119,7 @@ def decode_clip(data: Any, clip_samples: np.ndarray | None) -> Clip:
 
 
 def restore_samples(data: Mapping[str, Any], count: int, clip_samples: np.ndarray | None) -> tuple[np.ndarray, bool]:
-    """(samples, whether they are an outline only)."""
+    """The samples, and whether they are only an outline of the sound."""
     if clip_samples is not None:
         return np.asarray(clip_samples, dtype=np.float32), False
     if data.get("samples") is not None:

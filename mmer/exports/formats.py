@@ -20,7 +20,7 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Export:
-    """One kind of file."""
+    """One kind of file that an analysis can be written as."""
 
     key: str  # of the flag (`--json`), the button and the endpoint
     title: str  # on the button
@@ -33,7 +33,7 @@ class Export:
     needs_alignment: bool = False
 
     def refuse(self, analysis: Analysis) -> str:
-        """Why this analysis can't be written so, as one sentence; "" when it can."""
+        """Why this analysis can't be written in this format, as one sentence; "" when it can."""
         if not self.needs_alignment or analysis.alignment is not None:
             return ""
         return f"No {self.title} was written: {explain_missing_alignment(analysis)}"

@@ -64,7 +64,7 @@ def list_rows(analysis: Analysis, unit: str, branch: BranchPrediction | None) ->
 
 
 def both_scales(values: np.ndarray) -> list[str]:
-    """(classes,) logits as they are, then centred over the classes."""
+    """The raw logits of the classes, then the same centred over the classes."""
     return [f"{value:.9g}" for scaled in (values, values - np.mean(values)) for value in scaled]
 
 

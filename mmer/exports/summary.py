@@ -1,4 +1,4 @@
-"""Analysis -> a page of plain text: the verdict, how it adds up, which words carry it, what is missing, and who said so."""
+"""Analysis -> a page of plain text: the verdict, how it adds up, which words count most, what is missing, and which models were used."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def list_probabilities(analysis: Analysis) -> list[str]:
 
 
 def list_steps(analysis: Analysis) -> list[str]:
-    """The way from nothing to the probability of the emotion that is said; where none is, only where that way can be found."""
+    """How the probability of the verdict adds up, step by step; without a verdict, where to find that sum."""
     if not read_headline(analysis).names_emotion:
         return [LEFT_OUT]
     best = analysis.best

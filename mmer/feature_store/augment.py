@@ -1,4 +1,4 @@
-"""One clip -> the same clip as another room, microphone, voice or line would have given it.
+"""One clip -> the same clip as it would sound in another room, with another microphone, voice or telephone line.
 
 An `Augmentation` holds in numbers what is done. Drawing one and applying it are separate functions, so that every copy can be named, cached
 and made again. The steps follow the order in which they happen to real speech: voice (speed), room, noise in
@@ -18,7 +18,7 @@ from mmer.results import SAMPLE_RATE
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to a clip; the default does nothing."""
+    """The changes to make to a clip; the default makes none."""
 
     speed: float = 1.0  # resampling factor: 1.1 is 10 % shorter and 10 % higher
     room_seconds: float = 0.0  # reverberation time (60 dB) of an exponentially decaying noise tail; 0 is no room
@@ -44,7 +44,7 @@ def name_augmentation(augmentation: Augmentation) -> str:
 
 
 def draw_augmentation(rng: np.random.Generator) -> Augmentation:
-    """A room, a microphone and a voice that exist somewhere. Every copy has its own level and colour; the rest comes and goes."""
+    """A plausible room, microphone and voice. Every copy gets its own level and colour; each other change is made to some copies only."""
 
     def sometimes(share: float) -> bool:
         return bool(rng.random() < share)

@@ -104,7 +104,7 @@ class FeatureCache:
         self._headers.pop(key, None)
 
     def remove_parts(self, *, seconds: float = 600.0) -> None:
-        """Removes what killed processes left half-written that long ago."""
+        """Removes half-written files that killed processes left behind that long ago."""
         for folder in self.folder.glob("??"):
             remove_parts(folder, seconds=seconds)
 
@@ -119,7 +119,7 @@ class FeatureCache:
         return Features(notes["preset"], units, notes["absent"])
 
     def read_absent(self, key: str) -> dict[str, str]:
-        """Unit -> why the clip or text has none. Raises DataError when the entry is missing or damaged."""
+        """The units that the clip or text lacks, each with the reason. Raises DataError when the entry is missing or damaged."""
         return dict(self._read_notes(key)["absent"])
 
     def _read_notes(self, key: str) -> dict[str, Any]:
@@ -154,7 +154,7 @@ class FeatureCache:
         return np.memmap(self._path(key), _DTYPES[entry["dtype"]], "r", offset, tuple(entry["shape"]))
 
     def _read_header(self, key: str) -> tuple[dict[str, Any], int, tuple[int, int]]:
-        """Kept until the file changes: another process may write the entry again with more units."""
+        """The header, remembered until the file changes: another process may write the entry again with more units."""
         path, stamp = self._path(key), self.stamp(key)
         if stamp is None:
             raise DataError(f"{path}: no such entry in the feature cache; extract the features again.")

@@ -1,4 +1,4 @@
-"""What an entry's name in the cache is made of."""
+"""What identifies an entry of the cache: the parts of its key that depend on words and alignment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmer.feature_store.cache import make_key
 
 
 def name_alignment(utterance: Utterance, aligner: str) -> str:
-    """Who aligned which words, for the cache key: the content of the alignment files, else the aligner's identity and the text; else ""."""
+    """Identifies who aligned which words, for the cache key: the content of the alignment files, else aligner and text; else ""."""
     if utterance.alignment is None:
         return f"{aligner}: {utterance.text}" if aligner else ""
     files = [path for path in list_alignment_files(utterance.alignment) if path.is_file()]

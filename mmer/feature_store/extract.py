@@ -80,7 +80,7 @@ class SpeechExtractor:
         return keys
 
     def name_entry(self, clip: Clip, augmentation: Augmentation = CLEAN, *, spoken: str) -> str:
-        """The cache key; `spoken` is name_alignment's."""
+        """The cache key of an entry; `spoken` is the result of name_alignment."""
         content = f"{clip.sha256} {name_augmentation(augmentation)}"
         return make_key(content=content, encoder=self.encoder.identity, version=FEATURES_VERSION, alignment=spoken)
 

@@ -70,7 +70,7 @@ class ExtractionJob:
 
     @cached_property
     def identity(self) -> str:
-        """The aligner's, "" without one. Raises AlignmentError when it is not installed."""
+        """The identity of the aligner, "" without one. Raises AlignmentError when it is not installed."""
         return identify_aligner(self.aligner, self.aligner_options) if self.aligner else ""
 
 
@@ -132,7 +132,7 @@ def extract_dataset(
 
 
 def check_units(units: Sequence[str] | None) -> tuple[str, ...]:
-    """Those units in the order of UNITS, or all. Raises DataError for what is none."""
+    """The named units in the order of UNITS, or all of them. Raises DataError for a name that is not a unit."""
     if units is None:
         return tuple(UNITS)
     wrong = [u for u in units if u not in UNITS]
@@ -184,7 +184,7 @@ def _is_done(record: FeatureRecord | None, utterance: Utterance, cache: FeatureC
 
 
 def _run(work: dict[str, list[Any]], index: FeatureIndex, job: ExtractionJob, workers: int, progress: Progress) -> None:
-    """Texts first, then clips; the index is written now and then, and whatever ends this."""
+    """Extracts texts first, then clips. The index is written every few seconds, and at the end even if an error ends the work."""
     tasks = [*work["texts"], *work["clips"]]
     totals = {"texts": sum(len(task.texts) for task in work["texts"]), "clips": len(work["clips"])}
     done = dict.fromkeys(totals, 0)
@@ -209,7 +209,7 @@ def _run(work: dict[str, list[Any]], index: FeatureIndex, job: ExtractionJob, wo
 
 
 def _describe_crash(task: SpeechTask | TextTask, crash: WorkerCrash, job: ExtractionJob) -> dict[str, FeatureRecord]:
-    """Records without an entry, so that the next extraction tries them again."""
+    """The records of a task whose worker crashed. They have no entry, so the next extraction tries them again."""
     if isinstance(task, TextTask):
         keys = (name_text(text, job.preset.text_identity) for text in task.texts)
         return {key: FeatureRecord(name, None, None, (), {"T": str(crash)}) for key, name in zip(keys, task.names)}
@@ -221,7 +221,7 @@ def _fail(name: str, reason: str) -> FeatureRecord:
 
 
 class ExtractionWorker:
-    """What one process has loaded; called with a task it gives the records of what is then in the cache."""
+    """The encoders and the aligner that one process has loaded. Called with a task, it returns the records of the entries it made."""
 
     def __init__(self, job: ExtractionJob):
         self.job = job
@@ -246,13 +246,13 @@ class ExtractionWorker:
             return ""
 
     def load_aligner(self) -> Aligner | None:
-        """None when no unit needs it."""
+        """Loads the aligner; None when no unit needs one."""
         if not (self.job.aligned and self.job.aligner):
             return None
         return ALIGNERS[self.job.aligner].load(self.job.aligner_options, check_words=False)
 
     def __call__(self, task: SpeechTask | TextTask) -> dict[str, FeatureRecord]:
-        """With one thread: the last bits of a sum depend on their number, and other processes have the other cores."""
+        """Does a task with one thread: the last bits of a sum depend on the number of threads, and other processes use the other cores."""
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
@@ -309,7 +309,7 @@ class ExtractionWorker:
 def plan_extraction(
     units: Sequence[str], *, features: str | Path, preset: str, aligner: str = "sphinx", aligner_options: Options | None = None
 ) -> ExtractionJob:
-    """What training on `units` has extracted: whoever reads sound has its frames, since all speech is normalised by them."""
+    """The extraction that training on `units` needs: a model that reads sound needs the frames too, since they normalise all speech."""
     wanted = {*units, *(("F",) if set(units) - {"T"} else ())}
     chosen = tuple(u for u in UNITS if u in wanted)
     return ExtractionJob(

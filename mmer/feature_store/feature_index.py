@@ -1,4 +1,4 @@
-"""What the feature cache holds of a data set: one JSON file beside the cache, so that no audio has to be read to find the keys.
+"""Which entries of the feature cache belong to a data set: one JSON file beside the cache, so that keys are found without reading audio.
 
 A key depends on the sound, which takes reading; the index knows a recording by its file's size and time of change. It is written under a
 temporary name and renamed, and several processes (the shards of an extraction) add to it in turn. Lost, it is made again by `extract`,
@@ -57,7 +57,7 @@ class FeatureIndex:
 
     @classmethod
     def read(cls, cache: FeatureCache, dataset: str, preset: Preset) -> FeatureIndex:
-        """The index as it lies there; without records when there is none, or it is damaged or of other encoders."""
+        """Reads the index. It is empty when there is none, or when it is damaged or belongs to other encoders."""
         slug = re.sub(r"[^\w.-]+", "-", dataset).strip(".-") or "data"
         identity: dict[str, str | int] = {
             "index": INDEX_VERSION,
@@ -70,7 +70,7 @@ class FeatureIndex:
         return index
 
     def add(self, kind: str, name: str, record: FeatureRecord) -> None:
-        """`kind` is "speech" or "texts". Kept in memory until save."""
+        """Adds a record, which stays in memory until `save`. `kind` is "speech" or "texts"."""
         getattr(self, kind)[name] = record
         self._new[kind][name] = record
 
@@ -94,7 +94,7 @@ class FeatureIndex:
             replace_file(self.path, json.dumps(content, ensure_ascii=False).encode())
 
     def _load(self) -> None:
-        """The file's records under those that are new here."""
+        """Reads the records of the file, and adds those that are new in this process."""
         stored = _read_json(self.path)
         if any(stored.get(name) != value for name, value in self.identity.items()):
             stored = {}

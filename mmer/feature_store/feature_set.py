@@ -1,4 +1,4 @@
-"""What an extraction left in the cache's index -> the list of what training may read. No sound is read."""
+"""The index of the cache -> the list of utterances that training may read. No sound is read."""
 
 from __future__ import annotations
 

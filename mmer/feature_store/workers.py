@@ -1,4 +1,4 @@
-"""Tasks -> answers, by several processes. Each holds what it has loaded; one that dies is replaced, and its task is known."""
+"""Tasks -> answers, computed by several processes. Each keeps what it has loaded; a crashed one is replaced, and its task is reported."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Worker:
 
 
 def run_tasks(make: Callable[[], Callable[[Any], Any]], tasks: Iterable[Any], *, workers: int) -> Iterator[tuple[Any, Any]]:
-    """(task, answer) as they come. `make` gives what does a task; it is called once in each process (here with one worker).
+    """Yields (task, answer) in the order in which they finish. `make` returns the function that does a task; each process calls it once.
 
     The answer is a WorkerCrash when the process was killed over the task. An MmerError ends everything and is raised here; so does a bug,
     after its traceback. Closing the iterator ends all processes at once.

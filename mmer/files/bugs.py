@@ -1,4 +1,4 @@
-"""The last net: a mistake of ours becomes one sentence and a file that holds its traceback."""
+"""The last safety net: a bug becomes one sentence for the person, and a file with its traceback for us."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def is_bug(sentence: str) -> bool:
 
 
 def describe_bug(error: Exception) -> str:
-    """One sentence; the traceback goes into a file of its own, which the same mistake met again writes anew."""
+    """Describes a bug in one sentence. Its traceback goes into a file, which the same bug overwrites when it happens again."""
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     sentence = f"{BUG}, not a fault of what you gave it ({what[:200]})."
     places = "".join(f"{frame.filename}:{frame.lineno}\n" for frame in traceback.extract_tb(error.__traceback__))

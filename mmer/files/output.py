@@ -1,4 +1,4 @@
-"""A file written whole or not at all, or standard output in its place."""
+"""Writes a file completely or not at all, or writes to standard output instead."""
 
 from __future__ import annotations
 

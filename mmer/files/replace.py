@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all, and what stands in their place already: a pipe, a device, a link, permissions."""
+"""Writes files that are complete or not there at all, and respects what is there already: pipes, devices, links, permissions."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _open_replacement(path: Path, found: os.stat_result | None, *, sync: bool) -
 
 
 def find_status(path: Path) -> os.stat_result | None:
-    """The status of what `path` leads to; None where there is nothing yet. Raises: OSError for links in a circle and impossible names."""
+    """The status of the file that `path` leads to; None where there is none. Raises: OSError for links in a circle and impossible names."""
     try:
         return os.stat(path)
     except FileNotFoundError:
@@ -83,17 +83,17 @@ def find_output(found: os.stat_result) -> int | None:
 
 
 def _open_existing(name: str, flags: int) -> int:
-    """Without O_CREAT: should the pipe or device have gone meanwhile, no file takes its place."""
+    """Opens without O_CREAT, so that no file is made if the pipe or device has disappeared meanwhile."""
     return os.open(name, flags & ~(os.O_CREAT | os.O_TRUNC))
 
 
 def _open_own(name: str, flags: int) -> int:
-    """A link that somebody laid under the temporary name is not followed."""
+    """Opens the temporary file without following a link that somebody may have put there."""
     return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 def _take_over(path: Path, found: os.stat_result) -> None:
-    """Owner and permissions of the file whose place `path` will take. Who may not give files away keeps the permissions at least."""
+    """Copies owner and permissions of the file that is replaced. Where the owner can't be changed, the permissions still are."""
     if hasattr(os, "chown"):
         with contextlib.suppress(PermissionError):
             os.chown(path, found.st_uid, found.st_gid)
@@ -107,7 +107,7 @@ def hash_file(path: Path) -> str:
 
 
 def remove_parts(folder: Path, *, seconds: float = 0.0) -> None:
-    """Removes what killed processes left half-written in a folder that long ago."""
+    """Removes half-written files that killed processes left in a folder that long ago."""
     for part in folder.glob("*.part"):
         with contextlib.suppress(FileNotFoundError):  # another process was faster
             if time.time() - part.stat().st_mtime >= seconds:

@@ -72,7 +72,7 @@ def keep_working() -> Iterator[Stream | None]:
 
 
 def open_stream(current: TextIO | None, descriptor: int) -> Stream | None:
-    """None for what is not the process's own output, such as that of a test."""
+    """A guarded stream for `descriptor`; None where `current` is not the process's own output, as in a test."""
     if current is None:
         return Stream(None)
     try:
@@ -95,7 +95,7 @@ def wrap_stream(stream: Stream, current: TextIO | None) -> TextIO:
 
 
 def occupy_descriptors() -> None:
-    """What is opened next must not become standard output, or all that libraries print would go into that file."""
+    """Fills the place of a closed standard output, so that the next opened file does not get what libraries print."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Features of many utterances on their way from disk to the model: kept in memory as far as a budget allows, read once for all runs."""
+"""Cached features -> padded batches in memory: read once for all runs, and kept in memory as far as a budget allows."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class TrainingExample(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class VoiceShifts:
-    """What is added to the normalised speech states of the examples of an epoch: a random share of the way from one voice to another.
+    """What is added to the normalised speech states of an epoch's examples: a random share of the difference between two voices.
 
     An utterance's emotion stays; its voice, room and microphone become others, so that a model can't lean on where a speaker lies.
     """
@@ -53,14 +53,14 @@ class VoiceShifts:
     shares: np.ndarray  # (examples,) float32; 0 leaves an example as it is
 
     def take(self, rows: np.ndarray, normalisation: Normalisation, fold: int) -> np.ndarray:
-        """(layers, rows, 1, dim) float32. The normalisation is affine, so that of a difference needs its deviation alone."""
+        """The shifts of `rows`, (layers, rows, 1, dim) float32. Normalising a difference needs the deviation only: means cancel."""
         voices = self.voices[fold]
         ways = (voices[self.targets[fold, rows]] - voices[self.origins[fold, rows]]) / normalisation.deviation  # (rows, layers, dim)
         return np.ascontiguousarray((self.shares[rows, None, None] * ways).astype(np.float32).transpose(1, 0, 2)[:, :, None])
 
 
 class Buffer:
-    """Memory that is used again at every step: on a CPU, fresh memory of this size costs more than what is computed in it.
+    """Memory that is used again at every step, because on a CPU allocating it anew costs more than the computation that uses it.
 
     What was taken under a name holds until that name is taken again.
     """
@@ -69,7 +69,7 @@ class Buffer:
         self._held: dict[str, Tensor] = {}
 
     def take(self, name: str, shape: Sequence[int], *, like: Tensor) -> Tensor:
-        """Uninitialised, of the type and on the device of `like`."""
+        """An uninitialised tensor of this shape, with the type and device of `like`."""
         size = math.prod(shape)
         held = self._held.get(name)
         if held is None or held.numel() < size or held.dtype != like.dtype or held.device != like.device:
@@ -79,7 +79,7 @@ class Buffer:
 
 
 class Block:
-    """One unit's states of some utterances, layers first: all runs weight the layers in one product.
+    """The padded states of one unit for some utterances. Layers come first, so that all runs weight them in one matrix product.
 
     A block that is large in single precision stays in half and is widened and normalised a few utterances at a time.
     """
@@ -114,7 +114,7 @@ class Block:
         return states if self.shifts is None else states.add_(self.shifts[:, place])
 
     def cut_pieces(self) -> Iterator[tuple[slice, Tensor]]:
-        """(utterances, their states (layers, utterances, segments, dim) float32, normalised)."""
+        """Yields slices of utterances with their normalised states (layers, utterances, segments, dim) float32."""
         if self._whole is not None:
             yield slice(None), self._whole
             return
@@ -134,7 +134,7 @@ class Block:
         return mixed
 
     def weigh_rows(self, weights: Tensor, rows: Tensor) -> Tensor:
-        """The same for one run, weights (layers,), and these utterances of the block: (rows, segments, dim)."""
+        """The weighted sums of one run with weights (layers,), for these utterances of the block only: (rows, segments, dim)."""
         segments, dim = self.half.shape[2:]
         if self._whole is not None:
             states = self._whole[:, rows]
@@ -143,13 +143,13 @@ class Block:
         return torch.cat(parts)
 
     def weigh_gradients(self, gradients: Tensor) -> Tensor:
-        """What `gradients` of those sums, (runs, utterances, segments, dim), make of the weights: (runs, layers)."""
+        """The gradients of the weights, (runs, layers), from those of the weighted sums, (runs, utterances, segments, dim)."""
         pieces = [gradients[:, place].flatten(1) @ states.flatten(1).T for place, states in self.cut_pieces()]
         return torch.stack(pieces).sum(0)
 
 
 class FeatureLoader:
-    """States of one model's units, of the examples that are shown.
+    """Loads the states of a model's units for the examples that are shown now, and keeps some of them in memory.
 
     `bytes_read` counts what came from the cache, not what was still held.
     """
@@ -178,12 +178,12 @@ class FeatureLoader:
         self.show(items)
 
     def show(self, items: Sequence[TrainingExample], *, firsts: np.ndarray | None = None, shifts: VoiceShifts | None = None) -> None:
-        """From now on rows are those of `items`. With a stride, `firsts` (items,) is each one's first frame, by default the middle one."""
+        """Makes row numbers refer to `items`. With a stride, `firsts` (items,) is each one's first frame, by default the middle one."""
         self.items, self.shifts = items, shifts
         self.firsts = np.full(len(items), self.stride // 2) if firsts is None else firsts
 
     def measure_lengths(self) -> np.ndarray:
-        """(items,) segments of each utterance's longest unit: what it costs."""
+        """The number of segments of each example's longest unit, (items,): how much it costs to compute."""
         return np.array([max([0, *(self.count(i, u) for u in self.units)]) for i in range(len(self.items))])
 
     def count(self, index: int, unit: str) -> int:
@@ -250,7 +250,7 @@ class FeatureLoader:
         return Block(half.to(self.device), mask.to(self.device), own, buffer=buffer, shifts=shifts)
 
     def _measure(self, unit: str) -> tuple[int, int]:
-        """Layers and width of a unit's states."""
+        """The number of layers and the width of a unit's states."""
         if unit not in self.sizes:
             key = next(key for i in range(len(self.items)) if (key := self._key(i, unit)) is not None)
             layers, _, dim = self.cache.read_states(key, unit).shape
@@ -338,11 +338,11 @@ class MixedStates:
     gradients: dict[str, Tensor]  # of `mixed`, once they are known
 
     def take_gradients(self, unit: str) -> Tensor:
-        """Where they go, not yet filled."""
+        """Allocates the gradient buffer, uninitialised."""
         return self.blocks[unit].buffer.take("gradients", self.mixed[unit].shape, like=self.mixed[unit])
 
     def write_gradients(self, unit: str, i: int, found: Tensor | None) -> None:
-        """Those of run i: what was found for its own utterances, 0 for the others."""
+        """Writes the gradients of run i: those found for its own utterances, and 0 for the others."""
         others = torch.ones(self.mixed[unit].shape[1], dtype=torch.bool, device=self.mixed[unit].device)
         if found is not None:
             others[self.places[i]] = False

@@ -1,4 +1,4 @@
-"""Where an experiment is computed, and whether its runs are stepped as one stack."""
+"""Where an experiment is computed, and whether its runs are computed as one stack."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def choose_stacked(experiment: Experiment, device: str) -> bool:
 
 
 def choose_device(experiment: Experiment) -> str:
-    """cpu | cuda. Raises DataError when a GPU is asked for and there is none."""
+    """The device, "cpu" or "cuda". Raises DataError when a GPU is asked for and there is none."""
     if experiment.device == "cuda" and not torch.cuda.is_available():
         raise DataError("Device cuda: PyTorch finds no GPU here; use cpu, or auto for a GPU where there is one.")
     return ("cuda" if torch.cuda.is_available() else "cpu") if experiment.device == "auto" else experiment.device

@@ -31,7 +31,7 @@ class ParameterLayout:
 
     @property
     def sites(self) -> int:
-        """How many places of the model drop values."""
+        """How many dropout layers the model has."""
         return len(self.keys)
 
     def flatten(self, model: nn.Module) -> Tensor:
@@ -48,7 +48,7 @@ class ParameterLayout:
         return model
 
     def view_rows(self, flat: Tensor) -> dict[str, Tensor]:
-        """name -> (runs, *shape) leaves that see the rows of (runs, parameters)."""
+        """The parameters by name, (runs, *shape), as leaf tensors that are views of (runs, parameters)."""
         found = {}
         for name in self.names:
             found[name] = torch.unflatten(flat[:, self.slices[name]], 1, self.shapes[name]).detach().requires_grad_()
@@ -70,7 +70,7 @@ def key_dropouts(model: nn.Module) -> nn.Module:
 
 
 def set_keys(model: nn.Module, keys: np.ndarray) -> None:
-    """keys (sites,) int32, in the order of the model's modules."""
+    """Gives each dropout layer its key; `keys` (sites,) int32 are in the order of the model's modules."""
     dropouts = [module for module in model.modules() if isinstance(module, Dropout)]
     for dropout, key in zip(dropouts, keys.tolist()):
         dropout.key.fill_(key)
@@ -82,7 +82,7 @@ def count_parameters(experiment: Experiment) -> int:
 
 
 def count_run_bytes(experiment: Experiment) -> int:
-    """Bytes one run takes: weights, best weights, gradient, two moments; float32."""
+    """How many bytes one run takes: weights, best weights, gradient, two moments; float32."""
     return 5 * 4 * count_parameters(experiment)
 
 

@@ -54,7 +54,7 @@ class TrainingLoop:
     )  # these runs hold their best weights
 
     def train(self, runs: Sequence[Run], checkpoint: Path | None = None) -> None:
-        """Until every run is over. With a path, goes on from the checkpoint there. Raises DataError for one that does not fit."""
+        """Trains until every run is over, with a path from the checkpoint there. Raises DataError for a checkpoint that does not fit."""
         kept = None if checkpoint is None else read_checkpoint(checkpoint)
         active = [run for run in runs if kept is None or run.name in kept.runs]
         if not active:
@@ -82,14 +82,14 @@ class TrainingLoop:
         return [i for i, run in enumerate(stack.runs) if progress[run.name].is_over(self.experiment, steps=steps[i])]
 
     def finish(self, stack: Stack, over: Sequence[int], progress: ProgressByRun) -> None:
-        """These runs leave the stack, with their best weights."""
+        """Takes the runs that are over out of the stack, after on_over has seen them with their best weights."""
         for i in over:
             stack.take_best(i)
         self.on_over(stack, over, progress)
         stack.keep([i for i in range(len(stack.runs)) if i not in over])
 
     def train_epoch(self, stack: Stack, progress: dict[str, RunProgress]) -> None:
-        """One epoch and its validation; the best weights are kept."""
+        """Trains one epoch, validates, and keeps the weights of the runs that improved."""
         epoch = progress[stack.runs[0].name].epoch
         shown = self.schedule.show_training(stack.runs, epoch)
         options: dict[str, Any] = {"rows": shown.rows, "epoch": epoch, "report": lambda steps: self.on_step(stack, progress, steps)}
@@ -113,7 +113,7 @@ class TrainingLoop:
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """What lies on disk of a group that is being trained."""
+    """The checkpoint of a group of runs that is being trained, as read from disk."""
 
     path: Path
     tensors: dict[str, torch.Tensor]
@@ -139,7 +139,7 @@ def write_checkpoint(path: Path, stack: Stack, progress: ProgressByRun) -> None:
 
 
 def read_checkpoint(path: Path) -> Checkpoint | None:
-    """None when the group was not begun. Raises DataError for a damaged file."""
+    """The checkpoint at `path`; None when the group was not begun. Raises DataError for a damaged file."""
     if not path.exists():
         return None
     try:

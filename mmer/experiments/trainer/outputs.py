@@ -21,7 +21,7 @@ class Outputs:
     branches: dict[str, np.ndarray] = field(default_factory=dict)  # unit -> (examples, classes); empty for early fusion
 
     def ua(self, unit: str | None = None) -> float:
-        """Of the sum, or of one branch alone."""
+        """The unweighted accuracy of the sum, or of one branch alone."""
         return measure_ua(self.labels, (self.logits if unit is None else self.branches[unit]).argmax(1))
 
     def loss(self) -> float:

@@ -28,7 +28,7 @@ class PairedExample:
 
 
 def make_example(label: int, speech: str | None, text: str | None, shown: Sequence[str], kind: str) -> PairedExample:
-    """`shown`: speech units."""
+    """The example with the units it has; `shown` are its speech units."""
     return PairedExample(label, speech, text, (*(("T",) if text is not None else ()), *shown), kind)
 
 

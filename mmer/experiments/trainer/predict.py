@@ -1,4 +1,4 @@
-"""One model and examples -> what it says of them, read through the loader that its training reads through."""
+"""One model and examples -> its logits, computed from features that are loaded as in training."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def make_run(experiment: Experiment, split: Split, position: Mapping[int, int]) 
 
 @dataclass
 class RunProgress:
-    """Where one run stands."""
+    """How far one run has come, and its best epoch."""
 
     epoch: int = 0  # finished epochs
     best_epoch: int = 0
@@ -45,7 +45,7 @@ class RunProgress:
     best_ua: float = 0.0
 
     def is_over(self, experiment: Experiment, *, steps: int) -> bool:
-        """`steps`: of the optimiser, in one of its epochs."""
+        """Whether the run ends here. `steps` are those of the optimiser in one of its epochs."""
         out_of_patience = self.epoch - self.best_epoch >= experiment.patience and self.epoch * steps >= experiment.min_steps
         return self.epoch >= experiment.epochs or out_of_patience
 

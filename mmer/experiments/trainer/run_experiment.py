@@ -70,7 +70,7 @@ def run_experiment(
 
 
 def finish(folder: RunFolder, data: ExperimentData) -> dict[str, Any]:
-    """Predictions of all runs in one file, and results.json."""
+    """Merges the predictions of all runs into one file, scores them, and writes results.json, which is returned."""
     predictions = folder.merge_parts()
     scores = {(row["fold"], row["repetition"]): row for row in score_runs(predictions)}
     rows = []
@@ -143,7 +143,7 @@ class Training:
         loop.train(begun, path)
 
     def note_epoch(self, stack: Stack, epochs: Sequence[EpochOfRun]) -> None:
-        """An epoch's figures, appended to the experiment's and said."""
+        """Appends the figures of an epoch to the experiment's metrics and prints their medians."""
         now = time.monotonic()
         self.pace, self.epoch_begun = (now - self.epoch_begun) / len(epochs), now
         seconds = round(now - self.begun, 2)
@@ -162,7 +162,7 @@ class Training:
         return count_least_epochs(self.experiment.min_steps, self.count_steps(run))
 
     def show(self, stack: Stack, progress: ProgressByRun, step: int) -> None:
-        """Progress as the share of all epochs that are done, of those that the runs will probably take; the time left at the last pace."""
+        """Reports progress: the share of the epochs that the runs will probably take, and the time left at the pace of the last epoch."""
         self.lock.check()
         steps = max(self.count_steps(run) for run in stack.runs)
         epoch = progress[stack.runs[0].name].epoch + min(step / steps, 1)
@@ -188,7 +188,7 @@ class Training:
         )
 
     def finish_runs(self, stack: Stack, over: Sequence[int], progress: ProgressByRun) -> None:
-        """Predictions and heads of the runs that are over, which hold their best weights."""
+        """Writes the predictions and heads of runs that are over; they hold their best weights."""
         self.schedule.show_validation(stack.runs)
         lengths, labels = self.schedule.lengths, self.schedule.labels
         rows = {part: {i: getattr(stack.runs[i], part) for i in over} for part in ("validation", "test")}
@@ -207,14 +207,14 @@ class Training:
         self.lock.update(runs_finished=len(self.finished))
 
     def warn(self, over: Sequence[int], stack: Stack, progress: ProgressByRun) -> None:
-        """Says of runs that are over if they learnt nothing."""
+        """Prints which of the runs that are over never had a finite validation loss."""
         diverged = [stack.runs[i].name for i in over if not progress[stack.runs[i].name].best_epoch]
         if diverged:
             self.say(f"{', '.join(diverged)}: the validation loss was never finite, so these are untrained; lower the learning rate")
 
 
 def cut_groups(runs: Sequence[Run], run_bytes: int, *, limit: int) -> list[list[Run]]:
-    """Runs that are trained together: all of them, or as many as fit the memory, fold by fold, since a fold's runs share what they read."""
+    """The groups of runs that are trained together: as many as fit in memory, fold by fold, since runs of a fold share what they read."""
     ordered = sorted(runs, key=lambda run: (run.fold, run.repetition))
     size = max(1, limit // run_bytes)
     return [ordered[start : start + size] for start in range(0, len(ordered), size)]

@@ -27,7 +27,7 @@ PAIRS, VALIDATION, FIRSTS, SHIFTS = 2, 3, 7, 8  # of the generators' seeds, each
 
 @dataclass(frozen=True, eq=False)
 class ShownExamples:
-    """What the loader shows now."""
+    """The examples that the loader shows now, and which of them each run reads."""
 
     lengths: np.ndarray  # (examples,) segments of each one's longest unit
     labels: np.ndarray  # (examples,) int
@@ -42,7 +42,7 @@ class Schedule(Protocol):
     def show_validation(self, runs: Sequence[Run]) -> ShownExamples: ...
 
     def count_examples(self, run: Run) -> int:
-        """How many a run reads in an epoch."""
+        """How many examples a run reads in an epoch."""
         ...
 
 
@@ -50,7 +50,7 @@ class EveryUtterance:
     """Each run reads each of its training utterances once an epoch."""
 
     def __init__(self, experiment: Experiment, loader: FeatureLoader, items: Sequence[FeatureItem], tests: Sequence[np.ndarray] = ()):
-        """`tests`: each fold's test utterances, whose voices no shift may use."""
+        """`tests` are each fold's test utterances, whose voices no voice shift may use."""
         self.experiment, self.loader, self.items = experiment, loader, items
         loader.show(items)
         self.lengths, self.labels = loader.measure_lengths(), np.array([item.label for item in items])
@@ -75,7 +75,7 @@ class EveryUtterance:
 
 @dataclass(frozen=True)
 class PairedData:
-    """Items whose speakers and texts are disjoint between the parts."""
+    """The items to pair, for training and for validation; the two parts share no speaker and no text."""
 
     speech: tuple[FeatureItem, ...] = ()
     texts: tuple[FeatureItem, ...] = ()
@@ -134,14 +134,14 @@ class Pairs:
 
 @dataclass(frozen=True, eq=False)
 class Variations:
-    """How an epoch's examples differ from what lies in the cache."""
+    """How the examples of an epoch differ from the cached features."""
 
     firsts: np.ndarray | None  # (examples,) each one's first frame, where only every n-th is read
     shifts: VoiceShifts | None
 
 
 def draw_variations(experiment: Experiment, count: int, voices: Sequence[np.ndarray], epoch: int) -> Variations:
-    """`voices`: one array (voices, layers, dim) a fold; none for no shift."""
+    """Draws the variations of an epoch. `voices` has one array (voices, layers, dim) a fold; it is empty where no shift is wanted."""
     firsts, shifts = None, None
     if experiment.frame_stride > 1:
         firsts = np.random.default_rng([experiment.seed, FIRSTS, epoch]).integers(experiment.frame_stride, size=count)

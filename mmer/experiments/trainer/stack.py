@@ -58,7 +58,7 @@ class Stack:
         self._tie()
 
     def _tie(self) -> None:
-        """Models, stacked parameters and the optimizer as views of the matrices."""
+        """Makes models, stacked parameters and the optimiser views of the matrices."""
         self.grad = torch.zeros_like(self.flat)
         self.models = [self.layout.view_model(self.head, row, grad) for row, grad in zip(self.flat, self.grad)]
         self.skeleton = key_dropouts(build_model(self.head)).to(self.device).train()  # what vmap calls; its own weights are never read
@@ -80,7 +80,7 @@ class Stack:
                 self.optimizer.state[part] = {"step": torch.tensor(float(self.steps[run]), device=self.device), **moments}
 
     def keep(self, runs: Sequence[int]) -> None:
-        """Only these runs stay in the stack."""
+        """Keeps only these runs in the stack."""
         for name in self.STATE:
             setattr(self, name, getattr(self, name)[list(runs)].clone())
         self.steps = self.steps[list(runs)]
@@ -100,7 +100,7 @@ class Stack:
         self._tie()
 
     def keep_best(self, runs: Sequence[int]) -> None:
-        """The present weights of these runs are their best."""
+        """Remembers the present weights of these runs as their best."""
         self.best[list(runs)] = self.flat[list(runs)]
 
     def take_best(self, run: int) -> nn.Module:

@@ -28,7 +28,7 @@ def name_clip(kept: KeptAnalysis) -> str:
 
 
 def name_kept(kept: KeptAnalysis, pinned: dict[str, KeptAnalysis]) -> str:
-    """One line of the list."""
+    """How an entry is named in the list."""
     best = kept.analysis.best
     title = kept.example.title if kept.example else kept.analysis.clip.name
     parts = [f"{kept.number}. {title}", say_briefly(kept.analysis), best.head]
@@ -79,7 +79,7 @@ def name_models(analysis: Analysis) -> dict[str, str]:
 
 @dataclass(frozen=True, eq=False)
 class WordRows:
-    """What is said about each aligned word."""
+    """The numbers about each aligned word."""
 
     labels: tuple[str, ...]
     contributions: np.ndarray | None  # (words,) of one emotion, centred over the emotions
@@ -128,7 +128,7 @@ def write_words(one: Analysis, other: Analysis, emotion: str) -> str:
 
 
 def pair_words(one: Sequence[str], other: Sequence[str]) -> list[tuple[int | None, int | None]]:
-    """Which word stands beside which: equal ones in order, the rest alone."""
+    """Pairs the words of both sides: equal words in order, all others alone."""
     matcher = SequenceMatcher(a=[w.lower() for w in one], b=[w.lower() for w in other], autojunk=False)
     pairs: list[tuple[int | None, int | None]] = []
     for kind, a, b, c, d in matcher.get_opcodes():

@@ -64,7 +64,7 @@ class KeepHandlers:
     open_stored: Opener = open_example  # what an example opens with
 
     def refresh(self, session: Session) -> KeepUpdate:
-        """What is shown is in the list, and chosen there."""
+        """Adds the shown analysis to the list and selects it there."""
         if session.analysis is None:
             return {}
         return self.write_list(session, remember(session, session.analysis))
@@ -102,7 +102,7 @@ class KeepHandlers:
 
     @show_errors
     def save(self, session: Session, request: NoteRequest) -> KeepUpdate:
-        """The person's own words, kept with the entry."""
+        """Saves the person's note and tags with the entry."""
         kept = find_kept(session, request.entries)
         if kept is None:
             return {}
@@ -132,7 +132,7 @@ class KeepHandlers:
 
     @show_errors
     def pin_changed(self, session: Session, emotion: str | None) -> KeepUpdate:
-        """The clip that was changed as A and the changed one as B; what is shown stays."""
+        """Pins the original clip as A and the changed one as B; the shown analysis stays."""
         found = session.intervention
         if found is None:
             raise MmerError(texts.NOTHING_CHANGED)
@@ -175,7 +175,7 @@ class KeepHandlers:
         return {**update, "head": head, "aligner": aligner} if session.relink else update
 
     def follow_pair(self, session: Session, emotion: str) -> KeepUpdate:
-        """The table of another emotion, the one that the views above it explain."""
+        """The table for the emotion that the views above it explain."""
         side = self.show_side(session, emotion)
         return {"emotion": side["emotion"], "comparison": side["comparison"]}
 
@@ -221,7 +221,7 @@ def dump_pair(pinned: Sequence[KeptAnalysis]) -> str:
 
 
 def write_pinned(pinned: Mapping[str, KeptAnalysis]) -> str:
-    """What A and B are, and where they can be seen."""
+    """Says which entries are A and B, and where they stand side by side."""
     if not pinned:
         return f'<p class="mm-note">{texts.HOW_TO_PIN}</p>'
     entries = "".join(f"<li><b>{letter}</b> {escape(keep_cards.name_clip(kept))}</li>" for letter, kept in sorted(pinned.items()))
@@ -251,7 +251,7 @@ def remember(session: Session, analysis: Analysis) -> KeptAnalysis:
 
 
 def count_bytes(analysis: Analysis) -> int:
-    """Of sound and attention maps, beside which the rest is small."""
+    """The bytes of sound and attention maps; everything else is small beside them."""
     maps = (m for prediction in analysis.predictions.values() for m in prediction.coattention.values())
     return analysis.clip.samples.nbytes + sum(m.text_to_speech.nbytes + m.speech_to_text.nbytes for m in maps)
 

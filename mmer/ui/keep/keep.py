@@ -19,7 +19,7 @@ SHOW_PAIR = "window.mmer.showPair(element, props, watch);"
 
 @dataclass
 class KeepPanel:
-    """What the panel is made of."""
+    """The components of the panel."""
 
     entries: gr.Radio
     note: gr.Textbox
@@ -81,7 +81,7 @@ def build(head_section: Callable[[str, str], None]) -> KeepPanel:
 
 
 def build_follow() -> tuple[gr.Button, gr.Textbox]:
-    """Pressed by the browser when the page was opened by a link, with the link's query. Not among the results, which are not there yet."""
+    """A hidden button that the browser presses when the page was opened by a link. It is built first, before there are any results."""
     return gr.Button(texts.FOLLOW_LINK, elem_classes="mm-hidden", elem_id="keep-follow"), gr.Textbox(
         elem_classes="mm-hidden", label=texts.QUERY, container=False
     )
@@ -131,7 +131,7 @@ def wire(
 
 
 def wire_beside(handlers: KeepHandlers, panel: KeepPanel, side: ComparisonView, button: gr.Button, session: gr.State) -> None:
-    """A clip that was changed and what it became, side by side at one press."""
+    """Connects the button that shows a changed clip and its original side by side."""
     wiring = Wiring(name_components(panel, side), session)
     changed = wiring.connect(handlers.pin_changed, asks=["emotion"], changes=LISTED)
     pinned = button.click(**changed, api_name="pin_changed", **QUIET)

@@ -113,7 +113,7 @@ class TrainingService:
             raise DataError("Choose an experiment first.")
         check_name(root, name)
         if not (root / name).is_dir():
-            raise DataError(f"The experiment {name} is not there any more; it was deleted.")
+            raise DataError(f"The experiment {name} no longer exists; it was deleted.")
         return find_run(root, name)
 
     def view(self, key: str) -> RunView:

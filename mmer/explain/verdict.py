@@ -20,7 +20,7 @@ NO_SPEECH, UNFAMILIAR = "no speech", "unfamiliar"  # states in which the headlin
 SEEN = {"training": "in its training data", "validation": "in its validation data"}
 HEADLINES = {NO_SPEECH: "No speech was heard", UNFAMILIAR: "Unlike anything it was trained on"}
 STATES = ("sure", "not sure", "never measured", UNFAMILIAR, NO_SPEECH)  # of an analysis; the last two name no emotion
-FEW = "The numbers all the same, which say next to nothing here"
+FEW = "The numbers anyway, which mean next to nothing here"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def say_seen(analysis: Analysis) -> str:
     parts = set(analysis.seen.values())
     which = "This clip" if analysis.parent is None else "This clip, or the one it was made from,"
     if "training" in parts:
-        return f"{which} was in its training data. What is said of it is no sign of how it hears new clips."
+        return f"{which} was in its training data. The result does not show how well it does on new clips."
     if parts:
         return f"{which} was in its validation data, which decided when training stopped. It is no test of the model either."
     return ""

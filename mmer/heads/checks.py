@@ -30,7 +30,7 @@ def check_config(config: HeadConfig) -> None:
     if config.speech_dim is not None and not 1 <= config.speech_dim <= LARGEST["dim"]:
         refuse(config, "speech_dim", f"it must be from 1 to {LARGEST['dim']:,}, or null")
     if config.has_attention and config.joint_width % config.heads:
-        refuse(config, "heads", f"the states' {config.joint_width} dimensions can't be shared out among them")
+        refuse(config, "heads", f"the states' {config.joint_width} dimensions can't be divided evenly among them")
     check_names(config, "units", UNITS.__contains__, at_most=len(UNITS), what=f"different letters of {', '.join(UNITS)}")
     for name in ("text_layers", "speech_layers"):
         if getattr(config, name):
@@ -70,7 +70,9 @@ def check_arrays(config: HeadConfig, groups: Groups, shapes: Mapping[str, tuple[
     """
     others = set(groups) - {"model", "normalisation", "novelty"}
     if others:
-        raise HeadError(f"Head {config.name} holds weights that belong to nothing: {', '.join(sorted(others))[:100]}; install it again.")
+        raise HeadError(
+            f"Head {config.name} holds weights that no part of the model uses: {', '.join(sorted(others))[:100]}; install it again."
+        )
     check_group(config, "model", groups["model"], shapes)
     check_group(config, "normalisation", groups["normalisation"], shape_normalisation(config))
     check_group(config, "novelty", groups["novelty"], shape_novelty(config, groups["novelty"]))
@@ -93,7 +95,9 @@ def check_group(config: HeadConfig, group: str, arrays: Mapping[str, np.ndarray]
                 f"not {list(shape)}."
             )
         if not np.isfinite(arrays[name]).all():
-            raise HeadError(f"Head {config.name} holds numbers that are none (NaN or infinite) in {group}.{name[:80]}; install it again.")
+            raise HeadError(
+                f"Head {config.name} holds values that are not numbers (NaN or infinite) in {group}.{name[:80]}; install it again."
+            )
 
 
 def shape_normalisation(config: HeadConfig) -> dict[str, tuple[int, ...]]:

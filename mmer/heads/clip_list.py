@@ -76,5 +76,5 @@ def parse_clip_list(data: bytes, where: str) -> ClipList:
     for name in ARRAYS:
         found = arrays.get(name)
         if found is None or found.dtype != np.uint64 or found.ndim != 1 or (np.diff(found.astype(object)) <= 0).any():
-            raise HeadError(f"{where} holds no rising list of hashes {name!r}; install the head again.")
+            raise HeadError(f"{where} holds no sorted list of hashes {name!r}; install the head again.")
     return ClipList(*(arrays[name] for name in ARRAYS))

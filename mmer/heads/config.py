@@ -120,7 +120,7 @@ def read_layer_runs(config: HeadConfig) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     stored = config.training.get("layer weights", {})
     if not isinstance(stored, Mapping):
-        raise HeadError(f"Head {config.name} tells its runs' layer weights as {stored!r:.60}; install the head again.")
+        raise HeadError(f"Head {config.name} stores its runs' layer weights as {stored!r:.60}; install the head again.")
     for unit, rows in stored.items():
         layers = config.text_layers if unit == "T" else config.speech_layers
         try:

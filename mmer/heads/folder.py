@@ -52,7 +52,9 @@ def save_head(
             arrays |= {f"{prefix}.{f.name}": np.ascontiguousarray(getattr(part, f.name), dtype=np.float32) for f in fields(part)}
     broken = [name for name, value in arrays.items() if not np.isfinite(value).all()]
     if broken:
-        raise HeadError(f"Head {config.name} can't be saved: {broken[0]} holds numbers that are none (NaN or infinite). Train it again.")
+        raise HeadError(
+            f"Head {config.name} can't be saved: {broken[0]} holds values that are not numbers (NaN or infinite). Train it again."
+        )
     shards = split_shards(arrays)
     weights = {}
     for number, shard in enumerate(shards, 1):

@@ -109,7 +109,7 @@ def test_the_heartbeat_goes_on_and_silence_is_noticed(folder, start):
     process.send_signal(signal.SIGSTOP)  # it hangs, and still holds the lock
     heartbeat = read_status(folder).heartbeat
     assert read_status(folder, now=heartbeat + STALE - 1).state == "running"
-    assert "has not been heard of for 31 s" in read_status(folder, now=heartbeat + STALE + 1).message
+    assert "has given no sign of life for 31 s" in read_status(folder, now=heartbeat + STALE + 1).message
 
 
 WRITER = """

@@ -268,7 +268,7 @@ def edit_config(folder, **changes):
         ({"dropout": 5}, "has the dropout 5"),
         ({"speech_layers": ["1", "1"]}, "has the speech layers 1, 1"),
         ({"normalised": False}, "has too much: normalisation"),
-        ({"training": {"layer weights": 5}}, "tells its runs' layer weights as 5"),
+        ({"training": {"layer weights": 5}}, "stores its runs' layer weights as 5"),
         ({"weights": {}}, "names no weight file"),
         ({"weights": {"../model.safetensors": "0"}}, "is incomplete"),
         ({"weights": {"x" * 5000: "0"}}, "is incomplete"),
@@ -386,15 +386,15 @@ def spoil(number):
 
 
 ARRAYS = {  # what is changed -> what the sentence must say
-    "NaN": (put("normalisation.mean", spoil(np.nan)), "holds numbers that are none .* in normalisation.mean"),
-    "infinite": (put("novelty.basis", spoil(np.inf)), "holds numbers that are none .* in novelty.basis"),
+    "NaN": (put("normalisation.mean", spoil(np.nan)), "holds values that are not numbers .* in normalisation.mean"),
+    "infinite": (put("novelty.basis", spoil(np.inf)), "holds values that are not numbers .* in novelty.basis"),
     "one row of mean": (put("normalisation.mean", lambda a: a[:1].copy()), r"normalisation.mean has the shape \[1, 16\], not \[2, 16\]"),
     "a scalar": (put("normalisation.deviation", lambda a: a[:, :1].copy()), r"normalisation.deviation has the shape \[2, 1\]"),
     "no deviation": (lambda arrays: arrays.pop("normalisation.deviation"), "lacks normalisation.deviation"),
     "zero": (put("normalisation.deviation", spoil(0)), "divides by normalisation.deviation"),
     "negative": (put("novelty.scale", spoil(-1)), "divides by novelty.scale"),
     "other values": (put("novelty.mean", lambda a: a[:5].copy()), "novelty.mean has the shape"),
-    "stranger": (put("other.thing", lambda a: np.zeros(3, np.float32)), "weights that belong to nothing: other"),
+    "stranger": (put("other.thing", lambda a: np.zeros(3, np.float32)), "weights that no part of the model uses: other"),
     "more": (put("model.thing", lambda a: np.zeros(3, np.float32)), "has too much: model.thing"),
 }
 

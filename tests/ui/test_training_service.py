@@ -242,7 +242,7 @@ def test_an_experiment_is_started_and_ends_with_its_scores(shop, tmp_path):
     assert zipfile.ZipFile(shop.export(key, tmp_path / "x.zip")).testzip() is None
     shop.delete(key)
     assert shop.list() == []
-    with pytest.raises(DataError, match="is not there any more"):
+    with pytest.raises(DataError, match="no longer exists"):
         shop.view(key)
 
 
@@ -298,7 +298,7 @@ def test_the_package_s_own_engine_trains_what_the_form_says(tmp_path):
     view = shop.view(key)
     assert len(view.finished) == 2 and view.has_heads and len(view.results[0]["layer_weights"]["F"]["normalised"]) == 4
     assert shop.estimate(fill_form(data="voices", **told)).extraction_seconds == 0
-    with pytest.raises(DataError, match="so none is worth being a head"):  # noise teaches nothing
+    with pytest.raises(DataError, match="so none of them should become a head"):  # noise teaches nothing
         shop.promote(key, name="noise", licence="CC0 1.0")
     place = promote_run(shop.find(key), name="mine", fold=0, repetition=0, out=shop.heads, licence="CC0 1.0")
     assert (place / "README.md").is_file() and place.parent == shop.heads

@@ -68,11 +68,11 @@ def read_status(folder: RunFolder, *, now: float | None = None) -> RunStatus:
     here = status.host == socket.gethostname()
     if status.state == "running":
         if silence > STALE:
-            return _lose(folder, status, f"Process {status.pid} on {status.host} has not been heard of for {silence:.0f} s.")
+            return _lose(folder, status, f"Process {status.pid} on {status.host} has given no sign of life for {silence:.0f} s.")
         if here and not is_held(folder):
             status = _read_file(folder)  # it may have ended between the two looks
             if status.state == "running" and not is_held(folder):
-                return _lose(folder, status, f"Process {status.pid} ended without a word.")
+                return _lose(folder, status, f"Process {status.pid} ended without any message.")
     elif status.state == "starting" and here and not is_process(status.pid, status.born):
         status = _read_file(folder)
         if status.state == "starting":
@@ -332,7 +332,7 @@ def stop_run(folder: RunFolder, *, grace: float = GRACE) -> RunStatus:
     if status.host != socket.gethostname():
         raise DataError(f"{folder.name} is trained by process {status.pid} on {status.host}; stop it there.")
     if not is_process(status.pid, status.born) or status.pid in (0, 1, os.getpid()):
-        raise DataError(f"Process {status.pid} is not the one that trains {folder.name}; look after it yourself.")
+        raise DataError(f"Process {status.pid} is not the one that trains {folder.name}; check it yourself.")
     _send(status.pid, signal.SIGTERM)
     if not _wait_for_end(status, grace):
         _send(status.pid, signal.SIGKILL)

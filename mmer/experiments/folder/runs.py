@@ -63,7 +63,9 @@ class RunFolder:
         try:
             return read_json(path, limit=LARGEST)
         except FileNotFoundError as error:
-            raise DataError(f"{self.path} has no {path.name}: it is no experiment's folder, or the experiment isn't so far yet.") from error
+            raise DataError(
+                f"{self.path} has no {path.name}: it is not the folder of an experiment, or the experiment has not come that far yet."
+            ) from error
         except DataError as error:
             raise DataError(f"{path} is damaged ({error}); delete the experiment {self.name}, or restore the file.") from error
 
@@ -235,7 +237,7 @@ def check_name(root: str | Path, name: str) -> Path:
             "digit."
         )
     if problem := explain_name(str(root)):
-        raise DataError(f"The folder of experiments {str(root)[:60]!r} can't be: {problem}.")
+        raise DataError(f"The folder of experiments {str(root)[:60]!r} can't be used: {problem}.")
     return Path(root) / name
 
 

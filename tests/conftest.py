@@ -49,7 +49,7 @@ def browser():
 
 @pytest.fixture(scope="session")
 def spy():
-    """A script for a page: `window.heard` keeps what each start of a sound was told."""
+    """A script for a page: `window.heard` keeps what each start of a sound was given."""
     return SPY
 
 

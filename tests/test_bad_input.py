@@ -367,8 +367,8 @@ TEXTS = {  # typed over an English sentence -> what a notice must say; None: not
 def test_texts_that_are_taken(analyzer, librivox_clip, kind):
     text, said = TEXTS[kind]
     analysis = analyzer.analyze(librivox_clip, text=text)
-    told = [n.text for n in analysis.notices] + list(analysis.unavailable.values())
-    assert said is None or any(said.lower() in sentence.lower() for sentence in told), told
+    shown = [n.text for n in analysis.notices] + list(analysis.unavailable.values())
+    assert said is None or any(said.lower() in sentence.lower() for sentence in shown), shown
     assert np.isfinite(analysis.best.probabilities).all()
     dump_json(analysis_to_json(analysis))
     report_html(analysis).encode()

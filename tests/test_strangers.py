@@ -191,7 +191,7 @@ def test_the_page_offers_them(stranger):
         explore.build(stranger, examples=[], open_stored=lambda example: None, is_public=False)
         train.build(TrainingService())
     texts = json.dumps([block.get_config() for block in page.blocks.values() if isinstance(block, gr.components.Component)], default=str)
-    for told in (
+    for given in (
         '["Gated fusion", "gated"]',
         '["R phrases", "R"]',
         "the shout is one word",
@@ -199,7 +199,7 @@ def test_the_page_offers_them(stranger):
         '"Shout"',
         '["phrases", "phrases"]',
     ):
-        assert told in texts, told
+        assert given in texts, given
 
 
 def test_it_trains(folder):
@@ -241,8 +241,8 @@ def test_the_files_hold_them(analysis):
 
 
 def test_the_shell_analyses_with_them_and_writes_the_stranger(stranger, tmp_path, capsys, promoted):
-    told = ["--text", WORDS, "--aligner", "even", "--heads", promoted.parent, "--head", "strange", "--shout", tmp_path / "a.txt"]
-    assert main(["analyze", CLIP, *map(str, told)]) == 0
+    given = ["--text", WORDS, "--aligner", "even", "--heads", promoted.parent, "--head", "strange", "--shout", tmp_path / "a.txt"]
+    assert main(["analyze", CLIP, *map(str, given)]) == 0
     assert (tmp_path / "a.txt").read_text() in {f"{emotion.upper()}!\n" for emotion in EMOTIONS}
     assert "phrases" in capsys.readouterr().out
 

@@ -29,9 +29,9 @@ def write_program(path, *, version="3.4.3"):
 
 def test_flags_win_over_the_environment_and_the_environment_over_defaults():
     assert choose_settings(None, {}) == MfaSettings("mfa", "english_us_arpa", "english_us_arpa")
-    told = {"MMER_MFA_MODEL": "english_mfa", "MMER_MFA_COMMAND": "/opt/mfa", "MMER_MFA_DICTIONARY": "english_us_mfa"}
-    assert choose_settings(MfaSettings(), told) == MfaSettings("/opt/mfa", "english_mfa", "english_us_mfa")
-    assert choose_settings(MfaSettings(model="a", dictionary="b"), told) == MfaSettings("/opt/mfa", "a", "b")
+    environment = {"MMER_MFA_MODEL": "english_mfa", "MMER_MFA_COMMAND": "/opt/mfa", "MMER_MFA_DICTIONARY": "english_us_mfa"}
+    assert choose_settings(MfaSettings(), environment) == MfaSettings("/opt/mfa", "english_mfa", "english_us_mfa")
+    assert choose_settings(MfaSettings(model="a", dictionary="b"), environment) == MfaSettings("/opt/mfa", "a", "b")
 
 
 @pytest.mark.parametrize("model", ["english_mfa", "/models/english_mfa.zip", "~/models/english_mfa", "/models/english_mfa/"])

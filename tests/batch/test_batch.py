@@ -142,8 +142,8 @@ def test_a_tone_has_no_verdict_in_the_table_nor_in_the_shell(analyzer, tmp_path)
     cells = re.findall(r"<td[^>]*>(.*?)</td>", shown)
     assert "<b>No speech was heard</b>" in cells[0] and "mb-top" not in shown and 'class="mb-grey"' in shown
     assert not any(emotion in cell for cell in cells for emotion in EMOTIONS)
-    told = describe_progress(BatchProgress(BatchItem("tone.wav", tmp_path), row, 1, 1, 0.0, analysis))
-    assert told == "[1/1] tone.wav: no speech was heard"
+    text = describe_progress(BatchProgress(BatchItem("tone.wav", tmp_path), row, 1, 1, 0.0, analysis))
+    assert text == "[1/1] tone.wav: no speech was heard"
     assert "verdicts: none" in summarise_batch([row], (), tmp_path)
 
 
@@ -334,10 +334,10 @@ def test_interrupted_it_goes_on_where_it_stopped(capsys, heads_folder, tmp_path)
     try:
         wait_for(lambda: out.exists() and len(read_rows(out)) >= 2)
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=120)
+        _, shown = process.communicate(timeout=120)
     finally:
         process.kill()
-    assert process.returncode == 130 and "The same command goes on from there." in told
+    assert process.returncode == 130 and "The same command goes on from there." in shown
     before = read_rows(out)
     assert 2 <= len(before) < 8
     assert main([*command[3:], "--aligner", "none"]) == 0

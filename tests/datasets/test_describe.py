@@ -1,4 +1,4 @@
-"""What is told of a data set before anything is trained."""
+"""What is said of a data set before anything is trained."""
 
 from mmer.datasets.describe import count_reasons, describe_dataset, list_reasons, word_missing_classes
 from mmer.datasets.manifest import Dataset, Utterance

@@ -70,9 +70,9 @@ def test_label_mappings(tmp_path):
     assert read_labels(str(tmp_path / "labels.json")) == {"angry": "anger", "calm": ""}
     wrong = {"angry=rage": "'angry' is mapped to 'rage'", "angry=anger,calm": "'calm' does not have the form", "none": "can't be opened"}
     wrong |= {"angry=anger, angry=": "'angry' stands in it twice .as 'anger' and ''."}
-    for told, words in wrong.items():
+    for given, words in wrong.items():
         with pytest.raises(DataError, match=words):
-            read_labels(told)
+            read_labels(given)
     for content, words in (("[1]", "an object such as"), ('{"a": 1}', "an object such as"), ("{", "Not a JSON object"), *TWICE):
         (tmp_path / "labels.json").write_text(content)
         with pytest.raises(DataError, match=words):

@@ -29,7 +29,7 @@ def plant_predictions(*, strength=1.0, seed=0, speakers=6, per_speaker=24, folds
 
 
 def make_rows(part, fold, repetition, index, speaker, label, logits):
-    told = {
+    columns = {
         "part": part,
         "fold": fold,
         "repetition": repetition,
@@ -40,7 +40,7 @@ def make_rows(part, fold, repetition, index, speaker, label, logits):
         "label": np.array(EMOTIONS)[label],
         "predicted": np.array(EMOTIONS)[logits.argmax(1)],
     }
-    return pd.DataFrame(told | {f"logit.{emotion}": logits[:, i] for i, emotion in enumerate(EMOTIONS)})
+    return pd.DataFrame(columns | {f"logit.{emotion}": logits[:, i] for i, emotion in enumerate(EMOTIONS)})
 
 
 def plant_answers(right):

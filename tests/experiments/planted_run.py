@@ -51,7 +51,7 @@ def plant_experiment(
     splits = make_splits(dataset, experiment.plan)
     reports = measure_leakages(dataset, splits)
     leakage = {"summary": summarise_leakage(reports), "reports": [r.to_json() for r in reports]}
-    told = {
+    described = {
         "name": dataset.name,
         "fingerprint": dataset.fingerprint,
         "utterances": len(dataset.utterances),
@@ -61,7 +61,7 @@ def plant_experiment(
         "excluded": [],
         "notes": [],
     }
-    folder = create_run(root, name, experiment, data=told, splits=[describe_split(dataset, s) for s in splits], leakage=leakage)
+    folder = create_run(root, name, experiment, data=described, splits=[describe_split(dataset, s) for s in splits], leakage=leakage)
     features = plant_features(dataset, units)
     runs = []
     for split in splits:

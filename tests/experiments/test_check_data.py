@@ -25,8 +25,8 @@ def rewrite(manifest, label_of):
     """The manifest with the labels that label_of(speaker, row, label) gives."""
     head, *lines = manifest.read_text().splitlines()
     rows = [line.rsplit(",", 4) for line in lines]
-    told = [",".join([first, label_of(speaker, n, label), speaker, *rest]) for n, (first, label, speaker, *rest) in enumerate(rows)]
-    manifest.write_text("\n".join([head, *told]) + "\n")
+    given = [",".join([first, label_of(speaker, n, label), speaker, *rest]) for n, (first, label, speaker, *rest) in enumerate(rows)]
+    manifest.write_text("\n".join([head, *given]) + "\n")
     return manifest
 
 
@@ -36,7 +36,7 @@ def words(path, **settings):
 
 def test_one_emotion_is_refused_with_a_sentence(tmp_path, capsys):
     data = rewrite(write_sentences(tmp_path / "data"), lambda speaker, n, label: "anger")
-    for refused in (check_data, lambda told: prepare_experiment(tmp_path / "runs", "x", told)):
+    for refused in (check_data, lambda experiment: prepare_experiment(tmp_path / "runs", "x", experiment)):
         with pytest.raises(DataError, match=r"All 96 utterances are labelled anger: .* nothing to tell apart"):
             refused(words(data))
     assert main(["train", "--data", str(data), "--model", "linear", "--units", "T", "--name", "x", "--runs", str(tmp_path / "runs")]) == 2
@@ -73,8 +73,8 @@ def test_small_parts_are_said_at_check_and_in_the_shell(tmp_path):
 
 def test_few_steps_are_said(tmp_path):
     data = write_sentences(tmp_path / "data")
-    (told,) = [w for w in check_data(words(data, epochs=20)).warnings if "steps" in w]
-    assert told.startswith("2 steps an epoch and at most 20 epochs make 40 steps, fewer than the 200")
+    (text,) = [w for w in check_data(words(data, epochs=20)).warnings if "steps" in w]
+    assert text.startswith("2 steps an epoch and at most 20 epochs make 40 steps, fewer than the 200")
     assert not [w for w in check_data(words(data, epochs=20, min_steps=0)).warnings if "steps" in w]
 
 
@@ -105,7 +105,7 @@ def test_an_experiment_lists_what_its_own_units_lack(tmp_path):
     from mmer.experiments.trainer.run_experiment import run_experiment
 
     data = write_sentences(tmp_path / "data", speakers=4, each=4)
-    told = words(data, folds=2, repetitions=1, epochs=1)
-    folder = prepare_experiment(tmp_path / "runs", "t", replace(told, features=str(tmp_path / "cache")))
+    given = words(data, folds=2, repetitions=1, epochs=1)
+    folder = prepare_experiment(tmp_path / "runs", "t", replace(given, features=str(tmp_path / "cache")))
     run_experiment(folder, say=lambda line: None)
     assert RunFolder(folder.path).read("data")["partial"] == [] == folder.read("data")["excluded"]

@@ -22,8 +22,10 @@ def test_the_paper_s_experiment_has_none():
 
 
 def test_a_part_of_the_data_and_every_changed_setting_are_named():
-    told = deviate(replace(PAPER, preset="compact", epochs=3, validation="session", model={"hidden": 64, "dropout": 0.2}), utterances=120)
-    assert told == (
+    deviations = deviate(
+        replace(PAPER, preset="compact", epochs=3, validation="session", model={"hidden": 64, "dropout": 0.2}), utterances=120
+    )
+    assert deviations == (
         "120 of 5,531 utterances (2.2%)",
         "preset compact instead of wav2vec2-base and BERT-base",
         "validation session instead of random",
@@ -51,10 +53,10 @@ def test_a_projection_is_named_where_text_and_speech_meet():
 
 def test_reproduce_states_them_in_text_markdown_and_latex(tmp_path, capsys):
     data = write_sentences(tmp_path / "iemocap", sessions=True, speakers=4)
-    told = ["--data", data, "--features", tmp_path / "cache", "--runs", tmp_path / "runs", "--repetitions", 1, "--epochs", 1]
+    arguments = ["--data", data, "--features", tmp_path / "cache", "--runs", tmp_path / "runs", "--repetitions", 1, "--epochs", 1]
     out = {name: tmp_path / f"table.{name}" for name in ("md", "tex")}
     files = ["--markdown", out["md"], "--latex", out["tex"]]
-    assert main(["reproduce", "--table", "1", "--only", "table1-linear-t", *map(str, [*told, *files])]) == 0
+    assert main(["reproduce", "--table", "1", "--only", "table1-linear-t", *map(str, [*arguments, *files])]) == 0
     for text in (capsys.readouterr().out, *(path.read_text().replace("\\", "") for path in out.values())):
         assert "Not the paper's experiment: 64 of 5,531 utterances (1.2%); preset compact instead of wav2vec2-base and BERT-base" in text
         assert "repetitions 1 instead of 5; epochs 1 instead of 100" in text and "64 of 64" in text and "2 of 2" in text

@@ -1,4 +1,4 @@
-"""What an experiment may be told: bounds hold for the form, the shell and a stored config alike."""
+"""What the settings of an experiment may be: bounds hold for the form, the shell and a stored config alike."""
 
 from dataclasses import fields
 
@@ -32,9 +32,9 @@ def test_numbers_out_of_bounds_are_refused_everywhere(name):
     value, said = WRONG[name]
     with pytest.raises(DataError, match=said):
         ask_shell(f"--{name.replace('_', '-')}", str(value))
-    told = {"model": {name: value}} if name in MODEL else {name: value}
+    changes = {"model": {name: value}} if name in MODEL else {name: value}
     with pytest.raises(DataError, match=said):
-        read_experiment({"data": "a", "features": "b", "units": ["T"]} | told)
+        read_experiment({"data": "a", "features": "b", "units": ["T"]} | changes)
     if name != "chunk":
         with pytest.raises(DataError, match=said):
             build_experiment({"fusion": "late", "units": ["T", "F"], name: value}, data="a", features="b", labels={})

@@ -53,8 +53,8 @@ def test_the_best_epoch_is_the_first_with_the_lowest_loss():
     losses = {(0, 0): [1.4, 1.2, 1.2, 1.3], (1, 0): [None, None], (0, 1): [1.0]}
     rows = [
         {"fold": f, "repetition": r, "epoch": e, "validation_loss": loss}
-        for (f, r), told in losses.items()
-        for e, loss in enumerate(told, 1)
+        for (f, r), given in losses.items()
+        for e, loss in enumerate(given, 1)
     ]
     assert find_best_epochs(rows[::-1]) == {(0, 0): 2, (1, 0): 0, (0, 1): 1}
 
@@ -122,9 +122,9 @@ def replay(folder):
         so_far = [row for row in rows if row["epoch"] <= epoch]
         best, finished = find_best_epochs(so_far), [n for n in ends.values() if n <= epoch]
         usual = guess_epochs(finished, least=0, most=experiment.epochs)
-        told = {"patience": experiment.patience, "least": 0, "most": experiment.epochs, "usual": usual}
+        options = {"patience": experiment.patience, "least": 0, "most": experiment.epochs, "usual": usual}
         running = [run for run, n in ends.items() if n > epoch]
-        yield sum(guess_epochs_left(epoch, best[run], **told) for run in running), sum(ends[run] - epoch for run in running)
+        yield sum(guess_epochs_left(epoch, best[run], **options) for run in running), sum(ends[run] - epoch for run in running)
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.name)
@@ -135,9 +135,9 @@ def test_the_time_left_is_of_the_right_size_to_the_end(path):
 
 
 def test_a_run_that_goes_on_longer_than_others_is_not_almost_done():
-    told = {"patience": 4, "least": 0, "most": 100, "usual": 15.0}
-    assert guess_epochs_left(25, 25, **told) == pytest.approx(7)
-    assert guess_epochs_left(25, 22, **told) == pytest.approx(1.75)
-    assert guess_epochs_left(99.5, 99, **told) == pytest.approx(0.5)  # no more than there may be
-    assert guess_epochs_left(5, 1, **(told | {"least": 67})) > 62  # patience does not count yet
+    options = {"patience": 4, "least": 0, "most": 100, "usual": 15.0}
+    assert guess_epochs_left(25, 25, **options) == pytest.approx(7)
+    assert guess_epochs_left(25, 22, **options) == pytest.approx(1.75)
+    assert guess_epochs_left(99.5, 99, **options) == pytest.approx(0.5)  # no more than there may be
+    assert guess_epochs_left(5, 1, **(options | {"least": 67})) > 62  # patience does not count yet
     assert guess_epochs([20, 30], least=0, most=100) == 25 and guess_epochs([], least=67, most=60) == 60

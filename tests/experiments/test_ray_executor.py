@@ -76,8 +76,8 @@ def claim_cells(corpus, features, root, names):
     cells = {}
     for name in names:
         fusion, seed = CELLS[name]
-        told = Experiment(data=str(corpus), features=str(features), fusion=fusion, units=("T",), seed=seed, **settings)
-        cells[name] = claim_experiment(root, name, told)
+        given = Experiment(data=str(corpus), features=str(features), fusion=fusion, units=("T",), seed=seed, **settings)
+        cells[name] = claim_experiment(root, name, given)
     return cells
 
 
@@ -174,10 +174,10 @@ def test_commands_of_the_document_are_understood():
     assert len(lines) >= 6
     known = {"$TABLE": "2", "$PRESET": "paper", "$SLURM_CPUS_PER_TASK": "8", "$SLURM_ARRAY_TASK_COUNT": "20"}
     for line in lines:
-        told = re.sub(r"\$\(python[^)]*\)?", "CELL", re.sub(r" \| .*", "", line).replace("$((SLURM_ARRAY_TASK_ID + 1))", "1"))
+        given = re.sub(r"\$\(python[^)]*\)?", "CELL", re.sub(r" \| .*", "", line).replace("$((SLURM_ARRAY_TASK_ID + 1))", "1"))
         for name, value in known.items():
-            told = told.replace(name, value)
-        command, *arguments = shlex.split(told.rstrip('"') + '"' * (told.rstrip('"').count('"') % 2))
+            given = given.replace(name, value)
+        command, *arguments = shlex.split(given.rstrip('"') + '"' * (given.rstrip('"').count('"') % 2))
         build_command_parser(command).parse_args(arguments)
     assert [len(choose_cells(table)) for table in (1, 2, 3)] == [10, 16, 17] and "10 for Table 1, 16 for Table 2, 17 for Table 3" in text
     assert "#SBATCH --array=0-15\n" in text
@@ -240,16 +240,16 @@ def kill_node_of(cluster, folder, killed):
 def test_lost_node(corpus, features, cluster, tmp_path):
     """Everything ends with the predictions of a local training; what was lost goes on from its checkpoint on the other node."""
     there, here = (claim_cells(corpus, features, tmp_path / place, ["long", "short"]) for place in ("there", "here"))
-    killed, told = [], []
+    killed, shown = [], []
     killer = threading.Thread(target=kill_node_of, args=(cluster, there["long"], killed))
     killer.start()
     paths = [folder.path for folder in there.values()]
-    assert sorted(RayExecutor(cluster.address, tell=told.append)(paths)) == sorted(paths)
+    assert sorted(RayExecutor(cluster.address, tell=shown.append)(paths)) == sorted(paths)
     killer.join()
     after = read_status(there["long"])
     assert (killed[0].state, after.state) == ("running", "finished") and killed[0].pid != after.pid
-    assert any(text.startswith(f"long: process {killed[0].pid} on ") and text.endswith("goes on") for text in told)
-    assert told[-1] == "2 of 2 experiments trained" and any("long " in text and " %" in text for text in told)
+    assert any(text.startswith(f"long: process {killed[0].pid} on ") and text.endswith("goes on") for text in shown)
+    assert shown[-1] == "2 of 2 experiments trained" and any("long " in text and " %" in text for text in shown)
     rows = [json.loads(line) for line in (there["long"].path / "metrics.jsonl").read_text().splitlines()]
     assert len(rows) < 1.5 * len(there["long"].read_metrics())  # most epochs were not done twice
     for name, folder in here.items():

@@ -228,9 +228,9 @@ def test_session_folds_test_whole_sessions(sentences, tmp_path):
 
 def test_a_unit_that_no_utterance_has_is_named(sentences, tmp_path):
     data = write_sentences(tmp_path / "data", speakers=4, each=4)
-    told = replace(sentences, data=str(data), features=str(tmp_path / "cache"), fusion="late", units=("T", "F"), folds=2)
+    given = replace(sentences, data=str(data), features=str(tmp_path / "cache"), fusion="late", units=("T", "F"), folds=2)
     add_files(data)
-    folder = prepare_experiment(tmp_path / "runs", "silent", told)
+    folder = prepare_experiment(tmp_path / "runs", "silent", given)
     with pytest.raises(DataError, match=r"No utterance of .* has the unit F: .*is not a recording"):
         run_experiment(folder, say=lambda line: None)
 
@@ -256,9 +256,9 @@ def add_files(manifest):
 
 def test_other_recordings_are_refused(sentences, tmp_path):
     data = write_sentences(tmp_path / "data", speakers=4, each=4)
-    told = replace(sentences, data=str(data), features=str(tmp_path / "cache"), fusion="linear", units=("F",), folds=2)
+    given = replace(sentences, data=str(data), features=str(tmp_path / "cache"), fusion="linear", units=("F",), folds=2)
     add_files(data)
-    folder = prepare_experiment(tmp_path / "runs", "sound", told)
+    folder = prepare_experiment(tmp_path / "runs", "sound", given)
     (data.parent / "s0" / "0.wav").write_text("another sound")
     with pytest.raises(DataError, match=r"Recordings or alignment files of .* have changed since the experiment sound was made"):
         run_experiment(folder, say=lambda line: None)

@@ -214,8 +214,8 @@ def test_errors_are_told(folder, start, script, message):
 def test_a_process_of_another_machine_is_left_alone(folder):
     with lock_run(folder):
         pass
-    told = folder.read("status") | {"state": "running", "host": "elsewhere", "heartbeat": time.time()}
-    folder.write("status", told)
+    given = folder.read("status") | {"state": "running", "host": "elsewhere", "heartbeat": time.time()}
+    folder.write("status", given)
     assert read_status(folder).state == "running"  # its lock can't be seen from here
     with pytest.raises(DataError, match="on elsewhere; stop it there"):
         stop_run(folder)

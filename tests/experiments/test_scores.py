@@ -316,8 +316,8 @@ def test_what_only_one_has_is_left_out_and_counted():
 
 def plant_sessions(sessions=5, **changes):
     """As IEMOCAP: both speakers of a session are tested by its own fold."""
-    told = {"speakers": 2 * sessions, "folds": sessions} | changes
-    predictions = plant_predictions(**told)
+    options = {"speakers": 2 * sessions, "folds": sessions} | changes
+    predictions = plant_predictions(**options)
     fold = predictions["session"].astype(int) - 1  # every row is tested in the fold of its session
     test = predictions[predictions["part"] == "test"]
     return pd.concat([test.assign(fold=fold[test.index]), predictions[predictions["part"] == "validation"]], ignore_index=True)

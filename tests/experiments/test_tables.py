@@ -20,9 +20,9 @@ COLUMNS = {1: ("linear", "transformer"), 2: ("coattention", "late")}
 
 @pytest.mark.parametrize("table", [1, 2])
 def test_cells_and_figures_are_the_papers(table):
-    told = PAPER[table].split()
+    values = PAPER[table].split()
     expected = {}
-    for units, *figures in zip(told[::3], told[1::3], told[2::3]):
+    for units, *figures in zip(values[::3], values[1::3], values[2::3]):
         for fusion, figure in zip(COLUMNS[table], figures):
             expected[(fusion, tuple((units if table == 1 else f"T+{units}").split("+")))] = float(figure)
     assert {(cell.fusion, cell.units): cell.paper for cell in tables.cells(table)} == expected

@@ -40,9 +40,9 @@ def test_what_nobody_says_is_no_emotion(analyzer, name):
     emotions = analysis.best.classes
     for shown in (describe_verdict(analysis), write_verdict(analysis, None).partition("<details")[0], report_title(analysis)):
         assert not any(emotion in shown for emotion in emotions), shown
-    told = summarise(analysis)
-    assert LEFT_OUT in told and "adds up (" not in told and "Words that count" not in told and "logit" not in told
-    for page in (told, write_verdict(analysis, None) + write_notices(analysis), read_page(report_html(analysis))):
+    sentence = summarise(analysis)
+    assert LEFT_OUT in sentence and "adds up (" not in sentence and "Words that count" not in sentence and "logit" not in sentence
+    for page in (sentence, write_verdict(analysis, None) + write_notices(analysis), read_page(report_html(analysis))):
         assert page.count(said.text) == 1
         assert sum(map(page.count, (NO_WORDS, NOTHING_HEARD, NOBODY_SPEAKS))) <= (said.state == UNFAMILIAR)
 

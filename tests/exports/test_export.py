@@ -59,10 +59,10 @@ def test_analysis_without_words_survives():
 
 def test_the_words_contributions_are_written_and_add_up():
     analysis = make_analysis()
-    told = analysis_to_json(analysis)["word_contributions"]
-    assert [word["text"] for word in told["words"]] == [word.text for word in analysis.transcript.words] and told["role"] == "late"
-    total = np.array(told["biases"]) + sum(np.array(rest["value"]) for rest in told["rest"].values())
-    for word in told["words"]:
+    stored = analysis_to_json(analysis)["word_contributions"]
+    assert [word["text"] for word in stored["words"]] == [word.text for word in analysis.transcript.words] and stored["role"] == "late"
+    total = np.array(stored["biases"]) + sum(np.array(rest["value"]) for rest in stored["rest"].values())
+    for word in stored["words"]:
         np.testing.assert_allclose(word["contribution"], np.sum(list(word["parts"].values()), axis=0))
         total += word["contribution"]
     np.testing.assert_allclose(total, analysis.predictions["late"].logits, atol=1e-6)

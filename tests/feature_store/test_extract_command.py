@@ -1,4 +1,4 @@
-"""`mmer extract`: what it is told, what it says, how it is interrupted."""
+"""`mmer extract`: its flags, what it prints, how it is interrupted."""
 
 import os
 import signal
@@ -93,6 +93,6 @@ def test_small_things():
     assert list_names("left out", []) == []
     many = list_names("left out", [str(n) for n in range(SHOWN + 5)])
     assert many[0] == "left out: 15" and many[-1] == "  ... and 5 more" and len(many) == SHOWN + 2
-    for told in ("0/2", "x", "1/", "/3", "-1/2"):
+    for given in ("0/2", "x", "1/", "/3", "-1/2"):
         with pytest.raises(DataError, match="does not have the form"):
-            parse_shard(told)
+            parse_shard(given)

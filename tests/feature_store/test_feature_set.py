@@ -124,12 +124,12 @@ def test_a_release_s_own_alignment_is_pooled(release, speech_encoder, text_encod
     rows = [line.split() for line in utterance.alignment.read_text().splitlines()[1:] if "Total" not in line]
     spans = [(int(r[0]) * 0.01, (int(r[1]) + 1) * 0.01) for r in rows if r[3][0].isalpha() and r[3] != "SIL"]
     states = speech_encoder.encode(load_audio(utterance.path).samples)
-    told = cache.read(item.speech)
-    assert len(spans) == told.units["W"].states.shape[1] >= 4
+    entry = cache.read(item.speech)
+    assert len(spans) == entry.units["W"].states.shape[1] >= 4
     for n, (start, end) in enumerate(spans):
         inside = (states.times >= start - 1e-9) & (states.times < end - 1e-9)
-        np.testing.assert_allclose(told.units["W"].states[:, n], states.hidden[:, inside].mean(1), atol=0.02, rtol=2e-3)
-    np.testing.assert_allclose(told.units["F"].states, states.hidden, atol=0.02, rtol=2e-3)
+        np.testing.assert_allclose(entry.units["W"].states[:, n], states.hidden[:, inside].mean(1), atol=0.02, rtol=2e-3)
+    np.testing.assert_allclose(entry.units["F"].states, states.hidden, atol=0.02, rtol=2e-3)
     text = text_encoder.encode(read_transcript(utterance.text))
     np.testing.assert_allclose(cache.read_states(item.text, "T"), text.hidden, atol=0.02, rtol=2e-3)
     assert item.seconds == pytest.approx(soundfile.info(utterance.path).duration, abs=1e-3)
@@ -162,10 +162,10 @@ def test_each_clip_is_known_by_its_samples_and_read_again_where_an_old_index_doe
     found = read_feature_set(dataset, cache)
     assert [item.sha256 for item in found.items] == [load_audio(u.path).sha256 for u in dataset.utterances]
     (index,) = cache.folder.rglob("voices.json")
-    told = json.loads(index.read_text("utf-8"))
-    for record in told["speech"].values():
+    stored = json.loads(index.read_text("utf-8"))
+    for record in stored["speech"].values():
         del record["sha256"]
-    index.write_text(json.dumps(told), "utf-8")
+    index.write_text(json.dumps(stored), "utf-8")
     assert {item.sha256 for item in read_feature_set(dataset, cache).items} == {""}
     before = find_times(cache)
     assert extract_dataset(dataset, cache) == found and find_times(cache) == before
@@ -380,14 +380,14 @@ def test_another_data_set_of_the_same_name_takes_nothing_away(extracted, tmp_pat
 
 def test_arguments_that_cannot_be(extracted):
     dataset, cache = extracted
-    for told, words in (
+    for options, words in (
         ({"preset": "huge"}, "'huge'"),
         ({"units": ("X",)}, "'X'"),
         ({"units": ()}, "name some of"),
         ({"shard": (2, 2)}, "Shard 3 of 2"),
     ):
         with pytest.raises(DataError, match=words):
-            extract_dataset(dataset, cache, **told)
+            extract_dataset(dataset, cache, **options)
 
 
 def test_a_folder_that_cannot_be_written(speech, tmp_path):

@@ -18,8 +18,8 @@ def plant_metrics(lengths, *, folds=2):
     for n, length in enumerate(lengths):
         for epoch in range(1, length + 1):
             loss = 0.5 + 0.1 * abs(epoch - (length + 1) // 2) + 0.001 * rng.random()
-            told = {"loss": 1 / epoch, "validation_loss": loss, "validation_ua": 0.4 + 0.02 * epoch, "seconds": 1.0}
-            rows.append({"fold": n % folds, "repetition": n // folds, "epoch": epoch} | told)
+            row = {"loss": 1 / epoch, "validation_loss": loss, "validation_ua": 0.4 + 0.02 * epoch, "seconds": 1.0}
+            rows.append({"fold": n % folds, "repetition": n // folds, "epoch": epoch} | row)
     return rows
 
 
@@ -66,8 +66,8 @@ def all_figures():
     }
 
 
-def find_traces(figure, **told):
-    return [t for t in figure.data if all(getattr(t, name) == value for name, value in told.items())]
+def find_traces(figure, **options):
+    return [t for t in figure.data if all(getattr(t, name) == value for name, value in options.items())]
 
 
 def test_same_numbers_give_same_figures():

@@ -97,8 +97,8 @@ def test_heads_of_the_first_releases_keep_their_identity():
     config = make_config()
     assert config.clips == {} and config.measured_clips is None
     assert hash_config(config) != hash_config(replace(config, measured_clips=5)) != hash_config(replace(config, clips={FILE: "0"}))
-    told = {name: value for name, value in vars(config).items() if name not in ("measured_clips", "clips")}
-    plain = json.dumps(told, sort_keys=True, separators=(",", ":"), default=dict)
+    stored = {name: value for name, value in vars(config).items() if name not in ("measured_clips", "clips")}
+    plain = json.dumps(stored, sort_keys=True, separators=(",", ":"), default=dict)
     assert hash_config(config) == hashlib.sha256(plain.encode()).hexdigest()
 
 
@@ -122,8 +122,8 @@ def test_a_clip_of_the_training_data_is_told_wherever_its_verdict_is(analyzer, l
     heads["late-fs"] = Head(
         late.config, late.model, normalisation=late.normalisation, novelty=late.novelty, clips=clips, sha256=late.sha256
     )
-    told = {"recogniser": analyzer.recogniser, "speech": analyzer.speech, "text": analyzer.text, "aligners": {}}
-    own = Analyzer(preset="compact", heads=heads, **told)
+    options = {"recogniser": analyzer.recogniser, "speech": analyzer.speech, "text": analyzer.text, "aligners": {}}
+    own = Analyzer(preset="compact", heads=heads, **options)
     analysis = own.analyze(librivox_clip, text="and mister john dashwood", head="late-fs", aligner="none")
     assert analysis.seen == {"late-fs": "training"}
     for shown in (describe_verdict(analysis), summarise(analysis), write_verdict(analysis, None)):

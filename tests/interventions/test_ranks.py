@@ -102,9 +102,9 @@ def test_a_sign_that_differs_between_silence_and_noise_is_marked_everywhere():
     drops = np.array([0.4, 0.2, -0.3, 0.1])
     curve = plant_curve(drops, drops, silence=np.array([0.3, -0.2, -0.1, 0.0001]))
     assert read_flips(curve, "anger", role="late").tolist() == [False, True, False, False]  # the last is 0 as it is printed
-    told = describe_flips(["word1"])
+    text = describe_flips(["word1"])
     page, shell = claim_cards.write_curve(curve, "anger", "late"), summarise_curve(curve, "anger", "late")
-    assert told in page and told in shell
+    assert text in page and text in shell
     rows = page.split("<tbody>")[-1].split("<tr ")[1:]
     assert ["± sign differs" in row for row in rows] == [False, True, False, False]
     assert [line.endswith("±") for line in shell.splitlines() if line.startswith("word")] == [False, True, False, False]

@@ -82,10 +82,10 @@ def test_layer_weights_are_the_head_s(clip):
 
 
 def test_layer_weights_that_learned_faster_say_so(clip):
-    told = "These layer weights learned 20 times as fast as the rest of the model"
-    assert told in teach_layers(clip).lead  # the shipped heads' did
-    assert told not in teach_layers(with_layer_rate(clip, 1.0)).lead
-    assert told not in teach_layers(with_layer_rate(clip, None)).lead
+    sentence = "These layer weights learned 20 times as fast as the rest of the model"
+    assert sentence in teach_layers(clip).lead  # the shipped heads' did
+    assert sentence not in teach_layers(with_layer_rate(clip, 1.0)).lead
+    assert sentence not in teach_layers(with_layer_rate(clip, None)).lead
 
 
 def with_layer_rate(clip, rate):
@@ -362,9 +362,9 @@ def test_every_symbol_of_an_equation_is_named_below_it(clip, examples):
         parts = re.split(r"(?=<div class=\"ml-equation\")", step.equation)[1:]
         assert parts
         for part in parts:
-            equation, _, told = part.partition('<p class="ml-where">')
+            equation, _, given = part.partition('<p class="ml-where">')
             used = set(re.findall(r"<mi[^>]*>([^<]+)</mi>", equation)) - set("12345678")
-            named = {name for text in re.findall(r"<var[^>]*>([^<]+)</var>", told) for name in (text, *text.split(","))}
+            named = {name for text in re.findall(r"<var[^>]*>([^<]+)</var>", given) for name in (text, *text.split(","))}
             assert used <= named, (step.key, used - named)
 
 
@@ -419,9 +419,9 @@ def test_the_lesson_s_styles_are_for_what_the_lesson_draws():
 def test_a_word_s_contribution_is_the_one_of_the_other_views_and_its_parts_are_named(clip):
     found, data = word_contributions(clip.analysis), clip.leave_one_out
     np.testing.assert_allclose(data["contributions"], found.words[data["words"]], atol=1e-6)
-    told, at = numbers(teach_evidence(clip)), clip.analysis.best.classes.index(clip.analysis.best.label)
-    strongest = max(range(len(data["words"])), key=lambda i: abs(told[f"word.contribution.{i}"]))
+    shown, at = numbers(teach_evidence(clip)), clip.analysis.best.classes.index(clip.analysis.best.label)
+    strongest = max(range(len(data["words"])), key=lambda i: abs(shown[f"word.contribution.{i}"]))
     word = data["words"][strongest]
-    assert told["word.whole"] == told[f"word.contribution.{strongest}"] == pytest.approx(float(centre(found.words)[word, at]), abs=1e-6)
-    parts = {unit: told[f"word.part.{unit}"] for unit in found.units}
+    assert shown["word.whole"] == shown[f"word.contribution.{strongest}"] == pytest.approx(float(centre(found.words)[word, at]), abs=1e-6)
+    parts = {unit: shown[f"word.part.{unit}"] for unit in found.units}
     assert parts == {unit: pytest.approx(float(centre(part)[word, at]), abs=1e-6) for unit, part in found.parts.items()}

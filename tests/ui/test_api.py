@@ -298,9 +298,9 @@ def test_mcp_analyzes_what_is_sent_and_keeps_nothing(mcp_app, tmp_path):
     one, two = (json.loads(answer.content[0].text) for answer in answers[:2])
     check(one, "analysis")
     assert one["best"] == "late" and one["predictions"]["late"]["logits"] == two["predictions"]["late"]["logits"]
-    told = [answer.content[0].text for answer in answers[2:]]
+    given = [answer.content[0].text for answer in answers[2:]]
     assert all(answer.isError for answer in answers[2:])
-    for text, said in zip(told, ("An address can't be opened here", "'none' is not one of", "'x' is not one of", "nothing to compare")):
+    for text, said in zip(given, ("An address can't be opened here", "'none' is not one of", "'x' is not one of", "nothing to compare")):
         assert said in text
     delete_files_created_by_app(app, age=None)
     assert [path for path in folder.rglob("*") if path.is_file() and path.stat().st_size] == []

@@ -128,9 +128,9 @@ def test_no_file_outside_the_upload_folder_is_opened(address, analyzer, monkeypa
     for module in ("mmer.ui.explore.handlers", "mmer.ui.api"):
         monkeypatch.setattr(import_module(module), "load_audio", lambda path, name: opened.append(path))
     data = {"analyze": [REFERENCES[kind], "ace", "none", "late-fs", False]}.get(endpoint, [REFERENCES[kind]])
-    event, told = call(address, endpoint, data)
+    event, text = call(address, endpoint, data)
     assert event in ("error", "refused") and not opened
-    assert "ace of clubs" not in told
+    assert "ace of clubs" not in text
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -192,9 +192,9 @@ def test_names_that_only_a_program_sends(address, tmp_path_factory, name):
     if answer.status_code == 200:
         path = Path(answer.json()[0]).resolve()
         assert path.parent.parent.name.startswith("gradio") and len(path.name) <= 255
-        event, told = call(address, "analyze", [{"path": str(path), "meta": META}, "ace of clubs", "none", "late-fs", False])
+        event, text = call(address, "analyze", [{"path": str(path), "meta": META}, "ace of clubs", "none", "late-fs", False])
         assert event == "complete"
-        assert "/" not in json.loads(told)[0]["clip"]["name"]
+        assert "/" not in json.loads(text)[0]["clip"]["name"]
     else:
         assert 400 <= answer.status_code < 500
 

@@ -41,8 +41,8 @@ def test_two_batches_give_the_table_and_its_files(address, sent, tmp_path):
     visitor = Client(address, verbose=False, download_files=str(tmp_path))
     files, listed = [handle_file(path) for path in sent[0]], handle_file(sent[1])
     for _ in range(2):
-        told, table, table_file, json_file = visitor.predict(files, listed, "none", "late-fs", api_name="/batch")
-        assert "4 recordings in" in told
+        text, table, table_file, json_file = visitor.predict(files, listed, "none", "late-fs", api_name="/batch")
+        assert "4 recordings in" in text
         assert table.count("<tr") == 5 and "<b>." not in table and "three.wav" in table
         with open(table_file["value"], encoding="utf-8") as file:
             rows = list(csv.DictReader(file))

@@ -136,9 +136,9 @@ def test_what_is_shown_is_what_is_saved_at_the_same_rounding(analyzer, analysis)
     np.testing.assert_allclose(samples / 32768, np.clip(sound, -1, 32767 / 32768), atol=0.5 / 32768 + 1e-9)  # rounded, not cut
     change = json.loads(Path(handlers.export_change(session)["saved"]).read_text())
     for side, place in (("original", 0), ("changed", 1)):
-        for role, told in change[side]["predictions"].items():
-            logits, table = np.array(told["logits"]), read_table(html, role)
-            assert table[:, 2 * place].tolist() == [f"{100 * p:.1f} %" for p in told["probabilities"]]
+        for role, stored in change[side]["predictions"].items():
+            logits, table = np.array(stored["logits"]), read_table(html, role)
+            assert table[:, 2 * place].tolist() == [f"{100 * p:.1f} %" for p in stored["probabilities"]]
             assert [read(n) for n in table[:, 2 * place + 1]] == [round(float(value), 4) for value in logits]
 
 
@@ -215,9 +215,9 @@ def test_the_page_and_the_lesson_start_from_the_same_settings(analyzer, address,
     first = {part["props"].get("elem_id"): part["props"].get("value") for part in config["components"]}
     asked = {}
 
-    def measure(analyzer, analysis, *, tier, medium, **told):
+    def measure(analyzer, analysis, *, tier, medium, **options):
         asked.update(tier=tier, medium=medium)
-        return leave_one_out(analyzer, analysis, tier=tier, medium=medium, **told)
+        return leave_one_out(analyzer, analysis, tier=tier, medium=medium, **options)
 
     measure_words(analyzer, LessonClip("", "", "", analysis, encode_frames(analyzer, analysis), None), leave_out=measure)
     assert (first["curve-tier"], first["curve-medium"]) == (asked["tier"], asked["medium"]) == ("words", "both")

@@ -103,8 +103,8 @@ def test_cancel_reaches_an_example_that_waits_for_the_models(analyzer):
         thread.join(60)  # the models are still somebody else's
         assert not thread.is_alive() and len(ended) == 1 and not ended[0].visible
     assert "Cancelled." in stages and session.analysis is None and not session.working
-    told, analyse = handlers.show_problem(session)
-    assert "Cancelled" in told and not analyse.interactive  # there is no clip
+    text, analyse = handlers.show_problem(session)
+    assert "Cancelled" in text and not analyse.interactive  # there is no clip
     press()
     assert len(ended) == 1 and session.analysis is not None  # asked again, it opens
 

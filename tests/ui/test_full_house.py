@@ -49,8 +49,8 @@ def test_examples_results_and_exports_come_at_once_while_analyse_is_refused(publ
     assert visitor.predict(False, api_name="/export_json")
     with pytest.raises(AppError, match="24 requests are in line for the models"):
         visitor.submit(handle_file(str(speech_file)), "", "sphinx", "combined", "", None, api_name="/run").result()
-    told = str(visitor.predict(api_name="/problem_run"))
-    assert "Ask again in a minute. The earlier result is still shown." in told and "mm-running" not in told
+    text = str(visitor.predict(api_name="/problem_run"))
+    assert "Ask again in a minute. The earlier result is still shown." in text and "mm-running" not in text
     assert visitor.predict(False, api_name="/export_json")
 
 

@@ -215,8 +215,8 @@ def check_pair(page):
     expect(chosen).to_have_count(1)
     assert (chosen.get_attribute("data-unit"), chosen.get_attribute("data-segment")) == ("S", "2")
     pair.locator("input[value=sadness]").first.check()
-    told = pair.locator("[data-part=readout]").all_inner_texts()
-    assert len(told) == 2 and all("logits for sadness" in text for text in told)
+    shown = pair.locator("[data-part=readout]").all_inner_texts()
+    assert len(shown) == 2 and all("logits for sadness" in text for text in shown)
     assert page.evaluate("mmerViews.get().emotion") != "sadness"  # the page's own views stay as they were
 
 

@@ -328,9 +328,9 @@ def test_the_package_s_own_engine_from_the_check_to_the_scores(open_page, tmp_pa
     expect(page.locator("#run-head .mm-badge")).to_have_text("finished", timeout=PATIENCE)
     expect(page.locator("#scores")).to_contain_text("mean over 2 runs")
     page.wait_for_selector("#run-layers .main-svg")
-    told = shop.view("run/voices-linear-t")
-    assert (told.experiment.units, told.experiment.model, told.experiment.epochs) == (("T",), {"hidden": 8}, 2) and told.has_heads
-    assert page.locator("#scores dd").first.inner_text() == f"{100 * told.scores['ua']:.1f} %"
+    view = shop.view("run/voices-linear-t")
+    assert (view.experiment.units, view.experiment.model, view.experiment.epochs) == (("T",), {"hidden": 8}, 2) and view.has_heads
+    assert page.locator("#scores dd").first.inner_text() == f"{100 * view.scores['ua']:.1f} %"
     app.close()
 
 
@@ -379,7 +379,7 @@ def test_strangers_can_start_stop_and_delete_nothing_over_the_wire(public_addres
     visitor = Client(public_address, verbose=False)
     assert "recorded, read only" in str(visitor.predict(api_name="/open_experiments"))
     before = sorted(str(path) for path in shop.runs.rglob("*"))
-    for name, told in (
+    for name, arguments in (
         ("check_data", ask_form()),
         ("start_experiment", ["x", *ask_form()]),
         ("stop_experiment", []),
@@ -388,7 +388,7 @@ def test_strangers_can_start_stop_and_delete_nothing_over_the_wire(public_addres
         ("promote_experiment", ["x", "", "median"]),
     ):
         with pytest.raises(AppError, match="Training is off on this page because strangers visit it"):
-            visitor.predict(*told, api_name=f"/{name}")
+            visitor.predict(*arguments, api_name=f"/{name}")
     assert sorted(str(path) for path in shop.runs.rglob("*")) == before
     assert visitor.predict(api_name="/export_experiment")
 

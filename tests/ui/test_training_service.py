@@ -73,15 +73,15 @@ def test_a_path_is_taken_absolute_or_below_any_root(tmp_path):
     assert allow_path("b/../b/", [first, second]) == second / "b"
 
 
-@pytest.mark.parametrize("told", ["/etc", "..", "a/../../secret", "../secret", "link", "link/deeper", "a/\0b", "x" * 5000, "~", "circle"])
-def test_a_path_elsewhere_is_refused_whether_it_exists_or_not(tmp_path, told):
+@pytest.mark.parametrize("given", ["/etc", "..", "a/../../secret", "../secret", "link", "link/deeper", "a/\0b", "x" * 5000, "~", "circle"])
+def test_a_path_elsewhere_is_refused_whether_it_exists_or_not(tmp_path, given):
     root, secret = tmp_path / "root", tmp_path / "secret"
     (root / "a").mkdir(parents=True)
     (secret / "deeper").mkdir(parents=True)
     (root / "link").symlink_to(secret)
     (root / "circle").symlink_to(root / "circle")
     with pytest.raises(DataError, match=r"does not lie below|There is no"):
-        allow_path(told, [root])
+        allow_path(given, [root])
     for outside in (secret, tmp_path / "nowhere"):
         with pytest.raises(DataError, match="does not lie below a folder that this app may read"):
             allow_path(outside, [root])
@@ -180,8 +180,8 @@ def test_what_a_form_can_t_say_gives_a_sentence(changes, sentence):
 
 
 def test_settings_of_the_model_are_told_only_where_they_differ():
-    told = build_experiment(fill_form(hidden=64, dropout=0.2), data="d", features="c", labels={})
-    assert told.model == {"hidden": 64}
+    given = build_experiment(fill_form(hidden=64, dropout=0.2), data="d", features="c", labels={})
+    assert given.model == {"hidden": 64}
     assert {s.name: default_of(s) for s in SETTINGS}["dropout"] == 0.2
 
 
@@ -194,9 +194,9 @@ def test_names_are_suggested_that_are_free_and_can_be_names(shop):
 
 
 def test_the_shell_s_command_says_what_differs_from_the_defaults():
-    told = write_command(Experiment("my data", "cache", fusion="coattention", units=("T", "F"), batch_size=16), name="x")
-    assert told.startswith("python -m mmer train --data 'my data' --features cache --model coattention --units T F --batch-size 16")
-    assert told.endswith("--runs runs --name x") and "--folds" not in told
+    text = write_command(Experiment("my data", "cache", fusion="coattention", units=("T", "F"), batch_size=16), name="x")
+    assert text.startswith("python -m mmer train --data 'my data' --features cache --model coattention --units T F --batch-size 16")
+    assert text.endswith("--runs runs --name x") and "--folds" not in text
 
 
 def test_the_paper_s_figure_is_found_for_its_cells():
@@ -290,14 +290,14 @@ def test_a_killed_trainer_is_shown_as_lost_with_its_last_words(tmp_path):
 def test_the_package_s_own_engine_trains_what_the_form_says(tmp_path):
     shop = make_service(tmp_path, load=load_engine)
     write_data(tmp_path / "data")
-    told = {"folds": 2, "repetitions": 1, "epochs": 2, "min_steps": 0, "hidden": 8, "threads": 1, "device": "cpu"}
-    estimate = shop.estimate(fill_form(data="voices", **told))
+    options = {"folds": 2, "repetitions": 1, "epochs": 2, "min_steps": 0, "hidden": 8, "threads": 1, "device": "cpu"}
+    estimate = shop.estimate(fill_form(data="voices", **options))
     assert 0 < estimate.seconds_likely <= estimate.seconds_most and estimate.extraction_seconds > 0
-    key = start(shop, **told)
+    key = start(shop, **options)
     assert wait_for(shop, key, "finished", "failed", "lost").state == "finished", shop.view(key).log
     view = shop.view(key)
     assert len(view.finished) == 2 and view.has_heads and len(view.results[0]["layer_weights"]["F"]["normalised"]) == 4
-    assert shop.estimate(fill_form(data="voices", **told)).extraction_seconds == 0
+    assert shop.estimate(fill_form(data="voices", **options)).extraction_seconds == 0
     with pytest.raises(DataError, match="so none of them should become a head"):  # noise teaches nothing
         shop.promote(key, name="noise", licence="CC0 1.0")
     place = promote_run(shop.find(key), name="mine", fold=0, repetition=0, out=shop.heads, licence="CC0 1.0")

@@ -39,8 +39,8 @@ def write_data(root, name="voices", *, extra_rows=()):
 
 def make_engine(*, seconds=0.0, crash=0, gate=""):
     def command(folder):
-        told = {"--seconds": seconds, "--crash": crash, "--gate": gate}
-        return (sys.executable, str(TRAINER), str(folder.path), *(str(part) for pair in told.items() for part in pair))
+        settings = {"--seconds": seconds, "--crash": crash, "--gate": gate}
+        return (sys.executable, str(TRAINER), str(folder.path), *(str(part) for pair in settings.items() for part in pair))
 
     return Engine(prepare_experiment, lambda experiment: FakeEstimate(), command)
 
@@ -49,8 +49,14 @@ def make_service(root, *, seconds=0.0, crash=0, gate="", **changes):
     """A service below `root`: data in root/data, experiments in root/runs."""
     (root / "data").mkdir(exist_ok=True)
     engine = make_engine(seconds=seconds, crash=crash, gate=gate)
-    told = {"runs": root / "runs", "features": root / "cache", "roots": (root / "data",), "heads": root / "heads", "load": lambda: engine}
-    return TrainingService(**(told | changes))
+    settings = {
+        "runs": root / "runs",
+        "features": root / "cache",
+        "roots": (root / "data",),
+        "heads": root / "heads",
+        "load": lambda: engine,
+    }
+    return TrainingService(**(settings | changes))
 
 
 def fill_form(**changes):

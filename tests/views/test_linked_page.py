@@ -242,14 +242,14 @@ def test_bars_of_the_waterfall_are_the_steps_of_explain(open_report, analysis):
     page.locator('[data-branch="S"]').click()
     for emotion in analysis.best.classes:
         page.get_by_role("radio", name=emotion).check(force=True)
-        told = dict(
+        shown = dict(
             page.locator(".mv-step[data-step]").evaluate_all(
                 "all => all.map((s) => [s.dataset.step, s.querySelector('.mv-number').textContent])"
             )
         )
         steps = {s.unit or s.kind: s.value for s in decision_steps(analysis, emotion)}
         for name, kind in (("T", "T"), ("F", "F"), ("S", "S"), ("bias", "bias"), ("early", "member")):
-            assert float(told[name].replace("−", "-")) == pytest.approx(steps[kind], abs=5.1e-4)
+            assert float(shown[name].replace("−", "-")) == pytest.approx(steps[kind], abs=5.1e-4)
         parts = page.locator(".mv-part .mv-number").evaluate_all("all => all.map((one) => +one.textContent.replace('−', '-'))")
         detail = [s.value for s in decision_steps(analysis, emotion, unit_detail="S") if s.kind == "segment"]
         np.testing.assert_allclose(parts, detail, atol=5.1e-5)
@@ -266,9 +266,9 @@ def test_many_frames_are_gathered_per_word_and_keep_their_sum(open_report, analy
 
 def test_what_decides_is_said(open_report, analysis):
     page = open_report(analysis)
-    told = page.locator("[data-part=flips]").inner_text()
+    text = page.locator("[data-part=flips]").inner_text()
     flips = page.evaluate("mmerViews.payload().predictions.combined.flips")
-    assert flips and all(flip["label"] in told for flip in flips)
+    assert flips and all(flip["label"] in text for flip in flips)
     assert page.locator(".mv-flip").count() == len({flip["part"] for flip in flips if flip["part"] != "late"})
 
 
@@ -319,8 +319,10 @@ def test_others_can_read_write_and_follow_the_selection(open_report, analysis):
     assert page.get_by_role("radio", name="sadness").is_checked()
     page.evaluate("end(); mmerViews.set({emotion: 'anger'})")
     assert page.evaluate("news") == [["sadness", ["emotion"]]]
-    page.evaluate("document.addEventListener('mmer-selection', (event) => { window.told = event.detail; }); mmerViews.pickSegment('W', 2)")
-    assert page.evaluate("told.selection.word") == 2 and "span" in page.evaluate("told.changed")
+    page.evaluate(
+        "document.addEventListener('mmer-selection', (event) => { window.selected = event.detail; }); mmerViews.pickSegment('W', 2)"
+    )
+    assert page.evaluate("selected.selection.word") == 2 and "span" in page.evaluate("selected.changed")
     page.evaluate("mmerViews.addPanel('Another view', 'Of the same clip.').append('text')")
     assert page.get_by_role("heading", name="Another view").is_visible()
 

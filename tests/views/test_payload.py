@@ -53,20 +53,20 @@ def test_a_caveat_that_several_heads_share_is_said_once(analysis):
 
 def test_contributions_biases_and_logits_are_the_model_s(analysis, payload):
     for role, prediction in analysis.predictions.items():
-        told = payload["predictions"][role]
-        np.testing.assert_allclose(told["logits"], prediction.logits)
-        np.testing.assert_allclose(told["probabilities"], prediction.probabilities)
-        for one, branch in zip(told["branches"] or (), prediction.branches or ()):
+        stored = payload["predictions"][role]
+        np.testing.assert_allclose(stored["logits"], prediction.logits)
+        np.testing.assert_allclose(stored["probabilities"], prediction.probabilities)
+        for one, branch in zip(stored["branches"] or (), prediction.branches or ()):
             np.testing.assert_allclose(unpack(one["contributions"]), branch.contributions, atol=1e-6)
             np.testing.assert_allclose(one["bias"], branch.bias)
 
 
 def test_maps_are_the_model_s_in_half_precision(analysis, payload):
     for unit, maps in analysis.predictions["early"].coattention.items():
-        told = payload["predictions"]["early"]["coattention"][unit]
-        np.testing.assert_allclose(unpack(told["text_to_speech"]), maps.text_to_speech, rtol=1e-3, atol=1e-6)
-        np.testing.assert_allclose(unpack(told["speech_to_text"]), maps.speech_to_text, rtol=1e-3, atol=1e-6)
-        assert told["segments_per_cell"] == 1
+        stored = payload["predictions"]["early"]["coattention"][unit]
+        np.testing.assert_allclose(unpack(stored["text_to_speech"]), maps.text_to_speech, rtol=1e-3, atol=1e-6)
+        np.testing.assert_allclose(unpack(stored["speech_to_text"]), maps.speech_to_text, rtol=1e-3, atol=1e-6)
+        assert stored["segments_per_cell"] == 1
 
 
 def test_long_maps_are_thinned_and_keep_their_sums():
@@ -103,8 +103,8 @@ def test_flips_are_those_of_the_sum(analysis, payload):
     late = analysis.predictions["late"]
     for branch in late.branches:
         without = late.classes[int(np.argmax(late.logits - branch.logits))]
-        told = {flip["part"]: flip["label"] for flip in payload["predictions"]["late"]["flips"]}
-        assert told.get(branch.unit, late.label) == without
+        stored = {flip["part"]: flip["label"] for flip in payload["predictions"]["late"]["flips"]}
+        assert stored.get(branch.unit, late.label) == without
 
 
 def test_spread_over_runs_is_lowest_mean_and_highest(analysis):

@@ -51,9 +51,9 @@ def test_words_have_the_function_s_numbers_and_colours(open_report, part):
     whole = centre(found.words)[:, 0]
     for place in (".mv-piece", ".mv-tile[data-unit=W]"):
         titles = page.locator(place).evaluate_all("all => all.map((one) => one.title)")
-        told = {match[1]: float(match[2].replace("−", "-")) for match in re.finditer(r"“(\w+)” ([+−][\d.]+) logits", " ".join(titles))}
-        assert told == {text: pytest.approx(value) for text, value in zip(found.texts, whole) if text in told}
-        assert len(told) == (4 if place == ".mv-piece" else 3)
+        stored = {match[1]: float(match[2].replace("−", "-")) for match in re.finditer(r"“(\w+)” ([+−][\d.]+) logits", " ".join(titles))}
+        assert stored == {text: pytest.approx(value) for text, value in zip(found.texts, whole) if text in stored}
+        assert len(stored) == (4 if place == ".mv-piece" else 3)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
@@ -61,10 +61,10 @@ def test_page_and_shell_say_the_same_of_the_examples_words(open_report, path):
     analysis = read_analysis(path)
     page = open_report(analysis)
     titles = page.locator(".mv-piece").evaluate_all("all => all.map((one) => one.title)")
-    told = {re.sub(r" \(\d+ over an edge\)|; .*|“|”|logits for \w+ ", "", title).replace("−", "-") for title in titles}
+    stored = {re.sub(r" \(\d+ over an edge\)|; .*|“|”|logits for \w+ ", "", title).replace("−", "-") for title in titles}
     said = [re.sub(r"^(for|against)", "", line.strip()).strip() for line in list_words(analysis)[1:]]
     words = [line for line in said if " = " in line]
-    assert len(words) >= 3 and set(words) <= told
+    assert len(words) >= 3 and set(words) <= stored
 
 
 def test_each_branch_s_part_is_named_where_one_points(open_report):
@@ -75,8 +75,8 @@ def test_each_branch_s_part_is_named_where_one_points(open_report):
     assert titles[5] == "“it” +0.400 logits for anger = text +0.400; not found in the sound, so its text alone"
     assert titles[1] == "belongs to no word (punctuation): +0.010 logits for anger"
     page.locator(".mv-tile[data-unit=W]").nth(1).click()
-    told = page.locator(".mv-readout").inner_text()
-    assert "word “no” · 0.30 to 0.34 s · +2.280 logits for anger in late fusion (half of it, +1.140, in combined) = text −0.200" in told
+    text = page.locator(".mv-readout").inner_text()
+    assert "word “no” · 0.30 to 0.34 s · +2.280 logits for anger in late fusion (half of it, +1.140, in combined) = text −0.200" in text
     page.locator(".mv-tile[data-unit=P]").nth(1).click()
     assert "counts for “no”, over a word's edge" in page.locator(".mv-readout").inner_text()
     page.locator(".mv-tile[data-unit=P]").nth(4).click()
@@ -140,13 +140,13 @@ def test_one_branch_needs_no_switch(open_report):
 @pytest.mark.parametrize("units", ["F", "T"])
 def test_one_part_is_not_said_to_decide_or_not(open_report, units):
     page = open_report(plant_words(units))
-    told = page.locator("[data-part=flips]").inner_text()
+    text = page.locator("[data-part=flips]").inner_text()
     name = {"F": "frames", "T": "text"}[units]
-    assert told.startswith(f"This is one part ({name}): without it nothing would be said") and "No part decides" not in told
+    assert text.startswith(f"This is one part ({name}): without it nothing would be said") and "No part decides" not in text
 
 
 def test_early_fusion_alone_is_one_part(open_report):
     page = open_report(plant_words(early=True))
     page.evaluate("mmerViews.set({ role: 'early' })")
-    told = page.locator("[data-part=flips]").inner_text()
-    assert "This is one part (coattention fusion" in told and "No part decides" not in told
+    text = page.locator("[data-part=flips]").inner_text()
+    assert "This is one part (coattention fusion" in text and "No part decides" not in text

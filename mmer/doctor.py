@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,8 +100,20 @@ def examine_packages(names: Sequence[str] = PACKAGES) -> list[Finding]:
         try:
             findings.append(Finding("packages", name, True, version(name)))
         except PackageNotFoundError:
-            findings.append(Finding("packages", name, False, "run `pip install -r requirements.txt`"))
+            findings.append(Finding("packages", name, False, f"run `{name_install(name)}`"))
     return findings
+
+
+def name_install(package: str) -> str:
+    """The command that installs it: an installed wheel has no requirements.txt, but its metadata name each package with its version."""
+    if (Path(__file__).parents[1] / "requirements.txt").is_file():
+        return "pip install -r requirements.txt"
+    try:
+        needed = requires("mmer-explorer") or []
+    except PackageNotFoundError:
+        needed = []
+    names = (line.split(";")[0].strip() for line in needed)
+    return f"pip install '{next((name for name in names if re.split('[<>=!~ ]', name)[0] == package), package)}'"
 
 
 def examine_presets() -> list[Finding]:

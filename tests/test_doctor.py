@@ -54,4 +54,4 @@ def test_each_aligner_aligns_a_sentence(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))  # whether or not the other one is installed here
     sphinx, mfa = examine_aligners()
     assert sphinx.ready and re.search(r"^pocketsphinx 5\S+, 8 of 8 words of a test sentence aligned in \d+\.\d\d s$", sphinx.text)
-    assert not mfa.ready and not mfa.essential and "not installed" in mfa.text and "environment.yml" in mfa.text
+    assert not mfa.ready and not mfa.essential and "not installed" in mfa.text and "conda create -n aligner" in mfa.text

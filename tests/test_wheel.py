@@ -47,12 +47,25 @@ def test_a_wheel_brings_the_heads_and_what_the_doctor_aligns(installed):
 
 def test_a_wheel_holds_every_file_of_the_package(installed):
     files = [path.relative_to(ROOT) for path in (ROOT / "mmer").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    files = [path for path in files if not path.name.endswith(".d.ts")]  # read by a checker of scripts alone, which no wheel has
     assert {".py", ".css", ".js", ".json", ".flac"} <= {path.suffix for path in files}
     assert not [str(path) for path in files if not (installed / path).is_file()]
 
 
 def test_the_doctor_promises_the_page_only_where_it_is(installed):
     assert run(installed, "from mmer.doctor import name_ways; print(name_ways())") == "`python -m mmer analyze CLIP`"
+
+
+def test_what_the_doctor_asks_for_needs_no_file_that_a_wheel_lacks(installed):
+    """The metadata lie beside the package, as pip leaves them."""
+    assert (
+        run(installed, "from mmer.doctor import name_install; print(name_install('pocketsphinx'))") == "pip install 'pocketsphinx==5.0.4'"
+    )
+    assert run(installed, "from mmer.doctor import name_install; print(name_install('av'))").startswith("pip install 'av<")
+    install = run(installed, "from mmer.align.mfa.setup import INSTALL; print(INSTALL)")
+    asked = (ROOT / "environment.yml").read_text(encoding="utf-8").split("dependencies:")[1]
+    assert install.startswith("conda create ") and all(line.removeprefix("  - ") in install for line in asked.strip("\n").splitlines())
+    assert not (installed / "environment.yml").exists() and ".yml" not in install
 
 
 def test_a_checkout_has_its_own():

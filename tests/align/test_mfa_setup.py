@@ -40,7 +40,7 @@ def test_the_dictionary_is_the_model_s_namesake_unless_told(model):
 
 
 def test_missing_program_and_models_name_what_brings_them(tmp_path):
-    with pytest.raises(AlignmentError, match=r"no program “mfa” on the PATH.*conda env create -f environment.yml.*--mfa-command"):
+    with pytest.raises(AlignmentError, match=r"no program “mfa” on the PATH.*conda create -n aligner.*--mfa-command"):
         find_program("mfa", path=str(tmp_path))
     with pytest.raises(AlignmentError, match="there is no program “/no/mfa”"):
         find_program("/no/mfa")

@@ -13,7 +13,7 @@ import soundfile
 from planted_words import plant_words
 from sample_analysis import make_analysis
 
-from mmer.align.textgrid import read_tiers
+from mmer.align.textgrid_tiers import read_tiers
 from mmer.cli import COMMANDS, main
 from mmer.commands.analyze import locate_head
 from mmer.commands.clip import parse_pronunciations

@@ -41,6 +41,7 @@ LAYERS = (
 MOST_FILES = 13  # of a folder, its __init__.py aside
 MOST_LOOSE = 13  # modules that lie in no room
 MOST_LINES = 400  # of a module
+LONGEST_CHAIN = 17  # modules, each of which imports the next
 # words that only this code base understood, as names of anything
 RETIRED = {"told", "Room", "Shelf", "Order", "Death", "Member", "Hold", "for_people", "Workshop", "Turns", "Specimen"}
 ONLY_IN = {"gradio": {"ui"}, "plotly": {"figures"}}
@@ -84,6 +85,30 @@ def test_imports_go_one_way(path):
             assert layer_of(rest[0]) < layer_of(part), f"{path.relative_to(ROOT)} imports {name}"
         assert part in ONLY_IN.get(top, {part}), f"{path.relative_to(ROOT)} imports {name}"
         assert part not in NEVER_IN.get(top, set()), f"{path.relative_to(ROOT)} imports {name}"
+
+
+def own_imports_of(path):
+    """Names of our modules that a file imports: at its top, inside functions, and for its types alone."""
+    modules = {".".join(("mmer", *p.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__") for p in MODULES}
+    whole = {name if name in modules else name.rpartition(".")[0] for name in imports_of(path)}
+    return {name for name in whole if name in modules}
+
+
+def test_imports_run_in_no_circle_and_in_short_chains():
+    """A `from mmer.room import name` counts as the room's module of that name, or else as its __init__."""
+    names = {path: ".".join(("mmer", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__") for path in MODULES}
+    imports = {names[path]: own_imports_of(path) for path in MODULES}
+    longest: dict[str, list[str]] = {}
+
+    def follow(name, before=()):
+        assert name not in before, f"a circle: {' > '.join((*before[before.index(name) :], name))}"
+        if name not in longest:
+            below = [follow(other, (*before, name)) for other in sorted(imports[name])]
+            longest[name] = [name, *max(below, key=len, default=[])]
+        return longest[name]
+
+    chain = max((follow(name) for name in sorted(imports)), key=len)
+    assert len(chain) <= LONGEST_CHAIN, " > ".join(chain)
 
 
 def test_no_folder_is_a_heap():

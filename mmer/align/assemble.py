@@ -70,13 +70,6 @@ def find_holders(times: Iterable[float], spans: Sequence[tuple[float, float]]) -
 
 
 UNKNOWN = "<unk>"  # what the Montreal Forced Aligner calls a word that its dictionary lacks
-SILENCE_LABELS = frozenset(["", "<eps>", "sil", "sp", "spn", "<p:>", "pau", "<s>", "</s>", "<sil>", "#"])
-
-
-def is_silence(label: str) -> bool:
-    """Whether a label means that nothing is said: silences and noises of the formats read here."""
-    label = label.strip().lower()
-    return label in SILENCE_LABELS or (label.startswith(("++", "[")) and label.endswith(("++", "]")))
 
 
 def match_labels(labels: Sequence[str], transcript: Transcript) -> list[int]:
@@ -155,3 +148,12 @@ def align_from_recogniser(transcript: Transcript) -> Alignment:
         raise AlignmentError("The transcript carries no word times: only a recognised transcript does.")
     notice = Notice("alignment", "Word times are the recogniser's own and only approximate.")
     return Alignment(tuple(words), (), (), transcript.source, approximate=True, notices=(notice,))
+
+
+def split_interval(labels: Sequence[str], start: float, end: float, word: int) -> list[Segment]:
+    """Segments of equal length: one foreign phone may stand for two of ours."""
+    if len(labels) == 1:
+        return [Segment(labels[0], start, end, word)]
+    step = (end - start) / len(labels)
+    ends = [start + step * (i + 1) for i in range(len(labels) - 1)] + [end]
+    return [Segment(label, begin, stop, word) for label, begin, stop in zip(labels, [start, *ends[:-1]], ends)]

@@ -122,3 +122,12 @@ def _list_names(known: frozenset[str]) -> dict[str, str]:
         if len(phones) == 1 and label.lower() not in NOT_PHONES:
             names.setdefault(phones[0], label)
     return names
+
+
+SILENCE_LABELS = frozenset(["", "<eps>", "sil", "sp", "spn", "<p:>", "pau", "<s>", "</s>", "<sil>", "#"])
+
+
+def is_silence(label: str) -> bool:
+    """Whether a label means that nothing is said: silences and noises of the formats read here."""
+    label = label.strip().lower()
+    return label in SILENCE_LABELS or (label.startswith(("++", "[")) and label.endswith(("++", "]")))

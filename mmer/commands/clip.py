@@ -74,7 +74,7 @@ def read_textgrid_text(path: Path | None) -> str | None:
     """The text of a TextGrid file that was read through once, whatever encoding Praat gave it; None without one. Raises AlignmentError."""
     if path is None:
         return None
-    from mmer.align.textgrid import read_text, read_tiers
+    from mmer.align.textgrid_tiers import read_text, read_tiers
 
     text = read_text(path)
     read_tiers(text)

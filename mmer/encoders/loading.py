@@ -60,9 +60,10 @@ def load_text_model(preset: Preset, folder: Path) -> nn.Module:
 
 def build(config: Any) -> nn.Module:
     """The model of a configuration with random weights; its pooler, which no layer's states depend on, is left out."""
-    module: nn.Module = AutoModel.from_config(config)  # type: ignore[no-untyped-call]  # of transformers
-    if getattr(module, "pooler", None) is not None:
-        module.pooler = None
+    model: Any = AutoModel.from_config(config)  # type: ignore[no-untyped-call]  # of transformers
+    if getattr(model, "pooler", None) is not None:
+        model.pooler = None
+    module: nn.Module = model
     return module
 
 

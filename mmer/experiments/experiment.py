@@ -209,7 +209,7 @@ class Experiment:
 
 def default_of(setting: Setting) -> float:
     of = HeadConfig if setting.name in MODEL else Experiment
-    return next(f.default for f in fields(of) if f.name == setting.name)  # type: ignore[return-value,arg-type]
+    return next(f.default for f in fields(of) if f.name == setting.name)  # type: ignore[return-value]  # every setting has a number
 
 
 def read_experiment(stored: Mapping[str, Any]) -> Experiment:

@@ -34,8 +34,9 @@ def build_model(config: HeadConfig) -> nn.Module:
     if config.speech_dim is not None:
         sizes |= {"speech_dim": config.speech_dim}
     sizes |= {"classes": len(config.classes), "dropout": config.dropout}
-    model = FUSION_MODELS[config.fusion]
-    return model.load()(config.units, **sizes, **{name: getattr(config, name) for name in model.sizes})
+    row = FUSION_MODELS[config.fusion]
+    model: nn.Module = row.load()(config.units, **sizes, **{name: getattr(config, name) for name in row.sizes})
+    return model
 
 
 class Head:

@@ -31,6 +31,7 @@ VISITORS = {False: 10_000, True: 1000}  # is_public -> pages at once; what their
 def build_app(analyzer: Analyzer, *, examples: Path, service: TrainingService | None = None, is_public: bool = False) -> gr.Blocks:
     """The page for one analyzer and one service that all visitors share; launch it with `launch_options()`."""
     stored, open_stored = list_stored(examples), open_with(analyzer)
+    app: gr.Blocks
     with gr.Blocks(
         title="mmer: why a machine hears an emotion",
         analytics_enabled=False,

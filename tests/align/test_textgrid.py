@@ -6,7 +6,8 @@ import pytest
 from align_cases import SAMPLES, make_alignment, make_transcript
 from praatio import textgrid as praatio_textgrid
 
-from mmer.align.textgrid import read_textgrid, read_tiers, textgrid_transcript, write_textgrid
+from mmer.align.textgrid import read_textgrid, textgrid_transcript, write_textgrid
+from mmer.align.textgrid_tiers import read_tiers
 from mmer.errors import AlignmentError
 from mmer.results import Alignment, Segment
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmer.align.textgrid import read_tiers
+from mmer.align.textgrid_tiers import read_tiers
 from mmer.datasets.manifest import read_manifest
 from mmer.datasets.reading import read_dataset, read_labels
 from mmer.errors import AlignmentError, DataError, MmerError

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mmer.align.textgrid import read_tiers
+from mmer.align.textgrid_tiers import read_tiers
 from mmer.cli import main
 from mmer.errors import AudioError, Bug, MmerError
 from mmer.exports.analysis_json import read_analysis

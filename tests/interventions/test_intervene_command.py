@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from mmer.align.textgrid import read_tiers
+from mmer.align.textgrid_tiers import read_tiers
 from mmer.cli import main
 from mmer.commands.intervene import parse_edit
 from mmer.interventions import ChangePitch, Isolate, Mute, Remove, SwapWords, Target, describe_agreement, edit_from_json

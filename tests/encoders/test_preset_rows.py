@@ -24,7 +24,7 @@ from mmer.heads.folder import load_head
 from mmer.interventions.words import mask_words
 from mmer.pipeline import Analyzer
 from mmer.results import EMOTIONS, SAMPLE_RATE, Segment
-from mmer.transcript.transcribe import read_transcript
+from mmer.transcript.transcribe import Recogniser, read_transcript
 
 ROWS = tuple(PRESETS.values())
 LENGTHS = (1600, 16_000, 23_457, 40_001)  # samples
@@ -157,7 +157,7 @@ def test_a_row_trains_analyses_and_exports(row, speech, text, sphinx, librivox_c
     results = run_experiment(folder, workers=1, say=lambda line: None)
     assert len(results["runs"]) == 2 and len(folder.read_predictions()) > 0
     head = load_head(folder.place_head(0, 0))
-    parts = {"recogniser": None, "aligners": {"sphinx": sphinx}, "heads": {head.config.name: head}}
+    parts = {"recogniser": Recogniser(None), "aligners": {"sphinx": sphinx}, "heads": {head.config.name: head}}
     analyzer = Analyzer(preset=row.name, speech=speech, text=text, **parts)
     analysis = analyzer.analyze(librivox_clip, text=TEXTS[0], head=head.config.name)
     assert set(analysis.labels) == set("TFPSW") and analysis.preset == row.name

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from mmer.heads.folder import load_heads
 from mmer.pipeline import Analyzer
+from mmer.transcript.transcribe import Recogniser
 from mmer.ui import build_app, launch_options
 from mmer.ui.explore.examples import list_examples, store_example
 
@@ -51,7 +52,7 @@ def stored_analyzer(shipped_heads):
     """What opens the shipped examples and asks no model: its encoders have names alone, so it starts at once."""
     stored = json.loads((ROOT / "assets" / "examples" / "1-librivox-young-man" / "analysis.json").read_text(encoding="utf-8"))
     speech, text = (SimpleNamespace(identity=stored["encoders"][kind]) for kind in ("speech", "text"))
-    return Analyzer(preset="compact", recogniser=None, speech=speech, text=text, aligners={"sphinx": None}, heads=shipped_heads)
+    return Analyzer(preset="compact", recogniser=Recogniser(None), speech=speech, text=text, aligners={"sphinx": None}, heads=shipped_heads)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from mmer.align import title_choice
+from mmer.encoders.presets import PRESETS
 from mmer.exports.formats import EXPORTS
 from mmer.phrasing import join_words
 from mmer.pipeline import Analyzer
@@ -104,7 +105,9 @@ def build(analyzer: Analyzer, *, examples: Sequence[ExampleClip], open_stored: O
 
 
 def build_inputs(analyzer: Analyzer, *, is_public: bool) -> Inputs:
-    audio = gr.Audio(sources=["upload", "microphone"], type="filepath", label=texts.CLIP, elem_id="clip", buttons=[])
+    preset = PRESETS.get(analyzer.preset)
+    clip = texts.CLIP_ANY.format(languages=preset.spoken) if preset and len(preset.languages) > 1 else texts.CLIP
+    audio = gr.Audio(sources=["upload", "microphone"], type="filepath", label=clip, elem_id="clip", buttons=[])
     if is_public:
         gr.HTML(f'<p class="mm-note">{texts.RECORDINGS_GO}</p>')
     transcript = gr.Textbox(

@@ -9,6 +9,7 @@ ETHICS = "For learning about such models, not for judging people."
 # what is asked
 
 TRY = "Try an example"
+CLIP_ANY = "Your clip: a few seconds of speech in {languages}"
 CLIP = "Your clip: a few seconds of English speech"
 RECORDINGS_GO = "Your recording is used for your result only and is deleted within an hour."
 WORDS = "What is said"

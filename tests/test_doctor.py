@@ -52,6 +52,7 @@ def test_optional_things_do_not_make_it_unready():
 
 def test_each_aligner_aligns_a_sentence(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))  # whether or not the other one is installed here
-    sphinx, mfa = examine_aligners()
+    found = {finding.name: finding for finding in examine_aligners()}
+    sphinx, mfa = found["sphinx"], found["mfa"]
     assert sphinx.ready and re.search(r"^pocketsphinx 5\S+, 8 of 8 words of a test sentence aligned in \d+\.\d\d s$", sphinx.text)
     assert not mfa.ready and not mfa.essential and "not installed" in mfa.text and "conda create -n aligner" in mfa.text

@@ -13,6 +13,7 @@ import pytest
 from sample_analysis import make_analysis
 
 from mmer import results
+from mmer.choices.fusion_models import FUSION_MODELS
 from mmer.cli import main
 from mmer.errors import DataError
 from mmer.exports.analysis_json import analysis_from_json, analysis_to_json, dump_json
@@ -52,7 +53,7 @@ def test_every_reference_leads_somewhere_and_nothing_is_unused():
 
 
 def test_the_schema_names_the_choices_that_there_are():
-    assert read_schema()["$defs"]["fusion"]["enum"] == ["linear", "transformer", "late", "coattention", "concatenation", "combination"]
+    assert read_schema()["$defs"]["fusion"]["enum"] == [*FUSION_MODELS, "combination"]
 
 
 def test_an_unknown_kind_is_refused():

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from test_browser import PATIENCE
 
 from mmer.experiments.training_service import TrainingService
+from mmer.exports.formats import EXPORTS
 from mmer.ui import build_app
 
 ROOT = Path(__file__).parents[2]
@@ -61,11 +62,7 @@ CLAIM = [
     "Pin as B",
     "Remove",
     "Copy a link to what is shown",
-    "JSON",
-    "TextGrid",
-    "CSV",
-    "HTML report",
-    "WebVTT",
+    *(export.title for export in EXPORTS.values()),
     "Include audio in the JSON",
 ]
 RECORD_SHIFTS = """

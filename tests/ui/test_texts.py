@@ -12,8 +12,8 @@ SAID = re.compile(r"[A-Za-z’']{2,},? +[A-Za-z’']{2,}|^ ?[A-Z][a-z]+[.:]?$")
 KEYS = {"mute noise"}  # two words that are no text
 TABS = {
     "explore": ("explore/cards.py", "explore/explore.py", "explore/handlers.py", "explore/session.py"),
-    "claim": ("claim/claim.py", "claim/edits.py", "claim/handlers.py"),
-    "keep": ("keep/handlers.py", "keep/keep.py"),
+    "claim": ("claim/cards.py", "claim/claim.py", "claim/edits.py", "claim/handlers.py"),
+    "keep": ("keep/cards.py", "keep/handlers.py", "keep/keep.py"),
     "train": (f"train/{name}.py" for name in ("board", "comparison", "form", "handlers", "train", "updates")),
     "batch": ("batch.py",),
     "learn": ("lesson.py",),

@@ -17,19 +17,9 @@ from mmer.interventions.edits import PLACES
 from mmer.interventions.material import read_material
 from mmer.interventions.ranks import Agreement, chance_of, describe_agreement, rank_agreements, read_columns
 from mmer.results import Analysis
+from mmer.ui.texts import claim as texts
 
 LEAST = 0.01  # logits or probability that fill a bar at least, so that rounding is not drawn as a difference
-CURVE_NOTE = (
-    "Drops and contributions share one scale, in logits. Attention has a scale of its own and no sign. "
-    "Press a row to select its segment and hear it above."
-)
-COLUMN_NAMES = {
-    "drop (silence)": "drop, against silence",
-    "drop (noise)": "drop, against noise",
-    "drop (mask)": "drop, against [MASK]",
-    "contribution": "contribution",
-    "attention": "attention",
-}
 
 
 # original | changed | difference
@@ -43,7 +33,7 @@ def write_intervention(result: Intervention) -> str:
     numbers = write_differences(result.differences)
     if not read_headline(result.original).names_emotion or result.changed.state == NO_SPEECH:
         numbers = fold_numbers(numbers)
-    return f'<section class="mc" aria-label="What changed">{summary}{numbers}</section>'
+    return f'<section class="mc" aria-label="{texts.WHAT_CHANGED}">{summary}{numbers}</section>'
 
 
 def fold_numbers(numbers: str) -> str:
@@ -55,46 +45,38 @@ def word_outcome(result: Intervention) -> str:
     before, after = result.original.best, result.changed.best
     one, other = (say_outcome(analysis) for analysis in (result.original, result.changed))
     said = [read_headline(analysis) for analysis in (result.original, result.changed)]
-    verdict = "The verdict stays" if said[0].text == said[1].text else "The verdict changes"
+    verdict = texts.STAYS if said[0].text == said[1].text else texts.CHANGES
     if not any(headline.names_emotion for headline in said):
-        verdict = "There is no verdict, before or now"
-    role = "" if before.role == after.role else f" (before by {ROLE_NAMES[before.role]}, now by {ROLE_NAMES[after.role]})"
-    return f'<p class="mc-outcome"><b>{verdict}.</b> Before: {escape(one)}. Now: {escape(other)}{escape(role)}.</p>'
+        verdict = texts.NO_VERDICT
+    role = "" if before.role == after.role else texts.say_roles(ROLE_NAMES[before.role], ROLE_NAMES[after.role])
+    return f'<p class="mc-outcome">{texts.say_outcome(verdict, escape(one), escape(other + role))}</p>'
 
 
 def say_outcome(analysis: Analysis) -> str:
     """With a digit more than elsewhere, since it is the difference that counts."""
     said = read_headline(analysis)
-    return say_briefly(analysis) if said.share is None else f"{said.text} with {100 * said.share:.1f} %"
+    return say_briefly(analysis) if said.share is None else texts.say_share(said.text, said.share)
 
 
 def write_missing(result: Intervention) -> str:
     """The roles that can no longer speak, and those for which another head steps in."""
     lost = [role for role in result.original.predictions if role not in result.changed.predictions]
-    items = [f"{ROLE_NAMES[role]} can't answer any more: {result.changed.unavailable.get(role, 'its input is gone')}" for role in lost]
-    items += [
-        f"For {ROLE_NAMES[d.role]} another head answers now, so part of the difference may be due to the head."
-        for d in result.differences
-        if not d.unit and not d.same_head
-    ]
+    items = [texts.say_lost(ROLE_NAMES[role], result.changed.unavailable.get(role, texts.INPUT_GONE)) for role in lost]
+    items += [texts.say_other_head(ROLE_NAMES[d.role]) for d in result.differences if not d.unit and not d.same_head]
     silent: dict[str, list[str]] = {}
     for unit, reason in result.changed.unavailable.items():
         if unit in UNITS and unit not in result.original.unavailable:
             silent.setdefault(reason, []).append(UNITS[unit].name)
-    items += [f"No longer available: {', '.join(units)}. {reason}" for reason, units in silent.items()]
+    items += [texts.say_unavailable(", ".join(units), reason) for reason, units in silent.items()]
     before = {notice.text for notice in result.original.notices}
     items += [n.text for n in result.changed.notices if n.level == "warning" and n.text not in before and n.text not in silent]
     return "".join(f'<p class="mc-warning">{escape(text)}</p>' for text in items)
 
 
-def write_differences(differences: Sequence[Difference], names: tuple[str, str] = ("original", "changed")) -> str:
+def write_differences(differences: Sequence[Difference], names: tuple[str, str] = texts.ORIGINAL_AND_CHANGED) -> str:
     """A table with bars for every model and every branch; models share one scale, branches another."""
     models, branches = [d for d in differences if not d.unit], [d for d in differences if d.unit]
-    note = (
-        "For a model, the bars are probabilities, with raw logits below them; for a branch, the bars are raw logits. "
-        "Differences are second minus first."
-    )
-    parts = [f'<p class="mc-note">{note.replace("second minus first", f"{escape(names[1])} minus {escape(names[0])}")}</p>']
+    parts = [f'<p class="mc-note">{escape(texts.say_bars(*names))}</p>']
     for found in (models, branches):
         if found:
             widest, most = largest_side(found), largest_difference(found)
@@ -114,8 +96,8 @@ def largest_difference(differences: Sequence[Difference]) -> float:
 
 
 def write_difference(d: Difference, names: tuple[str, str], widest: float, most: float) -> str:
-    title = f"{ROLE_NAMES.get(d.role, 'verdict')}: {UNITS[d.unit].name}" if d.unit else ROLE_NAMES.get(d.role, "verdict")
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in ("", *names, "difference"))
+    title = f"{ROLE_NAMES.get(d.role, texts.VERDICT)}: {UNITS[d.unit].name}" if d.unit else ROLE_NAMES.get(d.role, texts.VERDICT)
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in ("", *names, texts.DIFFERENCE))
     rows = "".join(write_class(d, i, widest, most) for i in range(len(d.classes)))
     return (
         f'<table class="mc-table" data-role="{escape(d.role)}" data-unit="{escape(d.unit)}"><caption>{escape(title)}</caption>'
@@ -127,16 +109,16 @@ def write_class(d: Difference, i: int, widest: float, most: float) -> str:
     cells = []
     for logits, probabilities in ((d.original, d.original_probabilities), (d.changed, d.changed_probabilities)):
         if logits is None:
-            cells.append('<td class="mc-none">not there</td>')
+            cells.append(f'<td class="mc-none">{texts.NOT_THERE}</td>')
         elif probabilities is not None:
             cells.append(write_cell(draw_bar(float(probabilities[i]), 1.0), f"{100 * probabilities[i]:.1f} %", f"{logits[i]:+z.4f}"))
         else:
             cells.append(write_cell(draw_signed(float(logits[i]), widest), f"{logits[i]:+z.4f}"))
     if d.logits is None:
-        cells.append('<td class="mc-none">none</td>')
+        cells.append(f'<td class="mc-none">{texts.NONE}</td>')
     elif d.probabilities is not None:
         bar = draw_signed(float(d.probabilities[i]), most)
-        cells.append(write_cell(bar, f"{100 * d.probabilities[i]:+z.1f} points", f"{d.logits[i]:+z.4f}"))
+        cells.append(write_cell(bar, texts.say_points(100 * float(d.probabilities[i])), f"{d.logits[i]:+z.4f}"))
     else:
         cells.append(write_cell(draw_signed(float(d.logits[i]), most), f"{d.logits[i]:+z.4f}"))
     return f'<tr><th scope="row">{escape(d.classes[i])}</th>{"".join(cells)}</tr>'
@@ -169,21 +151,20 @@ def write_curve(curve: LeaveOneOut, emotion: str, role: str) -> str:
     scale = {name: max(float(max(logits, default=1.0)), 1e-9) for name in columns}
     if "attention" in columns:
         scale["attention"] = max(float(columns["attention"].max()), 1e-9)
-    head = "".join(f'<th scope="col">{COLUMN_NAMES[name]}</th>' for name in columns)
+    head = "".join(f'<th scope="col">{texts.COLUMN_NAMES[name]}</th>' for name in columns)
     flips = read_flips(curve, emotion, role=role)
     rows = "".join(write_segment(curve, i, columns, scale, is_flipped=bool(flips[i])) for i in range(len(curve.labels)))
     sentence = describe_flips([label for label, flipped in zip(curve.labels, flips) if flipped])
     flipped = f'<p class="mc-warning">{escape(sentence)}</p>' if sentence else ""
-    over = f"how far the logit falls without each of {len(curve.labels)} {curve.tier}, centred over the emotions"
-    caption = f"{escape(emotion)}, {ROLE_NAMES[role]}: {over}"
-    scroll = '<div class="mc-scroll" tabindex="0" role="region" aria-label="Leave-one-out table">'
+    caption = texts.name_curve(escape(emotion), ROLE_NAMES[role], len(curve.labels), curve.tier)
+    scroll = f'<div class="mc-scroll" tabindex="0" role="region" aria-label="{texts.CURVE_TABLE}">'
     left_out = "".join(f"<li>{escape(text)}</li>" for text in curve.left_out)
-    details = f"<details><summary>Left out of the curve</summary><ul>{left_out}</ul></details>" if left_out else ""
+    details = f"<details><summary>{texts.LEFT_OUT}</summary><ul>{left_out}</ul></details>" if left_out else ""
     return (
-        f'<section class="mc" aria-label="Leave one out">{write_agreements(curve, emotion, role)}{flipped}'
+        f'<section class="mc" aria-label="{texts.CURVE_REGION}">{write_agreements(curve, emotion, role)}{flipped}'
         f'{scroll}<table class="mc-table mc-curve"><caption>{caption}</caption>'
         f'<thead><tr><th scope="col">{curve.tier[:-1]}</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-        f'<p class="mc-note">{CURVE_NOTE}</p>{details}</section>'
+        f'<p class="mc-note">{texts.CURVE_NOTE}</p>{details}</section>'
     )
 
 
@@ -195,7 +176,7 @@ def write_segment(curve: LeaveOneOut, i: int, columns: dict[str, np.ndarray], sc
         cells += write_cell(bar, f"{value:.4f}" if name == "attention" else f"{value:+z.4f}")
     placed = np.isfinite(curve.starts[i])
     time = f"<small>{curve.starts[i]:.2f} s</small>" if placed else ""
-    mark = '<small class="mc-flip">± sign differs</small>' if is_flipped else ""
+    mark = f'<small class="mc-flip">{texts.SIGN_DIFFERS}</small>' if is_flipped else ""
     unit = aligned_by_name()[curve.tier].key
     return (
         f'<tr data-unit="{unit}" data-segment="{int(curve.places[i])}" data-word="{int(curve.words[i])}">'
@@ -210,34 +191,30 @@ def write_agreements(curve: LeaveOneOut, emotion: str, role: str) -> str:
     for a in found:  # contribution against attention is the same for every baseline
         seen.setdefault((a.one, a.other, a.baseline if a.one == "drop" else ""), a)
     rows = "".join(
-        f'<tr><th scope="row">{word_pair(a)}</th><td>{"none" if a.rho is None else f"{a.rho:+.2f}"}</td>'
+        f'<tr><th scope="row">{word_pair(a)}</th><td>{texts.NONE if a.rho is None else f"{a.rho:+.2f}"}</td>'
         f"<td>{'' if a.rho is None else f'{chance_of(a.rho, a.n):.3f}'}</td><td>{a.n}</td></tr>"
         for a in seen.values()
     )
-    table = (
-        '<table class="mc-table mc-ranks"><caption>Spearman\'s rank correlations</caption><thead><tr><th scope="col">of</th>'
-        f'<th scope="col">rho</th><th scope="col">as strong by chance</th><th scope="col">n</th></tr></thead><tbody>{rows}</tbody></table>'
-    )
+    head = "".join(f'<th scope="col">{name}</th>' for name in texts.RANK_COLUMNS)
+    table = f'<table class="mc-table mc-ranks"><caption>{texts.RANKS}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
     return f'<p class="mc-outcome">{word_agreement(curve, list(seen.values()))}</p>{table}'
 
 
 def word_pair(a: Agreement) -> str:
-    against = f" (against {a.baseline})" if a.one == "drop" else ""
-    sizes = ", by size" if a.sizes else ""
-    return f"{a.one} and {a.other}{against}{sizes}"
+    return texts.name_pair(a.one, a.other, a.baseline if a.one == "drop" else "", are_sizes=a.sizes)
 
 
 def word_agreement(curve: LeaveOneOut, agreements: Sequence[Agreement]) -> str:
     """What the drops' rank correlations say about arithmetic and about attention, one sentence each."""
     parts = []
-    for other, name in (("contribution", "Arithmetic (the contributions)"), ("attention", "Attention")):
+    for other, name in texts.EXPLANATIONS.items():
         judged = [
-            f"with {a.baseline}{'' if a.rho is None else f' (rho {a.rho:+.2f})'} {describe_agreement(a.rho, a.n)}"
+            texts.judge_agreement(a.baseline, a.rho, describe_agreement(a.rho, a.n))
             for a in agreements
             if a.one == "drop" and a.other == other
         ]
-        parts += [f"{name} beside the drops of {len(curve.labels)} {curve.tier}: {'; '.join(judged)}."] if judged else []
-    return escape(" ".join(parts) or f"Over {len(curve.labels)} {curve.tier}: there is nothing to compare the drops with.")
+        parts += [texts.say_agreement(name, len(curve.labels), curve.tier, "; ".join(judged))] if judged else []
+    return escape(" ".join(parts) or texts.say_nothing_to_compare(len(curve.labels), curve.tier))
 
 
 def name_edit(edit: Mapping[str, Any]) -> str:
@@ -257,5 +234,5 @@ def write_parent(analysis: Analysis) -> str:
     """Where a changed clip comes from."""
     if analysis.parent is None:
         return ""
-    edits = ", then ".join(name_edit(edit) for edit in analysis.parent.edits)
-    return f'<p class="mc-parent">This clip was made from <b>{escape(analysis.parent.name)}</b> ({escape(edits)}); it is no recording.</p>'
+    edits = [escape(name_edit(edit)) for edit in analysis.parent.edits]
+    return f'<p class="mc-parent">{texts.say_parent(escape(analysis.parent.name), edits)}</p>'

@@ -18,6 +18,8 @@ from mmer.phrasing import say_layer_rate
 from mmer.results import Alignment, Analysis
 from mmer.ui.claim.cards import draw_bar, draw_signed, fold_numbers, write_cell, write_differences
 from mmer.ui.explore.session import KeptAnalysis
+from mmer.ui.texts import keep as texts
+from mmer.ui.texts.claim import NONE, NOT_THERE
 
 
 def name_clip(kept: KeptAnalysis) -> str:
@@ -33,7 +35,7 @@ def name_kept(kept: KeptAnalysis, pinned: dict[str, KeptAnalysis]) -> str:
     title = kept.example.title if kept.example else kept.analysis.clip.name
     parts = [f"{kept.number}. {title}", say_briefly(kept.analysis), best.head]
     if kept.analysis.parent is not None:
-        parts.append("changed from " + kept.analysis.parent.name)
+        parts.append(texts.say_changed_from(kept.analysis.parent.name))
     parts += [" ".join(f"#{tag}" for tag in kept.tags.split())] if kept.tags.split() else []
     parts += [f"“{kept.note[:60]}”"] if kept.note else []
     pins = "".join(f"[{letter}] " for letter, one in pinned.items() if one is kept)
@@ -49,7 +51,7 @@ def write_comparison(one: Analysis, other: Analysis, emotion: str) -> str:
     numbers += write_words(one, other, emotion)
     if not all(read_headline(analysis).names_emotion for analysis in (one, other)):
         numbers = fold_numbers(numbers)
-    return f'<section class="mc mk" aria-label="Side by side">{write_heads(one, other)}{numbers}{write_layers(one, other)}</section>'
+    return f'<section class="mc mk" aria-label="{texts.SIDE_TITLE}">{write_heads(one, other)}{numbers}{write_layers(one, other)}</section>'
 
 
 def write_heads(one: Analysis, other: Analysis) -> str:
@@ -107,7 +109,7 @@ def write_words(one: Analysis, other: Analysis, emotion: str) -> str:
     sides = [read_words(a, emotion) for a in (one, other)]
     pairs = pair_words(sides[0].labels, sides[1].labels)
     if not pairs:
-        return '<p class="mc-note">Neither has aligned words to set side by side.</p>'
+        return f'<p class="mc-note">{texts.NO_WORDS}</p>'
     tables = ""
     for name, signed in (("contributions", True), ("attention", False)):
         values = [getattr(side, name) for side in sides]
@@ -115,12 +117,8 @@ def write_words(one: Analysis, other: Analysis, emotion: str) -> str:
             continue
         most = max(max(float(np.abs(v).max()) for v in values if v is not None and len(v)), 1e-9)
         rows = "".join(write_pair(sides, values, pair, most, signed) for pair in pairs)
-        caption = (
-            f"Contribution of each word to {escape(emotion)} in late fusion, text and sound together"
-            if signed
-            else "Attention to each word in early fusion, mean of both directions"
-        )
-        head = "".join(f'<th scope="col">{column}</th>' for column in ("word", "A", "B", "B minus A"))
+        caption = texts.name_contributions(escape(emotion)) if signed else texts.ATTENTION
+        head = "".join(f'<th scope="col">{column}</th>' for column in texts.WORD_COLUMNS)
         tables += (
             f'<table class="mc-table mk-words"><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
         )
@@ -145,13 +143,13 @@ def write_pair(sides: list[WordRows], values: list[Any], pair: tuple[int | None,
     cells = ""
     for number in numbers:
         if number is None:
-            cells += '<td class="mc-none">not there</td>'
+            cells += f'<td class="mc-none">{NOT_THERE}</td>'
         else:
             cells += write_cell(
                 draw_signed(number, most) if signed else draw_bar(number, most), f"{number:+z.4f}" if signed else f"{number:.4f}"
             )
     if numbers[0] is None or numbers[1] is None:
-        cells += '<td class="mc-none">none</td>'
+        cells += f'<td class="mc-none">{NONE}</td>'
     else:
         cells += write_cell(draw_signed(numbers[1] - numbers[0], most), f"{numbers[1] - numbers[0]:+z.4f}")
     alone = "" if None not in pair else " class=mk-differs"
@@ -174,7 +172,7 @@ def write_layers(one: Analysis, other: Analysis) -> str:
             rows = "".join(
                 f'<tr><th scope="row">{escape(name)}</th>'
                 + "".join(
-                    '<td class="mc-none">not there</td>'
+                    f'<td class="mc-none">{NOT_THERE}</td>'
                     if w is None or i >= len(w.normalised)
                     else write_cell(draw_signed(float(w.normalised[i]), most), f"{w.normalised[i]:.3f}")
                     for w in found
@@ -182,15 +180,15 @@ def write_layers(one: Analysis, other: Analysis) -> str:
                 + "</tr>"
                 for i, name in enumerate(names)
             )
-            caption = f"{ROLE_NAMES[role]}, {unit}: weight of each layer"
+            caption = texts.name_layers(ROLE_NAMES[role], unit)
             notes |= {
                 f"{letter}, {ROLE_NAMES[role]}: {note}": None for letter, w in zip("AB", found) if w and (note := say_layer_rate(w.rate))
             }
-            head = '<th scope="col">layer</th><th scope="col">A</th><th scope="col">B</th>'
+            head = "".join(f'<th scope="col">{name}</th>' for name in texts.LAYER_COLUMNS)
             tables += f'<table class="mc-table"><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
     comments = "".join(f'<p class="mc-note">{escape(note)}</p>' for note in notes)
     return (
-        f'<details class="mk-layers"><summary>Layer weights that differ</summary>{comments}<div class="mc-tables">{tables}</div></details>'
+        f'<details class="mk-layers"><summary>{texts.LAYERS}</summary>{comments}<div class="mc-tables">{tables}</div></details>'
         if tables
         else ""
     )

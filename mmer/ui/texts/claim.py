@@ -74,3 +74,90 @@ def name_segment(tier: str, number: int, label: str, start: float) -> str:
 
 def say_how_much(amount: str) -> str:
     return f"Enter how much: {amount.lower()}."
+
+
+# the outcome
+
+WHAT_CHANGED, CURVE_REGION, CURVE_TABLE = "What changed", "Leave one out", "Leave-one-out table"
+STAYS, CHANGES, NO_VERDICT = "The verdict stays", "The verdict changes", "There is no verdict, before or now"
+INPUT_GONE = "its input is gone"
+VERDICT, DIFFERENCE = "verdict", "difference"
+ORIGINAL_AND_CHANGED = ("original", "changed")
+NOT_THERE, NONE = "not there", "none"
+CURVE_NOTE = (
+    "Drops and contributions share one scale, in logits. Attention has a scale of its own and no sign. "
+    "Press a row to select its segment and hear it above."
+)
+COLUMN_NAMES = {
+    "drop (silence)": "drop, against silence",
+    "drop (noise)": "drop, against noise",
+    "drop (mask)": "drop, against [MASK]",
+    "contribution": "contribution",
+    "attention": "attention",
+}
+LEFT_OUT, SIGN_DIFFERS = "Left out of the curve", "± sign differs"
+RANKS, RANK_COLUMNS = "Spearman's rank correlations", ("of", "rho", "as strong by chance", "n")
+EXPLANATIONS = {"contribution": "Arithmetic (the contributions)", "attention": "Attention"}
+
+
+def say_roles(before: str, now: str) -> str:
+    """Which models gave the verdicts, where they are not the same."""
+    return f" (before by {before}, now by {now})"
+
+
+def say_outcome(verdict: str, before: str, now: str) -> str:
+    """HTML."""
+    return f"<b>{verdict}.</b> Before: {before}. Now: {now}."
+
+
+def say_share(emotion: str, share: float) -> str:
+    """With a digit more than elsewhere, since it is the difference that counts."""
+    return f"{emotion} with {100 * share:.1f} %"
+
+
+def say_lost(role: str, reason: str) -> str:
+    return f"{role} can't answer any more: {reason}"
+
+
+def say_other_head(role: str) -> str:
+    return f"For {role} another head answers now, so part of the difference may be due to the head."
+
+
+def say_unavailable(units: str, reason: str) -> str:
+    return f"No longer available: {units}. {reason}"
+
+
+def say_bars(first: str, second: str) -> str:
+    return (
+        "For a model, the bars are probabilities, with raw logits below them; for a branch, the bars are raw logits. "
+        f"Differences are {second} minus {first}."
+    )
+
+
+def say_points(points: float) -> str:
+    return f"{points:+z.1f} points"
+
+
+def name_curve(emotion: str, role: str, count: int, tier: str) -> str:
+    return f"{emotion}, {role}: how far the logit falls without each of {count} {tier}, centred over the emotions"
+
+
+def name_pair(one: str, other: str, against: str, *, are_sizes: bool) -> str:
+    return f"{one} and {other}{f' (against {against})' if against else ''}{', by size' if are_sizes else ''}"
+
+
+def say_agreement(explanation: str, count: int, tier: str, judged: str) -> str:
+    return f"{explanation} beside the drops of {count} {tier}: {judged}."
+
+
+def judge_agreement(against: str, rho: float | None, judgement: str) -> str:
+    return f"with {against}{'' if rho is None else f' (rho {rho:+.2f})'} {judgement}"
+
+
+def say_nothing_to_compare(count: int, tier: str) -> str:
+    return f"Over {count} {tier}: there is nothing to compare the drops with."
+
+
+def say_parent(name: str, edits: list[str]) -> str:
+    """HTML."""
+    return f"This clip was made from <b>{name}</b> ({', then '.join(edits)}); it is no recording."

@@ -49,3 +49,24 @@ def say_pinned_already(letter: str) -> str:
 
 def say_unknown_example(name: str) -> str:
     return f"There is no example {name!r}, which the link names. Choose one of those above."
+
+
+# A and B in numbers
+
+NO_WORDS = "Neither has aligned words to set side by side."
+ATTENTION = "Attention to each word in early fusion, mean of both directions"
+WORD_COLUMNS = ("word", "A", "B", "B minus A")
+LAYER_COLUMNS = ("layer", "A", "B")
+LAYERS = "Layer weights that differ"
+
+
+def say_changed_from(name: str) -> str:
+    return f"changed from {name}"
+
+
+def name_contributions(emotion: str) -> str:
+    return f"Contribution of each word to {emotion} in late fusion, text and sound together"
+
+
+def name_layers(role: str, unit: str) -> str:
+    return f"{role}, {unit}: weight of each layer"

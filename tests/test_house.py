@@ -158,6 +158,17 @@ def test_no_class_name_stands_twice():
     assert [name for name, count in named.items() if count > 1] == []
 
 
+def test_the_walk_of_contributing_leads_to_the_layer_weights():
+    """File, class, function: the class calls the function, and the function returns a quotient."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    file, class_name, function_name = re.search(r"sum of the layer weights: `(.+?)`, `(.+?)`, `(.+?)`", text).groups()
+    found = {node.name: node for node in ast.parse((ROOT / file).read_text(encoding="utf-8")).body if hasattr(node, "name")}
+    called = {node.func.id for node in ast.walk(found[class_name]) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    assert function_name in called
+    (answer,) = [node.value for node in ast.walk(found[function_name]) if isinstance(node, ast.Return)]
+    assert isinstance(answer, ast.BinOp) and isinstance(answer.op, ast.Div)
+
+
 def test_every_module_says_what_it_is_for():
     silent = [str(path) for path in MODULES if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))]
     assert silent == []

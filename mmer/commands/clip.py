@@ -24,7 +24,7 @@ def add_clip_arguments(parser: argparse.ArgumentParser) -> None:
     words.add_argument("--text", help="the words that are said; without them they are recognised (English)")
     words.add_argument("--text-file", metavar="FILE", type=Path, help="read the words from a UTF-8 file")
     add_aligner_arguments(parser)
-    parser.add_argument("--textgrid-in", metavar="FILE", type=Path, help="use the tiers of a Praat TextGrid in place of an aligner")
+    parser.add_argument("--textgrid-in", metavar="FILE", type=Path, help="use the tiers of a Praat TextGrid instead of an aligner")
     parser.add_argument(
         "--pronounce", metavar='WORD="PHONES"', action="append", default=[], help='how a word is said, in ARPAbet: Zhao="JH AW"; repeatable'
     )

@@ -314,11 +314,14 @@ class Analyzer:
             for v, text in zip(batch, texts)
         ]
 
+    def read_classes(self, head: str) -> tuple[str, ...]:
+        """What a head tells apart, in the order of its logits. Raises: HeadError."""
+        return self._find_head(head).config.classes
+
     def _find_head(self, name: str) -> AnyHead:
         if name not in self.heads:
-            raise HeadError(
-                f"There is no head {name!r} for the preset {self.preset!r}. Choose one of: {', '.join(self.heads) or 'none is installed'}."
-            )
+            choice = ", ".join(self.heads) or "none is installed"
+            raise HeadError(f"There is no head {name!r} for the preset {self.preset!r}. Choose one of: {choice}.")
         return self._heads[name]
 
     def _words(self, clip: Clip, text: str | None, textgrid: str | None, stages: Stages) -> Transcript:
@@ -389,10 +392,8 @@ def _join_notices(clip: Clip, joins: tuple[float, ...]) -> tuple[Notice, ...]:
     if not joins:
         return ()
     times = ", ".join(f"{join:.1f} s" for join in joins[:12])
-    return (
-        Notice(
-            "encoders",
-            f"The clip of {clip.duration:.0f} s was encoded in {len(joins) + 1} windows, joined at pauses ({times}). "
-            "The heads were trained on single sentences: one verdict for so long a clip is an average over everything in it.",
-        ),
+    text = (
+        f"The clip of {clip.duration:.0f} s was encoded in {len(joins) + 1} windows, joined at pauses ({times}). "
+        "The heads were trained on single sentences: one verdict for so long a clip is an average over everything in it."
     )
+    return (Notice("encoders", text),)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from mmer.choices.units import UNITS
 from mmer.results import EMOTIONS
 
 ROLES = ("late", "early", "combined")
-ROLE_COLUMNS = ("", "_state", "_novelty", *(f"_p_{e}" for e in EMOTIONS), *(f"_logit_{e}" for e in EMOTIONS))  # after the role's name
 FIRST = ("path", "text", "label")
 FACTS = (
     "file_sha256",
@@ -23,11 +25,17 @@ FACTS = (
     "in_training",
 )
 LAST = ("unavailable", "warnings", "error")
+OF_MODELS = re.compile(rf"({'|'.join(ROLES)})(_state|_novelty|_p_.*|(_\w)?_logit_.*)?")  # columns that a model fills
 Row = dict[str, str]
 
 
-def list_found() -> tuple[str, ...]:
-    """The columns that an analysis fills, in their order."""
-    roles = (f"{role}{column}" for role in ROLES for column in ROLE_COLUMNS)
-    branches = (f"late_{unit}_logit_{emotion}" for unit in UNITS for emotion in EMOTIONS)
-    return (*FACTS, *roles, *branches, *LAST)
+def is_found(column: str) -> bool:
+    """Whether an analysis may fill a column of this name, whatever the head's classes are called."""
+    return column in FACTS + LAST or OF_MODELS.fullmatch(column) is not None
+
+
+def list_found(classes: Sequence[str] = EMOTIONS) -> tuple[str, ...]:
+    """The columns that an analysis by a head of these classes fills, in their order."""
+    kinds = ("", "_state", "_novelty", *(f"_p_{name}" for name in classes), *(f"_logit_{name}" for name in classes))
+    branches = (f"late_{unit}_logit_{name}" for unit in UNITS for name in classes)
+    return (*FACTS, *(f"{role}{kind}" for role in ROLES for kind in kinds), *branches, *LAST)

@@ -68,7 +68,7 @@ def fill_stream(
     analyzer: Analyzer, items: Sequence[BatchItem], out: Path, request: BatchRequest, *, json_dir: Path | None
 ) -> Iterator[BatchProgress]:
     """Every clip anew, its row sent at once. Raises DataError when nobody takes it."""
-    columns, begun = list_columns(items), time.monotonic()
+    columns, begun = list_columns(items, analyzer.read_classes(request.head)), time.monotonic()
     with open_file(out) as stream:
         stream.write(write_table([], columns).encode())
         stream.flush()
@@ -83,7 +83,7 @@ def fill_stream(
 def fill_table(
     analyzer: Analyzer, items: Sequence[BatchItem], out: Path, request: BatchRequest, *, json_dir: Path | None
 ) -> Iterator[BatchProgress]:
-    columns = list_columns(items)
+    columns = list_columns(items, analyzer.read_classes(request.head))
     earlier = {identify(row): row for row in read_table(out, columns)}
     asked = [identify({"path": i.name, "text": i.text, **i.extra, "head": request.head, "aligner": request.aligner}) for i in items]
     places = [None if json_dir is None else json_dir / name_json(item) for item in items]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmer.batch.columns import FIRST, list_found
+from mmer.batch.columns import FIRST, is_found, list_found
 from mmer.datasets.table import SeenFiles, parse_table
 from mmer.errors import DataError
 from mmer.files.encoding import decode_text
 from mmer.files.guarded_json import show as show_path
+from mmer.results import EMOTIONS
 
 SUFFIXES = (
     ".3gp", ".aac", ".aif", ".aiff", ".amr", ".au", ".flac", ".m4a", ".mkv", ".mov", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav",
@@ -99,9 +100,9 @@ def read_seconds(cell: str, where: str) -> float | None:
 
 def rename(column: str) -> str:
     """A carried column must not take the place of one that is written."""
-    return f"listed_{column}" if column in list_found() else column
+    return f"listed_{column}" if is_found(column) else column
 
 
-def list_columns(items: Iterable[BatchItem]) -> tuple[str, ...]:
-    """Of the table: the clip, the list's other columns, what was found."""
-    return (*FIRST, *dict.fromkeys(column for item in items for column in item.extra), *list_found())
+def list_columns(items: Iterable[BatchItem], classes: Sequence[str] = EMOTIONS) -> tuple[str, ...]:
+    """Of the table: the clip, the list's other columns, what was found by a head of these classes."""
+    return (*FIRST, *dict.fromkeys(column for item in items for column in item.extra), *list_found(classes))

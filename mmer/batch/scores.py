@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,8 +23,8 @@ class BatchScore:
     clips: int
 
 
-def score_rows(rows: Iterable[Row], labels: Mapping[str, str] | None = None) -> tuple[BatchScore, ...]:
-    """UA and WA per role over the rows whose label is one of EMOTIONS, or is mapped to one by `labels`; none without labels.
+def score_rows(rows: Iterable[Row], labels: Mapping[str, str] | None = None, classes: Sequence[str] = EMOTIONS) -> tuple[BatchScore, ...]:
+    """UA and WA per role over the rows whose label is one of the head's `classes`, or is mapped to one by `labels`; none without labels.
 
     Clips that are known to have been in a head's training or validation data are left out: they would praise it.
     """
@@ -32,7 +32,7 @@ def score_rows(rows: Iterable[Row], labels: Mapping[str, str] | None = None) -> 
     known = [(row, (labels or {}).get(row["label"], row["label"])) for row in used]
     scores = []
     for role in ROLES:
-        pairs = [(EMOTIONS.index(label), EMOTIONS.index(row[role])) for row, label in known if label in EMOTIONS and row.get(role)]
+        pairs = [(classes.index(label), classes.index(row[role])) for row, label in known if label in classes and row.get(role)]
         if pairs:
             right, said = (np.array(column) for column in zip(*pairs))
             scores.append(BatchScore(role, measure_ua(right, said), measure_wa(right, said), len(pairs)))

@@ -162,6 +162,7 @@ class SharedDataset:
     data: str  # path of the manifest or folder
     extraction: ExtractionJob
     labels: Mapping[str, str] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
     audio: bool = True
     fingerprint: str = ""
     sounds: int = 0  # utterances whose sound file was seen here
@@ -169,16 +170,22 @@ class SharedDataset:
 
     @classmethod
     def read(
-        cls, data: str | Path, extraction: ExtractionJob, *, labels: Mapping[str, str] | None = None, audio: bool = True
+        cls,
+        data: str | Path,
+        extraction: ExtractionJob,
+        *,
+        labels: Mapping[str, str] | None = None,
+        classes: tuple[str, ...] = (),
+        audio: bool = True,
     ) -> SharedDataset:
         """Raises DataError as read_dataset does."""
-        dataset = read_dataset(data, labels=labels or None, audio=audio)
+        dataset = read_dataset(data, labels=labels or None, classes=classes, audio=audio)
         path, extraction = str(Path(data).resolve()), replace(extraction, features=Path(extraction.features).resolve())
-        return cls(path, extraction, labels or {}, audio, dataset.fingerprint, _count_sounds(dataset), dataset)
+        return cls(path, extraction, labels or {}, classes, audio, dataset.fingerprint, _count_sounds(dataset), dataset)
 
     def read_again(self) -> Dataset:
         """On another node. Raises DataError when it is not the same there."""
-        dataset = read_dataset(self.data, labels=self.labels or None, audio=self.audio)
+        dataset = read_dataset(self.data, labels=self.labels or None, classes=self.classes, audio=self.audio)
         if (dataset.fingerprint, _count_sounds(dataset)) != (self.fingerprint, self.sounds):
             raise DataError(
                 f"{socket.gethostname()} sees another data set or other sound files in {self.data} than the machine that asked."
@@ -204,15 +211,16 @@ def list_sources(experiments: Sequence[Experiment]) -> list[SharedDataset]:
     """What the experiments read: each data set once per preset and feature folder, with all units that any of them needs."""
     groups: dict[tuple[Any, ...], list[Experiment]] = {}
     for e in experiments:
-        groups.setdefault(
-            (e.data, e.features, e.preset, e.aligner, *(tuple(sorted(pairs.items())) for pairs in (e.aligner_options, e.labels))), []
-        ).append(e)
+        options, labels = (tuple(sorted(pairs.items())) for pairs in (e.aligner_options, e.labels))
+        groups.setdefault((e.data, e.features, e.preset, e.aligner, options, (labels, e.classes)), []).append(e)
     sources = []
     for (data, features, preset, aligner, options, _), group in groups.items():
         units = tuple({unit for e in group for unit in e.units})
         extraction = plan_extraction(units, features=features, preset=preset, aligner=aligner, aligner_options=dict(options))
         read_experiment_data(group[0])  # says when there are no utterances
-        sources.append(SharedDataset.read(data, extraction, labels=group[0].labels, audio=any(map(reads_sound, group))))
+        sources.append(
+            SharedDataset.read(data, extraction, labels=group[0].labels, classes=group[0].classes, audio=any(map(reads_sound, group)))
+        )
     return sources
 
 

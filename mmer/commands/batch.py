@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from mmer.commands.clip import add_aligner_arguments, add_preset, check_outputs,
 from mmer.errors import DataError
 from mmer.files.bugs import is_bug
 from mmer.files.output import OUTPUT
-from mmer.heads.config_file import check_head
+from mmer.heads.config_file import check_head, read_config
 from mmer.phrasing import say_count, say_time
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ def run(args: argparse.Namespace) -> int:
     items = read_items(args.source)
     folder, head = locate_head(args.head or "combined", args.heads)
     check_head(folder, head, preset=args.preset, alone=args.head is not None)
-    old = "" if is_stream(args.out) else describe_added(args.out, list_columns(items))
+    classes = read_config(folder / head).classes
+    check_targets(labels or {}, classes)
+    old = "" if is_stream(args.out) else describe_added(args.out, list_columns(items, classes))
     make_folder(args.json_dir)
     if old:
         tell(old, quiet=args.quiet)
@@ -73,8 +76,18 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         tell(f"Stopped: {len(rows)} of {len(items)} clips are in {args.out}. The same command goes on from there.", quiet=False)
         raise
-    print_summary(summarise_batch(rows, score_rows(rows, labels), args.out), (args.out,), quiet=args.quiet)
+    print_summary(summarise_batch(rows, score_rows(rows, labels, classes), args.out), (args.out,), quiet=args.quiet)
     return 1 if any(is_bug(row.get("error", "")) for row in rows) else 0
+
+
+def check_targets(labels: Mapping[str, str], classes: Sequence[str]) -> None:
+    """Raises DataError when a label is mapped to what the head never says: it would count for nothing."""
+    wrong = {label: name for label, name in labels.items() if name and name not in classes}
+    if wrong:
+        label, name = next(iter(wrong.items()))
+        raise DataError(
+            f"Label {label!r} is mapped to {name!r}; this head says {', '.join(classes)}. Map it to one of them, or to nothing."
+        )
 
 
 def make_folder(folder: Path | None) -> None:

@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MAPPING",
         help="angry=anger,calm= or a JSON file: what a manifest's labels mean; an empty meaning leaves a label out",
     )
+    parser.add_argument("--classes", metavar="NAMES", help="the classes to extract, in this order: bad,neutral,good (those of the labels)")
     parser.add_argument("--no-audio", action="store_true", help="read the words only: sound files need not be there")
     parser.add_argument(
         "--workers",
@@ -72,11 +73,17 @@ def extract(args: argparse.Namespace) -> tuple[FeatureSet, tuple[str, ...]]:
     if args.executor == "ray" or args.shards is not None:
         return extract_on_ray(args, units), units
     read_executor(args)
+    from mmer.datasets.classes import parse_classes
     from mmer.datasets.reading import read_dataset, read_labels
     from mmer.feature_store.cache import FeatureCache
     from mmer.feature_store.extraction import extract_dataset
 
-    dataset = read_dataset(args.dataset, labels=read_labels(args.labels) if args.labels else None, audio=not args.no_audio)
+    dataset = read_dataset(
+        args.dataset,
+        labels=read_labels(args.labels) if args.labels else None,
+        classes=parse_classes(args.classes or ""),
+        audio=not args.no_audio,
+    )
     features = extract_dataset(
         dataset,
         FeatureCache(args.features),
@@ -102,6 +109,7 @@ def extract_on_ray(args: argparse.Namespace, units: Sequence[str]) -> FeatureSet
     if args.shard != "1/1" or (args.shards is not None and args.shards < 1):
         raise DataError("With --executor ray all parts are done: leave --shard out, and let --shards be at least 1.")
     from mmer.cluster.ray_executor import SharedDataset
+    from mmer.datasets.classes import parse_classes
     from mmer.datasets.reading import read_labels
     from mmer.feature_store.extraction import ExtractionJob, check_units
 
@@ -116,7 +124,8 @@ def extract_on_ray(args: argparse.Namespace, units: Sequence[str]) -> FeatureSet
         args.again,
         aligner_options=read_aligner_options(args),
     )
-    source = SharedDataset.read(args.dataset, job, labels=read_labels(args.labels) if args.labels else None, audio=not args.no_audio)
+    labels, classes = read_labels(args.labels) if args.labels else None, parse_classes(args.classes or "")
+    source = SharedDataset.read(args.dataset, job, labels=labels, classes=classes, audio=not args.no_audio)
     return executor.extract(source, shards=args.shards or 0, workers=args.workers or 1, progress=make_progress())
 
 

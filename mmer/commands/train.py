@@ -52,6 +52,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         metavar="MAPPING",
         help="angry=anger,calm= or a JSON file: what a manifest's labels mean; an empty meaning leaves a label out",
     )
+    parser.add_argument("--classes", metavar="NAMES", help="the classes to learn, in this order: bad,neutral,good (those of the labels)")
     parser.add_argument(
         "--features", metavar="FOLDER", default="cache", help="the folder of extracted features (%(default)s); missing ones are added"
     )
@@ -66,6 +67,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from mmer.datasets.classes import say_own_classes
     from mmer.datasets.describe import word_missing_classes
     from mmer.datasets.leakage import format_leakage
     from mmer.experiments.report.run_report import format_run
@@ -75,8 +77,9 @@ def run(args: argparse.Namespace) -> None:
         raise DataError(f"--workers {args.workers}: it can't be below 0.")
     folder = find_begun(args) if args.resume else find_folder(args)
     data = folder.read("data")
-    missing = word_missing_classes(label for label, count in data["counts"].items() if count)
-    warnings = [f"! {sentence}" for sentence in (missing, *data.get("warnings", ())) if sentence]
+    classes = folder.read_experiment().class_names
+    missing = word_missing_classes((label for label, count in data["counts"].items() if count), classes)
+    warnings = [f"! {sentence}" for sentence in (say_own_classes(classes), missing, *data.get("warnings", ())) if sentence]
     print(f"experiment in {folder.path}", format_leakage(folder.read("leakage")), *warnings, sep="\n", flush=True)
     run_experiment(folder, workers=args.workers)
     print(format_run(folder), end="")
@@ -86,7 +89,7 @@ def find_begun(args: argparse.Namespace) -> RunFolder:
     """The folder to go on with. Raises DataError for a flag whose value the experiment has already."""
     from mmer.experiments.folder.runs import RunFolder
 
-    names = ("name", "model", "units", "data", "labels", *list_texts(), *(setting.name for setting in NUMBERS))
+    names = ("name", "model", "units", "data", "labels", "classes", *list_texts(), *(setting.name for setting in NUMBERS))
     given = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name) is not None]
     if given:
         raise DataError(f"--resume continues with the settings that the experiment was begun with; leave out {', '.join(given)}.")
@@ -109,6 +112,7 @@ def read_model(args: argparse.Namespace) -> dict[str, Any]:
 
 def read_settings(args: argparse.Namespace, **model: Any) -> Experiment:
     """The experiment that the arguments describe. Raises DataError for what can't be."""
+    from mmer.datasets.classes import parse_classes
     from mmer.datasets.reading import read_labels
 
     if not args.data:
@@ -118,4 +122,5 @@ def read_settings(args: argparse.Namespace, **model: Any) -> Experiment:
     }
     sizes = {name: settings.pop(name) for name in MODEL if name in settings}
     labels = read_labels(args.labels) if args.labels else {}
-    return Experiment(data=args.data, features=args.features, labels=labels, model=sizes, **settings, **model)
+    classes = parse_classes(args.classes or "")
+    return Experiment(data=args.data, features=args.features, labels=labels, classes=classes, model=sizes, **settings, **model)

@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from mmer.datasets.classes import count_classes, say_own_classes
 from mmer.datasets.manifest import Dataset
 from mmer.phrasing import say_count
-from mmer.results import EMOTIONS
 
 SHOWN = 10  # lines of a longer list
 
@@ -24,18 +24,20 @@ def list_reasons(left_out: Sequence[str]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in count_reasons(left_out).items())
 
 
-def word_missing_classes(labels: Iterable[str]) -> str:
-    """A sentence about those of EMOTIONS that no utterance has; "" when all are there."""
+def word_missing_classes(labels: Iterable[str], classes: Sequence[str]) -> str:
+    """A sentence about those of the classes that no utterance has; "" when all are there."""
     known = set(labels)
-    missing = [emotion for emotion in EMOTIONS if emotion not in known]
+    missing = [name for name in classes if name not in known]
     return f"There is no utterance of {' or '.join(missing)}: no model can learn that, and UA is over the others." if missing else ""
 
 
 def describe_dataset(dataset: Dataset) -> list[str]:
     """Lines of text: counts, what was left out by reason, what was noted."""
-    labels, sessions = (Counter(getattr(u, name) for u in dataset.utterances) for name in ("label", "session"))
+    sessions = Counter(u.session for u in dataset.utterances)
+    labels = count_classes((u.label for u in dataset.utterances), dataset.classes)
     lines = [f"{dataset.name}: {say_count(len(dataset.utterances), 'utterance')} of {say_count(len(dataset.speakers), 'speaker')}: "]
-    lines[0] += ", ".join(f"{emotion} {labels[emotion]}" for emotion in EMOTIONS)
+    lines[0] += ", ".join(f"{name} {count}" for name, count in labels.items())
+    lines += filter(None, [say_own_classes(dataset.classes)])
     if len(sessions) > 1:
         lines.append("sessions: " + ", ".join(f"{session or 'none'} {count}" for session, count in sorted(sessions.items())))
     if dataset.left_out:

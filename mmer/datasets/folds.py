@@ -16,7 +16,6 @@ import numpy as np
 from mmer.datasets.manifest import Dataset
 from mmer.errors import DataError
 from mmer.phrasing import say_count
-from mmer.results import EMOTIONS
 
 VALIDATIONS = ("random", "speaker", "session")
 VALIDATION_SHARE = 0.1
@@ -136,10 +135,10 @@ def make_speaker_folds(dataset: Dataset, count: int, *, seed: int = 0, genders: 
 
 def _count_classes(dataset: Dataset) -> dict[str, np.ndarray]:
     """Speaker -> (classes,) utterances, each class scaled so that its whole is 1."""
-    counts = {speaker: np.zeros(len(EMOTIONS)) for speaker in dataset.speakers}
-    for u in dataset.utterances:
-        counts[u.speaker][EMOTIONS.index(u.label)] += 1
-    whole = np.maximum(sum(counts.values(), np.zeros(len(EMOTIONS))), 1)
+    counts = {speaker: np.zeros(len(dataset.classes)) for speaker in dataset.speakers}
+    for utterance, number in zip(dataset.utterances, dataset.numbers):
+        counts[utterance.speaker][number] += 1
+    whole = np.maximum(np.sum(list(counts.values()), axis=0), 1)
     return {speaker: count / whole for speaker, count in counts.items()}
 
 
@@ -149,19 +148,20 @@ def _deal_speakers(
     """Speaker -> fold: largest speakers first, each to the fold with fewest of its gender, then fewest speakers, then fewest utterances."""
     order = [speakers[i] for i in rng.permutation(len(speakers))]
     order.sort(key=lambda s: -counts[s].sum())
+    width = len(counts[order[0]])  # classes
     fold_of: dict[str, int] = {}
     for g in sorted(set(gender.values())):
         for speaker in (s for s in order if gender[s] == g):
             same = Counter(f for s, f in fold_of.items() if gender[s] == g)
             all_of = Counter(fold_of.values())
-            held = [sum((counts[s] for s, f in fold_of.items() if f == fold), np.zeros(len(EMOTIONS))).sum() for fold in range(count)]
+            held = [sum((counts[s] for s, f in fold_of.items() if f == fold), np.zeros(width)).sum() for fold in range(count)]
             fold_of[speaker] = min(range(count), key=lambda f: (same[f], all_of[f], held[f], f))
     return fold_of
 
 
 def _even_out(fold_of: dict[str, int], gender: Mapping[str, str], counts: Mapping[str, np.ndarray], count: int) -> None:
     """Swaps speakers of the same gender between folds as long as that makes the folds' classes more even."""
-    held = np.zeros((count, len(EMOTIONS)))
+    held = np.zeros((count, len(next(iter(counts.values())))))
     for speaker, fold in fold_of.items():
         held[fold] += counts[speaker]
     speakers = sorted(fold_of)

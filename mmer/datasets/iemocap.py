@@ -2,7 +2,7 @@
 
 Read are `SessionN/dialog/EmoEvaluation/*.txt` (labels and ratings), `SessionN/dialog/transcriptions/*.txt` (words),
 `SessionN/sentences/wav/<dialogue>/<utterance>.wav` and `SessionN/sentences/ForcedAlignment/<dialogue>/<utterance>.wdseg`.
-The paper's four classes, excitement counted as happiness, are 5,531 of its 10,039 rated utterances (Section 3.1).
+The paper's four classes, excitement counted as happiness, are 5,531 of its 10,039 rated utterances (Section 3.1); others can be chosen.
 """
 
 from __future__ import annotations
@@ -14,21 +14,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmer.datasets.classes import MOST, check_classes, check_stated
 from mmer.datasets.describe import list_reasons
 from mmer.datasets.manifest import Dataset, Utterance
 from mmer.errors import DataError
 from mmer.files.encoding import decode_text
 from mmer.phrasing import say_count
+from mmer.results import EMOTIONS
 
-LABELS = {"ang": "anger", "hap": "happiness", "exc": "happiness", "sad": "sadness", "neu": "neutral"}
-OTHER_LABELS = {
-    "fru": "frustration",
-    "sur": "surprise",
-    "fea": "fear",
-    "dis": "disgust",
-    "oth": "another emotion",
-    "xxx": "no majority among the raters",
-}
+LABELS = {  # code -> class; where excitement is not chosen and happiness is, it counts as that, as in the paper
+    "ang": "anger", "hap": "happiness", "sad": "sadness", "neu": "neutral", "exc": "excitement", "fru": "frustration", "sur": "surprise",
+    "fea": "fear", "dis": "disgust", "oth": "other",
+}  # fmt: skip
+NO_LABEL = {"xxx": "no majority among the raters", "oth": "another emotion"}  # in words for people
 CATEGORIES = {
     "anger": "ang", "happiness": "hap", "excited": "exc", "sadness": "sad", "neutral": "neu", "neutral state": "neu", "frustration": "fru",
     "surprise": "sur", "fear": "fea", "disgust": "dis", "other": "oth",
@@ -75,13 +73,17 @@ class RatedUtterance:
 class _Findings:
     """What was read so far."""
 
+    classes: tuple[str, ...]
     utterances: list[Utterance] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
-def read_iemocap(root: str | Path, *, audio: bool = True) -> Dataset:
+def read_iemocap(root: str | Path, *, classes: Sequence[str] = (), audio: bool = True) -> Dataset:
     """The data set below `root`, the folder with Session1 to Session5 (or the one that holds IEMOCAP_full_release).
+
+    `classes` are what is told apart, in this order, of LABELS' names; by default the paper's four. Excitement is happiness unless it is
+    chosen itself.
 
     `left_out` names every rated utterance of another label, every transcribed turn that nobody rated, every line without a turn's name and,
     with `audio`, every utterance whose sound is missing. `notes` names what is missing or odd in those that stay: without a
@@ -90,10 +92,12 @@ def read_iemocap(root: str | Path, *, audio: bool = True) -> Dataset:
     agreement ("2 of 3"), votes and ratings (JSON, by rater), dialogue_start and dialogue_end, and transcript where it has
     marks such as [LAUGHTER], which are not in `text`.
 
-    Raises DataError when there is no session, a file is missing or broken (with file and line), or no sound at all is found.
+    Raises DataError when there is no session, a file is missing or broken (with file and line), no sound at all is found, or a class is
+    chosen that IEMOCAP does not have or no utterance is of.
     """
-    root = _find_root(Path(root))
-    found = _Findings()
+    root, chosen = _find_root(Path(root)), tuple(classes) or EMOTIONS
+    check_chosen(chosen)
+    found = _Findings(chosen)
     for number in range(1, 6):
         session = root / f"Session{number}"
         if session.is_dir():
@@ -106,7 +110,25 @@ def read_iemocap(root: str | Path, *, audio: bool = True) -> Dataset:
             f"{root}: no usable utterance; {why}."
             + " Models of the words alone need no sound: choose the unit T (`extract --no-audio`)." * audio
         )
-    return Dataset("iemocap", tuple(found.utterances), tuple(found.left_out), (*check_counts(found.utterances), *found.notes))
+    check_stated(chosen, (u.label for u in found.utterances), str(root))
+    counted = check_counts(found.utterances) if chosen == EMOTIONS else ()
+    return Dataset("iemocap", tuple(found.utterances), tuple(found.left_out), (*counted, *found.notes), chosen)
+
+
+def check_chosen(classes: Sequence[str]) -> None:
+    """Raises DataError unless these are 2 to 12 of IEMOCAP's labels."""
+    check_classes(classes, "IEMOCAP")
+    unknown = [name for name in classes if name not in LABELS.values()]
+    if unknown:
+        raise DataError(f"IEMOCAP has no label {unknown[0]!r}; choose 2 to {min(MOST, len(LABELS))} of {', '.join(LABELS.values())}.")
+
+
+def name_class(code: str, classes: Sequence[str]) -> str:
+    """The chosen class that a label counts as; "" for none."""
+    name = LABELS.get(code, "")
+    if name == "excitement" and name not in classes:
+        name = "happiness"
+    return name if name in classes else ""
 
 
 def check_counts(utterances: Sequence[Utterance]) -> tuple[str, ...]:
@@ -138,10 +160,12 @@ def _read_session(session: Path, number: str, found: _Findings, *, audio: bool) 
             turn = read_turn(name, file)
             if turn.session != number:
                 raise DataError(f"{file}: {name} is of session {turn.session}, but its file lies in {session.name}.")
-            if rating.code not in LABELS:
-                found.left_out.append(f"{name}: labelled {rating.code} ({OTHER_LABELS.get(rating.code, 'unknown')})")
+            label = name_class(rating.code, found.classes)
+            if not label:
+                words = NO_LABEL.get(rating.code) or LABELS.get(rating.code, "unknown")
+                found.left_out.append(f"{name}: labelled {rating.code} ({words})")
                 continue
-            utterance = _make_utterance(session, turn, rating, spoken.get(name))
+            utterance = _make_utterance(session, turn, rating, spoken.get(name), label)
             if audio and not utterance.has_audio:
                 found.left_out.append(f"{name}: no sound file {utterance.path.relative_to(session.parent)}")
                 continue
@@ -248,7 +272,7 @@ def _read_lines(file: Path) -> Iterator[tuple[int, str]]:
     yield from enumerate(re.split(r"\r\n|\r|\n", text), start=1)
 
 
-def _make_utterance(session: Path, turn: UtteranceName, rated: RatedUtterance, spoken: str | None) -> Utterance:
+def _make_utterance(session: Path, turn: UtteranceName, rated: RatedUtterance, spoken: str | None, label: str) -> Utterance:
     path = session / "sentences" / "wav" / turn.dialogue / f"{rated.name}.wav"
     words = session / "sentences" / "ForcedAlignment" / turn.dialogue / f"{rated.name}.wdseg"
     text = remove_marks(spoken or "")
@@ -271,7 +295,7 @@ def _make_utterance(session: Path, turn: UtteranceName, rated: RatedUtterance, s
     return Utterance(
         path=path,
         text=text,
-        label=LABELS[rated.code],
+        label=label,
         speaker=turn.speaker,
         session=turn.session,
         extra=extra,

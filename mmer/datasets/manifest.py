@@ -11,15 +11,16 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmer.datasets.classes import check_name as check_class
+from mmer.datasets.classes import check_stated, clean_label, find_classes, order_classes
 from mmer.datasets.table import SeenFiles, check_numbers, describe_missing, parse_table
 from mmer.errors import DataError
 from mmer.files.encoding import decode_text
 from mmer.files.guarded_json import explain_name, parse_json
-from mmer.results import EMOTIONS
 
 COLUMNS = ("path", "text", "label", "speaker")
 OPTIONAL_COLUMNS = ("session", "dialogue", "alignment", "start", "end")
@@ -32,7 +33,7 @@ class Utterance:
 
     path: Path
     text: str  # what is said; "" when it is not known
-    label: str  # one of EMOTIONS
+    label: str  # one of its data set's classes
     speaker: str  # unique within its data set
     session: str = ""  # "" when the manifest has none
     extra: Mapping[str, str] = field(default_factory=dict)  # the manifest's other columns
@@ -50,6 +51,16 @@ class Dataset:
     utterances: tuple[Utterance, ...]
     left_out: tuple[str, ...] = ()  # "name: reason" for everything that is not in utterances
     notes: tuple[str, ...] = ()  # "name: what is missing or odd" for utterances that are in
+    classes: tuple[str, ...] = ()  # what is told apart, in the order of the logits; (): as order_classes has it
+
+    def __post_init__(self):
+        if not self.classes:
+            object.__setattr__(self, "classes", order_classes(u.label for u in self.utterances))
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """(utterances,) the index of each one's label in `classes`."""
+        return tuple(self.classes.index(u.label) for u in self.utterances)
 
     @property
     def speakers(self) -> tuple[str, ...]:
@@ -69,13 +80,16 @@ class Dataset:
         return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
 
 
-def read_manifest(path: str | Path, *, name: str = "", labels: Mapping[str, str] | None = None, audio: bool = True) -> Dataset:
+def read_manifest(
+    path: str | Path, *, name: str = "", labels: Mapping[str, str] | None = None, classes: Sequence[str] = (), audio: bool = True
+) -> Dataset:
     """The data set of a manifest; `path` is the file, or a folder with a manifest.csv. Audio paths are relative to the file.
 
-    `labels` maps the file's labels to EMOTIONS; a label mapped to "" leaves its row out, and the data set says so.
+    `labels` maps the file's labels to classes; a label mapped to "" leaves its row out, and the data set says so. `classes` are what is
+    told apart, in this order; rows of other labels are left out. Without them every label is a class, as order_classes has them.
     With `audio` false the sound files may be missing: for models of the words alone.
-    Raises DataError for an unknown suffix or encoding, a missing column, an empty cell, an unknown label, a missing audio or alignment
-    file, times that are none, the same recording twice, or no rows.
+    Raises DataError for an unknown suffix or encoding, a missing column, an empty cell, a label that the mapping lacks, more than 12
+    classes, a missing audio or alignment file, times that are none, the same recording twice, or no rows.
     """
     path = Path(path)
     if os.path.isdir(path):
@@ -91,14 +105,20 @@ def read_manifest(path: str | Path, *, name: str = "", labels: Mapping[str, str]
     utterances, left_out = [], []
     seen = SeenFiles()
     for number, row in rows:
-        label = _map_label(row, labels, where=f"{path}, row {number}")
-        if label:
+        label = _map_label(row, labels, classes, where=f"{path}, row {number}")
+        if label and classes and label not in classes:
+            left_out.append(f"row {number}: label {label!r}, none of the classes")
+        elif label:
             utterance = _read_utterance(path, number, row, label, audio=audio)
             seen.add(utterance.path, row["path"], number, f"{path}, row {number}", key=(utterance.start or 0.0, utterance.end))
             utterances.append(utterance)
         else:
             left_out.append(f"row {number}: label {row['label']!r}")
-    return Dataset(name or path.parent.name, tuple(utterances), tuple(left_out), describe_missing(rows))
+    held = [utterance.label for utterance in utterances]
+    if classes and utterances:
+        check_stated(classes, held, str(path))
+    chosen = tuple(classes) or find_classes(held, str(path))
+    return Dataset(name or path.parent.name, tuple(utterances), tuple(left_out), describe_missing(rows), chosen)
 
 
 def _read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
@@ -129,16 +149,17 @@ def _read_json_lines(path: Path, lines: Iterable[str]) -> list[tuple[int, dict[s
     return rows
 
 
-def _map_label(row: Mapping[str, str], labels: Mapping[str, str] | None, *, where: str) -> str:
-    label = row["label"].strip()
-    if labels is not None:
+def _map_label(row: Mapping[str, str], labels: Mapping[str, str] | None, classes: Sequence[str], *, where: str) -> str:
+    """The row's class; "" where the mapping leaves it out. A class that somebody named needs no mapping."""
+    label = clean_label(row["label"])
+    if not label:
+        raise DataError(f"{where}, column 'label': empty.")
+    if labels is not None and not (label in classes and label not in labels):
         if label not in labels:
-            raise DataError(f"{where}, column 'label': {label!r} is not in the label mapping ({', '.join(labels)}).")
+            raise DataError(f"{where}, column 'label': {label[:60]!r} is not in the label mapping ({', '.join(labels)}).")
         label = labels[label]
-        if not label:
-            return ""
-    if label not in EMOTIONS:
-        raise DataError(f"{where}, column 'label': {label!r} is none of {', '.join(EMOTIONS)}; pass a label mapping.")
+    if label:
+        check_class(label, f"{where}, column 'label'")
     return label
 
 

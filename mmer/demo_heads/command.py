@@ -112,7 +112,7 @@ def write_combination(out: Path, corpora: DemoCorpora) -> str:
         ("speech with a text of the same label", pairs, corpora.test.speech),
     ):
         outputs = combine_outputs(late, early, examples, corpora.cache)
-        metrics[name] = slice_ua(outputs.labels, outputs.logits.argmax(1), items)
+        metrics[name] = slice_ua(outputs.labels, outputs.logits.argmax(1), items, classes=outputs.logits.shape[1])
     metrics["calibration"] = describe_calibration(calibration, combine_outputs(late, early, pairs, corpora.cache))
     config = shape_head(
         Experiment(data="", features="", units=("T", "F", "P", "S")),

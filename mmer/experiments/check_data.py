@@ -17,11 +17,10 @@ from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.folder.runs import name_run
 from mmer.experiments.remaining import count_steps
-from mmer.results import EMOTIONS
 
 MOST_ROWS = 40  # of a table of speakers
-SMALL_VALIDATION = 40  # utterances: 10 of each emotion; with fewer the loss that ends a run is mostly that of a few clips
-SMALL_TEST = 10  # utterances of an emotion in a test part: with fewer one clip moves the UA by 2.5 points or more
+SMALL_VALIDATION = 40  # utterances: 10 of each of the paper's four; with fewer the loss that ends a run is mostly that of a few clips
+SMALL_TEST = 10  # utterances of a class in a test part: with fewer one clip moves the UA by 2.5 points or more
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +47,10 @@ class DataReport:
 def check_data(experiment: Experiment) -> DataReport:
     """Reads the data set, splits it and compares the splits' parts. Nothing is written.
 
-    Raises DataError when it can't be read or split so, holds nothing, or a training part lacks an emotion.
+    Raises DataError when it can't be read or split so, holds nothing, or a training part lacks a class.
     """
     sound = set(experiment.units) != {"T"}
-    dataset = read_dataset(experiment.data, labels=experiment.labels or None, audio=sound)
+    dataset = read_dataset(experiment.data, labels=experiment.labels or None, classes=experiment.classes, audio=sound)
     if not dataset.utterances:
         raise DataError(f"{experiment.data}: the data set has no utterances; {len(dataset.left_out)} were left out.")
     splits = make_splits(dataset, experiment.plan)
@@ -62,28 +61,26 @@ def check_data(experiment: Experiment) -> DataReport:
 
 def check_splits(dataset: Dataset, splits: Sequence[Split]) -> None:
     """check_classes of a data set's splits."""
-    labels = number_labels(dataset)
-    check_classes(labels, {name_run(split.fold, split.repetition): split.train for split in splits})
+    trains = {name_run(split.fold, split.repetition): split.train for split in splits}
+    check_classes(np.array(dataset.numbers), trains, dataset.classes)
 
 
-def number_labels(dataset: Dataset) -> np.ndarray:
-    """(utterances,) index into EMOTIONS of each."""
-    return np.array([EMOTIONS.index(u.label) for u in dataset.utterances])
+def check_classes(labels: np.ndarray, trains: Mapping[str, np.ndarray], classes: Sequence[str]) -> None:
+    """Raises DataError when all utterances have one label, or a run's training part (rows of `labels`) lacks one that others have.
 
-
-def check_classes(labels: np.ndarray, trains: Mapping[str, np.ndarray]) -> None:
-    """Raises DataError when all utterances have one label, or a run's training part (rows of `labels`) lacks one that others have."""
+    labels (utterances,) int, indices into `classes`.
+    """
     known = sorted(set(labels.tolist()))
     if len(known) < 2:
         raise DataError(
-            f"All {len(labels)} utterances are labelled {EMOTIONS[known[0]]}: a model of one emotion has nothing to tell apart and is "
-            "always right. Add utterances of other emotions, or see what --labels makes of their labels."
+            f"All {len(labels)} utterances are labelled {classes[known[0]]}: a model of one class has nothing to tell apart and is "
+            "always right. Add utterances of other classes, or see what --labels makes of their labels."
         )
     for name, rows in trains.items():
-        counts = np.bincount(labels[rows], minlength=len(EMOTIONS))
-        lacking = [EMOTIONS[label] for label in known if not counts[label]]
+        counts = np.bincount(labels[rows], minlength=len(classes))
+        lacking = [classes[label] for label in known if not counts[label]]
         if lacking:
-            held = ", ".join(f"{counts[label]} {EMOTIONS[label]}" for label in known if counts[label])
+            held = ", ".join(f"{counts[label]} {classes[label]}" for label in known if counts[label])
             raise DataError(
                 f"The training part of {name} has no utterance of {' or '.join(lacking)} ({held}), which the data set has: the run could "
                 "never say it. Add utterances of it by other speakers, choose other folds, or leave it out with --labels "
@@ -93,7 +90,7 @@ def check_classes(labels: np.ndarray, trains: Mapping[str, np.ndarray]) -> None:
 
 def list_warnings(dataset: Dataset, splits: Sequence[Split], experiment: Experiment) -> tuple[str, ...]:
     """Sentences about parts that are too small for what is read off them, and about runs that hardly get to learn."""
-    labels, found = number_labels(dataset), []
+    labels, found = np.array(dataset.numbers), []
     sizes = np.array([len(split.validation) for split in splits])
     few = int((sizes < SMALL_VALIDATION).sum())
     if few:
@@ -105,12 +102,12 @@ def list_warnings(dataset: Dataset, splits: Sequence[Split], experiment: Experim
     known = sorted(set(labels.tolist()))
     lacking = sum(len(set(labels[split.validation].tolist())) < len(known) for split in splits)
     if lacking:
-        found.append(f"{lacking} of {len(splits)} validation parts lack an emotion: forgetting it costs such a run nothing.")
+        found.append(f"{lacking} of {len(splits)} validation parts lack a class: forgetting it costs such a run nothing.")
     tests = [(split, label, int((labels[split.test] == label).sum())) for split in splits if split.repetition == 0 for label in known]
     split, label, least = min(tests, key=lambda test: test[2])
     if least < SMALL_TEST:
         found.append(
-            f"{split.name} tests {least or 'no'} {'utterance' if least == 1 else 'utterances'} of {EMOTIONS[label]}: "
+            f"{split.name} tests {least or 'no'} {'utterance' if least == 1 else 'utterances'} of {dataset.classes[label]}: "
             + (f"each is {100 / least:.0f} points of that recall." if least else "the UA of that fold is over the others.")
         )
     steps = min(count_steps(len(split.train), experiment.batch_size) for split in splits)
@@ -126,23 +123,23 @@ def identify_check(experiment: Experiment) -> tuple[Any, ...]:
     """What a report depends on: with another one the data set must be checked again."""
     plan = experiment.plan
     by = (plan.folds, plan.repetitions, plan.validation, plan.share, plan.seed, plan.by)
-    return (experiment.data, tuple(sorted(experiment.labels.items())), set(experiment.units) == {"T"}, *by)
+    return (experiment.data, tuple(sorted(experiment.labels.items())), experiment.classes, set(experiment.units) == {"T"}, *by)
 
 
 def count_labels(dataset: Dataset, by: str) -> list[tuple[str, tuple[int, ...]]]:
-    """(value, utterances of each of EMOTIONS) for each speaker or session, in order; [] when all have the same."""
+    """(value, utterances of each class) for each speaker or session, in order; [] when all have the same."""
     counts: dict[str, Counter[str]] = {}
     for utterance in dataset.utterances:
         counts.setdefault(getattr(utterance, by), Counter())[utterance.label] += 1
     if len(counts) < 2:
         return []
-    return [(name, tuple(counts[name][e] for e in EMOTIONS)) for name in sorted(counts)]
+    return [(name, tuple(counts[name][e] for e in dataset.classes)) for name in sorted(counts)]
 
 
 def count_part(dataset: Dataset, split: Split, part: str) -> tuple[int, ...]:
-    """(classes,) utterances of each of EMOTIONS in a part of a split."""
+    """(classes,) utterances of each class in a part of a split."""
     counts = Counter(dataset.utterances[i].label for i in split.part(part))
-    return tuple(counts[e] for e in EMOTIONS)
+    return tuple(counts[e] for e in dataset.classes)
 
 
 def list_speakers(dataset: Dataset, split: Split) -> list[str]:

@@ -16,9 +16,8 @@ import pandas as pd
 
 from mmer.experiments.trainer.outputs import Outputs
 from mmer.heads.calibration import MIN_CLIPS, UNSURE_ACCURACY, ece, fit_margin, fit_temperature, mean_log_loss, softmax
-from mmer.results import EMOTIONS
 from mmer.scores.metrics import measure_reliability
-from mmer.scores.predictions import LOGITS, select_part
+from mmer.scores.predictions import list_logits, read_classes, select_part
 
 MARGIN_CLIPS = 20  # different clips that must lie below a margin
 
@@ -67,8 +66,9 @@ def select_unheard(predictions: pd.DataFrame, splits: Sequence[Mapping[str, Any]
 
 def read_outputs(rows: pd.DataFrame) -> Outputs:
     """Labels and logits of a predictions frame, in its order."""
-    labels = np.array([EMOTIONS.index(label) for label in rows["label"].astype(str)], dtype=np.int64)
-    return Outputs(labels, rows[LOGITS].to_numpy(np.float32))
+    classes = read_classes(rows)
+    labels = np.array([classes.index(label) for label in rows["label"].astype(str)], dtype=np.int64)
+    return Outputs(labels, rows[list_logits(rows)].to_numpy(np.float32))
 
 
 def fit_rows(rows: pd.DataFrame) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from mmer.datasets.folds import make_splits
 from mmer.encoders.presets import PRESETS
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.experiment_data import choose_items
-from mmer.experiments.prepare import read_experiment_data
+from mmer.experiments.prepare import name_classes, read_experiment_data
 from mmer.experiments.remaining import Estimate, count_least_epochs, count_steps, guess_epochs
 from mmer.experiments.trainer.blocks import Block, Buffer, FeatureLoader, measure_budget
 from mmer.experiments.trainer.device import choose_device, choose_stacked
@@ -35,6 +35,7 @@ BASE_BYTES = 500 * 2**20  # the process itself
 def estimate_experiment(experiment: Experiment) -> Estimate:
     """Times steps of this model on this machine, about a second in all. Raises DataError when the data set can't be read or split."""
     dataset = read_experiment_data(experiment)
+    experiment = name_classes(experiment, dataset)
     splits = make_splits(dataset, experiment.plan)
     cache = FeatureCache(experiment.features)
     index = FeatureIndex.read(cache, dataset.name, PRESETS[experiment.preset])
@@ -92,7 +93,7 @@ def time_step(experiment: Experiment, segments: dict[str, int], *, device: str) 
     rows = np.arange(size)
     runs = [Run(0, repetition, repetition, rows, rows, rows) for repetition in range(count)]
     stack = Stack(experiment, runs, device=device, stacked=choose_stacked(experiment, device))
-    features, labels = SyntheticFeatures(experiment, segments, device=device), rows % 4
+    features, labels = SyntheticFeatures(experiment, segments, device=device), rows % len(experiment.class_names)
     seconds = []
     for _ in range(2):  # the first warms up
         begun = time.perf_counter()

@@ -88,10 +88,10 @@ def measure_speech(trained: TrainedRun, speech: Sequence[FeatureItem], unit: str
     examples = show_alone(speech, trained.experiment.units, copy=copy)
     outputs = trained.predict(examples)
     logits = outputs.logits if unit is None else outputs.branches[unit]
-    return slice_ua(outputs.labels, logits.argmax(1), speech)
+    return slice_ua(outputs.labels, logits.argmax(1), speech, classes=logits.shape[1])
 
 
-def slice_ua(labels: np.ndarray, predicted: np.ndarray, speech: Sequence[FeatureItem]) -> dict[str, Any]:
+def slice_ua(labels: np.ndarray, predicted: np.ndarray, speech: Sequence[FeatureItem], *, classes: int) -> dict[str, Any]:
     """{"clips", "ua", "wa", "corpora", "genders", "speakers"}: UA as shares, rounded to 4 places."""
 
     def group(names: Sequence[str]) -> dict[str, float]:
@@ -105,7 +105,7 @@ def slice_ua(labels: np.ndarray, predicted: np.ndarray, speech: Sequence[Feature
         "corpora": group([s.corpus for s in speech]),
         "genders": group([read_gender(s) for s in speech]),
         "speakers": group([s.speaker for s in speech]),
-        "confusion": count_confusions(labels, predicted).tolist(),
+        "confusion": count_confusions(labels, predicted, classes=classes).tolist(),
     }
 
 
@@ -143,7 +143,7 @@ def measure_run(trained: TrainedRun, test: TestData, calibration: Calibration) -
 
 def measure_examples(trained: TrainedRun, examples: Sequence[PairedExample], speech: Sequence[FeatureItem]) -> dict[str, Any]:
     outputs = trained.predict(examples)
-    return slice_ua(outputs.labels, outputs.logits.argmax(1), speech)
+    return slice_ua(outputs.labels, outputs.logits.argmax(1), speech, classes=outputs.logits.shape[1])
 
 
 def describe_calibration(calibration: Calibration, outputs: Outputs) -> dict[str, Any]:

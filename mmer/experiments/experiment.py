@@ -14,10 +14,12 @@ from typing import Any
 from mmer.align import list_choices, list_options
 from mmer.choices.fusion_models import FUSION_MODELS, FusionModel
 from mmer.choices.units import UNITS, speech_units
+from mmer.datasets.classes import check_classes
 from mmer.datasets.folds import Split, SplitPlan
 from mmer.encoders.presets import PRESETS
 from mmer.errors import DataError
 from mmer.heads.config import HeadConfig, shape_model
+from mmer.results import EMOTIONS
 
 DEVICES, STACKED, PRECISIONS = ("auto", "cpu", "cuda"), ("auto", "yes", "no"), ("float32", "bfloat16")
 MODEL = ("hidden", "dropout", "blocks", "heads", "feedforward")  # settings that are arguments of the model
@@ -153,6 +155,7 @@ class Experiment:
     threads: int = 0  # of the CPU; 0: all cores
     pairing: Pairing | None = None  # how voices and texts of different corpora are brought together; None: every utterance as it is
     labels: Mapping[str, str] = field(default_factory=dict)  # label in the manifest -> emotion, "" to leave it out
+    classes: tuple[str, ...] = ()  # what is told apart; (): as the labels say, and in an experiment's folder the paper's four
     model: Mapping[str, Any] = field(default_factory=dict)  # further arguments of the model: hidden, dropout, heads, feedforward, blocks
 
     def __post_init__(self) -> None:
@@ -165,6 +168,8 @@ class Experiment:
             raise DataError(refused)
         if self.preset not in PRESETS:
             raise DataError(f"Preset {self.preset!r}: choose one of {', '.join(PRESETS)}.")
+        if self.classes:
+            check_classes(self.classes, "Classes")
         unknown = sorted(set(self.model) - set(MODEL))
         if unknown:
             raise DataError(f"Model settings {', '.join(unknown)}: known are {', '.join(MODEL)}.")
@@ -188,6 +193,16 @@ class Experiment:
     @property
     def rate(self) -> float:
         return self.learning_rate or self.kind.rate
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What the model of an experiment in a folder tells apart, in the order of its logits."""
+        return self.classes or EMOTIONS
+
+    @property
+    def has_papers_classes(self) -> bool:
+        """Whether its figures can stand beside the paper's, as far as its classes go."""
+        return self.class_names == EMOTIONS
 
     @property
     def aligner_options(self) -> dict[str, str]:
@@ -221,7 +236,14 @@ def read_experiment(stored: Mapping[str, Any]) -> Experiment:
     wrong = sorted({"data", "features"} - set(stored)) or sorted(set(stored) - names)
     if wrong:
         raise DataError(f"An experiment's config.json has missing or unknown fields: {', '.join(wrong)}.")
-    parsed = {"units": tuple(stored.get("units", ("T", "F", "S"))), "pairing": read_pairing(stored.get("pairing"))}
+    classes = stored.get("classes", ())
+    if not isinstance(classes, list | tuple) or not all(isinstance(name, str) for name in classes):
+        raise DataError(f"An experiment's config.json has the classes {classes!r:.60}; a list of names is expected.")
+    parsed = {
+        "units": tuple(stored.get("units", ("T", "F", "S"))),
+        "pairing": read_pairing(stored.get("pairing")),
+        "classes": tuple(classes),
+    }
     return Experiment(**({"min_steps": 0} | dict(stored) | parsed))
 
 
@@ -233,5 +255,5 @@ def seed_run(experiment: Experiment, split: Split) -> int:
 
 def shape_head(experiment: Experiment, **further: Any) -> HeadConfig:
     """The sizes of the experiment's model, as a head states them."""
-    names = {"name": "run", "title": experiment.title} | further
+    names = {"name": "run", "title": experiment.title, "classes": experiment.class_names} | further
     return shape_model(experiment.fusion, experiment.units, experiment.preset, experiment.model, **names)

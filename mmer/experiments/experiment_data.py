@@ -74,7 +74,7 @@ def load_data(folder: RunFolder, experiment: Experiment, lock: RunLock, *, worke
     if empty:
         raise DataError(f"{', '.join(empty)}: without the utterances that have no features a part of the split is empty.")
     data = ExperimentData(dataset, items, excluded, runs, FeatureCache(experiment.features))
-    check_classes(data.labels, {run.name: run.train for run in runs})
+    check_classes(data.labels, {run.name: run.train for run in runs}, dataset.classes)
     return data
 
 

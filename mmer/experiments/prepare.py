@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mmer.datasets.classes import count_classes
 from mmer.datasets.folds import Split, describe_split, make_splits
 from mmer.datasets.leakage import identify_audio, measure_leakages, summarise_leakage
 from mmer.datasets.manifest import Dataset
@@ -27,6 +28,7 @@ def prepare_experiment(root: str | Path, name: str, experiment: Experiment, *, c
     Raises DataError when the data set can't be read or split so, or the name is taken or can't be one.
     """
     dataset = read_experiment_data(experiment)
+    experiment = name_classes(experiment, dataset)
     splits = make_splits(dataset, experiment.plan)
     check_splits(dataset, splits)
     audio = identify_audio(dataset) if compare_audio and reads_sound(experiment) else None
@@ -51,6 +53,7 @@ def claim_experiment(root: str | Path, name: str, experiment: Experiment) -> Run
 def list_differences(kept: Experiment, asked: Experiment) -> list[str]:
     """ "folds 5 instead of 3": in what an experiment that lies there is not the one that is asked for, threads and device aside."""
     there, asked_json = kept.to_json(), place_paths(asked).to_json()
+    there["classes"], asked_json["classes"] = list(kept.class_names), list(asked.classes or kept.class_names)
     return [
         f"{key} {there[key]!r} instead of {asked_json[key]!r}"
         for key in asked_json
@@ -63,13 +66,18 @@ def place_paths(experiment: Experiment) -> Experiment:
     return replace(experiment, data=str(Path(experiment.data).resolve()), features=str(Path(experiment.features).resolve()))
 
 
+def name_classes(experiment: Experiment, dataset: Dataset) -> Experiment:
+    """The same with the data set's classes, unless nobody chose any and they are the paper's four."""
+    return experiment if not experiment.classes and dataset.classes == EMOTIONS else replace(experiment, classes=dataset.classes)
+
+
 def reads_sound(experiment: Experiment) -> bool:
     return set(experiment.units) != {"T"}
 
 
 def read_experiment_data(experiment: Experiment) -> Dataset:
     """The experiment's data set; a model of words alone needs no sound files."""
-    dataset = read_dataset(experiment.data, labels=experiment.labels or None, audio=reads_sound(experiment))
+    dataset = read_dataset(experiment.data, labels=experiment.labels or None, classes=experiment.classes, audio=reads_sound(experiment))
     if not dataset.utterances:
         raise DataError(f"{experiment.data}: the data set has no utterances; {len(dataset.left_out)} were left out.")
     return dataset
@@ -80,7 +88,7 @@ def describe_data(dataset: Dataset) -> dict[str, Any]:
         "name": dataset.name,
         "fingerprint": dataset.fingerprint,
         "utterances": len(dataset.utterances),
-        "counts": {label: sum(u.label == label for u in dataset.utterances) for label in EMOTIONS},
+        "counts": dict(count_classes((u.label for u in dataset.utterances), dataset.classes)),
         "speakers": len(dataset.speakers),
         "sessions": len(dataset.sessions),
         "excluded": list(dataset.left_out),

@@ -33,7 +33,6 @@ from mmer.heads.config_file import read_config
 from mmer.heads.folder import load_single, save_combination, save_head
 from mmer.heads.head import CombinedHead
 from mmer.phrasing import join_words
-from mmer.results import EMOTIONS
 from mmer.scores.metrics import count_confusions, measure_macro_f1, measure_ua, measure_wa
 from mmer.scores.pairs import combine_predictions
 from mmer.scores.predictions import select_part
@@ -127,7 +126,8 @@ def promote_combination(
     members = {role: load_single(Path(out) / names[role]) for role in folders}
     units = tuple(dict.fromkeys(u for m in members.values() for u in m.config.units))
     title = f"Mean of {members['early'].config.title} and {members['late'].config.title}"
-    base = HeadConfig(name, title, COMBINATION, units, members["early"].config.preset, version=__version__)
+    first = members["early"].config
+    base = HeadConfig(name, title, COMBINATION, units, first.preset, classes=first.classes, version=__version__)
     CombinedHead(base, early=members["early"], late=members["late"])  # says if the two don't fit
     training = describe_training([early, late], run, by=CHOICES[by] if fold is None or repetition is None else "hand")
     config = finish_config(base, name, predictions, early.read("splits"), training, licence=licence)
@@ -214,7 +214,7 @@ def finish_config(
     own = predictions[(predictions["fold"] == training["fold"]) & (predictions["repetition"] == training["repetition"])]
     test = read_outputs(select_part(own))
     confidence = measure_confidence(predictions, splits)
-    data = training["data name"]
+    data, unmet = training["data name"], name_unmet(training, config.classes)
     return replace(
         config,
         name=name,
@@ -224,7 +224,7 @@ def finish_config(
         measured_clips=confidence.clips,
         trained_on=f"{training['training utterances']} utterances of {data}, without the speakers {', '.join(training['test speakers'])}.",
         licence=licence or LICENCES.get(data, ""),
-        caveat=" ".join(filter(None, (CAVEAT_ACTED if data in ACTED else CAVEAT_ALONE.format(data=data), name_unmet(training)))),
+        caveat=" ".join(filter(None, (CAVEAT_ACTED if data in ACTED else CAVEAT_ALONE.format(data=data), unmet))),
         training=training,
         metrics={
             "run": measure_test(test, select_part(own, "test")),
@@ -234,10 +234,10 @@ def finish_config(
     )
 
 
-def name_unmet(training: Mapping[str, Any]) -> str:
-    """One sentence about the emotions that the data lacked; "" where it has all."""
-    met = list_met(training)
-    unmet = [emotion for emotion in EMOTIONS if emotion not in met]
+def name_unmet(training: Mapping[str, Any], classes: Sequence[str]) -> str:
+    """One sentence about the classes that the data lacked; "" where it has all."""
+    met = list_met(training, classes)
+    unmet = [name for name in classes if name not in met]
     return f"Its data held nothing of {join_words(unmet)}, which it therefore can't recognise." if unmet else ""
 
 
@@ -256,7 +256,7 @@ def measure_test(outputs: Outputs, rows: pd.DataFrame) -> dict[str, Any]:
         "macro_f1": round(measure_macro_f1(outputs.labels, predicted), 4),
         "speakers": group("speaker"),
         "genders": group("gender"),
-        "confusion": count_confusions(outputs.labels, predicted).tolist(),
+        "confusion": count_confusions(outputs.labels, predicted, classes=outputs.logits.shape[1]).tolist(),
     }
 
 

@@ -14,14 +14,16 @@ from mmer.errors import DataError
 from mmer.experiments.experiment import MODEL, PROTOCOL, SETTINGS, Experiment, Setting, default_of
 
 
-def build_experiment(form: Mapping[str, Any], *, data: str, features: str, labels: Mapping[str, str]) -> Experiment:
+def build_experiment(
+    form: Mapping[str, Any], *, data: str, features: str, labels: Mapping[str, str], classes: tuple[str, ...] = ()
+) -> Experiment:
     """The experiment that a form describes. Raises DataError for a number out of its bounds, or units that the model can't take."""
     numbers = {setting.name: read_number(setting, form.get(setting.name)) for setting in (*PROTOCOL, *SETTINGS)}
     model = {name: numbers.pop(name) for name in MODEL}
     given = {s.name: model[s.name] for s in SETTINGS if s.name in MODEL and model[s.name] != default_of(s)}
     texts = {name: str(form[name]) for name in ("fusion", "preset", "aligner", "by", "validation", "device") if form.get(name)}
     units = choose_units(texts.get("fusion", "late"), form.get("unit"), form.get("units"))
-    return Experiment(data=data, features=features, units=units, labels=dict(labels), model=given, **texts, **numbers)  # type: ignore[arg-type]
+    return Experiment(data=data, features=features, units=units, labels=dict(labels), classes=classes, model=given, **texts, **numbers)  # type: ignore[arg-type]
 
 
 def read_number(setting: Setting, given: Any) -> float | int:
@@ -56,11 +58,13 @@ def write_command(experiment: Experiment, *, name: str = "", runs: str = "runs")
     words += ["--model", experiment.fusion, "--units", *experiment.units]
     for f in fields(Experiment):
         value = getattr(experiment, f.name)
-        if f.name in ("data", "features", "fusion", "units", "labels", "model", "pairing") or value == f.default:
+        if f.name in ("data", "features", "fusion", "units", "labels", "classes", "model", "pairing") or value == f.default:
             continue
         words += [f"--{f.name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
     if experiment.labels:
         words += ["--labels", ",".join(f"{label}={emotion}" for label, emotion in experiment.labels.items())]
+    if experiment.classes:
+        words += ["--classes", ",".join(experiment.classes)]
     for key, value in experiment.model.items():
         words += [f"--{key}", str(value)]
     return shlex.join([*words, "--runs", runs, "--name", name or "NAME"])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mmer.datasets.classes import parse_classes
 from mmer.errors import DataError
 from mmer.experiments.check_data import DataReport, check_data, identify_check
 from mmer.experiments.data_roots import FoundData, allow_path, find_data, read_pairs
@@ -73,13 +74,11 @@ class TrainingService:
         """The experiment of a form whose data lies below a root. Raises DataError with what is wrong with it."""
         self.require_open()
         data = allow_path(form.get("data") or "", self.roots)
-        labels = read_pairs(form.get("labels") or "")
-        return build_experiment(form, data=str(data), features=str(self.features), labels=labels)
+        return build_experiment(form, data=str(data), features=str(self.features), **read_label_set(form))
 
     def describe_form(self, form: Mapping[str, Any]) -> Experiment:
         """The experiment of a form, whatever its data: to write the command that trains it elsewhere."""
-        labels = read_pairs(form.get("labels") or "")
-        return build_experiment(form, data=str(form.get("data") or ""), features="cache", labels=labels)
+        return build_experiment(form, data=str(form.get("data") or ""), features="cache", **read_label_set(form))
 
     def check(self, form: Mapping[str, Any]) -> DataReport:
         return check_data(self.read_form(form))
@@ -162,6 +161,11 @@ class TrainingService:
         if is_recorded(key):
             raise DataError("This experiment was recorded elsewhere and came with the app: it can only be looked at.")
         return self.find(key)
+
+
+def read_label_set(form: Mapping[str, Any]) -> dict[str, Any]:
+    """What a form says of labels and classes."""
+    return {"labels": read_pairs(form.get("labels") or ""), "classes": parse_classes(form.get("classes") or "")}
 
 
 def is_recorded(key: str | None) -> bool:

@@ -14,7 +14,7 @@ class FeatureItem:
     """One utterance that training may read."""
 
     name: str
-    label: int  # index into EMOTIONS
+    label: int  # index into its data set's classes
     speaker: str
     session: str
     gender: str  # "" when it is not known

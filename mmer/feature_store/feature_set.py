@@ -13,7 +13,6 @@ from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.entry_names import name_text
 from mmer.feature_store.feature_index import FeatureIndex, FeatureRecord, identify_speech
 from mmer.feature_store.feature_items import FeatureItem, FeatureSet, list_gaps
-from mmer.results import EMOTIONS
 
 NO_AUDIO = "There is no sound file."
 NO_WORDS = "There are no words."
@@ -67,12 +66,12 @@ def make_feature_set(dataset: Dataset, index: FeatureIndex, preset: Preset, *, u
     for number, u in enumerate(dataset.utterances):
         if chosen is not None and id(u) not in chosen:
             continue
-        item = _make_item(u, number, index, preset, genders[u.speaker], dataset=dataset.name)
+        item = _make_item(u, number, index, preset, genders[u.speaker], dataset=dataset)
         (items if item.units else dropped).append(item)
     return FeatureSet(dataset, preset.name, tuple(items), list_gaps(dropped, UNITS), list_gaps(items, UNITS), tuple(dropped))
 
 
-def _make_item(utterance: Utterance, number: int, index: FeatureIndex, preset: Preset, gender: str, *, dataset: str) -> FeatureItem:
+def _make_item(utterance: Utterance, number: int, index: FeatureIndex, preset: Preset, gender: str, *, dataset: Dataset) -> FeatureItem:
     speech = index.speech.get(identify_speech(utterance) or "")
     text = index.texts.get(name_text(utterance.text, preset.text_identity)) if utterance.text.strip() else None
     units = (*(text.units if text else ()), *(speech.units if speech else ()))
@@ -82,7 +81,7 @@ def _make_item(utterance: Utterance, number: int, index: FeatureIndex, preset: P
     why["T"] = NO_WORDS if not utterance.text.strip() else text.absent.get("T", NOT_EXTRACTED) if text else NOT_EXTRACTED
     return FeatureItem(
         name=name_utterance(utterance),
-        label=EMOTIONS.index(utterance.label),
+        label=dataset.classes.index(utterance.label),
         speaker=utterance.speaker,
         session=utterance.session,
         gender=gender,
@@ -93,7 +92,7 @@ def _make_item(utterance: Utterance, number: int, index: FeatureIndex, preset: P
         seconds=speech.seconds if speech else None,
         absent=tuple((u, why[u]) for u in UNITS if u not in units),
         copies=speech.copies if speech and speech.units else (),
-        corpus=dataset,
+        corpus=dataset.name,
         sha256=speech.sha256 if speech else "",
     )
 

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from mmer.choices.units import UNITS
+from mmer.datasets.classes import FEWEST, LONGEST, MOST, explain_name
 from mmer.errors import HeadError
 
 HeadConfig = Any  # head_config's, which imports this module
 Groups = Mapping[str, Mapping[str, np.ndarray]]  # model | normalisation | novelty -> name -> array
 LARGEST = {"dim": 8192, "hidden": 8192, "heads": 128, "feedforward": 32_768, "blocks": 48}  # of any model that could be meant
-MOST_LAYERS, MOST_CLASSES, LONGEST_NAME = 200, 20, 60
+MOST_LAYERS, LONGEST_NAME = 200, 60
 HOTTEST = 1000.0  # a temperature beyond it makes all classes equal; those that are fitted are 0.05 to 20
 
 
@@ -35,7 +36,8 @@ def check_config(config: HeadConfig) -> None:
     for name in ("text_layers", "speech_layers"):
         if getattr(config, name):
             check_names(config, name, is_name, at_most=MOST_LAYERS, what="the different names of layers")
-    check_names(config, "classes", is_name, at_least=2, at_most=MOST_CLASSES, what="2 to 20 different names")
+    can_be = f"{FEWEST} to {MOST} different names of at most {LONGEST} letters"
+    check_names(config, "classes", lambda name: not explain_name(name), at_least=FEWEST, at_most=MOST, what=can_be)
     if not 0 <= config.dropout < 1:
         refuse(config, "dropout", "it must be from 0 to below 1")
     if not 0 < config.temperature <= HOTTEST:

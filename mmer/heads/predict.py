@@ -25,7 +25,7 @@ def predict(
     """
     spoken, silent = dict(head.predict_all(features)), head.unavailable(features)
     notices: tuple[Notice, ...] = ()
-    stand_in = find_stand_in(features, heads) if "early" in silent else None
+    stand_in = find_stand_in(features, heads, head.config.classes) if "early" in silent else None
     if stand_in is not None:
         spoken["early"] = stand_in.predict(features)
         notices = (Notice("fusion", f"{silent.pop('early')} {stand_in.config.title} speaks for early fusion instead."),)
@@ -41,7 +41,8 @@ def predict(
     return {role: spoken[role] for role in ("late", "early", "combined") if role in spoken}, silent, notices
 
 
-def find_stand_in(features: Features, heads: Mapping[str, AnyHead]) -> Head | None:
-    """The early-fusion head that reads the most of the units there are."""
-    able = [head for head in heads.values() if isinstance(head, Head) and head.role == "early" and not head.unavailable(features)]
+def find_stand_in(features: Features, heads: Mapping[str, AnyHead], classes: tuple[str, ...]) -> Head | None:
+    """The early-fusion head of these classes that reads the most of the units there are."""
+    early = [head for head in heads.values() if isinstance(head, Head) and head.role == "early" and head.config.classes == classes]
+    able = [head for head in early if not head.unavailable(features)]
     return max(able, key=lambda head: len(head.config.units), default=None)

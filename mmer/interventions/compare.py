@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from mmer.errors import HeadError
 from mmer.exports.analysis_json import analysis_to_json
 from mmer.exports.json_values import encode
 from mmer.interventions.differences import Difference, compare_models, compare_predictions
@@ -15,7 +16,15 @@ VERSION = 1
 
 
 def compare_analyses(one: Analysis, other: Analysis) -> tuple[Difference, ...]:
-    """The verdicts first (role "best", whichever models they come from), then every role and its branches that spoke on either side."""
+    """The verdicts first (role "best", whichever models they come from), then every role and its branches that spoke on either side.
+
+    Raises HeadError for analyses by heads of other classes.
+    """
+    if one.best.classes != other.best.classes:
+        raise HeadError(
+            f"These can't be compared: {one.best.head} tells {', '.join(one.best.classes)} apart, {other.best.head} "
+            f"{', '.join(other.best.classes)}. Choose two heads of the same classes."
+        )
     same = one.best.head_sha256 == other.best.head_sha256
     return (compare_models("best", one.best, other.best, same), *compare_predictions(one, other))
 

@@ -80,9 +80,9 @@ def pick_highest(scored: Sequence[tuple[int, LessonClip]]) -> LessonClip | None:
 
 def teach_fusion(clip: LessonClip, examples: Sequence[LessonClip]) -> LessonStep:
     """Step 6: one example where fusing helped and one where it hurt, chosen by rule."""
-    known = [c for c in examples if c.emotion]
+    known = [c for c in examples if c.can_be_right]
     if not known:
-        raise StepNotPossible("there are no examples whose emotion is known")
+        raise StepNotPossible("there are no examples of a class that these models tell apart")
     mended, spoilt = pick_mended(known), pick_spoilt(known)
     lead = (
         "<p>Does it help to ask several? Below is every shipped example: what each part of the models would say alone, "

@@ -33,7 +33,6 @@ from mmer.lesson.markup import (
 from mmer.lesson.material import LessonClip
 from mmer.lesson.pictures import draw_dots
 from mmer.lesson.steps import LessonStep, Question, StepNotPossible, shuffle
-from mmer.results import EMOTIONS
 
 
 def expect_highest(count: int) -> float:
@@ -43,9 +42,9 @@ def expect_highest(count: int) -> float:
 
 def teach_evaluation(clip: LessonClip, examples: Sequence[LessonClip]) -> LessonStep:
     """Step 8: unweighted accuracy, folds by session, and three ways to fool oneself."""
-    known = [c for c in examples if c.emotion]
+    known = [c for c in examples if c.can_be_right]
     if not known:
-        raise StepNotPossible("there are no examples whose emotion is known")
+        raise StepNotPossible("there are no examples of a class that these models tell apart")
     utterances = sum(COUNTS.values())
     lead = (
         "<p>The paper’s accuracies come from <b>IEMOCAP</b>: ten actors in five sessions, a woman and a man in each; "
@@ -118,8 +117,8 @@ def teach_evaluation(clip: LessonClip, examples: Sequence[LessonClip]) -> Lesson
 def write_ua(clips: Sequence[LessonClip]) -> str:
     """The formula with the shipped examples."""
     meant = [c.emotion for c in clips]
-    right = {e: sum(c.emotion == e and c.analysis.best.label == e for c in clips) for e in EMOTIONS}
-    present = [e for e in EMOTIONS if e in meant]
+    present = [e for e in clips[0].analysis.best.classes if e in meant]
+    right = {e: sum(c.emotion == e and c.analysis.best.label == e for c in clips) for e in present}
     terms = [(f"{right[e]}/{meant.count(e)}", e) for e in present]
     recalls = [right[e] / meant.count(e) for e in present]
     ua, wa = float(np.mean(recalls)), sum(right.values()) / len(clips)

@@ -42,6 +42,11 @@ class LessonClip:
     leave_one_out: Mapping[str, Any] | None  # as leave_one_out_to_json writes it; None: not measured yet
     recorded: bool = True  # False: synthesised speech
 
+    @property
+    def can_be_right(self) -> bool:
+        """Whether what the clip is meant to be is known, and one of the classes that the models tell apart."""
+        return self.emotion in self.analysis.best.classes
+
 
 def slice_states(states: SpeechStates) -> FrameStates:
     """The part of the encoder's states that the lesson prints."""

@@ -13,11 +13,16 @@ import numpy as np
 RELIABILITY_BINS = 10
 
 
-def count_confusions(labels: np.ndarray, predicted: np.ndarray, *, classes: int = 4) -> np.ndarray:
+def count_confusions(labels: np.ndarray, predicted: np.ndarray, *, classes: int) -> np.ndarray:
     """(classes, classes) int: rows are what it is, columns what was said."""
     matrix = np.zeros((classes, classes), np.int64)
     np.add.at(matrix, (np.asarray(labels), np.asarray(predicted)), 1)
     return matrix
+
+
+def count_used(labels: np.ndarray, predicted: np.ndarray) -> int:
+    """How many classes it takes to count these: a class beyond them neither occurs nor was said, so no score would see it."""
+    return int(max(np.max(labels, initial=0), np.max(predicted, initial=0))) + 1
 
 
 def mean_recall(hits: np.ndarray, totals: np.ndarray) -> np.ndarray:
@@ -43,9 +48,9 @@ def mean_where(values: np.ndarray, known: np.ndarray, axis: int = -1) -> np.ndar
     return found
 
 
-def measure_ua(labels: np.ndarray, predicted: np.ndarray, *, classes: int = 4) -> float:
+def measure_ua(labels: np.ndarray, predicted: np.ndarray) -> float:
     """Unweighted accuracy: mean recall over the classes that occur in `labels`."""
-    return float(measure_counts(count_confusions(labels, predicted, classes=classes))["ua"])
+    return float(measure_counts(count_confusions(labels, predicted, classes=count_used(labels, predicted)))["ua"])
 
 
 def measure_wa(labels: np.ndarray, predicted: np.ndarray) -> float:
@@ -53,9 +58,9 @@ def measure_wa(labels: np.ndarray, predicted: np.ndarray) -> float:
     return float(np.mean(np.asarray(labels) == np.asarray(predicted)))
 
 
-def measure_macro_f1(labels: np.ndarray, predicted: np.ndarray, *, classes: int = 4) -> float:
+def measure_macro_f1(labels: np.ndarray, predicted: np.ndarray) -> float:
     """Mean F1 over the classes that occur as label or as prediction."""
-    return float(measure_counts(count_confusions(labels, predicted, classes=classes))["macro_f1"])
+    return float(measure_counts(count_confusions(labels, predicted, classes=count_used(labels, predicted)))["macro_f1"])
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 
 from mmer.errors import DataError
-from mmer.results import EMOTIONS
 from mmer.scores.intervals import RESAMPLES, SEED, draw_weights, jackknife_interval, read_interval, resample_ua
 from mmer.scores.metrics import mean_known, mean_where, measure_counts
-from mmer.scores.predictions import COLUMNS, KEYS, LOGITS, RUN, count_groups, have_session_folds, select_part
+from mmer.scores.predictions import COLUMNS, KEYS, RUN, count_groups, have_session_folds, list_logits, read_classes, select_part
 from mmer.scores.scores import score_runs
 
 EXACT_SPEAKERS = 12  # up to so many speakers or sessions, all sign patterns are tried
@@ -84,6 +83,7 @@ def pair_tests(a: pd.DataFrame, b: pd.DataFrame, *, names: Sequence[str]) -> tup
     Raises DataError when they have other folds or repetitions, an utterance in another fold, with another label or speaker, or none in
     common.
     """
+    check_same_classes(a, b, names=names)
     rows_a, rows_b = select_part(a), select_part(b)
     known_a, known_b = set(rows_a["utterance"]), set(rows_b["utterance"])
     shared = known_a & known_b
@@ -122,12 +122,23 @@ def swap_groups(shares: np.ndarray, *, seed: int = SEED) -> tuple[float, int]:
 
 def check_paired(a: pd.DataFrame, b: pd.DataFrame, *, parts: Sequence[str] = ("validation", "test"), names: Sequence[str]) -> None:
     """Raises DataError that names the first thing in which two experiments' runs differ."""
+    check_same_classes(a, b, names=names)
     for part in parts:
         select_part(a, part)
         select_part(b, part)
     mismatch = _find_mismatch(a, b, parts, names)
     if mismatch:
         raise DataError(f"The experiments {names[0]} and {names[1]} can't be paired: {mismatch} Give both the same data, folds and seed.")
+
+
+def check_same_classes(a: pd.DataFrame, b: pd.DataFrame, *, names: Sequence[str]) -> None:
+    """Raises DataError when two experiments tell other classes apart: their scores are of other questions."""
+    one, other = read_classes(a), read_classes(b)
+    if one != other:
+        raise DataError(
+            f"The experiments {names[0]} and {names[1]} tell other classes apart ({', '.join(one)}; {', '.join(other)}), "
+            "so they can't be compared. Give both the same data and classes."
+        )
 
 
 def _find_mismatch(a: pd.DataFrame, b: pd.DataFrame, parts: Sequence[str], names: Sequence[str]) -> str | None:
@@ -162,11 +173,12 @@ def combine_predictions(early: pd.DataFrame, late: pd.DataFrame, *, names: tuple
     Raises DataError when the two have other runs, other test or other validation utterances.
     """
     check_paired(early, late, names=names)
-    rows = early[[*COLUMNS, *LOGITS]].reset_index(drop=True)
-    other = rows[KEYS].merge(late[[*KEYS, *LOGITS]], on=KEYS, how="left")  # keeps the left's order
-    logits = (rows[LOGITS].to_numpy(np.float64) + other[LOGITS].to_numpy(np.float64)) / 2
-    rows[LOGITS] = logits.astype(np.float32)
-    rows["predicted"] = np.array(EMOTIONS)[logits.argmax(1)]
+    columns = list_logits(early)
+    rows = early[[*COLUMNS, *columns]].reset_index(drop=True)
+    other = rows[KEYS].merge(late[[*KEYS, *columns]], on=KEYS, how="left")  # keeps the left's order
+    logits = (rows[columns].to_numpy(np.float64) + other[columns].to_numpy(np.float64)) / 2
+    rows[columns] = logits.astype(np.float32)
+    rows["predicted"] = np.array(read_classes(early))[logits.argmax(1)]
     return rows
 
 

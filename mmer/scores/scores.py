@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mmer.results import EMOTIONS
 from mmer.scores.intervals import RESAMPLES, bootstrap_utterances, measure_interval
 from mmer.scores.metrics import mean_known, measure_counts
-from mmer.scores.predictions import count_groups, have_session_folds, select_part
+from mmer.scores.predictions import count_groups, have_session_folds, read_classes, select_part
 
 CHANCE_DEVIATIONS = 1.645  # above chance, in standard errors, above which a UA is more than chance: 5 to 7 of 100 guessing runs get there
 SLICE = "slice of the metadata"  # a column of their own for the values of others, whatever those are called
@@ -99,7 +98,7 @@ def average_confusion(rows: pd.DataFrame) -> dict[str, Any]:
     counts = count_groups(rows, "label")[0].sum(1)  # (repetitions, classes, classes)
     totals = counts.sum(-1, keepdims=True)
     shares = np.divide(counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
-    return {"classes": list(EMOTIONS), "counts": counts.sum(0).tolist(), "rows": np.nan_to_num(mean_known(shares)).tolist()}
+    return {"classes": list(read_classes(rows)), "counts": counts.sum(0).tolist(), "rows": np.nan_to_num(mean_known(shares)).tolist()}
 
 
 def score_groups(rows: pd.DataFrame, column: str, *, resamples: int = RESAMPLES) -> list[dict[str, Any]]:

@@ -17,8 +17,8 @@ Multimodal Emotion Recognition* (Zhao, Wang, Wang; Interspeech 2022), with heads
 step.
 
 ### What the machine hears, and what not
-It hears how a voice and its words resemble **acted** speech and film lines that somebody labelled with one of four words: anger,
-happiness, sadness, neutral. It must choose one of them. It does not hear what a person feels, means or hides; irony, context, faces and
+It hears how a voice and its words resemble **acted** speech and film lines that somebody labelled with one of a few words:
+CLASSES. It must choose one of them. It does not hear what a person feels, means or hides; irony, context, faces and
 culture are outside. Microphones, rooms, accents, age and illness change the sound as much as a mood does, and it errs more for voices
 unlike those it learned from.
 
@@ -61,8 +61,18 @@ UNPINNED_ROW = " Unpinned: the hub's files of the day they were fetched; nobody 
 def build(analyzer: Analyzer) -> None:
     """The tab's content, inside the gr.Blocks that is open."""
     with gr.Column(elem_classes=["mm-about", "mm-results"]):
-        gr.Markdown(TEXT)
+        gr.Markdown(TEXT.replace("CLASSES", name_classes(analyzer)))
         gr.HTML(f'<div class="mm-scroll"><table class="mm-grid mm-facts">{write_encoders(analyzer)}{write_heads(analyzer)}</table></div>')
+
+
+def name_classes(analyzer: Analyzer) -> str:
+    """The words that the heads choose from; where they are not the same ones, whose they are."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for name in analyzer.heads:
+        found.setdefault(analyzer.read_classes(name), []).append(name)
+    if len(found) == 1:
+        return escape(", ".join(next(iter(found))))
+    return "; ".join(f"{escape(', '.join(classes))} ({escape(', '.join(names))})" for classes, names in found.items())
 
 
 def write_encoders(analyzer: Analyzer) -> str:

@@ -53,7 +53,7 @@ class ApiHandlers:
     def analyze(
         self, audio: str, text: str = "", aligner: str = "sphinx", head: str = "combined", attention: bool = False
     ) -> dict[str, Any]:
-        """What the fusion models hear in a clip of English speech (anger, happiness, sadness or neutral), and where it comes from:
+        """What the fusion models hear in a clip of English speech (one of the classes of the chosen head), and where it comes from:
         words and their times, and what each branch and each segment adds to each emotion's logit.
         It says how a voice and its words resemble acted speech, not what a person feels.
 

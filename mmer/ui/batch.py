@@ -152,6 +152,7 @@ class BatchHandlers:
         """The table of the batch whose turn it is."""
         rows: list[Row] = []
         found: list[str] = []
+        classes = self.analyzer.read_classes(settings.head)
         yield {**NOTHING_FOUND, "progress": write_progress(0, len(items), 0.0), "analyse": BUSY}
         begun = drawn = time.monotonic()
         try:
@@ -169,7 +170,7 @@ class BatchHandlers:
                 if now - drawn >= DRAW_SECONDS:
                     drawn = now
                     state = write_progress(len(rows), len(items), (now - begun) / len(rows) * (len(items) - len(rows)))
-                    yield {"progress": state, "table": write_rows(rows)}
+                    yield {"progress": state, "table": write_rows(rows, classes)}
             outcome = texts.say_done(len(rows), say_time(time.monotonic() - begun))
         except Cancelled:
             outcome = texts.say_cancelled(len(rows), len(items))
@@ -177,9 +178,9 @@ class BatchHandlers:
             if session.stop is stop:
                 session.end()
         session.outcome = f'<p class="mb-progress">{outcome}</p>'
-        update: BatchUpdate = {"progress": session.outcome, "table": write_rows(rows), "analyse": IDLE}
+        update: BatchUpdate = {"progress": session.outcome, "table": write_rows(rows, classes), "analyse": IDLE}
         if rows:
-            table, whole = write_files(rows, items, found)
+            table, whole = write_files(rows, items, found, classes)
             update |= {"table_file": offer_file(*table), "json_file": offer_file(*whole)}
         yield update
 
@@ -216,9 +217,11 @@ class BatchHandlers:
         return {"progress": session.outcome} if session.outcome else {}
 
 
-def write_files(rows: Sequence[Row], items: Sequence[BatchItem], found: Sequence[str]) -> tuple[tuple[str, str], tuple[str, str]]:
+def write_files(
+    rows: Sequence[Row], items: Sequence[BatchItem], found: Sequence[str], classes: Sequence[str]
+) -> tuple[tuple[str, str], tuple[str, str]]:
     """(name, text) of the CSV and of the JSON, format "mmer-batch" version 1."""
-    columns = list_columns(items)
+    columns = list_columns(items, classes)
     filled = [{column: row.get(column, "") for column in columns} for row in rows]
     head = json.dumps({"format": "mmer-batch", "version": 1, "rows": filled}, ensure_ascii=False)
     return ("mmer-batch.csv", write_table(rows, columns)), ("mmer-batch.json", f'{head[:-1]}, "analyses": [{",".join(found)}]}}\n')
@@ -245,23 +248,24 @@ def write_progress(done: int, total: int, seconds_left: float) -> str:
     return f'<p class="mb-progress" role="status">{bar} {texts.say_progress(done, total, left)}</p>'
 
 
-def write_rows(rows: Sequence[Row]) -> str:
+def write_rows(rows: Sequence[Row], classes: Sequence[str] = EMOTIONS) -> str:
     """The table of the page: verdict and probabilities of the model whose verdict counts, then what each model says."""
     if not rows:
         return ""
-    names = ("recording", "verdict", *EMOTIONS, "late", "early", "words")
-    head = "".join(f'<th scope="col"{" class=mb-number" if name in EMOTIONS else ""}>{name}</th>' for name in names)
-    body = "".join(write_row(row) for row in rows)
+    plain = [f'<th scope="col">{name}</th>' for name in ("recording", "verdict", "late", "early", "words")]
+    numbers = [f'<th scope="col" class="mb-number">{escape(name)}</th>' for name in classes]
+    head = "".join([*plain[:2], *numbers, *plain[2:]])
+    body = "".join(write_row(row, classes) for row in rows)
     table = f'<table class="mb-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
     return f'<div class="mm-scroll mb-scroll" tabindex="0" role="region" aria-label="{texts.RESULTS}">{table}</div>'
 
 
-def write_row(row: Mapping[str, str]) -> str:
+def write_row(row: Mapping[str, str], classes: Sequence[str]) -> str:
     name = f'<th scope="row">{escape(row["path"])}</th>'
     if row.get("error"):
-        return f'<tr class="mb-error">{name}<td colspan="8">{escape(row["error"])}</td></tr>'
+        return f'<tr class="mb-error">{name}<td colspan="{len(classes) + 4}">{escape(row["error"])}</td></tr>'
     role = next(role for role in ("combined", "late", "early") if row.get(role))
-    shares = "".join(write_share(row.get(f"{role}_p_{emotion}", ""), emotion == row["verdict"]) for emotion in EMOTIONS)
+    shares = "".join(write_share(row.get(f"{role}_p_{name}", ""), name == row["verdict"]) for name in classes)
     verdict = f"<b>{escape(HEADLINES.get(row['state'], row['verdict']))}</b>"
     state = "" if row["state"] in ("sure", *HEADLINES) else f' <span class="mb-state">{escape(row["state"])}</span>'
     state += f' <span class="mb-state">{FAMILIAR[seen]}</span>' if (seen := row.get("in_training", "")) in FAMILIAR else ""

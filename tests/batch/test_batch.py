@@ -373,7 +373,7 @@ class StumblingAnalyzer:
 
     def __init__(self, analyzer):
         self.analyzer, self.heads, self.knows_speaker = analyzer, analyzer.heads, analyzer.knows_speaker
-        self.identify_aligner = analyzer.identify_aligner
+        self.identify_aligner, self.read_classes = analyzer.identify_aligner, analyzer.read_classes
 
     def analyze(self, clip, *, text=None, **options):
         if text == "ace of clubs":

@@ -6,8 +6,8 @@ from mmer.results import EMOTIONS
 
 
 def test_missing_classes_are_named_from_any_iterable():
-    assert word_missing_classes(iter(EMOTIONS)) == ""
-    assert word_missing_classes(label for label in ("anger", "neutral", "anger")) == (
+    assert word_missing_classes(iter(EMOTIONS), EMOTIONS) == ""
+    assert word_missing_classes((label for label in ("anger", "neutral", "anger")), EMOTIONS) == (
         "There is no utterance of happiness or sadness: no model can learn that, and UA is over the others."
     )
 

@@ -32,8 +32,8 @@ def find(dataset, name):
 
 
 @pytest.fixture(scope="module")
-def full(tmp_path_factory):
-    return read_iemocap(write_full_tree(tmp_path_factory.mktemp("full")), audio=False)
+def full(full_root):
+    return read_iemocap(full_root, audio=False)
 
 
 def test_full_release_has_the_papers_5531_utterances(full):
@@ -56,6 +56,37 @@ def test_what_is_left_out_is_counted_by_reason(full):
     text = "\n".join(describe_dataset(full))
     assert "5,531 utterances of 10 speakers: anger 1103, happiness 1636, sadness 1084, neutral 1708" in text
     assert " 2507  labelled xxx" in text and full.notes == ()
+
+
+@pytest.fixture(scope="module")
+def full_root(tmp_path_factory):
+    return write_full_tree(tmp_path_factory.mktemp("full"))
+
+
+def test_its_other_labels_can_be_chosen(full_root):
+    classes = ("frustration", "anger", "happiness", "excitement", "sadness", "neutral")
+    found = read_iemocap(full_root, classes=classes, audio=False)
+    counts = Counter(u.label for u in found.utterances)
+    assert found.classes == classes and found.notes == ()
+    assert counts == {"frustration": 1849, "anger": 1103, "happiness": 595, "excitement": 1041, "sadness": 1084, "neutral": 1708}
+    assert count_reasons(found.left_out)["labelled sur (surprise)"] == 107
+    calm = read_iemocap(full_root, classes=("happiness", "fear", "other"), audio=False)
+    assert Counter(u.label for u in calm.utterances) == {"happiness": 1636, "fear": 40, "other": 3}  # excitement is not chosen, so merged
+    without = read_iemocap(full_root, classes=("anger", "sadness"), audio=False)
+    assert count_reasons(without.left_out)["labelled exc (excitement)"] == 1041
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"),
+    [
+        (("anger", "joy"), "no label 'joy'; choose 2 to 10 of anger, happiness"),
+        (("anger",), "1 classes .anger.; it must be 2 to 12"),
+        (("anger", "anger"), "'anger' is named twice"),
+    ],
+)
+def test_classes_that_it_does_not_have_are_refused(full_root, classes, words):
+    with pytest.raises(DataError, match=words):
+        read_iemocap(full_root, classes=classes, audio=False)
 
 
 def test_small_tree_is_read_with_all_its_traps(tree):

@@ -68,7 +68,11 @@ def test_label_mappings(tmp_path):
     assert read_labels("angry=anger, calm=,") == {"angry": "anger", "calm": ""}
     (tmp_path / "labels.json").write_text(json.dumps({"angry": "anger", "calm": ""}))
     assert read_labels(str(tmp_path / "labels.json")) == {"angry": "anger", "calm": ""}
-    wrong = {"angry=rage": "'angry' is mapped to 'rage'", "angry=anger,calm": "'calm' does not have the form", "none": "can't be opened"}
+    wrong = {
+        "angry=ra\u202ege": "'angry': 'ra.u202ege' can't be the name of a class",
+        "angry=anger,calm": "'calm' does not have the form",
+        "none": "can't be opened",
+    }
     wrong |= {"angry=anger, angry=": "'angry' stands in it twice .as 'anger' and ''."}
     for given, words in wrong.items():
         with pytest.raises(DataError, match=words):

@@ -56,14 +56,14 @@ def test_a_fold_whose_training_part_lacks_an_emotion_is_refused(tmp_path):
 def test_a_data_set_without_an_emotion_is_only_said(tmp_path):
     data = rewrite(write_sentences(tmp_path / "data"), lambda speaker, n, label: "anger" if label == "sadness" else label)
     assert "There is no utterance of sadness" in write_report(check_data(words(data)))
-    check_classes(np.array([0, 1, 0, 1]), {"fold1-rep1": np.array([0, 1])})
+    check_classes(np.array([0, 1, 0, 1]), {"fold1-rep1": np.array([0, 1])}, ("a", "b"))
 
 
 def test_small_parts_are_said_at_check_and_in_the_shell(tmp_path):
     report = check_data(words(write_sentences(tmp_path / "data"), share=0.08))
     first = report.warnings[0]
     assert first.startswith("5 validation utterances in the smallest of the runs, fewer than 40 in 6 of 6: ")
-    assert "validation parts lack an emotion" in report.warnings[1]
+    assert "validation parts lack a class" in report.warnings[1]
     assert "fold 1 tests 8 utterances of anger: each is 12 points of that recall." in report.warnings
     shown = write_report(report)
     assert "Too small to be sure" in shown and "5 validation utterances" in shown

@@ -10,8 +10,8 @@ from mmer.experiments.confidence import measure_confidence, read_outputs, select
 from mmer.experiments.folder.runs import RunFolder
 from mmer.heads.calibration import MIN_CLIPS, ece, mean_log_loss, softmax
 from mmer.results import EMOTIONS
-from mmer.scores.predictions import LOGITS
 
+LOGITS = [f"logit.{emotion}" for emotion in EMOTIONS]
 RECORDED = sorted((Path(__file__).parents[2] / "assets" / "runs").glob("ravdess-linear-*"))
 
 

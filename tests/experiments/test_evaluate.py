@@ -114,7 +114,7 @@ def make_item(speaker):
 
 def test_slices_by_corpus_gender_and_speaker():
     items = [make_item(s) for s in ("ravdess/actor01", "ravdess/actor02", "nemo/SM0", "nemo/SM0")]
-    found = slice_ua(np.array([0, 1, 0, 1]), np.array([0, 0, 0, 1]), items)
+    found = slice_ua(np.array([0, 1, 0, 1]), np.array([0, 0, 0, 1]), items, classes=4)
     assert found["genders"] == {"male": 1.0, "female": 0.0} and found["corpora"] == {"nemo": 1.0, "ravdess": 0.5}
     assert found["speakers"]["nemo/SM0"] == 1.0 and found["ua"] == 0.75 and found["wa"] == 0.75
     assert read_gender(items[2]) == ""

@@ -72,15 +72,15 @@ def test_statistics_and_voices_are_those_of_the_frames(cache):
     normalisation = measure_speech(Experiment("", "", pairing=Pairing()), cache, speech)
     np.testing.assert_allclose(normalisation.mean, frames.mean(1), atol=1e-4)
     np.testing.assert_allclose(normalisation.deviation, frames.std(1), rtol=1e-3)
-    voices = average_voices(cache, speech)
+    voices = average_voices(cache, speech, classes=4)
     assert voices.shape == (2, 4, 384)
     by_label = [
         np.mean([cache.read_states(s.speech, "F").mean(1, dtype=np.float32) for s in speech if (s.speaker, s.label) == ("fake/0", k)], 0)
         for k in range(4)
     ]
     np.testing.assert_allclose(voices[0], np.mean(by_label, 0), atol=1e-3)
-    with pytest.raises(DataError, match="no speaker has every emotion"):
-        average_voices(cache, [item for item in speech if item.label])
+    with pytest.raises(DataError, match="no speaker has every class"):
+        average_voices(cache, [item for item in speech if item.label], classes=4)
 
 
 def test_an_experiment_s_shifts_use_no_voice_that_its_fold_tests(cache):
@@ -89,7 +89,7 @@ def test_an_experiment_s_shifts_use_no_voice_that_its_fold_tests(cache):
     tests = [runs[0].test, runs[1].test]
     experiment = Experiment("data", "features", voice_shift=0.5, frame_stride=2)
     schedule = EveryUtterance(experiment, FeatureLoader(cache, items, experiment.units, max_seconds=15, stride=2), items, tests)
-    held_out = average_voices(cache, [items[i] for i in tests[0]])
+    held_out = average_voices(cache, [items[i] for i in tests[0]], classes=4)
     assert all(np.abs(schedule.voices[0] - voice).max((1, 2)).min() > 1e-4 for voice in held_out)
     shown = schedule.show_training(runs, 0)
     assert [rows.tolist() for rows in shown.rows] == [run.train.tolist() for run in runs]

@@ -13,7 +13,9 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_s
 from mmer.errors import DataError
 from mmer.results import EMOTIONS
 from mmer.scores import intervals, pairs, scores
-from mmer.scores.predictions import KEYS, LOGITS, count_groups, have_session_folds
+from mmer.scores.predictions import KEYS, count_groups, have_session_folds
+
+LOGITS = [f"logit.{emotion}" for emotion in EMOTIONS]
 
 
 def ua(rows):

@@ -261,7 +261,7 @@ def edit_config(folder, **changes):
         ({"temperature": float("nan")}, "has the temperature nan"),
         ({"margin": -1}, "has the margin -1.0"),
         ({"novelty_threshold": float("inf")}, "has the novelty threshold inf"),
-        ({"classes": ["anger"] * 4}, "has the classes anger, anger, anger, anger; they must be 2 to 20 different names"),
+        ({"classes": ["anger"] * 4}, "has the classes anger, anger, anger, anger; they must be 2 to 12 different names"),
         ({"classes": ["anger"]}, "has the classes anger;"),
         ({"classes": ["anger", "x" * 5000]}, "has the classes anger, xxx"),
         ({"units": []}, "has the units ; they must be different"),

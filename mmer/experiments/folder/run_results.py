@@ -18,11 +18,10 @@ from mmer.experiments.trainer.run import Run, RunProgress
 from mmer.feature_store.feature_items import FeatureItem
 from mmer.files.replace import replace_file
 from mmer.fusion import read_layer_weights
-from mmer.results import EMOTIONS
 
 
-def frame_outputs(items: Sequence[FeatureItem], run: Run, part: str, outputs: Outputs) -> pd.DataFrame:
-    """One row per utterance of a part, as in predictions.parquet."""
+def frame_outputs(items: Sequence[FeatureItem], run: Run, part: str, outputs: Outputs, classes: Sequence[str]) -> pd.DataFrame:
+    """One row per utterance of a part, as in predictions.parquet; `classes` in the order of the logits."""
     rows = [items[row] for row in getattr(run, part)]
     frame: dict[str, Any] = {
         "part": [part] * len(rows),
@@ -32,12 +31,12 @@ def frame_outputs(items: Sequence[FeatureItem], run: Run, part: str, outputs: Ou
         "speaker": [item.speaker for item in rows],
         "session": [item.session for item in rows],
         "gender": [item.gender for item in rows],
-        "label": [EMOTIONS[item.label] for item in rows],
-        "predicted": [EMOTIONS[i] for i in outputs.logits.argmax(1)],
+        "label": [classes[item.label] for item in rows],
+        "predicted": [classes[i] for i in outputs.logits.argmax(1)],
     }
-    frame |= {f"logit.{emotion}": outputs.logits[:, i] for i, emotion in enumerate(EMOTIONS)}
+    frame |= {f"logit.{name}": outputs.logits[:, i] for i, name in enumerate(classes)}
     for unit, logits in outputs.branches.items():
-        frame |= {f"branch.{unit}.{emotion}": logits[:, i] for i, emotion in enumerate(EMOTIONS)}
+        frame |= {f"branch.{unit}.{name}": logits[:, i] for i, name in enumerate(classes)}
     return pd.DataFrame(frame)
 
 

@@ -11,7 +11,7 @@ from mmer.experiments.report.tables import PAPER_UTTERANCES
 
 PAPERS_DATA = "iemocap"
 # what says nothing of the model: places, the machine, what each cell sets itself, and the seed, which the title names
-ELSEWHERE = ("data", "features", "fusion", "units", "preset", "device", "threads", "stacked", "seed", "model", "labels")
+ELSEWHERE = ("data", "features", "fusion", "units", "preset", "device", "threads", "stacked", "seed", "model", "labels", "classes")
 PAPER_STEPS = 484  # that IEMOCAP's shortest run takes before patience can end it: up to so many, min_steps changes nothing there
 
 
@@ -38,6 +38,8 @@ def list_deviations(experiment: Experiment, *, data: str, utterances: int) -> tu
     ]
     if experiment.labels:
         found.append(f"labels {', '.join(f'{label}={emotion}' for label, emotion in list(experiment.labels.items())[:8])}")
+    if not experiment.has_papers_classes:
+        found.append(f"{len(experiment.classes)} classes ({', '.join(experiment.classes)}) instead of the paper's four")
     return tuple(found)
 
 

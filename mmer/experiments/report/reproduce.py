@@ -16,7 +16,7 @@ from mmer.datasets.manifest import Dataset
 from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.folder.runs import RunFolder
-from mmer.experiments.prepare import claim_experiment, list_differences, read_experiment_data
+from mmer.experiments.prepare import claim_experiment, list_differences, name_classes, read_experiment_data
 from mmer.experiments.report.deviations import is_papers_data, list_deviations
 from mmer.experiments.report.learning import read_learning
 from mmer.experiments.report.tables import (
@@ -80,11 +80,12 @@ def reproduce_table(
 
 def read_against_paper(dataset: Dataset, settings: Experiment, remarks: Sequence[str] = ()) -> TableCaveats:
     """What a table of this data and these settings has to say beside the paper's figures."""
+    settings = name_classes(settings, dataset)
     return TableCaveats(
         f"Here: {dataset.name}, {len(dataset.utterances):,} utterances, preset {settings.preset}, seed {settings.seed}.",
         list_deviations(settings, data=dataset.name, utterances=len(dataset.utterances)),
         tuple(remarks),
-        is_papers_data(dataset.name),
+        is_papers_data(dataset.name) and settings.has_papers_classes,
         len(dataset.utterances),
         len(make_splits(dataset, settings.plan)),
     )

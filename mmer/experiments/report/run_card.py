@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmer.experiments.choosing import CHOICES, EASY
@@ -34,12 +34,12 @@ def describe_promoted(config: HeadConfig) -> str:
     licence = config.licence or "unknown: it is that of the data, which its owner must tell"
     parts = [
         _write_metadata(config),
-        f"# {config.name}: {config.title}\n\n{describe_scope(config.training)}\n{config.caveat}\n",
+        f"# {config.name}: {config.title}\n\n{describe_scope(config.training, config.classes)}\n{config.caveat}\n",
         _describe_use(config),
         describe_model(config, command="runs promote"),
-        _describe_experiments(config.training),
+        _describe_experiments(config.training, config.classes),
         "" if config.members else describe_clips(config.clips, config.training.get("listed clips")),
-        _describe_scores(config.metrics, config.training),
+        _describe_scores(config.metrics, config.training, config.classes),
         describe_calibration(config, what="the test parts", how=CROSS_FITTED),
         "## What it must not be used for\n\n" + "".join(f"- {line}\n" for line in MISUSE if "commercial" not in line),
         f"## Licence\n\nOf the weights: {licence}. The code that made them is Apache-2.0.\n",
@@ -47,15 +47,17 @@ def describe_promoted(config: HeadConfig) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def list_met(training: Mapping[str, Any]) -> list[str]:
-    """The emotions that the data of an experiment has."""
-    return [emotion for emotion in EMOTIONS if training["data"]["counts"].get(emotion)]
+def list_met(training: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
+    """Those of the classes that the data of an experiment has."""
+    return [name for name in classes if training["data"]["counts"].get(name)]
 
 
-def describe_scope(training: Mapping[str, Any]) -> str:
-    """How many emotions the head can tell apart."""
-    met = list_met(training)
-    return "Four emotions from speech." if len(met) == len(EMOTIONS) else f"Only {join_words(met)} from speech."
+def describe_scope(training: Mapping[str, Any], classes: Sequence[str]) -> str:
+    """What the head can tell apart."""
+    met = list_met(training, classes)
+    if len(met) < len(classes):
+        return f"Only {join_words(met)} from speech."
+    return "Four emotions from speech." if tuple(classes) == EMOTIONS else f"{len(met)} classes from speech: {join_words(met)}."
 
 
 def _write_metadata(config: HeadConfig) -> str:
@@ -100,9 +102,9 @@ def _describe_use(config: HeadConfig) -> str:
     )
 
 
-def _describe_experiments(training: Mapping[str, Any]) -> str:
+def _describe_experiments(training: Mapping[str, Any], classes: Sequence[str]) -> str:
     data = training["data"]
-    counts = ", ".join(f"{data['counts'].get(emotion, 0)} {emotion}" for emotion in EMOTIONS)
+    counts = ", ".join(f"{data['counts'].get(name, 0)} {name}" for name in classes)
     _, what, licence = SOURCES.get(training["data name"], ("", "", ""))
     validated = f"{training['validation utterances']} ({training['validation by']})"
     rows = [
@@ -123,13 +125,13 @@ def _describe_experiments(training: Mapping[str, Any]) -> str:
         for row in shared
     )
     for name, settings in training["experiments"].items():
-        unsaid = ("labels", "model", "preset", "units", "fusion")
+        unsaid = ("labels", "classes", "model", "preset", "units", "fusion")
         listed = ", ".join(f"{key} {value}" for key, value in settings.items() if key not in unsaid and value != "")
         text += f"\nSettings of {name}: {listed}.\n"
     return text
 
 
-def _describe_scores(metrics: Mapping[str, Any], training: Mapping[str, Any]) -> str:
+def _describe_scores(metrics: Mapping[str, Any], training: Mapping[str, Any], classes: Sequence[str]) -> str:
     run, whole = metrics["run"], metrics["experiment"]
     head = ("", "UA", "WA", "macro F1")
     data = sum(training["data"]["counts"].values())
@@ -140,9 +142,9 @@ def _describe_scores(metrics: Mapping[str, Any], training: Mapping[str, Any]) ->
             *(f"{whole[k]:.3f}" for k in ("ua", "wa", "macro_f1")),
         ),
     ]
-    met = list_met(training)
-    classes = "the four classes" if len(met) == len(EMOTIONS) else join_words(met)
-    text = f"## Figures\n\nUA is the mean recall of {classes} (chance {1 / len(met):.2f}), WA the share that is right.\n\n"
+    met = list_met(training, classes)
+    named = "the four classes" if tuple(met) == EMOTIONS else join_words(met)
+    text = f"## Figures\n\nUA is the mean recall of {named} (chance {1 / len(met):.2f}), WA the share that is right.\n\n"
     text += format_table(head, rows) + "\n"
     spread = [f"{whole[f'ua_over_{what}_sd']:.3f} over {what}" for what in ("folds", "repetitions") if whole[f"ua_over_{what}_sd"]]
     if spread:
@@ -155,5 +157,5 @@ def _describe_scores(metrics: Mapping[str, Any], training: Mapping[str, Any]) ->
     if run["genders"]:
         text += "\n" + format_table(("gender", "UA"), [(name, f"{ua:.3f}") for name, ua in run["genders"].items()])
     text += "".join(f"\n**{sentence}**\n" for sentence in training.get("learning", ()))
-    rows = [(name, *row) for name, row in zip(EMOTIONS, run["confusion"])]
-    return text + "\nConfusion of this run's test part (rows: what it is):\n\n" + format_table(("", *EMOTIONS), rows)
+    rows = [(name, *row) for name, row in zip(classes, run["confusion"])]
+    return text + "\nConfusion of this run's test part (rows: what it is):\n\n" + format_table(("", *classes), rows)

@@ -117,9 +117,10 @@ def format_summary(summary: Mapping[str, Any], *, runs: int | None = None) -> st
 
 
 def format_confusion(confusion: Mapping[str, Any]) -> str:
-    rows = [("is / said", *confusion.get("classes", EMOTIONS))]
+    classes = confusion.get("classes", EMOTIONS)  # which the first releases did not write
+    rows = [("is / said", *classes)]
     never = [not sum(counts) for counts in confusion["counts"]]
-    rows += [(name, *("–" if none else f"{share:.1%}" for share in row)) for name, row, none in zip(EMOTIONS, confusion["rows"], never)]
+    rows += [(name, *("–" if none else f"{share:.1%}" for share in row)) for name, row, none in zip(classes, confusion["rows"], never)]
     return format_rows(rows)
 
 

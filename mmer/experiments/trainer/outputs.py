@@ -29,8 +29,8 @@ class Outputs:
         return float(F.cross_entropy(torch.from_numpy(self.logits), torch.from_numpy(self.labels)))
 
 
-def make_outputs(labels: np.ndarray, logits: dict[str | None, np.ndarray]) -> Outputs:
-    total = logits.pop(None, np.zeros((0, 4), np.float32))
+def make_outputs(labels: np.ndarray, logits: dict[str | None, np.ndarray], classes: int) -> Outputs:
+    total = logits.pop(None, np.zeros((0, classes), np.float32))
     return Outputs(labels, total, cast(dict[str, np.ndarray], logits))
 
 

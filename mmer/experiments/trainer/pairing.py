@@ -13,7 +13,6 @@ import numpy as np
 from mmer.choices.units import aligned_units, speech_units
 from mmer.experiments.experiment import Pairing
 from mmer.feature_store.feature_items import FeatureItem
-from mmer.results import EMOTIONS
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,8 @@ def pair_epoch(
 
     Speech is drawn so that each corpus's share follows its size to the power 1 - balance_corpora, and each label's is the same within it.
     """
-    by_label = [[t for t in texts if t.label == label] for label in range(len(EMOTIONS))]
+    classes = 1 + max((item.label for item in (*speech, *texts)), default=0)
+    by_label = [[t for t in texts if t.label == label] for label in range(classes)]
     reads_text = "T" in units and bool(texts)
     examples = []
     for item in draw_speech(speech, balance_corpora=pairing.balance_corpora, rng=rng):
@@ -54,7 +54,7 @@ def pair_epoch(
         examples.append(make_example(item.label, key, text, shown, kind))
     if reads_text:
         for _ in range(round(pairing.text_alone * len(speech))):
-            label = int(rng.integers(len(EMOTIONS)))
+            label = int(rng.integers(classes))
             if by_label[label]:
                 text = by_label[label][int(rng.integers(len(by_label[label])))].text
                 examples.append(make_example(label, None, text, (), "(c)"))

@@ -195,7 +195,8 @@ class Training:
         wanted = {part: stack.predict(self.loader, self.normalisations, own, lengths, labels) for part, own in rows.items()}
         for i in over:
             run = stack.runs[i]
-            frames = [frame_outputs(self.data.items, run, part, outputs[i]) for part, outputs in wanted.items()]
+            classes = self.experiment.class_names
+            frames = [frame_outputs(self.data.items, run, part, outputs[i], classes) for part, outputs in wanted.items()]
             self.folder.write_part(run.fold, run.repetition, pd.concat(frames, ignore_index=True))
             config = shape_head(self.experiment, name=name_run(run.fold, run.repetition))
             place = self.folder.place_head(run.fold, run.repetition)

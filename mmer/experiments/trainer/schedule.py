@@ -19,7 +19,6 @@ from mmer.experiments.trainer.pairing import PairedExample, balance_texts, list_
 from mmer.experiments.trainer.run import Run
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.feature_items import FeatureItem
-from mmer.results import EMOTIONS
 
 VALIDATION_DRAWS = 3  # epochs' worth of pairs that the validation set holds, drawn once
 PAIRS, VALIDATION, FIRSTS, SHIFTS = 2, 3, 7, 8  # of the generators' seeds, each its own
@@ -58,7 +57,8 @@ class EveryUtterance:
         if experiment.voice_shift:
             for test in tests:
                 held_out = set(test.tolist())
-                self.voices.append(average_voices(loader.cache, [item for i, item in enumerate(items) if i not in held_out]))
+                others = [item for i, item in enumerate(items) if i not in held_out]
+                self.voices.append(average_voices(loader.cache, others, classes=len(experiment.class_names)))
 
     def show_training(self, runs: Sequence[Run], epoch: int) -> ShownExamples:
         variations = draw_variations(self.experiment, len(self.items), self.voices, epoch)
@@ -92,11 +92,14 @@ class Pairs:
             raise DataError("Training needs clips or texts in both the training and the validation part.")
         labels = {item.label for item in (*data.speech, *data.texts)}
         if len(labels) < 2:
-            raise DataError(f"All training clips and texts are labelled {EMOTIONS[labels.pop()]}: there is nothing to tell apart.")
+            raise DataError(
+                f"All training clips and texts are labelled {experiment.class_names[labels.pop()]}: there is nothing to tell apart."
+            )
         if experiment.pairing is None:
             raise ValueError("an experiment without a pairing reads every utterance")
         self.experiment, self.loader, self.data, self.pairing = experiment, loader, data, experiment.pairing
-        self.voices = [average_voices(loader.cache, data.speech)] if experiment.voice_shift and data.speech else []
+        shifts, classes = experiment.voice_shift and data.speech, len(experiment.class_names)
+        self.voices = [average_voices(loader.cache, data.speech, classes=classes)] if shifts else []
         self.validation = self.draw_validation()
         self.loader.show(self.validation)
         self.validation_lengths = self.loader.measure_lengths()
@@ -153,17 +156,17 @@ def draw_variations(experiment: Experiment, count: int, voices: Sequence[np.ndar
     return Variations(firsts, shifts)
 
 
-def average_voices(cache: FeatureCache, items: Sequence[FeatureItem]) -> np.ndarray:
-    """(voices, layers, dim) float32: the mean state of every speaker, in every copy, each emotion counting the same.
+def average_voices(cache: FeatureCache, items: Sequence[FeatureItem], *, classes: int) -> np.ndarray:
+    """(voices, layers, dim) float32: the mean state of every speaker, in every copy, each class counting the same.
 
-    A speaker without one of the emotions is no voice: its mean would lie towards the others. Raises DataError when that leaves none.
+    A speaker without one of the classes is no voice: its mean would lie towards the others. Raises DataError when that leaves none.
     """
     sums: dict[tuple[str, int], dict[int, list[np.ndarray]]] = {}
     for item in items:
         for copy, key in enumerate(list_copies(item) if "F" in item.units else ()):
             mean = cache.read_states(key, "F").mean(1, dtype=np.float32)
             sums.setdefault((item.speaker, copy), {}).setdefault(item.label, []).append(mean)
-    whole = [voice for voice in sums.values() if len(voice) == len(EMOTIONS)]
+    whole = [voice for voice in sums.values() if len(voice) == classes]
     if not whole:
-        raise DataError("Voice shift: no speaker has every emotion, so there are no voices to shift to; set it to 0.")
+        raise DataError("Voice shift: no speaker has every class, so there are no voices to shift to; set it to 0.")
     return np.stack([np.mean([np.mean(clips, axis=0) for clips in voice.values()], axis=0) for voice in whole]).astype(np.float32)

@@ -346,7 +346,7 @@ class Stack:
                     for unit, logits in {None: output.logits, **(output.branch_logits or {})}.items():
                         shape = (len(wanted[run]), logits.shape[1])
                         found[run].setdefault(unit, np.zeros(shape, np.float32))[at] = logits.float().cpu().numpy()
-        return {run: make_outputs(labels[wanted[run]], logits) for run, logits in found.items()}
+        return {run: make_outputs(labels[wanted[run]], logits, len(self.head.classes)) for run, logits in found.items()}
 
 
 def mark(rows: np.ndarray, count: int) -> np.ndarray:

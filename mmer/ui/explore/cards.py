@@ -26,6 +26,13 @@ EMPTY = f"""
 </section>"""
 
 
+def write_empty(classes: Sequence[str], *, more: str = "") -> str:
+    """What stands in a result's place before there is one; `classes` are those of the head that speaks first."""
+    *others, last = classes
+    named = f"{', '.join(others)} or {last}"
+    return EMPTY.replace("{}", escape(named[:1].upper() + named[1:])).replace("</section>", f"{more}</section>")
+
+
 def write_verdict(analysis: Analysis, example: ExampleClip | None) -> str:
     """The card at the top: what the best model says, how sure, who speaks, and all models side by side.
 
@@ -64,6 +71,8 @@ def write_truth(analysis: Analysis, example: ExampleClip) -> str:
         followed = {example.words: "words", example.voice: "voice"}.get(label, "neither")
     if not read_headline(analysis).names_emotion:
         return f'<p class="mm-truth">{meant}.</p>'
+    if example.emotion not in analysis.best.classes:
+        return f'<p class="mm-truth">{texts.say_unnamed(meant)}</p>'
     truth = texts.say_truth(meant, followed=followed, is_right=is_right)
     return f'<p class="mm-truth mm-{"right" if is_right else "wrong"}">{truth}</p>'
 

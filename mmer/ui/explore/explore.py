@@ -83,7 +83,7 @@ def build(analyzer: Analyzer, *, examples: Sequence[ExampleClip], open_stored: O
             inputs = build_inputs(analyzer, is_public=is_public)
             inputs.examples += chips
         with gr.Column(scale=9, min_width=320, elem_classes="mm-results"):
-            results = build_results()
+            results = build_results(analyzer)
     side = keep.build_side(head_section)
     wiring = Wiring(name_components(inputs, results), session)
     handlers = ExploreHandlers(analyzer, BOUNDS[is_public], open_stored)
@@ -148,10 +148,10 @@ def build_examples(examples: Sequence[ExampleClip]) -> list[tuple[gr.Button, Exa
         ]
 
 
-def build_results() -> Results:
+def build_results(analyzer: Analyzer) -> Results:
     parts: dict[str, Any] = {
         "stages": gr.HTML("", elem_id="stages", elem_classes="mm-stages-block"),
-        "empty": gr.HTML(cards.EMPTY, elem_id="empty"),
+        "empty": gr.HTML(cards.write_empty(analyzer.read_classes(choose_head(analyzer))), elem_id="empty"),
     }
     with gr.Column(visible=False, elem_id="results") as parts["body"]:
         parts["verdict"] = gr.HTML(elem_id="verdict")

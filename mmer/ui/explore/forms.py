@@ -26,4 +26,7 @@ def read_pronunciations(text: str) -> dict[str, tuple[str, ...]]:
 
 
 def name_heads(analyzer: Analyzer) -> list[tuple[str, str]]:
-    return [(head.title or name, name) for name, head in analyzer.heads.items()]
+    """(title, name) of each head; where they tell different classes apart, each title says how many."""
+    classes = {name: analyzer.read_classes(name) for name in analyzer.heads}
+    differ = len(set(classes.values())) > 1
+    return [(f"{head.title or name}{f' ({len(classes[name])} classes)' if differ else ''}", name) for name, head in analyzer.heads.items()]

@@ -20,7 +20,7 @@ from mmer.pipeline import Analyzer
 from mmer.results import Analysis, Clip
 from mmer.ui.explore import cards
 from mmer.ui.explore.example_clip import ExampleClip, Opener
-from mmer.ui.explore.examples import open_example
+from mmer.ui.explore.examples import choose_head, open_example
 from mmer.ui.explore.forms import read_pronunciations
 from mmer.ui.explore.session import Session, StopFlag, name_aligner, watch_stages
 from mmer.ui.explore.updates import ExploreUpdate
@@ -244,7 +244,7 @@ class ExploreHandlers:
         """The clip is gone, and with it what was said about it; the list of results is back with the next one."""
         session.take_away()
         kept = "" if not session.kept else f"<p>{texts.KEPT_AWAY}</p>"
-        empty = cards.EMPTY.replace("</section>", f"{kept}</section>")
+        empty = cards.write_empty(self.analyzer.read_classes(choose_head(self.analyzer)), more=kept)
         return {
             "empty": gr.update(value=empty, visible=True),
             "body": gr.Column(visible=False),

@@ -9,6 +9,7 @@ import numpy as np
 
 from mmer.audio.load import MAX_SECONDS
 from mmer.choices.units import UNITS, speech_units
+from mmer.datasets.classes import FEWEST, MOST, explain_name
 from mmer.errors import DataError
 from mmer.exports.analysis_json import analysis_from_json
 from mmer.files.guarded_json import read_json
@@ -98,7 +99,8 @@ def check_times(starts: np.ndarray, ends: np.ndarray, duration: float, unit: str
 
 def check_prediction(role: str, prediction: Prediction, analysis: Analysis) -> None:
     expect(prediction.role == role, f"its {role} prediction calls itself {prediction.role}")
-    expect(2 <= len(prediction.classes) <= 20 and len(set(prediction.classes)) == len(prediction.classes), "it names no classes")
+    known = FEWEST <= len(set(prediction.classes)) == len(prediction.classes) <= MOST and not any(map(explain_name, prediction.classes))
+    expect(known, "it names no classes")
     expect(prediction.classes == analysis.best.classes, "its models predict different classes")
     chances = prediction.probabilities
     expect(bool(np.isfinite(prediction.logits).all()), f"the {role} logits are no numbers")

@@ -230,7 +230,8 @@ def write_pinned(pinned: Mapping[str, KeptAnalysis]) -> str:
     elif can_compare(pinned):
         after = f'<p class="mm-note"><a href="#side-by-side">{texts.SIDE_BY_SIDE_BELOW}</a></p>'
     else:
-        after = f'<p class="mm-problem">{texts.UNLIKE_CLASSES}</p>'
+        sets = [f"{letter}: {', '.join(kept.analysis.best.classes)}" for letter, kept in sorted(pinned.items())]
+        after = f'<p class="mm-problem">{texts.UNLIKE_CLASSES} {escape("; ".join(sets))}.</p>'
     return f'<ul class="mk-pinned">{entries}</ul>{after}'
 
 

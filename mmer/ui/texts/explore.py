@@ -27,7 +27,7 @@ PRONUNCIATIONS, PRONUNCIATIONS_HINT = "Pronunciations", "On each line, write one
 
 EMPTY_TITLE = "What you will see"
 EMPTY = (  # what, and what that is
-    ("A verdict.", "Anger, happiness, sadness or neutral, from three ways to fuse voice and words."),
+    ("A verdict.", "{}, from three ways to fuse voice and words."),  # the classes of the head that speaks first
     ("Where it comes from.", "Every word, syllable and frame with what it adds, on one time axis that you can play."),
     ("Room for doubt.", "How sure the models are, what they were trained on, and what they can't know."),
 )
@@ -92,6 +92,11 @@ def say_meant(emotion: str) -> str:
 def say_both_meant(words: str, voice: str) -> str:
     """HTML."""
     return f"The words alone are {words}, the voice is meant as <b>{voice}</b>"
+
+
+def say_unnamed(meant: str) -> str:
+    """Of an example whose emotion is none of the models' classes."""
+    return f"{meant}, which these models have no name for."
 
 
 def say_truth(meant: str, *, followed: str, is_right: bool) -> str:

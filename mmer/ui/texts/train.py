@@ -10,9 +10,14 @@ DATA_SET, DATA_SET_CLOSED = "Data set", "A manifest, or the folder of an IEMOCAP
 CHECK = "Check"
 LABELS_EXAMPLE = "angry=anger, calm="
 LABELS_FOLD, LABELS, LABELS_HINT = (
-    "Labels with other names",
+    "Labels and classes",
     "Labels",
-    "Write label=emotion. A label with nothing after the sign is left out.",
+    "Write label=class. A label with nothing after the sign is left out.",
+)
+CLASSES, CLASSES_EXAMPLE, CLASSES_HINT = (
+    "Classes",
+    "negative, neutral, positive",
+    "The labels that the model learns, 2 to 12, in this order. Empty: those of the data, for IEMOCAP the paper's four.",
 )
 MODEL, UNIT, UNITS, ENCODERS = "Model", "Unit", "Units", "Encoders"
 SPEECH_UNITS = "Speech units, beside text (T)"
@@ -53,7 +58,7 @@ CURVES = (
     "Each run is a faint line. The bold line is the median of all folds, dotted where most runs have already stopped; the band holds eight "
     "of ten runs. Drag to zoom."
 )
-SCORES_TITLE, SCORES = "Scores on the test parts", "UA is the mean recall of the four emotions, WA the share that is right."
+SCORES_TITLE, SCORES = "Scores on the test parts", "UA is the mean recall of the classes, WA the share that is right."
 CONFUSION = "How each emotion is classified"
 UA_OF_EACH = "UA of each"
 LAYERS_TITLE = "Which layers each branch learned to use"

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from mmer.datasets.classes import count_classes, say_own_classes
 from mmer.datasets.describe import list_reasons, word_missing_classes
 from mmer.experiments.check_data import MOST_ROWS, DataReport, count_labels, count_part, count_unreadable, list_speakers
 from mmer.experiments.remaining import Estimate
 from mmer.phrasing import say_count, say_time
-from mmer.results import EMOTIONS
 
 EMPTY_CHECK = """
 <section class="mm-empty" aria-label="What a check shows">
   <ol>
-    <li><b>What is in the data.</b> Recordings of each emotion, speaker and session, and what is left out and why.</li>
+    <li><b>What is in the data.</b> Recordings of each class, speaker and session, and what is left out and why.</li>
     <li><b>How it is divided.</b> The folds with their speakers and sizes; every model on the same data gets the same ones.</li>
     <li><b>What leaks.</b> Speakers, dialogues, sentences and sounds that stand on both sides of a split, in numbers.</li>
   </ol>
@@ -88,7 +88,7 @@ def write_report(report: DataReport) -> str:
 
 def write_counts(report: DataReport) -> str:
     dataset = report.dataset
-    whole = [sum(u.label == e for u in dataset.utterances) for e in EMOTIONS]
+    whole = list(count_classes((u.label for u in dataset.utterances), dataset.classes).values())
     sessions = f", {say_count(len(dataset.sessions), 'session')}" if dataset.sessions else ""
     counted = f"{say_count(len(dataset.utterances), 'utterance')} of {say_count(len(dataset.speakers), 'speaker')}{sessions}"
     rows = [["all", f"<b>{sum(whole):,}</b>", *(f"<b>{n:,}</b>" for n in whole)]]
@@ -96,10 +96,11 @@ def write_counts(report: DataReport) -> str:
         groups = count_labels(dataset, by)
         rows += [[f"{by} {escape(name)}", f"{sum(n):,}", *(f"{c:,}" for c in n)] for name, n in groups[:MOST_ROWS]]
         if len(groups) > MOST_ROWS:
-            rows.append([f"and {len(groups) - MOST_ROWS} more {by}s", *[""] * (len(EMOTIONS) + 1)])
-    table = write_table(["", "utterances", *EMOTIONS], rows, kind="mm-tall")
+            rows.append([f"and {len(groups) - MOST_ROWS} more {by}s", *[""] * (len(whole) + 1)])
+    table = write_table(["", "utterances", *map(escape, dataset.classes)], rows, kind="mm-tall")
+    own = "".join(f'<p class="mm-note">{escape(said)}</p>' for said in [say_own_classes(dataset.classes)] if said)
     lacking = "".join(f'<p class="mm-note">{n:,} have {what}.</p>' for what, n in count_unreadable(dataset).items())
-    return f"<h3>{escape(dataset.name)}: {counted}</h3>{lacking}{table}"
+    return f"<h3>{escape(dataset.name)}: {counted}</h3>{own}{lacking}{table}"
 
 
 def write_warnings(warnings: Sequence[str]) -> str:
@@ -112,9 +113,9 @@ def write_warnings(warnings: Sequence[str]) -> str:
 
 def write_left_out(report: DataReport) -> str:
     dataset = report.dataset
-    missing = word_missing_classes([u.label for u in dataset.utterances])
+    missing = word_missing_classes([u.label for u in dataset.utterances], dataset.classes)
     why = f'<p class="mm-note">Left out: {escape(list_reasons(dataset.left_out))}.</p>' if dataset.left_out else ""
-    parts = [f'<p class="mm-problem">{missing}</p>' if missing else "", why or '<p class="mm-note">Nothing is left out.</p>']
+    parts = [f'<p class="mm-problem">{escape(missing)}</p>' if missing else "", why or '<p class="mm-note">Nothing is left out.</p>']
     return "".join([*parts, write_list("Left out", dataset.left_out), write_list("Notes", dataset.notes)])
 
 
@@ -135,7 +136,7 @@ def write_folds(report: DataReport) -> str:
         named = ", ".join(escape(s) for s in speakers[:6]) + (f" and {len(speakers) - 6} more" if len(speakers) > 6 else "")
         sizes = (len(split.train), len(split.validation), len(split.test))
         rows.append([escape(split.name), *(f"{n:,}" for n in sizes), *(f"{n:,}" for n in counts), f'<span class="mm-left">{named}</span>'])
-    head = ["", "train", "validation", "test", *(f"test {e}" for e in EMOTIONS), LEFT.format("tested speakers")]
+    head = ["", "train", "validation", "test", *(f"test {escape(name)}" for name in report.dataset.classes), LEFT.format("tested speakers")]
     runs = len(report.splits)
     note = (
         f"{len(report.folds)} folds × {runs // max(1, len(report.folds))} repetitions = {runs} runs; the sizes are the first repetition's."

@@ -77,6 +77,12 @@ def build_data(parts: dict[str, Any], service: TrainingService) -> None:
             info=texts.LABELS_HINT,
             max_length=2000,
         )
+        parts["fields"]["classes"] = gr.Textbox(
+            label=texts.CLASSES,
+            placeholder=texts.CLASSES_EXAMPLE,
+            info=texts.CLASSES_HINT,
+            max_length=600,
+        )
 
 
 def build_model(parts: dict[str, Any]) -> None:

@@ -32,7 +32,7 @@ from mmer.ui.train.updates import (
     show_state,
 )
 
-CHOICES = ("data", "labels", "fusion", "unit", "units", "preset", "aligner", "by", "validation", "device")
+CHOICES = ("data", "labels", "classes", "fusion", "unit", "units", "preset", "aligner", "by", "validation", "device")
 FIELDS = (*CHOICES, *(setting.name for setting in (*PROTOCOL, *SETTINGS)))  # of the form, in the order that programs give them
 FormRequest: Any = make_dataclass("FormRequest", FIELDS, frozen=True)  # what the form holds
 StartRequest: Any = make_dataclass("StartRequest", ["name", *FIELDS], frozen=True)  # the same, and what the experiment shall be called

@@ -172,7 +172,8 @@ def write_scores(view: RunView) -> str:
         i = s["interval"]
         note = f"{100 * i['level']:.0f} % interval {100 * i['low']:.1f} to {100 * i['high']:.1f} %, {i['of']} resampled"
         figures.insert(1, ("pooled UA", percent(s["pooled_ua"]), note))
-    paper = find_paper_ua(view.experiment.fusion, view.experiment.units) if view.experiment else None
+    asked = view.experiment
+    paper = find_paper_ua(asked.fusion, asked.units) if asked and asked.has_papers_classes else None
     if paper is not None and view.experiment:
         utterances = view.data.get("utterances", 0)
         note = "; ".join(list_deviations(view.experiment, data=str(view.data.get("name", "")), utterances=utterances))
@@ -239,6 +240,7 @@ def describe_settings(experiment: Experiment) -> dict[str, str]:
     facts["learning_rate"] = experiment.rate
     facts["units"] = ", ".join(f"{u} ({UNITS[u].name})" for u in experiment.units)
     facts["labels"] = ", ".join(f"{k}={v}" for k, v in experiment.labels.items()) or "as they are"
+    facts["classes"] = ", ".join(experiment.class_names)
     return {k.replace("_", " "): f"{v:g}" if isinstance(v, float) else str(v) for k, v in facts.items()}
 
 

@@ -17,6 +17,7 @@ from mmer.ui.page.events import let_looks_pass
 from mmer.ui.page.style import launch_options
 from mmer.ui.page.upload_folder import KEPT_SECONDS
 from mmer.ui.page.uploads import take_uploads_only
+from mmer.ui.texts import page as texts
 from mmer.ui.train.train import build as build_train
 from mmer.ui.train.train import wake
 
@@ -33,22 +34,22 @@ def build_app(analyzer: Analyzer, *, examples: Path, service: TrainingService | 
     stored, open_stored = list_stored(examples), open_with(analyzer)
     app: gr.Blocks
     with gr.Blocks(
-        title="mmer: why a machine hears an emotion",
+        title=texts.TITLE,
         analytics_enabled=False,
         fill_width=True,
         delete_cache=(CACHE_CHECK_SECONDS, KEPT_SECONDS),
     ) as app:
         gr.HTML(HEADER, js_on_load=SHOW_ERRORS)
         with gr.Tabs(elem_id="tabs"):
-            with gr.Tab("Explore", id="explore") as explore_tab:
+            with gr.Tab(texts.EXPLORE, id="explore") as explore_tab:
                 build_explore(analyzer, examples=stored, open_stored=open_stored, is_public=is_public)
-            with gr.Tab("Learn", id="learn") as learn_tab:
+            with gr.Tab(texts.LEARN, id="learn") as learn_tab:
                 lesson.build(analyzer, learn_tab, examples=stored, open_stored=open_stored, is_public=is_public)
-            with gr.Tab("Batch", id="batch") as batch_tab:
+            with gr.Tab(texts.BATCH, id="batch") as batch_tab:
                 batch.build(analyzer, is_public=is_public)
-            with gr.Tab("Train", id="train") as train_tab:
+            with gr.Tab(texts.TRAIN, id="train") as train_tab:
                 training = build_train(service or TrainingService())
-            with gr.Tab("About", id="about") as about_tab:
+            with gr.Tab(texts.ABOUT, id="about") as about_tab:
                 about.build(analyzer)
         wake(training, train_tab, [explore_tab, learn_tab, batch_tab, about_tab])
         api.build(analyzer, is_public=is_public)

@@ -11,6 +11,7 @@ UI = Path(__file__).parents[2] / "mmer" / "ui"
 SAID = re.compile(r"[A-Za-z’']{2,},? +[A-Za-z’']{2,}|^ ?[A-Z][a-z]+[.:]?$")
 KEYS = {"mute noise"}  # two words that are no text
 TABS = {
+    "page": ("__init__.py", *(f"page/{name}.py" for name in ("failures", "forgetting", "upload_folder", "uploads"))),
     "explore": ("explore/cards.py", "explore/explore.py", "explore/handlers.py", "explore/session.py"),
     "claim": ("claim/cards.py", "claim/claim.py", "claim/edits.py", "claim/handlers.py"),
     "keep": ("keep/cards.py", "keep/handlers.py", "keep/keep.py"),
@@ -23,13 +24,13 @@ TABS = {
 def list_said(path):
     """The strings of a module that a person could read: without docstrings, markup, scripts and class names of the style sheet."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    bodies = [node.body for node in ast.walk(tree) if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)]
+    bodies = [node.body for node in ast.walk(tree) if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)]
     documents = {id(body[0].value) for body in bodies if isinstance(body[0], ast.Expr)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documents:
             text = re.sub(r"<[^>]*>?|^[^<>]*>", " ", node.value)
             is_style = re.fullmatch(r"[a-z-]*m[mbclk]-[a-z -]*", text)
-            if SAID.search(text) and node.value not in KEYS and "window.mmer" not in text and not is_style:
+            if SAID.search(text) and node.value not in KEYS and "window.mmer" not in node.value and not is_style:
                 yield f"{path.name}:{node.lineno} {node.value!r}"
 
 

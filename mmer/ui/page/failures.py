@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from mmer.errors import Cancelled, MmerError
+from mmer.ui.texts import page as texts
 
 
 def show_errors(handler: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,7 +41,7 @@ def make_error_toast(error: MmerError) -> gr.Error:
     """The toast for an error, escaped because Gradio renders it as HTML; none for what the person stopped."""
     return gr.Error(
         html.escape(str(error), quote=False),
-        title="This can't be used",
+        title=texts.REFUSED,
         duration=12,
         visible=not isinstance(error, Cancelled),
         print_exception=False,

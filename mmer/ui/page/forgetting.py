@@ -22,14 +22,12 @@ from mmer.stages import Memo
 from mmer.ui.explore.session import Session
 from mmer.ui.lesson import LessonSession
 from mmer.ui.page.upload_folder import KEPT_SECONDS, sweep
+from mmer.ui.texts import page as texts
 
 CLOSED_SECONDS = 5 * 60  # how long a page's results outlive it: a phone that slept, or a line that broke, comes back to them
 LOOK_SECONDS = 20.0
 MOST_MEMORY = 3 * 2**30  # bytes of all visitors' results together
-LET_GO = (
-    f"Your results were removed from memory: all visitors' results together had reached {MOST_MEMORY // 2**30} GB, and those unused for "
-    "the longest time are removed first. Analyse the clip again, or open an exported JSON file."
-)
+LET_GO = texts.say_let_go(MOST_MEMORY // 2**30)
 
 
 @contextlib.asynccontextmanager

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmer.ui.texts import page as texts
+
 try:
     import fcntl
 except ImportError:  # not on Windows, where the folder of a killed process is found by its age alone
@@ -25,10 +27,7 @@ KEPT_SECONDS = 30 * 60  # how long a recording and a visitor's results are kept 
 MOST_BYTES = 4 * 2**30  # of all visitors' files together; the oldest go first
 FRESH_SECONDS = 60.0  # an empty folder may have been made for a file that is just being written
 LOCK = ".in-use"  # held by the process whose folder it is
-GONE = (
-    f"This file is no longer on the server: files are deleted after {KEPT_SECONDS // 60} minutes, and the oldest earlier than that when "
-    f"all visitors' files together reach {MOST_BYTES // 2**30} GB. Send it again."
-)
+GONE = texts.say_gone(KEPT_SECONDS // 60, MOST_BYTES // 2**30)
 
 
 @contextlib.contextmanager

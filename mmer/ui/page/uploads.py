@@ -11,6 +11,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from mmer.ui.page.upload_folder import GONE
+from mmer.ui.texts import page as texts
 
 SERVED = "/gradio_api/file="  # before the path of an upload in its address
 
@@ -32,9 +33,9 @@ def refuse_addresses(component: Any) -> None:
         if path is not None and urlsplit(str(path)).scheme.lower() in ("http", "https"):
             path = find_upload(str(path))
             if path is None:
-                raise gr.Error("An address can't be opened here. Send the file itself.", print_exception=False)
+                raise gr.Error(texts.NO_ADDRESS, print_exception=False)
         if path is not None and is_gone(path):
-            raise gr.Error(GONE, title="This file is gone", print_exception=False)
+            raise gr.Error(GONE, title=texts.GONE_TITLE, print_exception=False)
         found: str | None = await move_to_cache(path)
         return found
 

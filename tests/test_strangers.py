@@ -5,6 +5,7 @@ import io
 import json
 import shlex
 from contextlib import ExitStack
+from dataclasses import replace
 
 import gradio as gr
 import jsonschema
@@ -22,6 +23,7 @@ from mmer.cli import build_command_parser, main
 from mmer.commands.clip import read_aligner_options
 from mmer.commands.train import read_model, read_settings
 from mmer.doctor import examine_aligners
+from mmer.encoders.presets import PRESETS
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.folder.runs import RunFolder
 from mmer.experiments.promote import promote_run
@@ -120,11 +122,13 @@ EVEN = AlignerChoice(
     options=(AlignerOption("even_spacing", "SECONDS", "between words"),),
 )
 
+PRESET = replace(PRESETS["compact"], name="strange", title="The compact pair under another name")
+
 
 @pytest.fixture(scope="module", autouse=True)
 def strangers():
     with ExitStack() as stack:
-        for rows, row in ((FUSION_MODELS, GATED), (UNITS, PHRASE), (EXPORTS, SHOUT), (ALIGNERS, EVEN)):
+        for rows, row in ((FUSION_MODELS, GATED), (UNITS, PHRASE), (EXPORTS, SHOUT), (ALIGNERS, EVEN), (PRESETS, PRESET)):
             stack.enter_context(rows.adding(row))
         yield
 
@@ -139,7 +143,9 @@ def shell(tmp_path_factory):
         for i, (name, text) in enumerate(RECORDINGS.items()):
             writer.writerow([f"{SPEECH}/{name}.wav", text, EMOTIONS[i % 2], f"reader {i // 2 % 2}"])
     words = f"--model gated --units T R --data {root}/manifest.csv --features {root}/cache --runs {root}/runs --name strange"
-    return shlex.split(words + " --aligner even --folds 2 --repetitions 1 --epochs 2 --share 0.4 --threads 1 --workers 1 --min-steps 0")
+    return shlex.split(
+        words + " --preset strange --aligner even --folds 2 --repetitions 1 --epochs 2 --share 0.4 --threads 1 --workers 1 --min-steps 0"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +168,7 @@ def stranger(promoted, recogniser, speech_encoder, text_encoder):
         "text": text_encoder,
         "aligners": {key: choice.load() for key, choice in ALIGNERS.items() if key != "mfa"},
     }
-    return Analyzer(preset="compact", **parts, heads={"strange": load_head(promoted)})
+    return Analyzer(preset="strange", **parts, heads={"strange": load_head(promoted)})
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +179,7 @@ def analysis(stranger, librivox_clip):
 def test_the_shell_takes_them(shell):
     args = build_command_parser("train").parse_args(shell)
     experiment = read_settings(args, **read_model(args))
-    assert (experiment.fusion, experiment.units, experiment.rate) == ("gated", ("T", "R"), 0.01)
+    assert (experiment.fusion, experiment.units, experiment.rate, experiment.preset) == ("gated", ("T", "R"), 0.01, "strange")
     assert experiment.title == "T + R, gated fusion"
     args = build_command_parser("analyze").parse_args(["a.wav", "--shout", "out.txt", "--aligner", "even", "--even-spacing", "0.1"])
     assert (args.shout.name, read_aligner_options(args)["even_spacing"]) == ("out.txt", "0.1")
@@ -241,7 +247,20 @@ def test_the_files_hold_them(analysis):
 
 
 def test_the_shell_analyses_with_them_and_writes_the_stranger(stranger, tmp_path, capsys, promoted):
-    given = ["--text", WORDS, "--aligner", "even", "--heads", promoted.parent, "--head", "strange", "--shout", tmp_path / "a.txt"]
+    given = [
+        "--text",
+        WORDS,
+        "--aligner",
+        "even",
+        "--preset",
+        "strange",
+        "--heads",
+        promoted.parent,
+        "--head",
+        "strange",
+        "--shout",
+        tmp_path / "a.txt",
+    ]
     assert main(["analyze", CLIP, *map(str, given)]) == 0
     assert (tmp_path / "a.txt").read_text() in {f"{emotion.upper()}!\n" for emotion in EMOTIONS}
     assert "phrases" in capsys.readouterr().out

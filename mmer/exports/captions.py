@@ -17,7 +17,7 @@ def write_captions(analysis: Analysis) -> str:
     if values:
         about.append(f"Below each word: what it adds to {analysis.best.label}, in logits of late fusion, centred over the emotions.")
     if analysis.alignment and analysis.alignment.approximate:
-        about.append("The times are the recogniser's own, about 0.1 s late.")
+        about.append("The times are approximate.")
     cues = [
         f"{write_time(word.start)} --> {write_time(word.end)}\n{escape_line(word.label)}{values.get(word.word, '')}"
         for word in list_placed(analysis)

@@ -328,7 +328,7 @@ class Analyzer:
         """A typed text always wins; trusted words left as the recogniser wrote them keep its confidence and times."""
         if text is None and textgrid is not None:
             with self.queue.lend():
-                return textgrid_transcript(textgrid)
+                return textgrid_transcript(textgrid, duration=clip.duration)
         heard = stages.memo.recall("transcribe", (clip.sha256,))
         if text is None or (heard is not None and not heard.untrusted and text.strip() == heard.text.strip()):
             found: Transcript = stages.run("transcribe", (clip.sha256,), lambda: self.recogniser.transcribe(clip))

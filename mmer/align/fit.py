@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from mmer.errors import AlignmentError
 from mmer.results import SAMPLE_RATE, Alignment, Clip, Notice
 
 NO_PATH = (
     "The words and the sound could not be matched: no way of saying these words fits the recording. "
     "Check that the words are what is said, all of it and in this order."
 )
+SEGMENTS_PER_SECOND, SPARE_SEGMENTS = 100, 20  # of one tier: nothing that is aligned is shorter than a frame of 10 ms
+WORDS_PER_SECOND, SPARE_WORDS = 10, 5  # as of a typed transcript
 HOP = SAMPLE_RATE // 100  # samples, 10 ms
 LOUD_DB = 25.0  # a frame is loud when it lies less than this below the clip's loudest frames
 UNCOVERED_WARNING = 0.5  # share of the loud frames outside every word; at most 0.36 on 665 RAVDESS clips with their own words
@@ -37,3 +42,18 @@ def uncovered_share(samples: np.ndarray, alignment: Alignment) -> float:
     for first, last in edges.reshape(-1, 2):
         inside[first:last] = True
     return float(np.mean(~inside[loud]))
+
+
+def check_counts(counts: Mapping[str, int], duration: float) -> None:
+    """Whether a recording of `duration` seconds can hold so many "words", "syllables" and "phones", before anything is computed of them.
+
+    Raises AlignmentError.
+    """
+    for name, count in counts.items():
+        rate, spare = (WORDS_PER_SECOND, SPARE_WORDS) if name == "words" else (SEGMENTS_PER_SECOND, SPARE_SEGMENTS)
+        limit = int(rate * duration + spare)
+        if count > limit:
+            raise AlignmentError(
+                f"The TextGrid has {count:,} {name}, but the clip lasts {duration:.1f} s: at most {limit:,} fit into that time. "
+                "Check that they belong together, or cut the TextGrid to the clip."
+            )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mmer.align.assemble import bare_letters, cut_syllables, find_holders, match_labels, split_interval
+from mmer.align.fit import check_counts
 from mmer.align.phones import is_silence, map_phone
 from mmer.align.textgrid_tiers import Tier, quote, read_tiers
 from mmer.errors import AlignmentError
@@ -30,6 +31,8 @@ def read_textgrid(source: str | Path, transcript: Transcript | None = None, *, d
     Raises AlignmentError when the file is broken, its tiers overlap or go on after the recording, or its words are not the transcript's.
     """
     tiers = read_tiers(source)
+    if duration is not None:
+        check_counts({kind: len(_find_labels(tiers, kind) or ()) for kind in TIER_NAMES}, duration)
     words = _find_labels(tiers, "words")
     if words is None:
         raise AlignmentError(
@@ -50,11 +53,13 @@ def read_textgrid(source: str | Path, transcript: Transcript | None = None, *, d
     return Alignment(merged, syllables, phones, "TextGrid", notices=_absence_notices(phones, syllables))
 
 
-def textgrid_transcript(source: str | Path) -> Transcript:
-    """The transcript that a TextGrid's word tier holds. Raises AlignmentError when it has none."""
+def textgrid_transcript(source: str | Path, *, duration: float | None = None) -> Transcript:
+    """The words of a TextGrid. Raises AlignmentError when it has none, or more than `duration` seconds can hold."""
     labels = _find_labels(read_tiers(source), "words")
     if not labels:
         raise AlignmentError("The TextGrid has no words.")
+    if duration is not None:
+        check_counts({"words": len(labels)}, duration)
     return _write_transcript(labels)
 
 

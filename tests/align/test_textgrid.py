@@ -234,3 +234,16 @@ def test_overlaps_that_are_no_rounding_are_refused(words, message):
     with pytest.raises(AlignmentError) as error:
         read_textgrid(make_tier(*words))
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(("words", "phones_each", "kind"), [(3500, 2, "3,500 words"), (30, 12, "360 phones")])
+def test_more_than_a_clip_can_hold_is_refused_before_it_is_worked_with(words, phones_each, kind):
+    """3,500 words in 3 s took minutes of the models, which others waited for, and a page that its own visitor could not scroll."""
+    grid = write_many(words, phones_each, seconds=3.0)
+    with pytest.raises(AlignmentError, match=f"has {kind}, but the clip lasts 3.0 s: at most"):
+        read_textgrid(grid, duration=3.0)
+    assert len(read_textgrid(grid).words) == words
+    if kind.endswith("words"):
+        with pytest.raises(AlignmentError, match=f"has {kind}"):
+            textgrid_transcript(grid, duration=3.0)
+    assert len(read_textgrid(write_many(30, 10, seconds=3.0), duration=3.0).phones) == 300

@@ -103,6 +103,7 @@ SAID = {
         $5-10 $5-$10 $10–$20 = five to ten dollars five dollars to ten dollars ten dollars to twenty dollars
         $5-10M $1-2 million = five to ten million dollars one to two million dollars
         €3,50 £1,50 $1,500 = three euros and fifty cents one pound and fifty pence one thousand five hundred dollars
+        R$10 R$1 ₹2 lakh £3 crore = ten reais one real two lakh rupees three crore pounds
         ($5) (-5) = five dollars minus five
         $100/day $20/hr $1,500/mo = one hundred dollars per day twenty dollars per hour one thousand five hundred dollars per month""",
     "telephone numbers": """
@@ -110,6 +111,7 @@ SAID = {
         (555) 123-4567 = five five five one two three four five six seven
         555-123-4567 555.123.4567 = five five five one two three four five six seven five five five one two three four five six seven
         +1 555 123 4567 = one five five five one two three four five six seven
+        1-800-FLOWERS = one eight zero zero flowers
         +44 20 7946 0958 = four four two zero seven nine four six zero nine five eight
         call 911 = call nine one one""",
     "dates": """
@@ -123,6 +125,8 @@ SAID = {
         July 4, 1776 May 5, 2021 = july fourth seventeen seventy six may fifth twenty twenty one
         Dec 25 Sept 5th = december twenty fifth september fifth
         Jan is here in March 2020 = jan is here in march twenty twenty
+        4 March 2021, 1 Jan 2020 = fourth march twenty twenty one first january twenty twenty
+        Mon-Fri Jan-Mar ca. 1900 = monday to friday january to march circa nineteen hundred
         March 5 kg, may 5 people = march five kilograms may five people""",
     "units": """
         60 mph 1 mph = sixty miles per hour one mile per hour
@@ -135,6 +139,8 @@ SAID = {
         30 min 1 hr 5 hrs 5 sec = thirty minutes one hour five hours five seconds
         ½ cup 1/2 lb 2½ lb = one half cup one half pound two and one half pounds
         2 L 12 V 100 W 5V = two liters twelve volts one hundred watts five volts
+        5 km/s 5 m/min 100 km / h = five kilometers per second five meters per minute one hundred kilometers per hour
+        10 s 5 µm 5 kΩ 2 tsp 10 Mbps = ten seconds five micrometers five kilohms two teaspoons ten megabits per second
         30 fps 30 mpg 60 km/hr 6-8 ft = thirty frames per second thirty miles per gallon sixty kilometers per hour six to eight feet
         5' tall 4x6 = five feet tall four by six
         5m² x² = five meters squared x squared""",
@@ -165,23 +171,29 @@ SAID = {
         3:30pm 3:30 p.m. 10 a.m. = three thirty p m three thirty p m ten a m
         9am-5pm 2 p.m.-4 p.m. = nine a m to five p m two p m to four p m
         10:30-11:45 = ten thirty to eleven forty five
+        noon-1pm = noon one p m
         13:45 10:05 = thirteen forty five ten oh five""",
     "fractions and ranges": """
         2 1/2 cups 1⁄2 = two and one half cups one half
         10%-20% 5-10% = ten percent to twenty percent five to ten percent
         5-10 5–10 5 - 10 5~6 ~5 = five to ten five to ten five to ten five to six about five
+        5k-10k 5kg-10kg = five thousand to ten thousand five kilograms to ten kilograms
         16:9 9/11 = sixteen to nine nine eleven
         1,000th = one thousandth""",
     "groups of thousands": """
+        10 000, 1'000, 12’000’000 = ten thousand one thousand twelve million
         1.000.000 1 000 000 = one million one million
         1.000,50 1,234.5 = one thousand point five zero one thousand two hundred thirty four point five""",
     "powers": """
+        2*3 x^2 5 > 3 §5 √2 = two times three x to the two five greater than three section five square root of two
         2^10 1e5 1e-5 = two to the ten one times ten to the five one times ten to the minus five""",
     "addresses": """
         me@example.com = me at example dot com
         www.example.com https://example.com/a?b=1 = w w w dot example dot com example dot com slash a
         #hashtag @user = hashtag hashtag at user""",
     "notes on sounds": """
+        [[laugh]] no ((laughter)) yes = no yes
+        **bold** <b>it</b> 5* hotel = bold b it b five hotel
         [laughter] yes = yes
         (laughs) no (laughing softly) = no
         <noise> ok <unk> = okay
@@ -212,6 +224,20 @@ def test_spoken_forms(text, said):
         ("5-10, 1,234.56, 555.123.4567, 25.12.2020, 0.125", []),
         ("192.168.0.1 2^10 1e5 12,345,67", ["192.168.0.1", "2^10", "1e5", "12,345,67"]),
         ("1.500", ["1.500"]),
+        ("4 March, 1 Jan. 2020, March 4", ["4", "1"]),
+        (
+            "2021-13-45 2019-06 06/2019 12/31 7/4 3-0 50-50 2020/21",
+            ["2021-13-45", "2019-06", "06/2019", "12/31", "7/4", "3-0", "50-50", "2020/21"],
+        ),
+        ("1/2 3/4 2/3 24/7 9/11 5-10 1914-18 1990-1995 2020-12-25", []),
+        ("0800 123 456, 10 500, 4111 1111", ["123", "456", "500", "1111"]),
+        ("May 5 2021, 100, 200, 5 people in 2010, 10 000", []),
+        ('"I am 12", a 7" pipe', ["7"]),
+        ("5' pipe, 'he is 6'", ["5"]),
+        ("Elizabeth I, Mary and I, James I", ["I", "I"]),
+        ("5 N, 50 kr, 99p, 221B Baker St, bldg. 5", ["N", "kr", "99p", "221B", "St", "bldg"]),
+        ("USD 50, 50 USD, Mr. and Ms Lee, hmm, TV, 3 kg, a 5 I", ["USD"]),
+        ("8005550199 1000000", ["8005550199"]),
     ],
 )
 def test_what_may_be_said_in_another_way_is_a_guess(text, guesses):

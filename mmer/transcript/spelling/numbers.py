@@ -34,6 +34,8 @@ def say_number(folded: str, following: str, *, say_letters: Callable[[str], tupl
     """
     kinds = (_say_phone, _say_date, _say_height, _say_area, _say_mixed, _say_power)
     special = next(filter(None, (say(folded) for say in kinds)), "")
+    if re.fullmatch(r"1-[89]\d\d", folded) and following.isupper():
+        special = one_by_one(folded)  # 1-800-FLOWERS
     if special:
         return tuple(special.split())
     match = NUMBER.fullmatch(folded)
@@ -43,6 +45,7 @@ def say_number(folded: str, following: str, *, say_letters: Callable[[str], tupl
     said = ["minus"] if sign or inner else []
     if mark in ("#", "~"):
         said.append("number" if mark == "#" else "about")
+    mark = "R$" if (country, mark) == ("R", "$") else mark
     if rest.strip()[:1] in CURRENCIES:
         mark, rest = rest.strip()[0], rest.strip()[1:]
     digits = _plain_groups(re.sub(r",(?=\d\d?$)", ".", digits) if mark in CURRENCIES else digits)
@@ -67,7 +70,7 @@ def say_unit(written: str, preceding: str) -> tuple[str, ...]:
     if written in CAPITAL_UNITS:
         return tuple(CAPITAL_UNITS[written][many].split())
     name = written.lower().rstrip(".")
-    if name not in UNITS or (name in ATTACHED and not (name in "lhg" and written.islower())) or written in ("M", "MS", "MI", "H", "G"):
+    if name not in UNITS or (name in ATTACHED and not (name in "lhg" and written.islower())) or written in ("M", "MS", "MI", "H", "G", "S"):
         return ()
     return tuple(UNITS[name][many].split())
 
@@ -85,12 +88,27 @@ def is_guess(written: str) -> bool:
     date = re.fullmatch(r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})", written)
     if date:
         return date[1] != date[2] and max(int(date[1]), int(date[2])) <= 12
+    pair = re.fullmatch(r"(\d{1,4})([-/])(\d{1,4})", written)
+    if pair and written not in ("24/7", "9/11", "20/20", "50/50"):
+        return _is_unclear_pair(pair[1], pair[2], pair[3])
+    if re.fullmatch(r"\d+[BT]|\d+p|\d{7,}(?<!000)", written):
+        return True  # a house or billions, pence or pages, a telephone number or millions
     return bool(
-        re.fullmatch(r"\d+m|[\d.]+[eE][-+]?\d+|\d{1,3}(?:[.,]\d{1,3}){2,}|[\d.]+\^-?\d+|\d{16,}|[1-9]\d{0,2}\.\d{3}", written)
+        re.fullmatch(
+            r"\d+m|\d+(?:[-–/]\d+){2,}|[\d.]+[eE][-+]?\d+|\d{1,3}(?:[.,]\d{1,3}){2,}|[\d.]+\^-?\d+|\d{16,}|[1-9]\d{0,2}\.\d{3}", written
+        )
         and not re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3}){2,}|\d{1,3}(?:\.\d{3})+,\d+", written)
         and not PHONE.fullmatch(written)
         and not _say_date(written)
     )
+
+
+def _is_unclear_pair(first: str, sign: str, second: str) -> bool:
+    """Two numbers that may be a range, a score or a month (3-0, 2019-06), a fraction or a date (12/31, 7/4)."""
+    a, b = int(first), int(second)
+    if sign == "-":
+        return (a >= b and not (len(first) == 4 and len(second) == 2 and b > a % 100)) or (len(first) == 4 and second[0] == "0")
+    return 4 in (len(first), len(second)) or a >= b or (b > 10 and a <= 12 and b <= 31)
 
 
 # ---- telephone numbers, dates, heights, mixed fractions ----

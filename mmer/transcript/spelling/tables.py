@@ -53,6 +53,7 @@ NUMBERED = {  # only before a digit
     "p": "page",
     "pp": "pages",
     "ch": "chapter",
+    "ca": "circa",
     "mar": "march",
     "jun": "june",
     "jul": "july",
@@ -74,6 +75,7 @@ PLAIN = {
     "lbs": "pounds",
     "w/": "with",
     "w/o": "without",
+    "w/out": "without",
     "b/c": "because",
     "n/a": "n a",
     "i/o": "i o",
@@ -96,7 +98,7 @@ DOT_ENDINGS = {  # of names: "example.com", "Node.js"
 }
 ACRONYMS = {  # with vowels, yet said letter by letter when written in capitals; likely shouted words (IT, AM) are not among them
     *("AC", "AI", "API", "ATM", "CEO", "CIA", "DIY", "DNA", "ETA", "EU", "FAQ", "FBI", "IBM", "ID", "IOU", "IQ", "IRS", "URL", "OMG"),
-    *("UFO", "UK", "UN", "US", "USA", "USB", "UV", "MBA"),
+    *("UFO", "UK", "UN", "US", "USA", "USB", "UV", "MBA", "AD", "BCE", "FYI", "ISBN", "PO"),
 }
 SOUNDS = {"hm", "hmm", "hmmm", "mhm", "mm", "mmm", "sh", "shh", "shhh", "pst", "psst", "pfft", "tsk", "brr", "grr", "zzz", "nth"}
 SYMBOLS = {"&": "and", "+": "plus", "=": "equals", "%": "percent", "@": "at", "#": "hashtag", "°": "degrees"} | {
@@ -106,6 +108,8 @@ SYMBOLS = {"&": "and", "+": "plus", "=": "equals", "%": "percent", "@": "at", "#
     "÷": "divided by",
     "№": "number",
     "π": "pi",
+    "√": "square root of",
+    "§": "section",
 }
 CURRENCIES = {  # one, many, a hundredth, many of them
     "$": ("dollar", "dollars", "cent", "cents"),
@@ -133,6 +137,7 @@ CURRENCIES = {  # one, many, a hundredth, many of them
     "¢": ("cent", "cents", "", ""),
 }
 SIGNS = "".join(CURRENCIES)
+CURRENCIES["R$"] = ("real", "reais", "centavo", "centavos")  # the one of two characters
 MONEY_CODES = {  # behind a number
     "USD": ("u s dollar", "u s dollars"),
     "EUR": ("euro", "euros"),
@@ -160,6 +165,7 @@ COUNTRIES = {
     "S": "singapore",
     "R": "",
 }
+BETWEEN = {"*": "times", "^": "to the", ">": "greater than", "<": "less than"}  # said only between two numbers or names
 UNITS = {  # singular, plural; said so only behind a number
     "kg": ("kilogram", "kilograms"),
     "g": ("gram", "grams"),
@@ -173,7 +179,11 @@ UNITS = {  # singular, plural; said so only behind a number
     "ft": ("foot", "feet"),
     "l": ("liter", "liters"),
     "ml": ("milliliter", "milliliters"),
+    "μm": ("micrometer", "micrometers"),
+    "μg": ("microgram", "micrograms"),
+    "μs": ("microsecond", "microseconds"),
     "ms": ("millisecond", "milliseconds"),
+    "s": ("second", "seconds"),
     "sec": ("second", "seconds"),
     "secs": ("second", "seconds"),
     "min": ("minute", "minutes"),
@@ -210,6 +220,17 @@ UNITS = {  # singular, plural; said so only behind a number
     "tb": ("terabyte", "terabytes"),
     "kw": ("kilowatt", "kilowatts"),
     "kwh": ("kilowatt hour", "kilowatt hours"),
+    "ω": ("ohm", "ohms"),
+    "kω": ("kilohm", "kilohms"),
+    "kpa": ("kilopascal", "kilopascals"),
+    "kbps": ("kilobit per second", "kilobits per second"),
+    "mbps": ("megabit per second", "megabits per second"),
+    "gbps": ("gigabit per second", "gigabits per second"),
+    "kcal": ("kilocalorie", "kilocalories"),
+    "tsp": ("teaspoon", "teaspoons"),
+    "tbsp": ("tablespoon", "tablespoons"),
+    "gal": ("gallon", "gallons"),
+    "yds": ("yard", "yards"),
     "k": ("thousand", "thousand"),
     "c": ("celsius", "celsius"),
     "f": ("fahrenheit", "fahrenheit"),
@@ -218,9 +239,11 @@ UNITS = {  # singular, plural; said so only behind a number
     "tn": ("trillion", "trillion"),
 }
 CAPITAL_UNITS = {"L": ("liter", "liters"), "W": ("watt", "watts"), "V": ("volt", "volts")}  # behind a number, in capitals only
-PER = "day|night|week|month|year|hour|minute|second|person|head|mile|kilogram|pound|hr|wk|mo|yr|min|sec|kg|lb"  # what "/" is "per" before
+PER = (
+    "s|h|day|night|week|month|year|hour|minute|second|person|head|mile|kilogram|pound|hr|wk|mo|yr|min|sec|kg|lb"  # what "/" is "per" before
+)
 ATTACHED = {"k", "c", "f", "l", "h", "g", "bn", "mn", "tn"}  # units only where no space is between; "l", "h" and "g" in lower case with one
-MAGNITUDES = {"hundred", "thousand", "million", "billion", "trillion"}
+MAGNITUDES = {"hundred", "thousand", "million", "billion", "trillion", "lakh", "crore"}
 LETTER_MAGNITUDES = {"k": "thousand", "m": "million", "mm": "million", "mn": "million", "b": "billion", "bn": "billion"} | {
     "t": "trillion",
     "tn": "trillion",
@@ -232,6 +255,7 @@ MONTHS = (
     *("july", "august", "september", "october", "november", "december"),
 )
 SHORT_MONTHS = {month[:length]: month for month in MONTHS for length in (3, 4) if month[:length] in ABBREVIATIONS | NUMBERED}
+SPANS = {short: name for short, name in (ABBREVIATIONS | NUMBERED).items() if name in MONTHS or name.endswith("day")}  # "Mon-Fri"
 COUNTED = {  # before a Roman numeral that is said as a number; a single letter only behind one with a capital
     *("act", "article", "apollo", "appendix", "book", "bowl", "category", "chapter", "class", "episode", "grade", "level", "part", "phase"),
     *("rocky", "scene", "season", "section", "stage", "step", "table", "title", "type", "unit", "vol", "volume", "war"),

@@ -14,6 +14,7 @@ from mmer.transcript.spelling.numbers import cardinal, is_guess, ordinal, plural
 from mmer.transcript.spelling.tables import (
     ABBREVIATIONS,
     ACRONYMS,
+    BETWEEN,
     COUNTED,
     COUNTRIES,
     CURRENCIES,
@@ -22,6 +23,7 @@ from mmer.transcript.spelling.tables import (
     LATIN,
     LETTER_MAGNITUDES,
     MAGNITUDES,
+    MONEY_CODES,
     MONTHS,
     NUMBERED,
     PER,
@@ -32,6 +34,7 @@ from mmer.transcript.spelling.tables import (
     SHORT_MONTHS,
     SIGNS,
     SOUNDS,
+    SPANS,
     SYMBOLS,
     TITLES,
     UNITS,
@@ -52,9 +55,11 @@ _AROUND = ',;.!?"“”«»'  # may stand around a symbol that is said: "rock & 
 _SPACE = "[ \u00a0\u2009\u202f]"
 _NOTE = rf"(?:{DIRECTIONS})[a-z]*\b[^\n%s]{{0,25}}"
 _DIRECTION = re.compile(
-    rf"\[[^\[\]\n]{{1,60}}\]|\({_NOTE % '()'}\)|<{_NOTE % '<>'}>|\*{_NOTE % '*'}\*|\{{{_NOTE % '{}'}\}}|(?-i:\{{[A-Z]{{2,12}}\}})",
+    rf"\[{{1,2}}[^\[\]\n]{{1,60}}\]{{1,2}}|\(\({_NOTE % '()'}\)\)|"
+    rf"\({_NOTE % '()'}\)|<{_NOTE % '<>'}>|\*{_NOTE % '*'}\*|\{{{_NOTE % '{}'}\}}|(?-i:\{{[A-Z]{{2,12}}\}})",
     re.IGNORECASE,
 )
+_RATED = "km|m|cm|mm|mi|ft|l|ml|kg|g|mg|kb|mb|gb"  # what "/" is "per" behind, where a number is before it
 _TOKEN = re.compile(
     rf"""
     (?P<direction> {_DIRECTION.pattern.replace(" ", "[ ]").replace("#", "[#]")} )
@@ -63,7 +68,7 @@ _TOKEN = re.compile(
       | (?<![\w@.])[A-Za-z][\w-]{{0,62}}\.(?:(?:com|org|net|edu|gov|io|js|html|pdf|txt|csv|mp3|mp4|wav)|co\.uk)(?!\w)
     )
   | (?P<special>
-        (?<!\w)(?: w/o?(?!\w) | b/c(?!\w) | n/a(?!\w) | i/o(?!\w) | [cg]\+\+ | [cfj][#](?!\w) )
+        (?<!\w)(?: w/(?:o|out)?(?!\w) | b/c(?!\w) | n/a(?!\w) | i/o(?!\w) | [cg]\+\+ | [cfj][#](?!\w) )
       | (?<![\w.])\.net(?!\w) | (?-i:(?<!\w)(?: (?:Ph|Ed|Psy)\.D\.? | [BM]\.(?:Sc|Ed|Eng|Phil)\.? )(?!\w))
     )
   | (?P<number>
@@ -75,6 +80,7 @@ _TOKEN = re.compile(
       | (?<![\w.,/])\d{{1,4}}[ ]\d{{1,2}}/\d{{1,2}}(?![\d/])
       | (?:(?<![\w.,%°{SIGNS}])[-−~])? (?-i:(?<!\w)(?:US|CA?|AU?|NZ|HK|S|R)(?=[$]))? (?:[{SIGNS}]{_SPACE}?[-−]?|[#])?
         (?: (?<![\w.,])\d{{1,3}}(?:[\u00a0\u2009\u202f]\d{{3}})+(?![\d]) | (?<![\w.,])\d{{1,3}}(?:[ ]\d{{3}}){{2,}}(?![\d.])
+          | (?<![\w.,])(?<!\d[ ])[1-9]\d{{0,2}}[ ]000(?!\w|[.,]?\d|[ ]\d) | (?<![\w.,])\d{{1,3}}(?:['’]\d{{3}})+(?![\w'’])
           | (?<=[{SIGNS}])\d{{1,3}}(?:[ ]\d{{3}})+(?!\d) | \d+(?:[.,:/⁄–~-]\d+)* | (?<![\w.])\.\d+ )
         (?: [%$¢] | {_SPACE}?[{SIGNS.replace("$", "")}](?!\d) | {_SPACE}?°(?:{_SPACE}?[CFK]\b)? | {_SPACE}?(?:km/hr?|m/s|ft/s|mb/s)\b
           | ['’]?(?:{_LETTER})+ )?
@@ -107,7 +113,9 @@ def split_words(text: str) -> tuple[WrittenWord, ...]:
         following = text[spans[i + 1][0] : spans[i + 1][1]] if i + 1 < len(spans) else ""
         preceding = text[spans[i - 1][0] : spans[i - 1][1]] if i else ""
         written = text[start:end]
-        words.append(WrittenWord(written, start, end, _say(written, preceding, following), _is_guess(written, preceding)))
+        spoken = _say(written, preceding, following)
+        is_guess = _is_guess(written, preceding) or _is_guess_there(text, start, end, preceding, following) or _is_shortened(spoken)
+        words.append(WrittenWord(written, start, end, spoken, is_guess))
     return tuple(words)
 
 
@@ -149,7 +157,19 @@ def _symbol_span(text: str, start: int, end: int) -> tuple[int, int] | None:
     before, after = text[max(start - 8, 0) : start], text[end : end + 12]
     if text[start:end] in ("-", "–") and _is_range(before, after):
         return start, end
-    if text[start:end] == "/" and re.search(r"\d[km%]?$", before, re.IGNORECASE) and re.match(rf"(?:{PER})\b", after, re.IGNORECASE):
+    is_even = before[-1:].isspace() == after[:1].isspace()
+    if (
+        text[start:end] in BETWEEN
+        and is_even
+        and re.search(r"(?:^|\s)\w{1,9}\s?$", before)
+        and re.match(r"\s?\w{1,9}(?!\w)(?![*^<>])", after)
+    ):
+        return start, end
+    if (
+        text[start:end] == "/"
+        and re.search(rf"\d(?:[km%]|{_SPACE}?(?:{_RATED}){_SPACE}?)?$", before, re.IGNORECASE)
+        and re.match(rf"{_SPACE}?(?:{PER})\b", after, re.IGNORECASE)
+    ):
         return start, end
     signs = [i for i in range(start, end) if text[i] in SYMBOLS or text[i] in CURRENCIES]
     pictures = [i for i in range(start, end) if unicodedata.category(text[i]) == "So" and text[i] not in SYMBOLS]
@@ -164,7 +184,7 @@ def _symbol_span(text: str, start: int, end: int) -> tuple[int, int] | None:
 def _is_range(before: str, after: str) -> bool:
     """Whether a dash between these stands for "to": "5 - 10", "9am-5pm", "$5-$10"."""
     is_spaced = re.search(r"\d\s$", before) and re.match(r"\s\d", after)
-    has_halves = re.search(r"\d\s?(?:[ap]\.?m\.?|%)\s?$", before, re.IGNORECASE) and re.match(r"\s?\d", after)
+    has_halves = re.search(r"\d\s?(?:[ap]\.?m\.?|%|k|kg|km|cm|mm|m|ft|lbs?)\s?$", before, re.IGNORECASE) and re.match(r"\s?\d", after)
     return bool(is_spaced or has_halves or (re.search(r"\d[km]?\s?$", before, re.IGNORECASE) and re.match(rf"\s?[{SIGNS}]\d", after)))
 
 
@@ -174,26 +194,29 @@ def _is_range(before: str, after: str) -> bool:
 def _say(written: str, preceding: str, following: str) -> tuple[str, ...]:
     if len(written) > MAX_LETTERS:
         return ()
-    if written in SYMBOLS:
-        return tuple(SYMBOLS[written].split())
+    if written in SYMBOLS or written in BETWEEN:
+        return tuple((SYMBOLS.get(written) or BETWEEN[written]).split())
+    if (span := re.fullmatch(r"([A-Z][a-z]{2,4})-([A-Z][a-z]{2,4})", written)) and {span[1].lower(), span[2].lower()} <= SPANS.keys():
+        return (SPANS[span[1].lower()], "to", SPANS[span[2].lower()])
     if written[-1:] in ("²", "³") and len(written) > 1:
         return (*_say(written[:-1], preceding, following), "squared" if written[-1] == "²" else "cubed")
     folded = _fold(re.sub(r"(\d)([¼-¾⅐-⅞])", r"\1 \2", written))
     said = _say_after(written, folded, preceding)
     if said:
         return said
-    if preceding[:1].isupper() and re.fullmatch(r"[1-9]|[12]\d|3[01]", folded) and not _is_measured(following):
-        month = preceding.lower().rstrip(".")
-        if month in MONTHS or month in SHORT_MONTHS:
-            return tuple(ordinal(folded).split())
-    if written[:1].isupper() and folded.lower() in SHORT_MONTHS and re.match(r"\d{1,2}(?:st|nd|rd|th)?$", following):
+    if _is_day(folded) and _is_month(preceding) and not _is_measured(following):
+        return tuple(ordinal(folded).split())
+    if _is_day(folded) and _is_month(following):
+        return tuple(ordinal(folded).split())
+    is_dated = re.match(r"\d{1,2}(?:st|nd|rd|th)?$", following) or _is_day(_fold(preceding))
+    if written[:1].isupper() and folded.lower() in SHORT_MONTHS and is_dated:
         return (SHORT_MONTHS[folded.lower()],)
     if folded.lower() == "st." and not following[:1].isupper():
         return ("street",)
     if _is_address(folded):
         return _say_address(folded)
     if re.match(rf"(?:[A-Z]{{1,2}}(?=[$]))?[-~+(]?[{SIGNS}#]?\s?-?\.?\d", folded):
-        return say_number(re.sub(r"(?<=\d)\s(?=\d{3}(?!\d|/))", "", folded), following, say_letters=say_letters) or say_letters(folded)
+        return say_number(re.sub(r"(?<=\d)[\s'](?=\d{3}(?!\d|/))", "", folded), following, say_letters=say_letters) or say_letters(folded)
     return say_letters(folded)
 
 
@@ -215,6 +238,15 @@ def _say_after(written: str, folded: str, preceding: str) -> tuple[str, ...]:
     if value and (said := _say_roman(written, value, preceding)):
         return said
     return say_unit(folded, _fold(preceding)) if preceding[-1:].isnumeric() else ()
+
+
+def _is_day(folded: str) -> bool:
+    return bool(re.fullmatch(r"[1-9]|[12]\d|3[01]", folded))
+
+
+def _is_month(written: str) -> bool:
+    name = written.lower().rstrip(".")
+    return written[:1].isupper() and (name in MONTHS or name in SHORT_MONTHS)
 
 
 def _is_measured(following: str) -> bool:
@@ -243,6 +275,34 @@ def _is_guess(written: str, preceding: str) -> bool:
     before = preceding.lower().rstrip(".")
     roman = _is_bare_roman(written) and not (before in COUNTED or (before in RULERS and preceding[:1].isupper()))
     return roman or is_guess(_fold(written)) or written.startswith(("http:", "https:"))
+
+
+def _is_guess_there(text: str, start: int, end: int, preceding: str, following: str) -> bool:
+    """Whether what stands around a word leaves open how it is said."""
+    written, beside = text[start:end], text[start - 1 : start] == " " and text[: start - 1].endswith(preceding or "\0")
+    if written in BETWEEN or (_is_day(written) and _is_month(following)):  # 4 March: fourth march, the fourth of march
+        return True
+    if beside and written == "I" and preceding[:1].isupper() and preceding.lower() in RULERS:
+        return True  # Elizabeth I: the first
+    if beside and re.fullmatch(r"\d{3,4}", written) and re.fullmatch(r"\d{1,4}" if len(written) == 3 else r"\d{3,4}", preceding):
+        return True  # 10 500, 0800 123 456: one number in groups, or several
+    if (written in MONEY_CODES and following[:1].isdigit()) or (
+        beside and re.fullmatch("[b-hj-z]|[B-HJ-Z]", written) and _is_unknown_unit(written, preceding)
+    ):
+        return True  # USD 50; 5 N
+    sign = text[end : end + 1]
+    is_open = text.count(sign, 0, start) % 2 if sign == '"' else sign == "'" and re.search(r"(?<!\w)'", text[:start])
+    return written.isdigit() and sign in ('"', "'", "″", "′", "”") and not is_open and not (sign == "”" and "“" in text[:start])
+
+
+def _is_unknown_unit(letter: str, preceding: str) -> bool:
+    """Whether a letter stands behind a number and is no unit that we know."""
+    return preceding.isdigit() and not say_unit(_fold(letter), preceding)
+
+
+def _is_shortened(spoken: tuple[str, ...]) -> bool:
+    """Whether one of the words has no vowel, as an abbreviation has that is in no table: "bldg", "kr"."""
+    return any(re.fullmatch("[bcdfghjklmnpqrstvwxz]{2,}", word) and word not in SOUNDS and word != "ms" for word in spoken)
 
 
 def _fold(written: str) -> str:
@@ -278,6 +338,8 @@ def say_letters(folded: str) -> tuple[str, ...]:
             said += [CURRENCIES[part][0]]
         elif part[0].isdigit():
             said += _say_digits_within(part)
+        elif part.lower() in ("am", "pm") and re.search(rf"\d{part}\b", folded):
+            said += part.lower()
         else:
             said += _say_latin(part)
     return tuple(said)

@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("isolate", "kept alone"),
     ):
         add_edit(parser, flag, "TARGET", f"{what}; TARGET is {TARGETS}; repeatable, as are all edits")
-    add_edit(parser, "pitch", "TARGET=SEMITONES", "move the pitch of a span; needs the extra `praat`")
-    add_edit(parser, "tempo", "TARGET=FACTOR", "say a span faster (above 1) or slower; needs the extra `praat`")
+    add_edit(parser, "pitch", "TARGET=SEMITONES", "move the pitch of a span")
+    add_edit(parser, "tempo", "TARGET=FACTOR", "say a span faster (above 1) or slower")
     add_edit(parser, "loudness", "TARGET=DB", "turn a span up or down")
     add_edit(parser, "voice", "OTHER", "use the voice of another recording with the same words")
     add_edit(parser, "words", "TEXT", "use other words with the same voice")

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmer.choices.units import aligned_units
 from mmer.errors import AlignmentError, Cancelled, EditError
-from mmer.interventions import praat, sound
+from mmer.interventions import resynthesis, sound
 from mmer.interventions.edits import (
     PLACES,
     ChangeLoudness,
@@ -102,16 +102,19 @@ def isolate(material: Material, edit: Isolate, context: EditContext) -> Material
 
 def change_pitch(material: Material, edit: ChangePitch, context: EditContext) -> Material:
     first, last = find_range(material, edit.target)
-    samples = praat.change_pitch(material.clip.samples, first, last, semitones=edit.semitones)
-    done = f"synthetic, the pitch of {describe_target(material, edit.target)}, was moved by {edit.semitones:+g} semitones"
+    method = resynthesis.choose_method()
+    samples = resynthesis.change_pitch(material.clip.samples, first, last, semitones=edit.semitones, method=method)
+    where = describe_target(material, edit.target)
+    done = f"synthetic, the pitch of {where}, was moved by {edit.semitones:+g} semitones{method.pitch_note}"
     return put_samples(material, samples, done=done)
 
 
 def change_tempo(material: Material, edit: ChangeTempo, context: EditContext) -> Material:
     first, last = find_range(material, edit.target)
-    samples = praat.change_tempo(material.clip.samples, first, last, factor=edit.factor)
+    method = resynthesis.choose_method()
+    samples = resynthesis.change_tempo(material.clip.samples, first, last, factor=edit.factor, method=method)
     length = (last - first + len(samples) - len(material.clip.samples)) / SAMPLE_RATE
-    done = f"synthetic, {describe_target(material, edit.target)}, was made {edit.factor:g} times as fast"
+    done = f"synthetic, {describe_target(material, edit.target)}, was made {edit.factor:g} times as fast{method.tempo_note}"
     return put_samples(material, samples, done=done, stretch=TimeChange(first / SAMPLE_RATE, last / SAMPLE_RATE, length))
 
 

@@ -89,7 +89,7 @@ class Isolate:
 
 @dataclass(frozen=True)
 class ChangePitch:
-    """The target's pitch moved, its length kept (Praat's overlap-add)."""
+    """The target's pitch moved, its length kept."""
 
     target: Target
     semitones: float
@@ -100,7 +100,7 @@ class ChangePitch:
 
 @dataclass(frozen=True)
 class ChangeTempo:
-    """The target said faster (factor above 1) or slower, its pitch kept (Praat's overlap-add)."""
+    """The target said faster (factor above 1) or slower, its pitch kept."""
 
     target: Target
     factor: float

@@ -12,9 +12,7 @@ from typing import Any
 import gradio as gr
 
 from mmer.choices.units import aligned_by_name
-from mmer.errors import EditError
 from mmer.interventions.curves import FIRST_FILL, FIRST_MEDIUM, FIRST_TIER
-from mmer.interventions.praat import load_praat
 from mmer.ui.claim.edits import SELECTED, STRETCH, EditRequest
 from mmer.ui.claim.handlers import ClaimHandlers, CurveRequest
 from mmer.ui.page.events import MODEL_QUEUE, POLL, QUIET
@@ -88,7 +86,7 @@ def build(head_section: Callable[[str, str], None]) -> ClaimPanel:
             parts["start"] = gr.Number(label=texts.FROM, visible=False, minimum=0, elem_id="claim-start", min_width=110)
             parts["end"] = gr.Number(label=texts.TO, visible=False, minimum=0, elem_id="claim-end", min_width=110)
             media = [(name, medium) for medium, name in texts.MEDIA.items()]
-            actions = [(name, kind) for kind, name in list_actions().items()]
+            actions = [(name, kind) for kind, name in texts.ACTIONS.items()]
             parts["action"] = gr.Dropdown(actions, value=FIRST_ACTION, label=texts.ACTION, elem_id="claim-action", min_width=200)
             parts["medium"] = gr.Radio(media, value=FIRST_MEDIUM, label=texts.WHERE, elem_id="claim-medium", min_width=200)
             parts["amount"] = gr.Number(label=texts.AMOUNT, visible=False, elem_id="claim-amount", min_width=140)
@@ -155,15 +153,6 @@ def empty_outcome() -> dict[str, Any]:
 def offer_curve() -> dict[str, Any]:
     """A curve that is there can be saved."""
     return {"save_curve": gr.Button(visible=True)}
-
-
-def list_actions() -> dict[str, str]:
-    """Without Praat's code there is no change of pitch and tempo."""
-    try:
-        load_praat()
-    except EditError:
-        return {kind: name for kind, name in texts.ACTIONS.items() if kind not in ("pitch", "tempo")}
-    return dict(texts.ACTIONS)
 
 
 def wire(handlers: ClaimHandlers, panel: ClaimPanel, session: gr.State, shown: gr.HTML, show_again: Callable[[Any], Any]) -> None:

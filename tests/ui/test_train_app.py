@@ -122,7 +122,7 @@ def fill_protocol(page, folds, repetitions):
 
 
 def leave_calm_out(page):
-    page.click("#train-tabs >> text=Labels with other names")
+    page.click("#train-tabs >> text=Labels and classes")
     fill_fresh(page, page.get_by_placeholder("angry=anger, calm="), "calm=")
 
 

@@ -112,10 +112,7 @@ def test_labels_are_pairs_and_never_a_file(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="does not have the form label=emotion"):
         read_pairs(str(tmp_path / "labels.json"))
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(DataError, match="'b'; choose one of"):
-        read_pairs("a=b")
-    with pytest.raises(DataError, match="'b'; choose one of"):
-        read_pairs("a=b,")
+    assert read_pairs("a=b") == read_pairs("a=b,") == same | {"a": "b"}  # the pair, not the file of that name
     many = ",".join(f"label{i}=anger" for i in range(60))  # longer than a file's name may be
     assert read_pairs(many) == same | {f"label{i}": "anger" for i in range(60)}
 

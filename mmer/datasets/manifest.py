@@ -53,7 +53,7 @@ class Dataset:
     notes: tuple[str, ...] = ()  # "name: what is missing or odd" for utterances that are in
     classes: tuple[str, ...] = ()  # what is told apart, in the order of the logits; (): as order_classes has it
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.classes:
             object.__setattr__(self, "classes", order_classes(u.label for u in self.utterances))
 

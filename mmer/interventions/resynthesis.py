@@ -78,7 +78,8 @@ def move_pitch_by_librosa(piece: np.ndarray, start: int, end: int, *, semitones:
     times = (np.arange(len(pitch.hertz)) + 0.5) * pitch.step * SAMPLE_RATE
     if not pitch.hertz[(times >= start) & (times < end)].any():
         raise EditError(say_no_pitch(end - start))
-    return load_effects().pitch_shift(np.asarray(piece, np.float32), sr=SAMPLE_RATE, n_steps=semitones, n_fft=WINDOW)
+    moved: np.ndarray = load_effects().pitch_shift(np.asarray(piece, np.float32), sr=SAMPLE_RATE, n_steps=semitones, n_fft=WINDOW)
+    return moved
 
 
 def stretch_by_librosa(piece: np.ndarray, start: int, end: int, *, factor: float) -> tuple[np.ndarray, int]:

@@ -9,7 +9,7 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from mmer.commands.clip import add_aligner_options, add_preset, read_aligner_options
+from mmer.commands.options.clip import add_aligner_options, add_preset, read_aligner_options
 from mmer.errors import MmerError
 from mmer.experiments.training_service import PUBLIC, TrainingService
 from mmer.pipeline import Analyzer

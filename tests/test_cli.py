@@ -16,7 +16,7 @@ from sample_analysis import make_analysis
 from mmer.align.textgrid_tiers import read_tiers
 from mmer.cli import COMMANDS, main
 from mmer.commands.analyze import locate_head
-from mmer.commands.clip import parse_pronunciations
+from mmer.commands.options.clip import parse_pronunciations
 from mmer.errors import AlignmentError
 from mmer.exports.analysis_json import read_analysis
 from mmer.exports.summary import list_words, summarise

@@ -20,7 +20,7 @@ from mmer.batch.rows import BatchRequest
 from mmer.choices.fusion_models import FUSION_MODELS, FusionModel
 from mmer.choices.units import ALIGNMENT, UNITS, Unit
 from mmer.cli import build_command_parser, main
-from mmer.commands.clip import read_aligner_options
+from mmer.commands.options.clip import read_aligner_options
 from mmer.commands.train import read_model, read_settings
 from mmer.doctor import examine_aligners
 from mmer.encoders.presets import PRESETS

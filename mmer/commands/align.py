@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from mmer.commands.clip import (
+from mmer.commands.options.clip import (
     add_clip_arguments,
     check_outputs,
     parse_pronunciations,

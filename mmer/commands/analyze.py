@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmer.commands.clip import (
+from mmer.commands.options.clip import (
     SHARED_EXPORT,
     add_clip_arguments,
     add_export_argument,

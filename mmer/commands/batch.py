@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmer.commands.analyze import find_heads_folder, locate_head
-from mmer.commands.clip import add_aligner_arguments, add_preset, check_outputs, print_summary, read_aligner_options, tell
+from mmer.commands.options.clip import add_aligner_arguments, add_preset, check_outputs, print_summary, read_aligner_options, tell
 from mmer.errors import DataError
 from mmer.files.bugs import is_bug
 from mmer.files.output import OUTPUT

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from mmer.commands.analyze import find_heads_folder
-from mmer.commands.clip import add_aligner_options, read_aligner_options
+from mmer.commands.options.clip import add_aligner_options, read_aligner_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

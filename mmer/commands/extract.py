@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmer.choices.units import UNITS, list_units
-from mmer.commands.clip import add_aligner_arguments, add_preset, read_aligner_options
-from mmer.commands.executor import add_executor, read_executor
+from mmer.commands.options.clip import add_aligner_arguments, add_preset, read_aligner_options
+from mmer.commands.options.executor import add_executor, read_executor
 from mmer.datasets.describe import describe_dataset
 from mmer.errors import DataError
 from mmer.files.bugs import is_bug

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmer.choices.units import UNITS, aligned_by_name, name_unit
 from mmer.commands.analyze import find_heads_folder, load_analysis, report
-from mmer.commands.clip import add_clip_arguments, add_preset, check_outputs, print_summary, write
+from mmer.commands.options.clip import add_clip_arguments, add_preset, check_outputs, print_summary, write
 from mmer.errors import DataError, EditError
 from mmer.exports.analysis_json import dump_json
 from mmer.exports.formats import EXPORTS, Wishes

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmer.commands.clip import check_outputs, print_summary
-from mmer.commands.executor import add_executor, read_executor
+from mmer.commands.options.clip import check_outputs, print_summary
+from mmer.commands.options.executor import add_executor, read_executor
 from mmer.commands.train import add_settings, read_settings
 from mmer.errors import DataError
 

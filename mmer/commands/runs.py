@@ -94,7 +94,7 @@ def delete(args: argparse.Namespace) -> None:
 
 
 def export(args: argparse.Namespace) -> None:
-    from mmer.commands.clip import print_summary
+    from mmer.commands.options.clip import print_summary
     from mmer.experiments.folder.run_list import export_run, write_events
     from mmer.experiments.folder.runs import find_run
     from mmer.files.output import OUTPUT

@@ -23,6 +23,7 @@ COMMANDS = {
     "reproduce": "train one of the paper's tables and print it beside the paper's figures",
     "runs": "list, show, resume, stop, delete, export, promote and compare experiments",
     "demo-heads": "train the heads that ship",
+    "space": "a folder that can be pushed to a Hugging Face Space as it is",
     "doctor": "what is installed and ready, and what to do about what is not",
 }
 

@@ -46,7 +46,7 @@ class Answer:
 
 def read_lines(path: Path) -> list[Requirement]:
     lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
-    return [Requirement(line) for line in lines if line]
+    return [Requirement(line) for line in lines if line and not line.startswith("-")]  # an option of pip's own is no package
 
 
 def check_line(requirement: Requirement, python: str, versions: Versions) -> Answer:

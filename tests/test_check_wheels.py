@@ -31,7 +31,7 @@ def list_versions(name, python, wheels):
 @pytest.mark.parametrize(
     ("lines", "wrong"),
     [
-        ("plain>=3,<4  # 3.0\n\n# a comment\n", []),
+        ("--extra-index-url https://example.org\nplain>=3,<4  # 3.0\n\n# a comment\n", []),
         ("tool==1.0\n", []),
         ("tool==1.1\n", ["tool==1.1: Python 3.12 would build 1.1 from source; its newest wheel is none"]),
         ("tool>=1,<2\n", ["tool<2,>=1: Python 3.12 would build 1.1 from source; its newest wheel is 1.0"]),  # what pip does under a range

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from mmer.cli import COMMANDS, build_command_parser
+from mmer.space.hardware import HARDWARE
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mmer"
@@ -32,7 +34,7 @@ LAYERS = (
     {"views"},
     {"exports"},
     {"heads"},
-    {"pipeline", "experiments", "doctor"},
+    {"pipeline", "experiments", "doctor", "space"},
     {"batch", "interventions", "demo_heads", "cluster"},
     {"lesson"},
     {"cli", "commands", "ui"},
@@ -236,7 +238,7 @@ def test_requirements_hold_the_versions_they_were_tested_with():
             assert match[2].rstrip(".") in parsed[match[1]].specifier, line
     torch = parsed["torch"].specifier
     assert "2.8.0" in torch and "2.13.0" in torch and "2.13.1" not in torch and "2.14.0" not in torch
-    zero = requirements("constraints-zerogpu.txt")["torch"].specifier
+    zero = SpecifierSet(HARDWARE["zero-a10g"].torch)
     assert all(
         (version in zero) == (Version("2.8.0") <= Version(version) <= Version("2.11.0"))
         for version in ("2.7.1", "2.8.0", "2.11.0", "2.12.0")

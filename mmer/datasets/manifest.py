@@ -96,7 +96,7 @@ def read_manifest(
         path = next((found for name in ("manifest.csv", "manifest.CSV") if (found := path / name).exists()), path / "manifest.csv")
     rows = _read_rows(path)
     if not rows:
-        raise DataError(f"{path}: no rows below the header.")
+        raise DataError(f"{path}: no rows below the header, which names the columns: {', '.join(COLUMNS)}, …")
     for column in COLUMNS:
         if column not in rows[0][1]:
             raise DataError(f"{path}: column {column!r} is missing; it has {', '.join(map(repr, rows[0][1]))}.")

@@ -161,3 +161,10 @@ def test_blanks_around_names_make_no_other_speaker(tmp_path):
     dataset = read_manifest(manifest)
     assert dataset.speakers == ("one",) and dataset.sessions == ("1",)
     assert {u.dialogue for u in dataset.utterances} == {"d"} and [u.label for u in dataset.utterances] == ["anger", "sadness"]
+
+
+def test_a_single_row_without_a_header_is_told_what_the_header_names(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("c1.wav,he was not,neutral,s1\n")
+    with pytest.raises(DataError, match=r"no rows below the header, which names the columns: path, text, label, speaker, …"):
+        read_manifest(path)

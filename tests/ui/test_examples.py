@@ -98,13 +98,14 @@ def test_cancel_reaches_an_example_that_waits_for_the_models(analyzer):
         thread = threading.Thread(target=press)
         thread.start()
         while not session.working:
+            assert thread.is_alive(), "it ended without a wait"
             time.sleep(0.01)
-        stages, _ = handlers.cancel(session)
+        stages = handlers.cancel(session)["stages"]
         thread.join(60)  # the models are still somebody else's
         assert not thread.is_alive() and len(ended) == 1 and not ended[0].visible
     assert "Cancelled." in stages and session.analysis is None and not session.working
-    text, analyse = handlers.show_problem(session)
-    assert "Cancelled" in text and not analyse.interactive  # there is no clip
+    said = handlers.show_problem(session)
+    assert "Cancelled" in said["stages"] and not said["analyse"].interactive  # there is no clip
     press()
     assert len(ended) == 1 and session.analysis is not None  # asked again, it opens
 

@@ -272,7 +272,7 @@ class ExploreHandlers:
 
         @show_errors
         def open_stored(session: Session) -> ExploreUpdate:
-            session.show_example(example, self.open_stored(example))
+            session.show_example(example, session.open_example(example, self.open_stored))
             return {"audio": str(example.clip), "transcript": example.text}
 
         return open_stored

@@ -306,7 +306,7 @@ def test_shards_at_the_same_time_make_one_whole(speech, undisturbed, tmp_path):
     command = [sys.executable, "-m", "mmer", "extract", str(speech), "--features", str(tmp_path), "--workers", "1", "--shard"]
     running = [subprocess.Popen([*command, f"{n}/2"], cwd=ROOT, stdout=subprocess.PIPE, text=True) for n in (1, 2)]
     said = [process.communicate(timeout=120)[0] for process in running]
-    assert ["2 utterances with features" in said[0], "1 utterances with features" in said[1]] == [True, True]
+    assert ["2 utterances with features" in said[0], "1 utterance with features" in said[1]] == [True, True]
     cache = FeatureCache(tmp_path)
     assert read_feature_set(read_dataset(speech), cache) == read_feature_set(read_dataset(speech), undisturbed)
     assert read_entries(cache) == read_entries(undisturbed)

@@ -46,7 +46,6 @@ def test_words_alone(tmp_path, capsys):
         (["--shard", "3/2"], "--shard '3/2' does not have the form I/N"),
         (["--no-audio", "--units", "T", "F"], "--no-audio leaves only the unit T, but --units names T F."),
         (["--workers", "-1"], "--workers -1: it can't be below 0."),
-        (["--labels", "angry=rage"], "'rage'"),
         ([], "there is no such file or folder"),
     ],
 )

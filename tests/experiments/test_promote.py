@@ -103,7 +103,7 @@ def test_runs_that_never_learnt_are_not_chosen_and_the_card_counts_them(tmp_path
     assert "3 of 4 runs stopped before learning" in (place / "README.md").read_text()
     (folder.path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows if row["epoch"] == 1))
     folder.write_predictions(predictions.assign(predicted="anger"))
-    with pytest.raises(DataError, match=r"All 4 runs of planted stopped before learning .* names it with --fold and --repetition"):
+    with pytest.raises(DataError, match=r"All 4 runs of planted stopped before learning .* name it with --fold and --repetition"):
         promote_run(folder, name="none", out=tmp_path / "heads")
     assert promote_run(folder, name="named", fold=0, repetition=0, out=tmp_path / "heads").is_dir()
 

@@ -186,6 +186,12 @@ def test_no_class_name_stands_twice():
     assert [name for name, count in named.items() if count > 1] == []
 
 
+def test_no_two_test_files_share_a_name():
+    """The folders of tests are no packages, so that pytest refuses the second file of a name, and runs none of it."""
+    counted = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert {name: n for name, n in counted.items() if n > 1} == {}
+
+
 def test_the_walk_of_contributing_leads_to_the_layer_weights():
     """File, class, function: the class calls the function, and the function returns a quotient."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")

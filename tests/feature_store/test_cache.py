@@ -120,5 +120,5 @@ def test_a_folder_that_no_system_takes_is_refused(tmp_path):
     for name, why in (("f" * 5000, "5,000 characters"), ("a\0b", "zero byte")):
         with pytest.raises(DataError, match=f"folder of features .* can't be: it .*{why}"):
             FeatureCache(name)
-        with pytest.raises(DataError, match=f"folder of experiments .* can't be: it .*{why}"):
+        with pytest.raises(DataError, match=f"folder of experiments .* can't be used: it .*{why}"):
             check_name(name, "run")

@@ -37,7 +37,7 @@ def test_only_events_that_wait_for_models_batches_or_imports_are_queued(serve_ap
     names = {event.api_name for event in waiting}
     assert all(event.concurrency_id in WAITING_KINDS for event in waiting), names
     assert {"run", "fill_in_words", "batch", "analyze", "import_analysis"} <= names
-    assert not {name for name in names if re.match(r"show|open|export|refresh|cancel|settle|problem", str(name))}
+    assert not {name for name in names if re.match(r"show|open|export_|refresh|cancel|settle|problem", str(name))}
     assert app._queue.max_size is None and app._queue.ANALYTICS_MAX_EVENTS <= 200
 
 

@@ -39,8 +39,8 @@ def test_a_result_that_came_before_cancel_is_shown(analysis):
     assert not session.unseen and handlers.settle(session) == {"analyse": IDLE}
 
 
-def test_without_a_clip_nothing_can_be_analysed_and_nothing_is_said_of_the_one_that_went(analysis):
-    handlers, session = ExploreHandlers(analyzer=None), Session(analysis=analysis)
+def test_without_a_clip_nothing_can_be_analysed_and_nothing_is_said_of_the_one_that_went(analyzer, analysis):
+    handlers, session = ExploreHandlers(analyzer), Session(analysis=analysis)
     assert handlers.take_clip(session, "clip.wav") == {"analyse": IDLE, "transcribe": IDLE}
     assert handlers.settle(session)["analyse"] == IDLE
     assert analysis.clip.name in handlers.name_shown(session)["stages"]

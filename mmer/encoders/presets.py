@@ -147,7 +147,9 @@ BERT = Weights(
 # Those that follow were never fetched here: no commit, no hash.
 FILES_OF_SPEECH = MappingProxyType(dict.fromkeys(("pytorch_model.bin", "config.json", "preprocessor_config.json")))
 FILES_OF_TEXT = MappingProxyType(dict.fromkeys(("model.safetensors", "config.json", "tokenizer.json")))
-WAVLM = Weights("WavLM base+", "microsoft/wavlm-base-plus", UNPINNED, FILES_OF_SPEECH, "MIT or CC BY-SA 3.0: its pages differ", 12, 768, 380)
+WAVLM = Weights(
+    "WavLM base+", "microsoft/wavlm-base-plus", UNPINNED, FILES_OF_SPEECH, "MIT or CC BY-SA 3.0: its pages differ", 12, 768, 380
+)
 HUBERT = Weights("HuBERT base", "facebook/hubert-base-ls960", UNPINNED, FILES_OF_SPEECH, "Apache-2.0", 12, 768, 380)
 XLM_ROBERTA = Weights("XLM-RoBERTa base", "FacebookAI/xlm-roberta-base", UNPINNED, FILES_OF_TEXT, "MIT", 12, 768, 1120)
 ROBERTA = Weights("RoBERTa base", "FacebookAI/roberta-base", UNPINNED, FILES_OF_TEXT, "MIT", 12, 768, 500)

@@ -208,5 +208,7 @@ def test_the_schema_is_printed(capsys):
 
 
 def test_the_schema_needs_no_models():
-    code = "import sys, mmer.exports.schema; mmer.exports.schema.read_schema(); print({'torch', 'transformers', 'gradio'} & set(sys.modules))"
+    code = (
+        "import sys, mmer.exports.schema; mmer.exports.schema.read_schema(); print({'torch', 'transformers', 'gradio'} & set(sys.modules))"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "set()"

@@ -20,7 +20,6 @@ from torch.nn import functional as F
 from mmer.datasets.folds import make_splits
 from mmer.datasets.reading import read_dataset
 from mmer.experiments.experiment import Experiment, shape_head
-from mmer.experiments.experiment_data import choose_items
 from mmer.experiments.trainer.blocks import Buffer, FeatureLoader, fit_fold_normalisations
 from mmer.experiments.trainer.device import choose_stacked
 from mmer.experiments.trainer.outputs import EVALUATED
@@ -28,6 +27,7 @@ from mmer.experiments.trainer.run import make_run
 from mmer.experiments.trainer.stack import Stack, mark
 from mmer.experiments.trainer.visits import visit_epoch
 from mmer.feature_store.cache import FeatureCache
+from mmer.feature_store.feature_items import choose_items
 from mmer.feature_store.feature_set import read_feature_set
 from mmer.heads.head import build_model
 

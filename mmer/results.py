@@ -15,7 +15,6 @@ import numpy as np
 from mmer.choices.units import UNITS
 
 SAMPLE_RATE = 16000  # Hz, of every clip after decoding
-EMOTIONS = ("anger", "happiness", "sadness", "neutral")  # the paper's four classes; excitement counts as happiness
 NO_ALIGNMENT = "There is no alignment."
 NO_WORDS = "No words were heard or typed, so nothing can be read or aligned."
 NOTHING_HEARD = "The recogniser, which knows English only, made out no words in this clip; type them if there are any."

@@ -8,7 +8,8 @@ frames   |0   |1   |2   |3   |4   |5        |6  |7  |8  |9           of "no" and
 
 import numpy as np
 
-from mmer.results import EMOTIONS, Alignment, Analysis, BranchPrediction, Clip, HeadInfo, Prediction, Segment, Transcript, Word
+from mmer.choices.emotions import EMOTIONS
+from mmer.results import Alignment, Analysis, BranchPrediction, Clip, HeadInfo, Prediction, Segment, Transcript, Word
 
 TEXT = "Oh, no stop it?"
 WORDS = (Segment("Oh", 0.1, 0.3, 0), Segment("no", 0.3, 0.34, 1), Segment("stop", 0.34, 0.6, 2))

@@ -4,8 +4,8 @@ import hashlib
 
 import numpy as np
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.results import (
-    EMOTIONS,
     Alignment,
     Analysis,
     BranchPrediction,

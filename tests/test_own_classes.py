@@ -17,6 +17,7 @@ from mmer.batch.fill import run_batch
 from mmer.batch.items import read_items
 from mmer.batch.rows import BatchRequest
 from mmer.batch.scores import score_rows
+from mmer.choices.emotions import EMOTIONS
 from mmer.cli import main
 from mmer.errors import HeadError
 from mmer.experiments.check_data import check_data
@@ -37,7 +38,6 @@ from mmer.heads.folder import load_head
 from mmer.interventions import leave_one_out
 from mmer.interventions.compare import compare_analyses
 from mmer.pipeline import Analyzer
-from mmer.results import EMOTIONS
 from mmer.ui.batch import write_rows
 from mmer.ui.explore import cards
 from mmer.ui.explore.forms import name_heads

@@ -17,6 +17,7 @@ from mmer.align import ALIGNERS, AlignerChoice, AlignerOption
 from mmer.batch.fill import run_batch
 from mmer.batch.items import read_items
 from mmer.batch.rows import BatchRequest
+from mmer.choices.emotions import EMOTIONS
 from mmer.choices.fusion_models import FUSION_MODELS, FusionModel
 from mmer.choices.units import ALIGNMENT, UNITS, Unit
 from mmer.cli import build_command_parser, main
@@ -38,7 +39,7 @@ from mmer.fusion import LateFusion
 from mmer.heads.folder import load_head
 from mmer.interventions import leave_one_out
 from mmer.pipeline import Analyzer
-from mmer.results import EMOTIONS, Alignment, Segment
+from mmer.results import Alignment, Segment
 from mmer.ui.explore import explore
 from mmer.ui.explore.session import name_aligner
 from mmer.ui.train import train

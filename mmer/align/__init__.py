@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mmer.align.mfa import setup as mfa
-from mmer.choices.rows import Rows
+from mmer.choices.rows import Rows, load_named
 from mmer.results import Alignment, Clip, Transcript
 
+SPHINX, MFA = "mmer.align.sphinx:SphinxAligner", "mmer.align.mfa.aligner:MfaAligner"  # loaded when they are asked for
 NO_ALIGNER = "none"  # what is chosen to do without
 Options = Mapping[str, str]  # AlignerOption.name -> what the person gave; "" and what is missing have their defaults
 
@@ -56,15 +57,12 @@ class AlignerChoice:
 
 def load_sphinx(options: Options | None = None, *, check_words: bool = True) -> Aligner:
     """The embedded aligner: pocketsphinx. It has no options. Without `check_words` it is faster and doubts fewer words."""
-    from mmer.align.sphinx import SphinxAligner
-
-    return SphinxAligner(check_words=check_words)
+    sphinx: Aligner = load_named(SPHINX)(check_words=check_words)
+    return sphinx
 
 
 def identify_sphinx(options: Options) -> str:
-    from mmer.align.sphinx import identify
-
-    return identify()
+    return str(load_named("mmer.align.sphinx:identify")())
 
 
 def read_mfa(options: Options | None) -> mfa.MfaSettings:
@@ -77,10 +75,8 @@ def load_mfa(options: Options | None = None, *, check_words: bool = True) -> Ali
 
     Raises AlignmentError when it isn't installed.
     """
-    from mmer.align.mfa.aligner import MfaAligner
-    from mmer.align.sphinx import SphinxAligner
-
-    return MfaAligner(read_mfa(options), judge=SphinxAligner() if check_words else None)
+    found: Aligner = load_named(MFA)(read_mfa(options), judge=load_sphinx() if check_words else None)
+    return found
 
 
 def identify_mfa(options: Options) -> str:
@@ -89,9 +85,8 @@ def identify_mfa(options: Options) -> str:
 
 def describe_mfa(aligner: Aligner) -> str:
     """Which way it went; its process is ended."""
-    from mmer.align.mfa.aligner import MfaAligner
-
-    if not isinstance(aligner, MfaAligner):
+    mfa_aligner = load_named(MFA)
+    if not isinstance(aligner, mfa_aligner):
         return ""
     fast = aligner.fast
     aligner.close()

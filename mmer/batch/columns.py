@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.choices.units import UNITS
-from mmer.results import EMOTIONS
 
 ROLES = ("late", "early", "combined")
 FIRST = ("path", "text", "label")

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmer.batch.columns import FIRST, is_found, list_found
+from mmer.choices.emotions import EMOTIONS
 from mmer.datasets.table import SeenFiles, parse_table
 from mmer.errors import DataError
 from mmer.files.encoding import decode_text
 from mmer.files.guarded_json import show as show_path
-from mmer.results import EMOTIONS
 
 SUFFIXES = (
     ".3gp", ".aac", ".aif", ".aiff", ".amr", ".au", ".flac", ".m4a", ".mkv", ".mov", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav",

@@ -11,7 +11,7 @@ from typing import Any
 from mmer.batch.columns import Row
 from mmer.batch.items import BatchItem
 from mmer.datasets.clips import load_clip
-from mmer.datasets.manifest import Utterance
+from mmer.datasets.dataset import Utterance
 from mmer.errors import AudioError, Cancelled, HeadError, MmerError
 from mmer.explain.verdict import NO_SPEECH, SEEN, collect_notices, read_headline
 from mmer.exports.analysis_json import analysis_to_json, dump_json

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmer.batch.columns import ROLES, Row
+from mmer.choices.emotions import EMOTIONS
 from mmer.explain.verdict import SEEN
-from mmer.results import EMOTIONS
 from mmer.scores.metrics import measure_ua, measure_wa
 
 

@@ -30,11 +30,12 @@ from mmer.cluster.ray_cluster import (
     open_job,
     run_tasks,
 )
-from mmer.datasets.manifest import Dataset
+from mmer.datasets.dataset import Dataset
 from mmer.datasets.reading import read_dataset
 from mmer.errors import Cancelled, DataError, MmerError
 from mmer.experiments.experiment import Experiment
-from mmer.experiments.folder.run_status import RunStatus, is_held, read_status
+from mmer.experiments.folder.run_progress import RunStatus
+from mmer.experiments.folder.run_status import is_held, read_status
 from mmer.experiments.folder.runs import RunFolder
 from mmer.experiments.prepare import read_experiment_data, reads_sound
 from mmer.experiments.trainer.run_experiment import run_experiment

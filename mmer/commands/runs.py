@@ -132,8 +132,8 @@ def promote(args: argparse.Namespace) -> None:
 
 
 def compare(args: argparse.Namespace) -> None:
+    from mmer.experiments.choosing import read_learning
     from mmer.experiments.folder.runs import find_run
-    from mmer.experiments.report.learning import read_learning
     from mmer.experiments.report.run_report import format_comparison
     from mmer.scores import pairs
 

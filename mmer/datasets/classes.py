@@ -10,8 +10,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.errors import DataError
-from mmer.results import EMOTIONS
 
 FEWEST, MOST = 2, 12
 LONGEST = 40  # letters of a name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmer.audio.load import clip_from_samples, load_audio
-from mmer.datasets.manifest import Utterance
+from mmer.datasets.dataset import Utterance
 from mmer.errors import AudioError
 from mmer.results import SAMPLE_RATE, Clip
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from mmer.datasets.classes import count_classes, say_own_classes
-from mmer.datasets.manifest import Dataset
+from mmer.datasets.dataset import Dataset
 from mmer.phrasing import say_count
 
 SHOWN = 10  # lines of a longer list

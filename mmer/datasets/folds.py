@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mmer.datasets.manifest import Dataset
+from mmer.datasets.dataset import Dataset
 from mmer.errors import DataError
 from mmer.phrasing import say_count
 

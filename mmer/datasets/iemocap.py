@@ -14,13 +14,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.datasets.classes import MOST, check_classes, check_stated
+from mmer.datasets.dataset import Dataset, Utterance
 from mmer.datasets.describe import list_reasons
-from mmer.datasets.manifest import Dataset, Utterance
 from mmer.errors import DataError
 from mmer.files.encoding import decode_text
 from mmer.phrasing import say_count
-from mmer.results import EMOTIONS
 
 LABELS = {  # code -> class; where excitement is not chosen and happiness is, it counts as that, as in the paper
     "ang": "anger", "hap": "happiness", "sad": "sadness", "neu": "neutral", "exc": "excitement", "fru": "frustration", "sur": "surprise",

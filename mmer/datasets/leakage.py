@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from mmer.datasets.dataset import Dataset
 from mmer.datasets.folds import PARTS, Split
-from mmer.datasets.manifest import Dataset
 from mmer.errors import DataError
 from mmer.files.replace import hash_file
 from mmer.phrasing import say_count

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmer.datasets.classes import check_name, clean_label
+from mmer.datasets.dataset import Dataset
 from mmer.datasets.iemocap import read_iemocap
-from mmer.datasets.manifest import Dataset, read_manifest
+from mmer.datasets.manifest import read_manifest
 from mmer.errors import DataError
 from mmer.files.guarded_json import read_json, show
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.datasets.table import parse_table
 from mmer.errors import DataError
 from mmer.files.encoding import decode_text
-from mmer.results import EMOTIONS
 
 SPLITS = ("train", "dev", "test")
 

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.choices.units import UNITS
 from mmer.datasets.manifest import read_manifest
 from mmer.datasets.texts import LabelledText
@@ -26,7 +27,6 @@ from mmer.feature_store.extract import extract_texts
 from mmer.feature_store.extraction import extract_dataset
 from mmer.feature_store.feature_items import FeatureItem
 from mmer.heads.clip_list import ClipList, make_clip_list
-from mmer.results import EMOTIONS
 
 SAID_EVERY = 10.0  # seconds between two lines about a slow step
 

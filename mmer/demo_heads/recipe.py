@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.datasets.texts import LabelledText, drop_leaks, read_texts
 from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment, Pairing
 from mmer.feature_store.feature_items import FeatureItem
-from mmer.results import EMOTIONS
 
 COPIES: Mapping[str, int] = {"ravdess": 4, "nemo": 2, "tess": 1}  # augmented copies of every clip
 ENGLISH = ("ravdess", "tess")  # corpora whose words the aligner and the text encoder know

@@ -1,4 +1,7 @@
-"""The one path from a clip's states to model input; the app, the CLI and training use it."""
+"""The one path from a clip's states to model input; the app, the CLI and training use it.
+
+FEATURES_VERSION in feature_store/cache.py is raised when these numbers change.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,6 @@ from mmer.choices.units import UNITS, aligned_units
 from mmer.encoders.pooling import pool_segments
 from mmer.results import Alignment, Features, SpeechStates, TextStates, UnitStates
 from mmer.word_contributions import own_moments
-
-FEATURES_VERSION = 1  # part of every cache key; raise it when the numbers below change
 
 
 def extract_features(

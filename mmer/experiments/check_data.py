@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from mmer.datasets.dataset import Dataset, Utterance
 from mmer.datasets.folds import Split, make_splits
 from mmer.datasets.leakage import LeakageReport, identify_audio, measure_leakages, summarise_leakage
-from mmer.datasets.manifest import Dataset, Utterance
 from mmer.datasets.reading import read_dataset
 from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment

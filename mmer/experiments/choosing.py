@@ -9,19 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mmer.choices.run_choices import CHOICES
 from mmer.errors import DataError
 from mmer.experiments.folder.runs import RunFolder
-from mmer.experiments.report.learning import Run, find_best_epochs, judge_learning, name_runs
+from mmer.experiments.report.learning import LearningReport, Run, find_best_epochs, judge_learning, name_runs
 from mmer.scores.scores import score_runs
-
-CHOICES = {
-    "median": "the median validation loss",
-    "lowest": "the lowest validation loss",
-}
-EASY = (
-    "The runs' losses are of other validation utterances in each fold, so the lowest is often that of the easiest ones: read this run's "
-    "figures beside the mean of all runs."
-)
 
 
 def choose_run(losses: Mapping[Run, float], fold: int | None, repetition: int | None, *, of: str, by: str = "median") -> Run:
@@ -50,3 +42,12 @@ def keep_learnt(folder: RunFolder, losses: Mapping[Run, float]) -> dict[Run, flo
             "head: train with more data or more steps (--min-steps). To promote one anyway, name it with --fold and --repetition."
         )
     return kept
+
+
+def read_learning(folder: RunFolder) -> LearningReport:
+    """Of an experiment's folder, finished or not. Raises DataError for damaged files."""
+    try:
+        scored = score_runs(folder.read_predictions())
+    except DataError:
+        return LearningReport()
+    return judge_learning(find_best_epochs(folder.read_metrics()), scored)

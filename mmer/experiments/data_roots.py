@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.datasets.reading import MANIFESTS, is_iemocap, parse_labels
 from mmer.errors import DataError
-from mmer.results import EMOTIONS
 
 DEPTH = 4  # folders below a root that are looked into
 MOST_FOLDERS = 4000  # that are looked into, so that a root of recordings doesn't hold up the page

@@ -11,7 +11,6 @@ from mmer.choices.units import UNITS
 from mmer.datasets.folds import make_splits
 from mmer.encoders.presets import PRESETS
 from mmer.experiments.experiment import Experiment
-from mmer.experiments.experiment_data import choose_items
 from mmer.experiments.prepare import name_classes, read_experiment_data
 from mmer.experiments.remaining import Estimate, count_least_epochs, count_steps, guess_epochs
 from mmer.experiments.trainer.blocks import Block, Buffer, FeatureLoader, measure_budget
@@ -22,6 +21,7 @@ from mmer.experiments.trainer.stack import Stack
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.extraction import count_missing, plan_extraction
 from mmer.feature_store.feature_index import FeatureIndex
+from mmer.feature_store.feature_items import choose_items
 from mmer.feature_store.feature_set import make_feature_set
 from mmer.feature_store.workers import count_cores
 from mmer.heads.normalisation import Normalisation

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from mmer.align import list_choices, list_options
+from mmer.choices.emotions import EMOTIONS
 from mmer.choices.fusion_models import FUSION_MODELS, FusionModel
 from mmer.choices.units import UNITS, speech_units
 from mmer.datasets.classes import check_classes
@@ -19,7 +20,6 @@ from mmer.datasets.folds import Split, SplitPlan
 from mmer.encoders.presets import PRESETS
 from mmer.errors import DataError
 from mmer.heads.config import HeadConfig, shape_model
-from mmer.results import EMOTIONS
 
 DEVICES, STACKED, PRECISIONS = ("auto", "cpu", "cuda"), ("auto", "yes", "no"), ("float32", "bfloat16")
 MODEL = ("hidden", "dropout", "blocks", "heads", "feedforward")  # settings that are arguments of the model

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmer.datasets.dataset import Dataset
 from mmer.datasets.folds import read_split
 from mmer.datasets.leakage import identify_audio
-from mmer.datasets.manifest import Dataset
 from mmer.errors import DataError
 from mmer.experiments.check_data import check_classes
 from mmer.experiments.experiment import Experiment
@@ -20,7 +20,7 @@ from mmer.experiments.prepare import fingerprint_sound, read_experiment_data
 from mmer.experiments.trainer.run import Run, make_run
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.extraction import extract_dataset, plan_extraction
-from mmer.feature_store.feature_items import FeatureItem, FeatureSet, list_gaps
+from mmer.feature_store.feature_items import FeatureItem, FeatureSet, choose_items, list_gaps
 
 EXTRACTION = 0.1  # of the whole, on the progress bar
 
@@ -99,13 +99,6 @@ def extract_features_of(dataset: Dataset, experiment: Experiment, lock: RunLock,
         workers=workers,
         progress=report,
     )
-
-
-def choose_items(features: FeatureSet, units: Sequence[str]) -> tuple[tuple[FeatureItem, ...], tuple[str, ...]]:
-    """Items with at least one of the units, and "name: reason" for the others. One that lacks some is read by the branches it has."""
-    items = tuple(item for item in features.items if set(units) & set(item.units))
-    without = (*features.dropped, *(item for item in features.items if not set(units) & set(item.units)))
-    return items, list_gaps(without, units)
 
 
 def check_units(experiment: Experiment, items: Sequence[FeatureItem]) -> None:

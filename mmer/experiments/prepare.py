@@ -9,17 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.datasets.classes import count_classes
+from mmer.datasets.dataset import Dataset
 from mmer.datasets.folds import Split, describe_split, make_splits
 from mmer.datasets.leakage import identify_audio, measure_leakages, summarise_leakage
-from mmer.datasets.manifest import Dataset
 from mmer.datasets.reading import read_dataset
 from mmer.errors import DataError
 from mmer.experiments.check_data import check_splits, list_warnings
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.folder.runs import RunFolder, check_name, create_run, find_run
 from mmer.feature_store.entry_names import list_alignment_files
-from mmer.results import EMOTIONS
 
 
 def prepare_experiment(root: str | Path, name: str, experiment: Experiment, *, compare_audio: bool = True) -> RunFolder:

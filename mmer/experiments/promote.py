@@ -17,12 +17,13 @@ from safetensors import SafetensorError, safe_open
 
 from mmer import __version__
 from mmer.choices.fusion_models import COMBINATION
+from mmer.choices.run_choices import CHOICES
 from mmer.errors import DataError
-from mmer.experiments.choosing import CHOICES, choose_run, keep_learnt
+from mmer.experiments.choosing import choose_run, keep_learnt, read_learning
 from mmer.experiments.confidence import measure_confidence, read_outputs
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.folder.runs import NAME, RunFolder
-from mmer.experiments.report.learning import Run, read_learning
+from mmer.experiments.report.learning import Run
 from mmer.experiments.report.run_card import LICENCES, describe_promoted, list_met
 from mmer.experiments.trainer.outputs import Outputs
 from mmer.files.output import write_file

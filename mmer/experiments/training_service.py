@@ -12,11 +12,13 @@ from mmer.errors import DataError
 from mmer.experiments.check_data import DataReport, check_data, identify_check
 from mmer.experiments.data_roots import FoundData, allow_path, find_data, read_pairs
 from mmer.experiments.experiment import Experiment
-from mmer.experiments.folder.run_list import RunSummary, delete_run, export_run, list_runs
-from mmer.experiments.folder.run_status import RunStatus, launch_run, read_status, stop_run
+from mmer.experiments.folder.run_list import delete_run, export_run, list_runs
+from mmer.experiments.folder.run_progress import RunStatus
+from mmer.experiments.folder.run_status import launch_run, read_status, stop_run
 from mmer.experiments.folder.runs import RunFolder, check_name, find_run
 from mmer.experiments.remaining import Estimate
-from mmer.experiments.report.run_view import RunView, read_view, sign_folder
+from mmer.experiments.report.overview import RunSummary, RunView
+from mmer.experiments.report.run_view import read_view, sign_folder
 from mmer.experiments.settings import build_experiment, suggest_name
 
 OWN, RECORDED = "run", "recorded"  # what a key begins with: "run/ravdess-f", "recorded/ravdess-f"

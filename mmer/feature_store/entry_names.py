@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmer.datasets.manifest import Utterance
-from mmer.encoders.features import FEATURES_VERSION
+from mmer.datasets.dataset import Utterance
 from mmer.encoders.weights import hash_file
-from mmer.feature_store.cache import make_key
+from mmer.feature_store.cache import FEATURES_VERSION, make_key
 
 
 def name_alignment(utterance: Utterance, aligner: str) -> str:

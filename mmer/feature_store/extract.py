@@ -13,12 +13,12 @@ import numpy as np
 from mmer.align import Aligner
 from mmer.align.files import read_alignment
 from mmer.choices.units import aligned_units, speech_units
-from mmer.datasets.manifest import Utterance
+from mmer.datasets.dataset import Utterance
 from mmer.encoders.encoders import SpeechEncoder, TextEncoder
-from mmer.encoders.features import FEATURES_VERSION, extract_features
+from mmer.encoders.features import extract_features
 from mmer.errors import AlignmentError, TranscriptError
 from mmer.feature_store.augment import CLEAN, Augmentation, apply_augmentation, draw_augmentation, name_augmentation
-from mmer.feature_store.cache import FeatureCache, make_key
+from mmer.feature_store.cache import FEATURES_VERSION, FeatureCache, make_key
 from mmer.feature_store.entry_names import name_alignment, name_text
 from mmer.results import Alignment, Clip, Features, Segment, TextStates
 from mmer.transcript.transcribe import read_transcript

@@ -19,7 +19,7 @@ import torch
 from mmer.align import ALIGNERS, NO_ALIGNER, Aligner, Options, identify_aligner
 from mmer.choices.units import UNITS, aligned_units, speech_units
 from mmer.datasets.clips import load_clip
-from mmer.datasets.manifest import Dataset, Utterance
+from mmer.datasets.dataset import Dataset, Utterance
 from mmer.encoders.encoders import SpeechEncoder, TextEncoder
 from mmer.encoders.presets import PRESETS, Preset
 from mmer.errors import AlignmentError, Bug, DataError, MmerError, TranscriptError, WeightsError

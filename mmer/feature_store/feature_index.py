@@ -17,11 +17,10 @@ from typing import Any
 
 from filelock import FileLock
 
-from mmer.datasets.manifest import Utterance
-from mmer.encoders.features import FEATURES_VERSION
+from mmer.datasets.dataset import Utterance
 from mmer.encoders.presets import Preset
 from mmer.errors import DataError
-from mmer.feature_store.cache import FeatureCache
+from mmer.feature_store.cache import FEATURES_VERSION, FeatureCache
 from mmer.feature_store.entry_names import list_alignment_files
 from mmer.files.guarded_json import read_json
 from mmer.files.replace import replace_file

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mmer.choices.units import UNITS
-from mmer.datasets.manifest import Dataset
+from mmer.datasets.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -57,3 +57,10 @@ def list_gaps(items: Iterable[FeatureItem], units: Iterable[str]) -> tuple[str, 
     """ "name: P: reason" of those that lack some of `units`; nothing is said of other units, which nobody reads."""
     wanted = set(units)
     return tuple(gaps for item in items if (gaps := item.describe_gaps(wanted)))
+
+
+def choose_items(features: FeatureSet, units: Sequence[str]) -> tuple[tuple[FeatureItem, ...], tuple[str, ...]]:
+    """Items with at least one of the units, and "name: reason" for the others. One that lacks some is read by the branches it has."""
+    items = tuple(item for item in features.items if set(units) & set(item.units))
+    without = (*features.dropped, *(item for item in features.items if not set(units) & set(item.units)))
+    return items, list_gaps(without, units)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmer.choices.units import UNITS, speech_units
+from mmer.datasets.dataset import Dataset, Utterance
 from mmer.datasets.folds import find_genders
-from mmer.datasets.manifest import Dataset, Utterance
 from mmer.encoders.presets import PRESETS, Preset
 from mmer.errors import DataError
 from mmer.feature_store.cache import FeatureCache

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from mmer import __version__
+from mmer.choices.emotions import EMOTIONS
 from mmer.choices.fusion_models import COMBINATION, FUSION_MODELS
 from mmer.encoders.presets import PRESETS
 from mmer.errors import HeadError
 from mmer.heads.checks import check_config
-from mmer.results import EMOTIONS
 
 FORMAT = 1
 CONFIG = "config.json"

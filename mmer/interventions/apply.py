@@ -12,7 +12,6 @@ from mmer.choices.units import aligned_units
 from mmer.errors import AlignmentError, Cancelled, EditError
 from mmer.interventions import resynthesis, sound
 from mmer.interventions.edits import (
-    PLACES,
     ChangeLoudness,
     ChangePitch,
     ChangeTempo,
@@ -32,6 +31,7 @@ from mmer.interventions.material import (
     describe_target,
     find_range,
     find_words,
+    name_fill,
     put_samples,
     read_material,
     renumber_alignment,
@@ -178,10 +178,6 @@ def drop(material: Material, dropped: Sequence[int]) -> Material:
     return replace(material, transcript=transcript, alignment=alignment, absent=absent, kept=tuple(material.kept[i] for i in left))
 
 
-def name_fill(fill: str) -> str:
-    return {"silence": "silence", "noise": "noise of its own spectrum and level"}[fill]
-
-
 APPLY: Mapping[type, Callable[[Material, Any, EditContext], Material]] = {
     Mute: mute,
     Remove: remove,
@@ -193,26 +189,3 @@ APPLY: Mapping[type, Callable[[Material, Any, EditContext], Material]] = {
     SwapWords: swap_words,
     CorrectWords: correct_words,
 }
-
-
-def describe_edit(material: Material, edit: Edit) -> str:
-    """For people: what an edit does to the material it begins with. "In the text word 4, “ill”, 0.91 to 1.13 s, was masked." """
-    if isinstance(edit, SwapVoice):
-        return f"The voice of {edit.name or 'another clip'} was put under the words."
-    if isinstance(edit, SwapWords):
-        return f"Other words were put over the voice, in the text alone: “{edit.text}”."
-    if isinstance(edit, CorrectWords):
-        return f"The words were corrected and aligned again: “{edit.text}”."
-    where = describe_target(material, edit.target)
-    if isinstance(edit, ChangePitch):
-        return f"Synthetic: the pitch of {where}, was moved by {edit.semitones:+g} semitones."
-    if isinstance(edit, ChangeTempo):
-        return f"Synthetic: {where}, was made {edit.factor:g} times as fast."
-    if isinstance(edit, ChangeLoudness):
-        return f"Synthetic: {where}, was turned {edit.decibels:+g} dB."
-    place = PLACES[edit.medium][0].upper() + PLACES[edit.medium][1:]
-    if isinstance(edit, Remove):
-        return f"{place} {where}, was removed."
-    filled = f"replaced by {name_fill(edit.fill)}"
-    gone = {"sound": filled, "text": "masked", "both": f"{filled}, and masked"}[edit.medium]
-    return f"{place} {where}, was {gone}." if isinstance(edit, Mute) else f"{place} all but {where}, was {gone}."

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmer.errors import EditError
-from mmer.explain.steps import centre
+from mmer.explain.steps import centre, share_overlap, speech_attention, text_attention
+from mmer.results import Analysis
+from mmer.word_contributions import own_segments
 
 BASELINES = ("silence", "noise")
 # how a claim is tested until somebody asks for something else: in the lesson and in the page alike
@@ -75,3 +77,76 @@ def describe_flips(names: Sequence[str]) -> str:
     shown += f" and {further} more" if further > 0 else ""
     its = "its" if len(names) == 1 else "their"
     return f"± {shown}: silence and noise in {its} place disagree on the sign, so nothing follows about the direction."
+
+
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """The segments to leave out."""
+
+    labels: tuple[str, ...]
+    starts: np.ndarray
+    ends: np.ndarray
+    words: np.ndarray
+    places: np.ndarray
+    are_words: bool = False
+
+
+def sum_contributions(analysis: Analysis, segments: Segments, medium: str) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """(segments, classes) and (classes,): what late fusion's branches of the medium add in each segment, and outside all.
+
+    A word has what it owns (word_contributions.py), as everywhere. A part that lies in two syllables or phones is shared by time. With
+    the branches' biases all of it sums to their logits.
+    """
+    late = analysis.predictions.get("late")
+    chosen = [b for b in (late.branches or ()) if (b.unit == "T") in allowed(medium)] if late else []
+    if not chosen:
+        return None, None
+    inside = np.zeros((len(segments.labels), len(analysis.best.classes)))
+    outside = np.zeros(len(analysis.best.classes))
+    for branch in chosen:
+        values = branch.contributions.astype(np.float64)
+        share = own_unit(analysis, segments, branch.unit) if segments.are_words else place_unit(analysis, segments, branch.unit)
+        inside += share @ values
+        outside += (1 - share.sum(0)) @ values
+    return inside, outside
+
+
+def own_unit(analysis: Analysis, segments: Segments, unit: str) -> np.ndarray:
+    """(segments, unit's segments) 1 where a word owns a segment, else 0. What no word owns may be owned by one that is not of the text."""
+    owners = own_segments(analysis, unit).words
+    share = (segments.words[:, None] == owners[None]) & (owners >= 0)[None]
+    if unit != "T" and (segments.words < 0).any():
+        middles = ((analysis.starts[unit] + analysis.ends[unit]) / 2)[None]
+        held = (middles >= segments.starts[:, None]) & (middles < segments.ends[:, None])
+        share |= held & (owners < 0)[None] & (segments.words < 0)[:, None]
+    found: np.ndarray = share.astype(np.float64)
+    return found
+
+
+def sum_attention(analysis: Analysis, segments: Segments, medium: str) -> np.ndarray | None:
+    """(segments,) attention on each, mean over early fusion's speech units and, for medium "both", over its two directions."""
+    early = analysis.predictions.get("early")
+    if early is None or not early.coattention:
+        return None
+    rows = []
+    for unit, maps in early.coattention.items():
+        count = len(analysis.labels[unit])
+        if False in allowed(medium):
+            rows.append(place_unit(analysis, segments, unit) @ speech_attention(maps, count))
+        if True in allowed(medium):
+            rows.append(place_unit(analysis, segments, "T") @ text_attention(maps, count))
+    found: np.ndarray | None = np.mean(rows, axis=0)
+    return found
+
+
+def allowed(medium: str) -> tuple[bool, ...]:
+    """Whether a unit of the medium is text."""
+    return {"sound": (False,), "text": (True,), "both": (False, True)}[medium]
+
+
+def place_unit(analysis: Analysis, segments: Segments, unit: str) -> np.ndarray:
+    """(segments, unit's segments) the share of each of the unit's segments that lies in each segment: by time, for text by word."""
+    if unit == "T":
+        found: np.ndarray = ((segments.words[:, None] == analysis.words["T"][None]) & (segments.words[:, None] >= 0)).astype(np.float64)
+        return found
+    return share_overlap(segments.starts, segments.ends, analysis.starts[unit], analysis.ends[unit])

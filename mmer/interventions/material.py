@@ -11,7 +11,20 @@ import numpy as np
 from mmer.audio.load import MAX_SECONDS, MIN_SECONDS
 from mmer.choices.units import aligned_units
 from mmer.errors import EditError
-from mmer.interventions.edits import Target, list_target_tiers
+from mmer.interventions.edits import (
+    PLACES,
+    ChangeLoudness,
+    ChangePitch,
+    ChangeTempo,
+    CorrectWords,
+    Edit,
+    Mute,
+    Remove,
+    SwapVoice,
+    SwapWords,
+    Target,
+    list_target_tiers,
+)
 from mmer.results import SAMPLE_RATE, Alignment, Analysis, Clip, Notice, Segment, Transcript
 
 Segments = tuple[Segment, ...]
@@ -213,3 +226,30 @@ def renumber_alignment(alignment: Alignment | None, numbers: Mapping[int, int]) 
     if alignment is None:
         return None
     return change_segments(alignment, lambda segments: tuple(replace(s, word=numbers.get(s.word, -1)) for s in segments))
+
+
+def name_fill(fill: str) -> str:
+    return {"silence": "silence", "noise": "noise of its own spectrum and level"}[fill]
+
+
+def describe_edit(material: Material, edit: Edit) -> str:
+    """For people: what an edit does to the material it begins with. "In the text word 4, “ill”, 0.91 to 1.13 s, was masked." """
+    if isinstance(edit, SwapVoice):
+        return f"The voice of {edit.name or 'another clip'} was put under the words."
+    if isinstance(edit, SwapWords):
+        return f"Other words were put over the voice, in the text alone: “{edit.text}”."
+    if isinstance(edit, CorrectWords):
+        return f"The words were corrected and aligned again: “{edit.text}”."
+    where = describe_target(material, edit.target)
+    if isinstance(edit, ChangePitch):
+        return f"Synthetic: the pitch of {where}, was moved by {edit.semitones:+g} semitones."
+    if isinstance(edit, ChangeTempo):
+        return f"Synthetic: {where}, was made {edit.factor:g} times as fast."
+    if isinstance(edit, ChangeLoudness):
+        return f"Synthetic: {where}, was turned {edit.decibels:+g} dB."
+    place = PLACES[edit.medium][0].upper() + PLACES[edit.medium][1:]
+    if isinstance(edit, Remove):
+        return f"{place} {where}, was removed."
+    filled = f"replaced by {name_fill(edit.fill)}"
+    gone = {"sound": filled, "text": "masked", "both": f"{filled}, and masked"}[edit.medium]
+    return f"{place} {where}, was {gone}." if isinstance(edit, Mute) else f"{place} all but {where}, was {gone}."

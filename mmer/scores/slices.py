@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mmer.datasets.manifest import Dataset
+from mmer.datasets.dataset import Dataset
 
 MOST_VALUES = 6  # a column with more different ones is no slice
 

@@ -19,6 +19,7 @@ from mmer.batch.columns import Row
 from mmer.batch.items import BatchItem, list_columns, read_list_file
 from mmer.batch.rows import SPEAKER, BatchRequest, analyze_item, check_head
 from mmer.batch.table import write_table
+from mmer.choices.emotions import EMOTIONS
 from mmer.errors import Busy, Cancelled, DataError, MmerError
 from mmer.explain.verdict import HEADLINES, SEEN
 from mmer.exports.analysis_json import analysis_to_json, dump_json
@@ -26,17 +27,15 @@ from mmer.interventions.compare import drop_attention
 from mmer.model_queue import UNBOUNDED, ModelQueue, QueueLimits
 from mmer.phrasing import say_time
 from mmer.pipeline import Analyzer
-from mmer.results import EMOTIONS
 from mmer.ui.explore.examples import choose_head
 from mmer.ui.explore.forms import OTHER_FILES, name_heads
-from mmer.ui.explore.handlers import BUSY, IDLE
 from mmer.ui.explore.session import StopFlag
 from mmer.ui.page.downloads import new_cache_path
 from mmer.ui.page.events import BATCH_BOUNDS, BATCH_QUEUE, POLL, QUIET
 from mmer.ui.page.failures import show_errors
 from mmer.ui.page.upload_folder import KEPT_SECONDS
 from mmer.ui.page.visitors import name_visitor
-from mmer.ui.page.wiring import Wiring, name_components
+from mmer.ui.page.wiring import BUSY, IDLE, Wiring, name_components
 from mmer.ui.texts import batch as texts
 
 WAIT_SECONDS = 0.5  # between two looks at the place in the line

@@ -6,7 +6,7 @@ import math
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypedDict
@@ -26,7 +26,7 @@ from mmer.results import Analysis
 from mmer.ui.explore import cards
 from mmer.ui.explore.example_clip import ExampleClip, Opener
 from mmer.ui.explore.examples import choose_head, open_example
-from mmer.ui.explore.session import StopFlag, watch_stages
+from mmer.ui.explore.session import LessonSession, StopFlag, watch_stages
 from mmer.ui.page.events import BOUNDS, HIDDEN, MODEL_QUEUE, MOST_SECONDS, POLL, QUIET
 from mmer.ui.page.failures import show_errors
 from mmer.ui.page.upload_folder import KEPT_SECONDS
@@ -44,25 +44,6 @@ TURN_PAGES = "window.mmerLesson.attach(element, props, watch);"
 
 
 Work = Callable[[Callable[[float, str], None]], LessonClip]  # takes `progress`
-
-
-@dataclass(eq=False)
-class LessonSession:
-    """One visitor's lesson; lives in gr.State. Compared by identity, as gr.State needs."""
-
-    clip: LessonClip | None = None  # None before the tab was opened
-    stop: StopFlag = field(default_factory=StopFlag)  # of the run in progress
-    problem: str = ""  # why the last run brought nothing, until it was said
-    unseen: bool = False  # whether the last run's clip is still to be shown
-    let_go: str = ""  # why a clip is gone that was here
-
-    def let_results_go(self, reason: str) -> None:
-        self.clip, self.let_go = None, reason
-
-    def begin(self) -> StopFlag:
-        self.stop.set()
-        self.stop = StopFlag()
-        return self.stop
 
 
 @dataclass

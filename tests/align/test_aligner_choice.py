@@ -8,7 +8,7 @@ import pytest
 from mmer.cli import COMMANDS, build_command_parser, main
 from mmer.commands.options.clip import read_aligner_options
 from mmer.commands.train import add_settings, read_settings
-from mmer.datasets.manifest import Utterance
+from mmer.datasets.dataset import Utterance
 from mmer.feature_store.entry_names import name_alignment
 from mmer.feature_store.extraction import ExtractionJob, plan_extraction
 

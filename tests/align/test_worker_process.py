@@ -8,7 +8,8 @@ import time
 import pytest
 from align_cases import SAMPLES
 
-from mmer.align.mfa.worker_process import WorkerProcess, last_sentence, limit_seconds, run_command
+from mmer.align.mfa.messages import last_sentence
+from mmer.align.mfa.worker_process import WorkerProcess, limit_seconds, run_command
 from mmer.errors import AlignmentError, Cancelled
 from mmer.stopping import stop_when
 

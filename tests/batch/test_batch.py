@@ -26,12 +26,12 @@ from mmer.batch.items import BatchItem, list_columns, read_items
 from mmer.batch.rows import BatchRequest, analyze_item
 from mmer.batch.scores import score_rows
 from mmer.batch.table import describe_added, hold_table, read_table, write_table
+from mmer.choices.emotions import EMOTIONS
 from mmer.cli import main
 from mmer.commands.batch import describe_progress, describe_time, summarise_batch
 from mmer.errors import DataError, HeadError
 from mmer.exports.analysis_json import read_analysis
 from mmer.exports.schema import read_schema
-from mmer.results import EMOTIONS
 from mmer.ui.batch import write_rows
 
 CARDS = Path("/usr/share/pocketsphinx/test/data/cards")

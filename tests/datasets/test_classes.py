@@ -2,12 +2,13 @@
 
 import pytest
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.datasets.classes import check_classes, clean_label, order_classes, parse_classes, say_own_classes
+from mmer.datasets.dataset import Dataset, Utterance
 from mmer.datasets.describe import describe_dataset
-from mmer.datasets.manifest import Dataset, Utterance, read_manifest
+from mmer.datasets.manifest import read_manifest
 from mmer.datasets.reading import read_dataset
 from mmer.errors import DataError
-from mmer.results import EMOTIONS
 
 
 def write(folder, labels):

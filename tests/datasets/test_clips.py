@@ -7,7 +7,7 @@ import pytest
 
 from mmer.audio.load import load_audio, write_wav
 from mmer.datasets.clips import load_clip
-from mmer.datasets.manifest import Utterance
+from mmer.datasets.dataset import Utterance
 from mmer.errors import AudioError
 
 

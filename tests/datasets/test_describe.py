@@ -1,8 +1,8 @@
 """What is said of a data set before anything is trained."""
 
+from mmer.choices.emotions import EMOTIONS
+from mmer.datasets.dataset import Dataset, Utterance
 from mmer.datasets.describe import count_reasons, describe_dataset, list_reasons, word_missing_classes
-from mmer.datasets.manifest import Dataset, Utterance
-from mmer.results import EMOTIONS
 
 
 def test_missing_classes_are_named_from_any_iterable():

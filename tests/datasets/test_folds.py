@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from iemocap_tree import write_full_tree
 
+from mmer.choices.emotions import EMOTIONS
+from mmer.datasets.dataset import Dataset, Utterance
 from mmer.datasets.folds import (
     PARTS,
     SplitPlan,
@@ -20,9 +22,7 @@ from mmer.datasets.folds import (
     read_split,
 )
 from mmer.datasets.iemocap import read_iemocap
-from mmer.datasets.manifest import Dataset, Utterance
 from mmer.errors import DataError
-from mmer.results import EMOTIONS
 
 
 def plant(speakers=24, each=20, *, sessions=False, name="planted", gender=True, uneven=True):

@@ -8,6 +8,7 @@ import pytest
 from iemocap_tree import write_full_tree, write_small_tree
 
 from mmer.audio.load import load_audio
+from mmer.datasets.dataset import Dataset, Utterance
 from mmer.datasets.folds import PARTS, Split, SplitPlan, make_splits
 from mmer.datasets.iemocap import read_iemocap
 from mmer.datasets.leakage import (
@@ -18,7 +19,6 @@ from mmer.datasets.leakage import (
     normalise_words,
     summarise_leakage,
 )
-from mmer.datasets.manifest import Dataset, Utterance
 from mmer.datasets.texts import normalise_sentence
 from mmer.errors import DataError
 from mmer.ui.train.cards import write_leakage

@@ -11,6 +11,7 @@ from small_encoders import SPEECH_DIM, SPEECH_LAYERS, TEXT_DIM, TEXT_LAYERS, TEX
 from tokenizers import Tokenizer
 from transformers import AutoModel, Data2VecAudioConfig, Wav2Vec2Config, Wav2Vec2FeatureExtractor
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.encoders.encoders import SpeechEncoder, TextEncoder
 from mmer.encoders.pooling import pool_segments
 from mmer.encoders.presets import PRESETS, UNPINNED
@@ -23,7 +24,7 @@ from mmer.exports.analysis_json import analysis_from_json, analysis_to_json
 from mmer.heads.folder import load_head
 from mmer.interventions.words import mask_words
 from mmer.pipeline import Analyzer
-from mmer.results import EMOTIONS, SAMPLE_RATE, Segment
+from mmer.results import SAMPLE_RATE, Segment
 from mmer.transcript.transcribe import Recogniser, read_transcript
 
 ROWS = tuple(PRESETS.values())

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.experiments.trainer.schedule import PairedData
 from mmer.feature_store.feature_items import FeatureItem
-from mmer.results import EMOTIONS, Features, UnitStates
+from mmer.results import Features, UnitStates
 
 LAYERS = {"F": 4, "S": 4, "P": 4, "T": 6}
 DIM = 384

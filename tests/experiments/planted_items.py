@@ -3,13 +3,14 @@
 import numpy as np
 from planted import DIM, plant_unit
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.encoders.presets import PRESETS
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.trainer.blocks import FeatureLoader, fit_fold_normalisations
 from mmer.experiments.trainer.run import Run
 from mmer.experiments.trainer.stack import Stack
 from mmer.feature_store.feature_items import FeatureItem
-from mmer.results import EMOTIONS, Features
+from mmer.results import Features
 
 SPEAKERS = 6
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from mmer.results import EMOTIONS
+from mmer.choices.emotions import EMOTIONS
 
 
 def plant_predictions(*, strength=1.0, seed=0, speakers=6, per_speaker=24, folds=3, repetitions=2, share=0.2, by_speaker=None):

@@ -5,15 +5,16 @@ import pandas as pd
 import torch
 from planted import DIM, LAYERS, plant_unit
 
+from mmer.choices.emotions import EMOTIONS
+from mmer.datasets.dataset import Dataset, Utterance
 from mmer.datasets.folds import describe_split, make_splits
 from mmer.datasets.leakage import measure_leakages, summarise_leakage
-from mmer.datasets.manifest import Dataset, Utterance
 from mmer.experiments.experiment import Experiment, seed_run, shape_head
 from mmer.experiments.folder.runs import create_run
 from mmer.heads.folder import load_single, save_head
 from mmer.heads.head import Head, build_model
 from mmer.heads.normalisation import Normalisation
-from mmer.results import EMOTIONS, Features
+from mmer.results import Features
 from mmer.scores.scores import summarise
 
 SPEAKERS, PER_SPEAKER = 4, 16

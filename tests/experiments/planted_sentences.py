@@ -2,7 +2,7 @@
 
 import csv
 
-from mmer.results import EMOTIONS
+from mmer.choices.emotions import EMOTIONS
 
 WORDS = {
     "anger": ("furious", "outrageous", "hate", "damn", "rage"),

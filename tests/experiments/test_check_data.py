@@ -7,17 +7,16 @@ import pytest
 from planted_items import plant_items
 from planted_sentences import write_sentences
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.cli import main
-from mmer.datasets.manifest import Dataset, Utterance
+from mmer.datasets.dataset import Dataset, Utterance
 from mmer.errors import DataError
 from mmer.experiments.check_data import check_classes, check_data
 from mmer.experiments.experiment import Experiment
-from mmer.experiments.experiment_data import choose_items
 from mmer.experiments.folder.runs import RunFolder
 from mmer.experiments.prepare import prepare_experiment
 from mmer.feature_store.cache import FeatureCache
-from mmer.feature_store.feature_items import FeatureSet
-from mmer.results import EMOTIONS
+from mmer.feature_store.feature_items import FeatureSet, choose_items
 from mmer.ui.train.cards import write_report
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.experiments.confidence import measure_confidence, read_outputs, select_unheard
 from mmer.experiments.folder.runs import RunFolder
 from mmer.heads.calibration import MIN_CLIPS, ece, mean_log_loss, softmax
-from mmer.results import EMOTIONS
 
 LOGITS = [f"logit.{emotion}" for emotion in EMOTIONS]
 RECORDED = sorted((Path(__file__).parents[2] / "assets" / "runs").glob("ravdess-linear-*"))

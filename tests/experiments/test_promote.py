@@ -9,13 +9,13 @@ from huggingface_hub import ModelCard
 from planted_run import plant_experiment
 from sklearn.metrics import recall_score
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.errors import DataError, HeadError
 from mmer.experiments.choosing import choose_run
 from mmer.experiments.confidence import measure_confidence
 from mmer.experiments.promote import promote_combination, promote_run
 from mmer.heads.config_file import list_heads
 from mmer.heads.folder import load_head
-from mmer.results import EMOTIONS
 
 LOGITS = [f"logit.{e}" for e in EMOTIONS]
 

@@ -8,7 +8,8 @@ from planted_run import plant_experiment
 
 from mmer.cli import main
 from mmer.experiments.folder.run_list import list_runs
-from mmer.experiments.folder.run_status import RunStatus, lock_run
+from mmer.experiments.folder.run_progress import RunStatus
+from mmer.experiments.folder.run_status import lock_run
 from mmer.experiments.report.run_report import format_layers, format_rows, format_state
 from mmer.heads.config_file import list_heads
 

@@ -10,8 +10,8 @@ from planted_predictions import make_rows, plant_answers, plant_predictions
 from scipy.stats import binom, t
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.errors import DataError
-from mmer.results import EMOTIONS
 from mmer.scores import intervals, pairs, scores
 from mmer.scores.predictions import KEYS, count_groups, have_session_folds
 

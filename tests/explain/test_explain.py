@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.errors import HeadError
 from mmer.explain import steps as explain
 from mmer.explain.steps import centre, decision_steps, find_branch, flipping_part
-from mmer.results import EMOTIONS, Analysis, BranchPrediction, Clip, Prediction, Transcript
+from mmer.results import Analysis, BranchPrediction, Clip, Prediction, Transcript
 
 LABELS = {"T": ("I", "am", "fine"), "F": ("0.01 s", "0.03 s"), "S": ("AY", "AE M")}
 

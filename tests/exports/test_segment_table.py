@@ -10,9 +10,10 @@ import pytest
 from planted_words import plant_words
 from sample_analysis import make_analysis
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.exports.analysis_json import analysis_to_json
 from mmer.exports.segment_table import guard_cell, write_segment_table
-from mmer.results import EMOTIONS, Word
+from mmer.results import Word
 
 
 def read(analysis):

@@ -16,6 +16,7 @@ import pytest
 import soundfile
 
 from mmer.audio.load import load_audio
+from mmer.choices.emotions import EMOTIONS
 from mmer.datasets.clips import load_clip
 from mmer.datasets.reading import read_dataset
 from mmer.encoders.presets import PRESETS
@@ -25,7 +26,6 @@ from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.extract import draw_augmentations
 from mmer.feature_store.extraction import ExtractionJob, ExtractionWorker, SpeechTask, TextTask, extract_dataset
 from mmer.feature_store.feature_set import read_feature_set
-from mmer.results import EMOTIONS
 from mmer.transcript.transcribe import read_transcript
 
 ROOT = Path(__file__).parents[2]

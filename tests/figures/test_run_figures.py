@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from plotly.offline import get_plotlyjs
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.figures import learning_curves, style
 from mmer.figures import runs as figures
-from mmer.results import EMOTIONS
 
 
 def plant_metrics(lengths, *, folds=2):

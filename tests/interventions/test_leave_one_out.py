@@ -12,7 +12,7 @@ from mmer.encoders.encoders import SpeechEncoder
 from mmer.errors import Cancelled, EditError
 from mmer.exports.analysis_json import dump_json
 from mmer.interventions import Mute, Target, intervene, leave_one_out, leave_one_out_to_json, rank_agreements
-from mmer.interventions.leave_one_out import place_unit
+from mmer.interventions.curves import place_unit
 from mmer.interventions.ranks import correlate, read_columns
 from mmer.pipeline import Variant
 

@@ -10,10 +10,10 @@ import time
 import numpy as np
 import pandas as pd
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.datasets.reading import read_dataset
 from mmer.experiments.folder.run_status import lock_run
 from mmer.experiments.folder.runs import RunFolder
-from mmer.results import EMOTIONS
 from mmer.scores.scores import score_runs, summarise
 
 EPOCHS = 6

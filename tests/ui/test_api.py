@@ -26,8 +26,8 @@ from mmer.lesson import LessonClip
 from mmer.ui import build_app, launch_options
 from mmer.ui.api import adapt_mcp, check_text, read_edits
 from mmer.ui.claim.handlers import ClaimHandlers
-from mmer.ui.explore.session import Session
-from mmer.ui.lesson import LessonHandlers, LessonSession
+from mmer.ui.explore.session import LessonSession, Session
+from mmer.ui.lesson import LessonHandlers
 from mmer.ui.page.uploads import find_upload
 
 SPOKEN = "He was not an ill-disposed young man,"

@@ -12,9 +12,9 @@ import pytest
 from gradio.route_utils import delete_files_created_by_app
 from gradio_client import Client, handle_file
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.errors import DataError, MmerError
 from mmer.exports.schema import read_schema
-from mmer.results import EMOTIONS
 from mmer.ui import build_app, launch_options
 from mmer.ui.batch import LIMITS, NOT_SENT, BatchForm, BatchHandlers, BatchLimits, BatchSession, write_progress, write_rows
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from mmer.audio.load import load_audio
+from mmer.choices.emotions import EMOTIONS
 from mmer.errors import DataError
 from mmer.heads.folder import load_head
-from mmer.results import EMOTIONS
 from mmer.ui.explore.examples import list_examples, list_stored, open_example, open_with, read_example
 from mmer.ui.explore.handlers import ExploreHandlers
 from mmer.ui.explore.session import Session

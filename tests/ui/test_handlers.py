@@ -11,8 +11,9 @@ import soundfile
 
 from mmer.results import Parent
 from mmer.ui.explore.examples import list_stored, open_example
-from mmer.ui.explore.handlers import BUSY, IDLE, AlignerRequest, ExploreHandlers
+from mmer.ui.explore.handlers import AlignerRequest, ExploreHandlers
 from mmer.ui.explore.session import KeptAnalysis, Session
+from mmer.ui.page.wiring import BUSY, IDLE
 from mmer.ui.texts import explore as texts
 
 

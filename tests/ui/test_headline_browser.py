@@ -6,7 +6,7 @@ import soundfile
 from playwright.sync_api import expect
 from test_browser import PATIENCE
 
-from mmer.results import EMOTIONS
+from mmer.choices.emotions import EMOTIONS
 
 pytestmark = pytest.mark.browser
 

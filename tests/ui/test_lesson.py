@@ -12,7 +12,8 @@ from mmer.errors import DataError
 from mmer.interventions import leave_one_out, leave_one_out_to_json
 from mmer.lesson import lesson_to_json
 from mmer.ui.explore.examples import list_stored, open_example, open_with, read_example
-from mmer.ui.lesson import ClipRequest, LessonHandlers, LessonSession, open_lesson, store_lesson
+from mmer.ui.explore.session import LessonSession
+from mmer.ui.lesson import ClipRequest, LessonHandlers, open_lesson, store_lesson
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "assets" / "examples"

@@ -10,6 +10,7 @@ import zipfile
 import pytest
 from train_cases import EACH, SPEAKERS, fill_form, make_service, write_data
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.cli import build_command_parser
 from mmer.commands.train import read_settings
 from mmer.errors import DataError
@@ -22,7 +23,6 @@ from mmer.experiments.report.run_view import measure_folds
 from mmer.experiments.report.tables import find_paper_ua
 from mmer.experiments.settings import SETTINGS, build_experiment, default_of, suggest_name, write_command
 from mmer.experiments.training_service import PUBLIC, load_engine
-from mmer.results import EMOTIONS
 
 PATIENCE = 180  # seconds; a busy machine starts a process slowly
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.experiments.prepare import prepare_experiment
 from mmer.experiments.training_service import Engine, TrainingService
-from mmer.results import EMOTIONS
 
 TRAINER = Path(__file__).with_name("fake_trainer.py")
 SPEAKERS, EACH = 6, 8

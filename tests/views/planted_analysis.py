@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.results import (
-    EMOTIONS,
     Alignment,
     Analysis,
     BranchPrediction,

@@ -21,8 +21,9 @@ import numpy as np
 
 from mmer.align.assemble import UNKNOWN, SpokenWord, assemble_alignment, find_holders, match_labels, split_interval
 from mmer.align.fit import NO_PATH, check_fit
+from mmer.align.mfa.messages import last_sentence
 from mmer.align.mfa.setup import MfaPaths, MfaSettings, check_version, choose_settings, find_interpreter, find_paths, find_version, identify
-from mmer.align.mfa.worker_process import WorkerProcess, last_sentence, limit_seconds, run_command
+from mmer.align.mfa.worker_process import WorkerProcess, limit_seconds, run_command
 from mmer.align.phones import is_silence, map_phone, name_phones
 from mmer.align.pronounce import check_pronunciations, describe_guesses, guess_pronunciation
 from mmer.align.textgrid_tiers import read_tiers

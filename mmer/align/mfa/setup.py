@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmer.align.mfa.worker_process import last_sentence
+from mmer.align.mfa.messages import last_sentence
 from mmer.errors import AlignmentError
 
 SUPPORTED = 3  # major version; 4.0 changes the commands

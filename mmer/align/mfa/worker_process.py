@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import queue
-import re
 import subprocess
 import threading
 import time
@@ -14,12 +13,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmer.align.mfa.messages import last_sentence
 from mmer.errors import AlignmentError, Cancelled
 from mmer.stopping import LOOK_SECONDS, check_stopped, hold_lock
 
 START_SECONDS = 60.0  # a first import from a cold disk
 ANSWER_SECONDS, CLIP_SHARE = 10.0, 0.5  # an answer may take so long, and so many seconds more for each second of sound
-_FRAMES = re.compile("\x1b\\[[0-9;]*m|[\u2500-\u257f]+")  # colours and boxes around messages
 ERROR_LINES = 30  # of standard error kept for the message
 
 
@@ -186,16 +185,3 @@ def _read_object(line: str) -> dict[str, Any] | None:
     except json.JSONDecodeError:
         return None  # noise
     return value if isinstance(value, dict) else None
-
-
-def last_sentence(stderr: str) -> str:
-    """The message of a traceback or of a click error: what follows its last indented line, without the exception's name and heading."""
-    lines = [_FRAMES.sub(" ", line).rstrip() for line in stderr.splitlines()]
-    lines = [line for line in lines if line.strip()]
-    if not any(line.startswith("  File ") for line in lines):
-        return lines[-1].strip().removeprefix("Error: ").rstrip(".") if lines else ""
-    last = max(i for i, line in enumerate(lines) if line.startswith("  "))
-    heading, *rest = [line.strip() for line in lines[last + 1 :]] or [""]
-    name, _, message = heading.partition(": ")
-    parts = [message if " " not in name else heading, *rest]
-    return " ".join(part for part in parts if part and not part.endswith("Error:")).rstrip(".")

@@ -7,37 +7,21 @@ import shutil
 import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from mmer.errors import DataError
-from mmer.experiments.folder.run_status import RunStatus, read_status
+from mmer.experiments.folder.run_progress import RunStatus
+from mmer.experiments.folder.run_status import read_status
 from mmer.experiments.folder.runs import DOCUMENTS, HEADS, LOCK, LOG, METRICS, NAME, PREDICTIONS, RunFolder, find_run, name_run
 from mmer.experiments.report.learning import judge_learning
+from mmer.experiments.report.overview import RunSummary
 from mmer.files.output import open_file
 
 EVENTS = "events.out.tfevents.*"
 SCALARS = {"loss": "loss/training", "validation_loss": "loss/validation", "validation_ua": "ua/validation"}
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """A line of the list."""
-
-    name: str
-    folder: RunFolder
-    status: RunStatus
-    title: str = ""  # "T + F + S, late fusion"
-    data: str = ""  # the data set's name
-    preset: str = ""
-    ua: float | None = None  # mean over runs; None before the end
-    interval: tuple[float, float] | None = None  # of the pooled UA, by speaker
-    learning: str = ""  # "7 of 10 runs stopped before learning"; "" when all learnt, or before the end
-    changed: float = 0.0  # unix seconds of the last sign of life
-    problem: str = ""  # why the folder can't be read; "" when it can
 
 
 def list_runs(root: str | Path) -> tuple[RunSummary, ...]:

@@ -15,7 +15,7 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -24,6 +24,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from mmer.errors import Cancelled, DataError, MmerError
+from mmer.experiments.folder.run_progress import RunStatus
 from mmer.experiments.folder.runs import LOCK, LOG, RunFolder
 
 BEAT = 2.0  # seconds between heartbeats
@@ -33,30 +34,6 @@ QUICKEST = 0.2  # seconds between two writings of the status
 GRACE = 20.0  # seconds from SIGTERM to SIGKILL
 LAST_WORDS = 12  # lines of the log
 BEGINNING = ("state", "pid", "host", "born", "started", "heartbeat", "stage")  # what a new process changes in the status
-
-
-@dataclass(frozen=True)
-class RunStatus:
-    """status.json, and what can be seen of the process."""
-
-    state: str = "waiting"  # waiting (never begun) | starting | running | finished | failed | stopped | lost
-    pid: int = 0
-    host: str = ""
-    born: str = ""  # when the process began, as the system counts; tells it from a later one with the same number
-    started: str = ""  # ISO, UTC
-    heartbeat: float = 0.0  # unix seconds
-    stage: str = ""
-    done: float = 0.0  # share, 0 to 1
-    seconds_left: float | None = None
-    runs_finished: int = 0
-    runs: int = 0
-    epoch: int = 0
-    message: str = ""  # why it failed, or was lost
-    last_words: tuple[str, ...] = ()  # end of the log of one that failed or was lost; not in the file
-
-    @property
-    def active(self) -> bool:
-        return self.state in ("starting", "running")
 
 
 def read_status(folder: RunFolder, *, now: float | None = None) -> RunStatus:

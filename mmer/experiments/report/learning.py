@@ -11,9 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmer.errors import DataError
-from mmer.experiments.folder.runs import RunFolder
-from mmer.scores.scores import CHANCE_DEVIATIONS, score_runs
+from mmer.scores.scores import CHANCE_DEVIATIONS
 
 Run = tuple[int, int]  # fold and repetition, from 0
 FIRST_EPOCHS = 2  # whose weights are hardly more than the random ones that a run begins with
@@ -92,12 +90,3 @@ def judge_learning(best_epochs: Mapping[Run, int], scored: Sequence[Mapping[str,
     unlearnt = tuple(run for run in chance if 1 <= best_epochs.get(run, 0) <= FIRST_EPOCHS)
     diverged = tuple(run for run in sorted(runs) if best_epochs.get(run, 1) == 0)
     return LearningReport(len(runs), unlearnt, diverged, tuple(run for run in chance if best_epochs.get(run, 0) > FIRST_EPOCHS))
-
-
-def read_learning(folder: RunFolder) -> LearningReport:
-    """Of an experiment's folder, finished or not. Raises DataError for damaged files."""
-    try:
-        scored = score_runs(folder.read_predictions())
-    except DataError:
-        return LearningReport()
-    return judge_learning(find_best_epochs(folder.read_metrics()), scored)

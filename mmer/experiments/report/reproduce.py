@@ -11,14 +11,14 @@ from typing import Any
 
 import pandas as pd
 
+from mmer.datasets.dataset import Dataset
 from mmer.datasets.folds import make_splits
-from mmer.datasets.manifest import Dataset
 from mmer.errors import DataError
+from mmer.experiments.choosing import read_learning
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.folder.runs import RunFolder
 from mmer.experiments.prepare import claim_experiment, list_differences, name_classes, read_experiment_data
 from mmer.experiments.report.deviations import is_papers_data, list_deviations
-from mmer.experiments.report.learning import read_learning
 from mmer.experiments.report.tables import (
     Cell,
     TableCaveats,

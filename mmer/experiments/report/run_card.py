@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmer.experiments.choosing import CHOICES, EASY
+from mmer.choices.emotions import EMOTIONS
+from mmer.choices.run_choices import CHOICES, EASY
 from mmer.experiments.report.card import LICENCE, MISUSE, SOURCES, describe_calibration, describe_clips, describe_model, format_table
 from mmer.heads.config import HeadConfig
 from mmer.phrasing import join_words
-from mmer.results import EMOTIONS
 
 LICENCES = {"ravdess": LICENCE, "nemo": LICENCE, "tess": "CC BY-NC-ND 4.0", "iemocap": "IEMOCAP release licence"}
 HUB_LICENCES = {

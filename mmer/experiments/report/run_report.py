@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.choices.units import UNITS
 from mmer.datasets.leakage import format_leakage
 from mmer.errors import DataError
-from mmer.experiments.folder.run_list import RunSummary
-from mmer.experiments.folder.run_status import RunStatus, read_status
+from mmer.experiments.choosing import read_learning
+from mmer.experiments.folder.run_progress import RunStatus
+from mmer.experiments.folder.run_status import read_status
 from mmer.experiments.folder.runs import RunFolder
-from mmer.experiments.report.learning import name_runs, read_learning
+from mmer.experiments.report.learning import name_runs
+from mmer.experiments.report.overview import RunSummary
 from mmer.phrasing import say_layer_rate, say_time
-from mmer.results import EMOTIONS
 from mmer.scores import comparison
 from mmer.scores.comparison import OTHER_VALIDATION
 from mmer.scores.scores import score_runs, summarise

@@ -4,76 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment
-from mmer.experiments.folder.run_list import RunSummary, summarise_run
-from mmer.experiments.folder.run_status import RunStatus, read_status
+from mmer.experiments.folder.run_list import summarise_run
+from mmer.experiments.folder.run_status import read_status
 from mmer.experiments.folder.runs import LOG, METRICS, PARTS, PREDICTIONS, RunFolder
 from mmer.experiments.remaining import count_least_epochs, count_steps, guess_epochs, guess_epochs_left
-from mmer.experiments.report.learning import LearningReport, find_best_epochs, judge_learning
+from mmer.experiments.report.learning import find_best_epochs, judge_learning
+from mmer.experiments.report.overview import FoldProgress, RunSummary, RunView
 from mmer.scores.scores import score_runs
 
 LOG_LINES = 200
 WATCHED = ("status.json", LOG)  # change all the time
 LEARNED = (METRICS, PARTS, PREDICTIONS, "results.json", "config.json", "data.json")  # change with every epoch or run
-
-
-@dataclass(frozen=True)
-class FoldProgress:
-    """How far one fold is, over its repetitions."""
-
-    fold: int  # from 0
-    name: str  # "session 3" or "fold 3"
-    runs: int
-    finished: int
-    epoch: int  # the furthest of its runs
-    share: float  # 0 to 1
-    validation_ua: float | None  # best so far of each run, median over them
-    ua: float | None  # of the test part, mean over finished runs
-
-
-@dataclass(frozen=True, eq=False)
-class RunView:
-    """All that a page shows of an experiment; what isn't there yet is empty."""
-
-    summary: RunSummary
-    recorded: bool  # read only
-    experiment: Experiment | None = None  # None for a folder that can't be read: summary.problem says why
-    data: Mapping[str, Any] = field(default_factory=dict)
-    leakage: Sequence[Mapping[str, Any]] = ()  # summarise_leakage's rows
-    unknown: Mapping[str, int] = field(default_factory=dict)  # kind -> utterances that could not be compared
-    environment: Mapping[str, Any] = field(default_factory=dict)
-    folds: tuple[FoldProgress, ...] = ()
-    rows: Sequence[Mapping[str, Any]] = ()  # of metrics.jsonl
-    finished: Sequence[Mapping[str, Any]] = ()  # score_runs of the runs that are done
-    scores: Mapping[str, Any] | None = None  # scores.summarise's answer at the end
-    results: Sequence[Mapping[str, Any]] = ()  # runs of results.json
-    log: tuple[str, ...] = ()
-    has_heads: bool = False
-    learning: LearningReport = field(default_factory=LearningReport)  # which of the finished runs learnt nothing
-
-    @property
-    def name(self) -> str:
-        return self.summary.name
-
-    @property
-    def status(self) -> RunStatus:
-        return self.summary.status
-
-    @property
-    def runs(self) -> int:
-        """How many it has in all."""
-        return sum(fold.runs for fold in self.folds)
-
-    @property
-    def ua(self) -> float | None:
-        """Mean over the runs that are finished; None before the first."""
-        return float(np.mean([run["ua"] for run in self.finished])) if self.finished else None
 
 
 def read_view(folder: RunFolder, *, recorded: bool = False) -> RunView:

@@ -10,11 +10,10 @@ import numpy as np
 
 from mmer.choices.units import UNITS, aligned_by_name
 from mmer.explain.verdict import FEW, NO_SPEECH, ROLE_NAMES, read_headline, say_briefly
-from mmer.interventions.apply import describe_edit
 from mmer.interventions.curves import LeaveOneOut, describe_flips, read_flips
 from mmer.interventions.differences import Difference, Intervention
 from mmer.interventions.edits import PLACES
-from mmer.interventions.material import read_material
+from mmer.interventions.material import describe_edit, read_material
 from mmer.interventions.ranks import Agreement, chance_of, describe_agreement, rank_agreements, read_columns
 from mmer.results import Analysis
 from mmer.ui.texts import claim as texts

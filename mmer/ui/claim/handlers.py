@@ -24,16 +24,15 @@ from mmer.results import SAMPLE_RATE, Analysis
 from mmer.ui.claim import cards as claim_cards
 from mmer.ui.claim.edits import AMOUNTS, IN_TEXT, SELECTED, WHOLE, EditRequest, list_parts, read_edit, read_place
 from mmer.ui.explore import cards
-from mmer.ui.explore.session import Session, watch_stages
-from mmer.ui.keep.cards import name_clip
+from mmer.ui.explore.session import Session, name_clip, watch_stages
 from mmer.ui.page.downloads import name_export, new_cache_path, write_clip
 from mmer.ui.page.failures import show_errors
 from mmer.ui.page.visitors import name_visitor
+from mmer.ui.page.wiring import BUSY, IDLE
 from mmer.ui.texts import claim as texts
 
 NOTHING_TO_LEAVE_OUT = f'<p class="mc-picked">{texts.NOTHING_TO_LEAVE_OUT}</p>'
 Task = Callable[..., Any]  # takes `progress` and `cancelled`
-IDLE, BUSY = gr.Button(interactive=True), gr.Button(interactive=False)
 
 
 class ClaimUpdate(TypedDict, total=False):

@@ -27,11 +27,11 @@ from mmer.ui.explore.updates import ExploreUpdate
 from mmer.ui.page.downloads import name_export, new_cache_path, write_clip
 from mmer.ui.page.failures import show_errors
 from mmer.ui.page.visitors import name_visitor
+from mmer.ui.page.wiring import BUSY, IDLE
 from mmer.ui.texts import explore as texts
 from mmer.views import build_payload, dump_payload
 
 Work = Callable[[Callable[[float, str], None]], Analysis]  # takes what reports its progress
-IDLE, BUSY = gr.Button(interactive=True), gr.Button(interactive=False)  # a button that asks the models
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from mmer.align import find_choice
 from mmer.errors import Cancelled, MmerError
 from mmer.interventions.curves import LeaveOneOut
 from mmer.interventions.differences import Intervention
+from mmer.lesson.material import LessonClip
 from mmer.model_queue import UNBOUNDED, ModelQueue, QueueLimits, Ticket
 from mmer.results import Analysis
 from mmer.stages import Memo
@@ -219,3 +220,29 @@ def name_aligner(analysis: Analysis) -> str | None:
         return "none"
     choice = find_choice(analysis.alignment.source)
     return choice.key if choice else None
+
+
+@dataclass(eq=False)
+class LessonSession:
+    """One visitor's lesson; lives in gr.State. Compared by identity, as gr.State needs."""
+
+    clip: LessonClip | None = None  # None before the tab was opened
+    stop: StopFlag = field(default_factory=StopFlag)  # of the run in progress
+    problem: str = ""  # why the last run brought nothing, until it was said
+    unseen: bool = False  # whether the last run's clip is still to be shown
+    let_go: str = ""  # why a clip is gone that was here
+
+    def let_results_go(self, reason: str) -> None:
+        self.clip, self.let_go = None, reason
+
+    def begin(self) -> StopFlag:
+        self.stop.set()
+        self.stop = StopFlag()
+        return self.stop
+
+
+def name_clip(kept: KeptAnalysis) -> str:
+    """The example's title or the clip's name, and the head that spoke."""
+    title = kept.example.title if kept.example else kept.analysis.clip.name
+    changed = ", changed" if kept.analysis.parent is not None else ""
+    return f"{kept.number}. {title}{changed} · {kept.analysis.best.head}"

@@ -13,20 +13,13 @@ import numpy as np
 from mmer.explain.steps import centre
 from mmer.explain.verdict import ROLE_NAMES, read_headline, say_briefly
 from mmer.interventions.compare import compare_analyses
-from mmer.interventions.leave_one_out import Segments, sum_attention, sum_contributions
+from mmer.interventions.curves import Segments, sum_attention, sum_contributions
 from mmer.phrasing import say_layer_rate
 from mmer.results import Alignment, Analysis
 from mmer.ui.claim.cards import draw_bar, draw_signed, fold_numbers, write_cell, write_differences
 from mmer.ui.explore.session import KeptAnalysis
 from mmer.ui.texts import keep as texts
 from mmer.ui.texts.claim import NONE, NOT_THERE
-
-
-def name_clip(kept: KeptAnalysis) -> str:
-    """The example's title or the clip's name, and the head that spoke."""
-    title = kept.example.title if kept.example else kept.analysis.clip.name
-    changed = ", changed" if kept.analysis.parent is not None else ""
-    return f"{kept.number}. {title}{changed} · {kept.analysis.best.head}"
 
 
 def name_kept(kept: KeptAnalysis, pinned: dict[str, KeptAnalysis]) -> str:

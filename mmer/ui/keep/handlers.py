@@ -16,7 +16,7 @@ from mmer.results import Analysis
 from mmer.ui.explore.example_clip import ExampleClip, Opener
 from mmer.ui.explore.examples import open_example
 from mmer.ui.explore.imports import read_import, read_note
-from mmer.ui.explore.session import KeptAnalysis, Session, name_aligner
+from mmer.ui.explore.session import KeptAnalysis, Session, name_aligner, name_clip
 from mmer.ui.explore.updates import ExploreUpdate
 from mmer.ui.keep import cards as keep_cards
 from mmer.ui.page.failures import show_errors
@@ -217,14 +217,14 @@ def can_compare(pinned: Mapping[str, KeptAnalysis]) -> bool:
 
 def dump_pair(pinned: Sequence[KeptAnalysis]) -> str:
     """The payloads of both as JSON text for `mmerViews.mountPair`, each under the name that the list gives it."""
-    return dump_payload([{"title": keep_cards.name_clip(kept), "payload": build_payload(kept.analysis)} for kept in pinned])
+    return dump_payload([{"title": name_clip(kept), "payload": build_payload(kept.analysis)} for kept in pinned])
 
 
 def write_pinned(pinned: Mapping[str, KeptAnalysis]) -> str:
     """Says which entries are A and B, and where they stand side by side."""
     if not pinned:
         return f'<p class="mm-note">{texts.HOW_TO_PIN}</p>'
-    entries = "".join(f"<li><b>{letter}</b> {escape(keep_cards.name_clip(kept))}</li>" for letter, kept in sorted(pinned.items()))
+    entries = "".join(f"<li><b>{letter}</b> {escape(name_clip(kept))}</li>" for letter, kept in sorted(pinned.items()))
     if len(pinned) < 2:
         after = f'<p class="mm-note">{texts.say_pin_another("B" if "A" in pinned else "A")}</p>'
     elif can_compare(pinned):

@@ -19,8 +19,7 @@ from gradio.utils import get_upload_folder
 
 from mmer.results import Alignment, Transcript
 from mmer.stages import Memo
-from mmer.ui.explore.session import Session
-from mmer.ui.lesson import LessonSession
+from mmer.ui.explore.session import LessonSession, Session
 from mmer.ui.page.upload_folder import KEPT_SECONDS, sweep
 from mmer.ui.texts import page as texts
 

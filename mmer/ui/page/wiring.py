@@ -16,6 +16,7 @@ import gradio as gr
 from gradio.blocks import Block
 
 Update = Mapping[str, Any]  # name of a component -> its new value
+IDLE, BUSY = gr.Button(interactive=True), gr.Button(interactive=False)  # a button that asks the models
 
 
 def name_components(*layouts: Any) -> dict[str, Block]:

@@ -7,17 +7,9 @@ from typing import Any
 
 import gradio as gr
 
-from mmer.ui.page.events import HIDDEN, LOOK, POLL, QUIET
-from mmer.ui.page.wiring import Wiring
 from mmer.ui.texts import train as texts
 from mmer.ui.train import run_cards
-from mmer.ui.train.handlers import PromoteRequest, TrainHandlers
-from mmer.ui.train.scripts import DOWNLOAD, PRESS, REVEAL
-
-SHOWN = (  # what another experiment, or another look at it, changes
-    *("runs", "head", "stop", "resume", "delete", "export", "promotion", "question", "log"),
-    *("curves_panel", "curves", "scores_panel", "scores", "confusion", "group", "groups", "layers", "numbers", "facts", "drawn"),
-)
+from mmer.ui.train.scripts import PRESS
 
 
 @dataclass
@@ -123,26 +115,3 @@ def build_scores(parts: dict[str, Any]) -> None:
 
 def head_section(title: str, caption: str) -> None:
     gr.HTML(f'<div class="mm-section"><h2>{title}</h2><p>{caption}</p></div>')
-
-
-def wire_board(handlers: TrainHandlers, board: ExperimentList, wiring: Wiring) -> None:
-    refreshed = wiring.connect(handlers.refresh, asks=["drawn"], changes=SHOWN)
-    chosen = board.runs.click(**wiring.connect(handlers.choose, asks=["drawn"], changes=SHOWN), api_name="choose_experiment", **POLL)
-    chosen.success(fn=None, js=REVEAL.format("run-head"), api_visibility="private")
-    on_head: dict[str, Any] = {"show_progress_on": [board.head], **HIDDEN}
-    for name, button, handler in (("stop", board.stop, handlers.stop), ("resume", board.resume, handlers.resume)):
-        acted = button.click(**wiring.connect(handler), trigger_mode="once", api_name=f"{name}_experiment", **on_head)
-        acted.success(**refreshed, api_visibility="private", **LOOK)
-    board.delete.click(**wiring.connect(handlers.ask_delete, changes=["question", "ask"]), api_name="ask_delete", **POLL)
-    board.no.click(**wiring.connect(hide_question, changes=["question"]), api_visibility="private", show_progress="hidden")
-    deleted = board.yes.click(**wiring.connect(handlers.delete), trigger_mode="once", api_name="delete_experiment", **QUIET)
-    deleted.success(**wiring.connect(handlers.open, changes=SHOWN), api_visibility="private", **LOOK)
-    exported = board.export.click(**wiring.connect(handlers.export, changes=["download"]), api_name="export_experiment", **on_head)
-    exported.success(fn=None, js=DOWNLOAD, api_visibility="private")
-    promoted = wiring.connect(handlers.promote, asks=PromoteRequest, changes=["promoted"])
-    board.promote.click(**promoted, trigger_mode="once", api_name="promote_experiment", **HIDDEN)
-    board.group.input(**wiring.connect(handlers.regroup, asks=["group"], changes=["groups"]), api_name="regroup", **QUIET)
-
-
-def hide_question() -> dict[str, Any]:
-    return {"question": gr.Column(visible=False)}

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from mmer.choices.units import UNITS
 from mmer.datasets.classes import count_classes, say_own_classes
 from mmer.datasets.describe import list_reasons, word_missing_classes
 from mmer.experiments.check_data import MOST_ROWS, DataReport, count_labels, count_part, count_unreadable, list_speakers
 from mmer.experiments.remaining import Estimate
 from mmer.phrasing import say_count, say_time
+from mmer.ui.texts import train as texts
 
 EMPTY_CHECK = """
 <section class="mm-empty" aria-label="What a check shows">
@@ -215,3 +217,10 @@ def write_estimate(estimate: Estimate, *, active: Sequence[str] = ()) -> str:
     body = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in rows)
     busy = f'<p class="mm-note">{escape(", ".join(active))} is training now: both will be slower.</p>' if active else ""
     return f'<dl class="mm-estimate" aria-label="Estimate">{body}</dl>{busy}'
+
+
+CHECK_FIRST = f'<p class="mm-note">{texts.CHECK_FIRST}</p>'
+
+
+def name_units(units: Sequence[str]) -> list[tuple[str, str]]:
+    return [(f"{unit} {UNITS[unit].name}", unit) for unit in units]

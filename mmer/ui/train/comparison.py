@@ -6,14 +6,8 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from mmer.ui.page.events import HIDDEN, POLL, QUIET
-from mmer.ui.page.wiring import Wiring, name_components
 from mmer.ui.texts import train as texts
 from mmer.ui.train import run_cards
-from mmer.ui.train.handlers import TrainHandlers
-
-COMPARING = "() => window.mmer.wait('comparison')"  # both are chosen already when the tab opens, and resampling takes seconds
-COMPARED = ("text", "panel", "ua", "first_confusion", "second_confusion", "difference", "layers")
 
 
 @dataclass
@@ -55,15 +49,3 @@ def build_comparison() -> Comparison:
 def place_plot(title: str, name: str) -> gr.Plot:
     gr.HTML(f'<p class="mm-half">{title}</p>')
     return gr.Plot(show_label=False, container=False, elem_id=name, elem_classes="mm-figure")
-
-
-def wire_comparison(handlers: TrainHandlers, comparison: Comparison, tab: gr.Tab, session: gr.State) -> None:
-    wiring = Wiring(name_components(comparison), session)
-    listed = tab.select(
-        **wiring.connect(handlers.list_compared, asks=["first", "second"], changes=["first", "second"]), api_name="list_compared", **POLL
-    )
-    compared = wiring.connect(handlers.compare, asks=["first", "second"], changes=COMPARED)
-    listed.success(fn=None, js=COMPARING, outputs=comparison.text, api_visibility="private")
-    listed.success(**compared, api_name="compare_opened", **QUIET)
-    for dropdown in (comparison.first, comparison.second):
-        dropdown.input(**compared, show_progress_on=[comparison.text], api_name="compare_experiments", **HIDDEN)

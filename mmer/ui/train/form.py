@@ -16,15 +16,11 @@ from mmer.experiments.data_roots import NO_ROOTS
 from mmer.experiments.experiment import PROTOCOL, SETTINGS, Setting, default_of
 from mmer.experiments.settings import write_command
 from mmer.experiments.training_service import TrainingService
-from mmer.ui.page.events import HIDDEN, POLL, QUIET
-from mmer.ui.page.wiring import Wiring
 from mmer.ui.texts import train as texts
 from mmer.ui.train import cards as train_cards
-from mmer.ui.train.handlers import CHECK_FIRST, CHOICES, FIELDS, FormRequest, TrainHandlers, name_units
-from mmer.ui.train.scripts import REVEAL
+from mmer.ui.train.cards import CHECK_FIRST, name_units
 
 FIRST_UNITS = ["T", "F", "S"]  # of the paper's best late fusion
-EXPECTED = ("estimate", "name", "command")  # what a change of the form changes
 
 
 @dataclass
@@ -141,22 +137,3 @@ def build_start(parts: dict[str, Any], service: TrainingService) -> None:
     with gr.Accordion(texts.SHELL, open=bool(service.closed)):
         command = write_command(service.describe_form({"units": FIRST_UNITS}))
         parts["command"] = gr.HTML(train_cards.write_code(command), elem_id="shell-command")
-
-
-def wire_form(handlers: TrainHandlers, form: Form, wiring: Wiring) -> None:
-    fields = form.fields
-    offered = wiring.connect(handlers.change_model, asks=["fusion", "units"], changes=["unit", "units"])
-    changed = fields["fusion"].input(**offered, api_name="change_model", **POLL)
-    checked = form.check.click(
-        **wiring.connect(handlers.check, asks=FormRequest, changes=["report", *EXPECTED, "start"]),
-        show_progress_on=[form.report],
-        trigger_mode="once",
-        api_name="check_data",
-        **HIDDEN,
-    )
-    checked.success(fn=None, js=REVEAL.format("data-report"), api_visibility="private")
-    expected = wiring.connect(handlers.expect, asks=FormRequest, changes=EXPECTED)
-    for name in FIELDS:
-        event = fields[name].change if name in CHOICES else fields[name].blur
-        event = changed.success if name == "fusion" else event  # not before its units are those that it can take
-        event(**expected, trigger_mode="always_last", api_name=f"expect_{name}", **QUIET)

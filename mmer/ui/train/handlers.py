@@ -21,6 +21,7 @@ from mmer.ui.page.failures import show_errors
 from mmer.ui.texts import train as texts
 from mmer.ui.train import cards as train_cards
 from mmer.ui.train import run_cards
+from mmer.ui.train.cards import CHECK_FIRST, name_units
 from mmer.ui.train.updates import (
     BoardUpdate,
     ComparisonUpdate,
@@ -36,7 +37,6 @@ CHOICES = ("data", "labels", "classes", "fusion", "unit", "units", "preset", "al
 FIELDS = (*CHOICES, *(setting.name for setting in (*PROTOCOL, *SETTINGS)))  # of the form, in the order that programs give them
 FormRequest: Any = make_dataclass("FormRequest", FIELDS, frozen=True)  # what the form holds
 StartRequest: Any = make_dataclass("StartRequest", ["name", *FIELDS], frozen=True)  # the same, and what the experiment shall be called
-CHECK_FIRST = f'<p class="mm-note">{texts.CHECK_FIRST}</p>'
 
 
 @dataclass(frozen=True)
@@ -253,10 +253,6 @@ class TrainHandlers:
         except DataError as error:
             return None, str(error)
         return found, ""
-
-
-def name_units(units: Sequence[str]) -> list[tuple[str, str]]:
-    return [(f"{unit} {UNITS[unit].name}", unit) for unit in units]
 
 
 def name_key(key: str) -> str:

@@ -10,10 +10,9 @@ from typing import Any
 
 from mmer.choices.units import UNITS
 from mmer.experiments.experiment import Experiment
-from mmer.experiments.folder.run_list import RunSummary
 from mmer.experiments.report.deviations import list_deviations
 from mmer.experiments.report.learning import name_runs
-from mmer.experiments.report.run_view import FoldProgress, RunView
+from mmer.experiments.report.overview import FoldProgress, RunSummary, RunView
 from mmer.experiments.report.tables import find_paper_ua
 from mmer.experiments.settings import write_command
 from mmer.phrasing import say_count, say_time

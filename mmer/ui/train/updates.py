@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 
 import gradio as gr
 
-from mmer.experiments.report.run_view import RunView
+from mmer.experiments.report.overview import RunView
 from mmer.figures import learning_curves
 from mmer.figures import runs as figures
 from mmer.ui.texts import train as texts

@@ -31,6 +31,7 @@ from mmer.transcript.speech_activity import Spans, find_speech
 from mmer.transcript.transcribe import Recogniser, read_transcript
 
 MAX_PAIRS = 60_000_000  # word pieces times frames, or phones: one attention map of it takes 240 MB, and three are needed at once
+LONG = 15.0  # seconds that training reads of a clip: of a longer one the page says that one verdict is an average
 MAX_BATCH_FRAMES = 1500  # of changed versions encoded at once: 5 clips of 5 s; larger batches are no faster on a CPU (benchmarks)
 
 
@@ -389,11 +390,10 @@ def check_pieces(pieces: int, segments: int) -> None:
 
 
 def _join_notices(clip: Clip, joins: tuple[float, ...]) -> tuple[Notice, ...]:
-    if not joins:
+    if not joins or clip.duration < LONG:
         return ()
-    times = ", ".join(f"{join:.1f} s" for join in joins[:12])
     text = (
-        f"The clip of {clip.duration:.0f} s was encoded in {len(joins) + 1} windows, joined at pauses ({times}). "
+        f"The clip of {clip.duration:.0f} s was encoded in {len(joins) + 1} windows, which meet at the quietest places. "
         "The heads were trained on single sentences: one verdict for so long a clip is an average over everything in it."
     )
     return (Notice("encoders", text),)

@@ -16,14 +16,12 @@ from tokenizers.models import WordPiece
 from torch import nn
 
 from mmer.encoders.loading import halve, load_speech_model, load_text_model, make_probe_sound
-from mmer.encoders.presets import Preset
+from mmer.encoders.presets import CONTEXT, WINDOW, Preset, describe_reading
 from mmer.encoders.speech_models import SpeechModel
 from mmer.results import SAMPLE_RATE, SpeechStates, TextStates, Transcript
 from mmer.stopping import check_stopped
 from mmer.word_contributions import own_pieces
 
-WINDOW = 30.0  # seconds an encoder sees at once; Whisper has no positions beyond, the memory of others grows with the square
-OVERLAP = 1.0  # seconds of context on either side of a join
 POSITIONS = 512  # tokens that a text encoder reads at once whose configuration names no bound
 QUIET = 0.2  # seconds over which loudness is measured where a long clip is cut
 
@@ -31,11 +29,12 @@ QUIET = 0.2  # seconds over which loudness is measured where a long clip is cut
 class SpeechEncoder:
     """A frozen speech encoder with its windows: samples of any length -> SpeechStates."""
 
-    def __init__(self, model: SpeechModel, *, identity: str, include_input: bool = False, window: float = WINDOW):
+    def __init__(self, model: SpeechModel, *, identity: str, include_input: bool = False, window: float = WINDOW, context: float = CONTEXT):
         self.model = model
         self.include_input = include_input
-        self.window = min(window, model.longest) - model.silence  # of sound
-        self.identity = f"{identity} silence={model.silence} input={include_input}"
+        self.window = min(window, model.longest - model.silence)  # seconds of sound that are read at once
+        self.context = context  # seconds of it on either side of a join that are read twice
+        self.identity = f"{identity} {describe_reading(model.silence, include_input, window, context)}"
 
     @classmethod
     def load(cls, preset: Preset, *, device: str = "cpu", dtype: str = "float32", local_only: bool = False) -> SpeechEncoder:
@@ -45,7 +44,13 @@ class SpeechEncoder:
         """
         module, model = load_speech_model(preset, preset.speech.find(local_only=local_only))
         module.to(device)
-        encoder = cls(model, identity=preset.speech.identity, include_input=preset.include_input)
+        encoder = cls(
+            model,
+            identity=preset.speech.identity,
+            include_input=preset.include_input,
+            window=preset.window,
+            context=preset.context,
+        )
         if dtype != "float32":
             probe = [make_probe_sound()]
             halve(module, dtype, lambda: model.states(probe)[0], preset.speech.model)
@@ -76,7 +81,7 @@ class SpeechEncoder:
         """
         found = [states.hidden.copy() for _ in clips]
         for start, end in itertools.pairwise([0, *(round(join * SAMPLE_RATE) for join in states.joins), len(original)]):
-            first, last = widen_window(start, end)
+            first, last = self._widen(start, end)
             changed = [i for i, clip in enumerate(clips) if not np.array_equal(clip[first:last], original[first:last])]
             pieces = self.model.states([clips[i][first:last] for i in changed]) if changed else []
             kept = find_inside(states.times, start, end)
@@ -86,17 +91,22 @@ class SpeechEncoder:
         return [self._pack(hidden, states.times, states.joins) for hidden in found]
 
     def _encode_long(self, samples: np.ndarray) -> SpeechStates:
-        cuts = find_cuts(samples, window=self.window - 2 * OVERLAP, grid=self.model.hop)
+        cuts = find_cuts(samples, window=self.window - 2 * self.context, grid=self.model.hop)
         hidden, times = [], []
         for start, end in itertools.pairwise([0, *cuts, len(samples)]):
             check_stopped()
-            first, last = widen_window(start, end)
+            first, last = self._widen(start, end)
             piece = self._select(self.model.states([samples[first:last]])[0])
             centres = first / SAMPLE_RATE + self.model.times(piece.shape[1])
             inside = find_inside(centres, start, end)
             hidden.append(_numpy(piece)[:, inside])
             times.append(centres[inside])
         return self._pack(np.concatenate(hidden, axis=1), np.concatenate(times), joins=tuple(c / SAMPLE_RATE for c in cuts))
+
+    def _widen(self, start: int, end: int) -> tuple[int, int]:
+        """Sample range of a window with the context on either side of its joins; the last may lie beyond the clip's end."""
+        context = round(self.context * SAMPLE_RATE)
+        return max(0, start - context), end + context
 
     def _select(self, hidden: torch.Tensor) -> torch.Tensor:
         return hidden if self.include_input else hidden[1:]
@@ -105,12 +115,6 @@ class SpeechEncoder:
         first = 0 if self.include_input else 1
         names = tuple(str(first + i) for i in range(len(hidden)))
         return SpeechStates(hidden, times, self.model.step, self.identity, names, joins)
-
-
-def widen_window(start: int, end: int) -> tuple[int, int]:
-    """Sample range of a window with the context on either side of its joins; the last may lie beyond the clip's end."""
-    context = round(OVERLAP * SAMPLE_RATE)
-    return max(0, start - context), end + context
 
 
 def find_inside(centres: np.ndarray, start: int, end: int) -> np.ndarray:

@@ -14,6 +14,8 @@ from mmer.choices.rows import Rows
 from mmer.encoders.languages import ENGLISH, HEARD_AND_READ
 from mmer.encoders.weights import find_weights
 
+WINDOW = 30.0  # seconds of sound that a speech encoder reads at once: Whisper has no positions beyond, others' memory grows with the square
+CONTEXT = 1.0  # seconds on either side of a join between windows that are read as well
 UNPINNED = "main"  # the revision of a row that nobody has computed a commit and hashes for: whatever the hub has when it is fetched
 
 
@@ -166,7 +168,9 @@ class Preset:
     clip_seconds: float  # of extraction per clip and CPU core, for estimates; measured for compact, guessed from the size of the others
     text_seconds: float  # of extraction per text
     step: float = 0.02  # seconds between the speech encoder's frames; checked when it is loaded
-    silence: float = 0.0  # seconds of silence after the clip inside the window, as Whisper is used to
+    silence: float = 0.0  # seconds of silence after what is read at once, as Whisper is used to
+    window: float = WINDOW  # seconds of sound that the speech encoder reads at once; longer clips are cut at quiet places
+    context: float = CONTEXT  # seconds on either side of such a join that are read as well
     recogniser: Weights = WHISPER_TINY  # writes the words down; files of faster-whisper
     languages: Mapping[str, str] = field(default_factory=lambda: ENGLISH)  # code -> name: heard by the recogniser, read by the text encoder
     include_input: bool = False  # also keep the input of the first layer as layer "0"; the paper has the 12 layers only
@@ -178,7 +182,7 @@ class Preset:
     @property
     def speech_identity(self) -> str:
         """That of SpeechEncoder.load(preset) in float32, without loading it: part of every cache key."""
-        return f"{self.speech.identity} silence={self.silence} input={self.include_input}"
+        return f"{self.speech.identity} {describe_reading(self.silence, self.include_input, self.window, self.context)}"
 
     @property
     def text_identity(self) -> str:
@@ -202,9 +206,25 @@ class Preset:
         return next(iter(self.languages.values())) if len(self.languages) == 1 else f"one of {len(self.languages)} languages"
 
 
+def describe_reading(silence: float, include_input: bool, window: float, context: float) -> str:
+    """How sound is read, as an identity says it: in windows of WINDOW, as once all were, without naming them."""
+    windows = "" if (window, context) == (WINDOW, CONTEXT) else f" window={window} context={context}"
+    return f"silence={silence} input={include_input}{windows}"
+
+
 DEFAULT = "compact"  # needs no hub
 PRESETS: Rows[Preset] = Rows(
-    Preset("compact", "Whisper tiny.en encoder + MiniLM, in pip packages", WHISPER_TINY, MINILM, 0.35, 0.01, silence=0.5),
+    Preset(
+        "compact",
+        "Whisper tiny.en encoder + MiniLM, in pip packages",
+        WHISPER_TINY,
+        MINILM,
+        0.35,
+        0.01,
+        silence=0.5,
+        window=4.0,
+        context=0.0,
+    ),
     Preset("paper", "wav2vec 2.0 base + BERT base, the paper's pair", WAV2VEC2, BERT, 1.5, 0.04),
     Preset("wavlm-roberta", "WavLM base+ + RoBERTa base", WAVLM, ROBERTA, 1.6, 0.04),
     Preset("hubert-bert", "HuBERT base + BERT base", HUBERT, BERT, 1.5, 0.04),

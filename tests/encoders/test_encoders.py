@@ -17,9 +17,9 @@ from transformers import (
     WhisperFeatureExtractor,
 )
 
-from mmer.encoders.encoders import OVERLAP, SpeechEncoder, TextEncoder, find_cuts
+from mmer.encoders.encoders import SpeechEncoder, TextEncoder, find_cuts
 from mmer.encoders.loading import halve, load_state
-from mmer.encoders.presets import PRESETS
+from mmer.encoders.presets import PRESETS, WINDOW
 from mmer.encoders.speech_models import WaveModel, WhisperModel
 from mmer.errors import WeightsError
 from mmer.results import Transcript, Word
@@ -84,20 +84,30 @@ def test_a_batch_of_unequal_clips_equals_one_at_a_time(speech_encoder, sound):
         np.testing.assert_allclose(together.hidden, speech_encoder.encode(clip).hidden, atol=2e-4)
 
 
-def test_long_clip_is_stitched_at_quiet_places_without_gap_or_doubling(speech_encoder, sound):
+@pytest.mark.parametrize(("window", "context"), [(4.0, 0.0), (14.0, 1.0)])
+def test_long_clip_is_stitched_at_quiet_places_without_gap_or_doubling(speech_encoder, sound, window, context):
     pause = np.zeros(8000, np.float32)
     sentence = np.concatenate([sound, pause])
-    clip = np.tile(sentence, -(-70 * 16000 // len(sentence)))
-    states = speech_encoder.encode(clip)
+    clip = np.tile(sentence, -(-40 * 16000 // len(sentence)))
+    encoder = SpeechEncoder(speech_encoder.model, identity="windows", window=window, context=context)
+    states = encoder.encode(clip)
     np.testing.assert_allclose(np.diff(states.times), 0.02, atol=1e-9)
     assert len(states.times) == -(-len(clip) // 320)
     assert len(states.joins) >= 2
     for join in states.joins:  # every join lies in one of the planted pauses
         assert (join * 16000) % len(sentence) > len(sound) - 3200
     cut = round(states.joins[0] * 16000)
-    alone = speech_encoder.encode(clip[: cut + round(OVERLAP * 16000)])
+    alone = encoder.encode(clip[: cut + round(context * 16000)])
     frames = cut // 320
     np.testing.assert_allclose(states.hidden[:, :frames], alone.hidden[:, :frames], atol=1e-4)
+
+
+def test_a_clip_that_goes_on_longer_is_read_as_the_short_one(speech_encoder, sound):
+    """States of one sentence and of four in a row: the mean of each layer stays, since no window is longer than a training clip."""
+    once, four = (speech_encoder.encode(np.tile(sound, times)).hidden.mean(1) for times in (1, 4))
+    whole = SpeechEncoder(speech_encoder.model, identity="whole").encode(np.tile(sound, 4)).hidden.mean(1)
+    assert np.linalg.norm(four - once) < np.linalg.norm(whole - once) / 3
+    assert PRESETS["paper"].window == WINDOW  # reads whole what the paper reads whole
 
 
 def test_cuts_are_none_for_a_clip_that_fits_and_bounded_for_one_that_does_not():

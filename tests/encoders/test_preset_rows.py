@@ -227,8 +227,9 @@ def test_rows_say_whether_they_are_pinned():
 
 
 def test_the_identities_of_the_first_presets_stay_as_they_are():
-    """They are part of every key of every feature cache."""
-    assert PRESETS["compact"].speech_identity == "Systran/faster-whisper-tiny.en@0d3d19a3 silence=0.5 input=False"
+    """They are part of every key of every feature cache; compact's says the windows in which it reads."""
+    compact = "Systran/faster-whisper-tiny.en@0d3d19a3 silence=0.5 input=False window=4.0 context=0.0"
+    assert PRESETS["compact"].speech_identity == compact
     assert PRESETS["compact"].text_identity == "sentence-transformers/all-MiniLM-L6-v2@1110a243 input=False"
     assert PRESETS["paper"].speech_identity == "facebook/wav2vec2-base@0b5b8e86 silence=0.0 input=False"
     assert PRESETS["paper"].text_identity == "google-bert/bert-base-uncased@86b5e093 input=False"

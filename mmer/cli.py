@@ -17,6 +17,7 @@ COMMANDS = {
     "intervene": "what the models say when words or sound are changed",
     "align": "where each word, syllable and phone is in a clip",
     "batch": "every clip of a folder or a list, one row each, as a table",
+    "errors": "which utterances an experiment or a batch gets wrong, as a table that can be filtered, sorted and joined with another",
     "schema": "the JSON schema of what mmer writes, for other programs",
     "extract": "what the encoders make of every utterance of a data set, once for all trainings",
     "train": "train one model on a data set: all folds and repetitions, together",

@@ -36,7 +36,7 @@ LAYERS = (
     {"heads"},
     {"pipeline", "experiments", "doctor", "space"},
     {"batch", "interventions", "demo_heads", "cluster"},
-    {"lesson"},
+    {"lesson", "error_table"},
     {"cli", "commands", "ui"},
     {"__main__"},
 )

@@ -1,0 +1,51 @@
+"""`mmer errors SOURCE [SOURCE2]`: which utterances a model gets wrong, as a table that can be filtered, sorted and written."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="SOURCE", help="an experiment (its folder, or its name), or a batch's table (.csv, .json)")
+    parser.add_argument(
+        "other", metavar="SOURCE2", nargs="?", help="a second one of the same utterances: what one has right and the other wrong"
+    )
+    parser.add_argument(
+        "--where", metavar="FILTER", action="append", default=[], help="keep rows: column=value, column:low..high, text~letters"
+    )
+    parser.add_argument("--sort", metavar="COLUMN", help="by this column, the lowest first; COLUMN:down for the highest")
+    parser.add_argument("--out", metavar="FILE", type=Path, help="write all rows and columns: .csv, .parquet or .html")
+    parser.add_argument("--rows", type=int, default=20, help="how many rows are printed (%(default)s)")
+    parser.add_argument("--runs", metavar="ROOT", type=Path, default=Path("runs"), help="the folder of experiments (runs)")
+    parser.add_argument(
+        "--data-root", metavar="FOLDER", type=Path, action="append", default=[], help="a folder that the experiment's data set lies in now"
+    )
+    parser.add_argument("--labels", metavar="MAP", help="what a batch's labels mean: angry=anger,calm= or a JSON file")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def run(args: argparse.Namespace) -> None:
+    from mmer.commands.options.clip import check_outputs, print_summary, write
+    from mmer.datasets.reading import read_labels
+    from mmer.error_table.filters import find_rows, parse_filters, sort_rows
+    from mmer.error_table.joined import join_tables
+    from mmer.error_table.sources import read_source
+    from mmer.error_table.summary import format_table
+    from mmer.error_table.write import check_suffix, write_table
+
+    filters = parse_filters(args.where)
+    if args.out is not None:
+        check_suffix(args.out)
+        check_outputs(Path(args.source), (args.out,))
+    labels = read_labels(args.labels) if args.labels else None
+    tables = [read_source(source, runs=args.runs, roots=args.data_root, labels=labels) for source in (args.source, args.other) if source]
+    table = join_tables(*tables) if len(tables) == 2 else tables[0]
+    whole = len(table.frame)
+    table = table.keep(find_rows(table, filters))
+    if args.sort:
+        table = sort_rows(table, args.sort)
+    if not args.quiet:
+        print_summary(format_table(table, filters, rows=max(0, args.rows), whole=whole), (args.out,), quiet=False)
+    if args.out is not None:
+        write(args.out, write_table(table, args.out.suffix), quiet=args.quiet)

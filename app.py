@@ -14,7 +14,7 @@ from mmer.errors import MmerError
 from mmer.experiments.training_service import PUBLIC, TrainingService
 from mmer.pipeline import Analyzer
 from mmer.ui import build_app, serve
-from mmer.ui.page.upload_folder import own_upload_folder
+from mmer.ui.page.upload_folder import serve_and_end
 
 HERE = Path(__file__).resolve().parent
 
@@ -51,8 +51,7 @@ def main() -> None:
     except MmerError as error:
         parser.exit(2, f"{error}\n")
     service = open_training(options, is_public=is_public)
-    with own_upload_folder():
-        run_app(parser, options, analyzer, service, is_public=is_public)
+    serve_and_end(lambda: run_app(parser, options, analyzer, service, is_public=is_public))
 
 
 def run_app(

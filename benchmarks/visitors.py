@@ -293,6 +293,8 @@ def main() -> int:
         left = sum(path.is_file() for path in Path(folder).rglob("*"))
         said.seek(0)
         tracebacks = said.read().decode(errors="replace").split("Traceback (most recent call last):")[1:]
+        if process.returncode != 0:
+            found.troubles.append(f"the server ended with {process.returncode}")
         # Gradio writes one for an upload that breaks off
         found.troubles += ["the server wrote a traceback: " + text[-600:] for text in tracebacks if "ClientDisconnect" not in text]
     return 0 if print_report(found, memory, left) else 1

@@ -61,7 +61,7 @@ def test_the_folder_is_the_process_s_own_and_gone_at_its_end(tmp_path, monkeypat
     assert not folder.exists() and os.environ["GRADIO_TEMP_DIR"] == str(tmp_path)
 
 
-PROCESS = textwrap.dedent("""
+KILLED = textwrap.dedent("""
     import pathlib, sys, time
     from mmer.ui.page.upload_folder import own_upload_folder
     with own_upload_folder(pathlib.Path(sys.argv[1])) as folder:
@@ -69,16 +69,45 @@ PROCESS = textwrap.dedent("""
         print("ready", flush=True)
         time.sleep(60)
 """)
+STOPPED = textwrap.dedent("""
+    import os, pathlib, sys, threading, time
+    import ctranslate2, numpy
+    from mmer.encoders.presets import WHISPER_TINY
+    from mmer.ui.page.upload_folder import serve_and_end
+
+    class SlowToGo:  # Python's end takes long where much is loaded
+        def __del__(self, sleep=time.sleep):
+            sleep(6)
+
+    kept = SlowToGo()
+    model = ctranslate2.models.Whisper(str(WHISPER_TINY.find(local_only=True)), device="cpu", compute_type="int8", intra_threads=1)
+    sound = ctranslate2.StorageView.from_array(numpy.zeros((1, 80, 3000), numpy.float32))
+
+    def serve():
+        pathlib.Path(os.environ["GRADIO_TEMP_DIR"], "tmpbroken").write_bytes(b"voice")
+        threading.Thread(target=model.encode, args=(sound,), daemon=True).start()
+        print("ready", flush=True)
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:  # as Gradio takes it
+            pass
+
+    os.environ["GRADIO_TEMP_DIR"] = sys.argv[1]
+    serve_and_end(serve)
+""")
 
 
-@pytest.mark.parametrize(("sent", "left"), [(signal.SIGTERM, 0), (signal.SIGKILL, 1)])
-def test_recordings_go_at_sigterm_and_those_of_a_killed_process_at_the_next_start(tmp_path, sent, left):
-    with subprocess.Popen([sys.executable, "-c", PROCESS, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+@pytest.mark.parametrize(("program", "sent", "code", "left"), [(STOPPED, signal.SIGTERM, 0, 0), (KILLED, signal.SIGKILL, -9, 1)])
+def test_recordings_go_at_sigterm_though_the_recogniser_works_and_those_of_a_killed_process_at_the_next_start(
+    tmp_path, program, sent, code, left
+):
+    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"ready\n"
         remove_abandoned(tmp_path)
         assert len(list(tmp_path.glob("visit-*/tmpbroken"))) == 1  # it is in use
         process.send_signal(sent)
-        process.communicate(timeout=30)
+        errors = process.communicate(timeout=60)[1].decode()
+    assert (process.returncode, errors) == (code, "")
     assert len(list(tmp_path.glob("visit-*"))) == left
     with own_upload_folder(tmp_path) as folder:
         assert list(tmp_path.glob("visit-*")) == [folder]

@@ -9,12 +9,13 @@ import contextlib
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mmer.ui.texts import page as texts
 
@@ -44,25 +45,42 @@ def own_upload_folder(parent: Path | None = None) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="visit-", dir=parent))
     before = os.environ.get("GRADIO_TEMP_DIR"), tempfile.tempdir
     os.environ["GRADIO_TEMP_DIR"], tempfile.tempdir = str(folder), str(folder)
+    with end_at_sigterm():
+        try:
+            with (folder / LOCK).open("w") as lock:
+                if fcntl is not None:
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+                yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            tempfile.tempdir = before[1]
+            if before[0] is None:
+                del os.environ["GRADIO_TEMP_DIR"]
+            else:
+                os.environ["GRADIO_TEMP_DIR"] = before[0]
+
+
+def serve_and_end(serve: Callable[[], None]) -> NoReturn:
+    """Serves with an upload folder of this process's own, and ends the process with 0 when it was stopped. Errors pass through."""
     try:
-        with (folder / LOCK).open("w") as lock, end_at_sigterm():
-            if fcntl is not None:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        tempfile.tempdir = before[1]
-        if before[0] is None:
-            del os.environ["GRADIO_TEMP_DIR"]
-        else:
-            os.environ["GRADIO_TEMP_DIR"] = before[0]
+        with own_upload_folder():
+            serve()
+    except KeyboardInterrupt:  # a second Ctrl+C, while Gradio closes; the first one it takes for itself
+        pass
+    # The recogniser may still be at work in a thread of the server. Python's usual end would stop that thread where it next wants the
+    # interpreter, in the middle of C++ code, and C++ then aborts the whole process (signal 6). os._exit runs no more Python at all.
+    # Nothing is left to do: the folder is deleted, the system releases locks and pipes, and an aligner's program ends with its pipe.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 @contextlib.contextmanager
 def end_at_sigterm() -> Iterator[None]:
-    """During the block SIGTERM ends the process as Ctrl+C does, so that what must be deleted is deleted."""
+    """During the block SIGTERM ends the process as Ctrl+C does, so that what must be deleted is deleted; a second one changes nothing."""
 
     def interrupt(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)

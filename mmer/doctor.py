@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from mmer import __version__
 from mmer.errors import AlignmentError, HeadError, WeightsError
+from mmer.phrasing import say_count
 
 if TYPE_CHECKING:
     from mmer.align import AlignerChoice, Options
@@ -90,7 +91,9 @@ def is_ready(findings: Sequence[Finding]) -> bool:
 def examine_python() -> Finding:
     found = platform.python_version()
     new_enough = sys.version_info >= OLDEST_PYTHON
-    text = f"{found}, mmer {__version__}, {os.cpu_count()} cores" if new_enough else f"{found}; install Python 3.11 or newer"
+    text = (
+        f"{found}, mmer {__version__}, {say_count(os.cpu_count() or 1, 'core')}" if new_enough else f"{found}; install Python 3.11 or newer"
+    )
     return Finding("python", "python", new_enough, text)
 
 

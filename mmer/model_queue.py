@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mmer.errors import Busy, Cancelled
+from mmer.phrasing import say_count
 
 LOOK_SECONDS = 0.25  # between two looks at whether one who waits still wants it
 
@@ -53,10 +54,14 @@ class ModelQueue:
         with self._changed:
             taken = sum(ticket.visitor == visitor for ticket in self._tickets.values()) if visitor is not None else 0
             if bounds.each is not None and taken >= bounds.each:
-                raise Busy(f"{taken} of your requests are in line already. Wait for one of them, or cancel it, and ask again.")
+                raise Busy(
+                    f"{say_count(taken, 'of your requests is', 'of your requests are')} in line already. Wait for it to end, or "
+                    "cancel it, and ask again."
+                )
             if bounds.places is not None and len(self._tickets) >= bounds.places:
                 raise Busy(
-                    f"{len(self._tickets)} requests are in line for the models, which is all there is room for. Ask again in a minute."
+                    f"{say_count(len(self._tickets), 'request is', 'requests are')} in line for the models, which is all there is "
+                    "room for. Ask again in a minute."
                 )
             ticket = Ticket(next(self._numbers), visitor)
             self._tickets[ticket.number] = ticket

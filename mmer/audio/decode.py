@@ -16,6 +16,7 @@ import numpy as np
 from mmer.audio.part import Part, PartFile
 from mmer.audio.recording_parts import find_parts
 from mmer.errors import AudioError
+from mmer.phrasing import say_count
 
 MAX_BYTES = 200_000_000  # of the file
 BLOCK = 1 << 12  # samples per channel decoded at once; a damaged file loses at most so much before the damage
@@ -88,7 +89,7 @@ def open_file(path: Path, name: str, resources: ExitStack) -> list[SoundStream]:
             if not streams:
                 raise
             last = streams[-1]
-            last.sentences += (f"Behind it the file holds {part.end - part.start:,} bytes that can't be read as a recording.",)
+            last.sentences += (f"Behind it the file holds {say_count(part.end - part.start, 'byte')} that can't be read as a recording.",)
             break
         stream.share, stream.sentences = part.share, stream.sentences + part.sentences
         streams.append(stream)
@@ -127,7 +128,7 @@ def _open_av(file: BinaryIO, name: str, resources: ExitStack) -> SoundStream:
         raise AudioError(_not_sound(file, name)) from error
     track = container.streams.best("audio")
     if track is None and container.streams.audio and (broken := container.streams.audio[0].codec_context) is not None:
-        facts = f"{broken.layout.nb_channels} channels at {broken.sample_rate} Hz"
+        facts = f"{say_count(broken.layout.nb_channels, 'channel')} at {broken.sample_rate} Hz"
         raise AudioError(f"{name} has a header that names {facts}, which is no sound: it is damaged; save or send it again.")
     if track is None:
         kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmer.audio.mpeg_frames import Buffer
+from mmer.phrasing import say_count
 
 SPARE = 4096  # bytes behind a recording that need no word
 CUT_OFF = "The file ends before {what}: it was probably cut off."
@@ -88,7 +89,8 @@ def describe_end(data: Buffer, written: int, start: int = 0) -> Part:
 
 def name_unread(named: int, unread: int) -> str:
     return (
-        f"The header names {named:,} bytes of sound, but {unread:,} more bytes follow that it does not name; they were not read. "
+        f"The header names {say_count(named, 'byte')} of sound, but {unread:,} more bytes follow that it does not name; they were "
+        "not read. "
         "If the recording is longer than this, save it again."
     )
 

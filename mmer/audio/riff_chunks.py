@@ -11,6 +11,7 @@ import numpy as np
 
 from mmer.audio.mpeg_frames import Buffer
 from mmer.audio.part import SPARE, Part, add_sentence, describe_end, name_rest, name_unread
+from mmer.phrasing import say_count
 
 ALIKE = 0.5  # correlation of neighbouring samples above which bytes are taken for sound: random bytes have 0, speech at 16 kHz 0.8 to 0.99
 
@@ -103,7 +104,9 @@ def describe_sound(data: Buffer, start: int, end: int, sound: Chunk, order: Byte
         patch = (more[0][0] - 8 - start, 4, b"junk") if more else None  # libsndfile would read the last one in place of the first
         unread = sum(size for _, size in more) or (0 if data[end : end + 4] in (b"RIFF", b"RIFX", b"RF64", b"FORM") else len(data) - end)
     elif end >= len(data) - 1 and goes_on(data, after, end, shape, order):
-        sentence = f"The header names {size:,} bytes of sound, but {end - after:,} more follow that go on like it; all were read."
+        sentence = (
+            f"The header names {say_count(size, 'byte')} of sound, but {end - after:,} more follow that go on like it; all were read."
+        )
         return Part(start, len(data), patch=(at - 4 - start, 4, (end - at).to_bytes(4, order)), sentences=(sentence,)), end
     else:
         unread = len(data) - after

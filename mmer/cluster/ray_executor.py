@@ -45,6 +45,7 @@ from mmer.feature_store.feature_index import FeatureIndex
 from mmer.feature_store.feature_items import FeatureSet
 from mmer.feature_store.feature_set import make_feature_set
 from mmer.files.output import write_file
+from mmer.phrasing import say_count
 from mmer.scores.scores import score_runs
 
 RETRIES = 3  # of a task whose worker or node died
@@ -93,7 +94,10 @@ class RayExecutor:
                     else:
                         yield given[runs[name].path]
         if failed:
-            raise DataError(f"{len(failed)} of {len(runs)} experiments were not trained. {' '.join(failed)}")
+            raise DataError(
+                f"{len(failed)} of {say_count(len(runs), 'experiment')} {'was' if len(failed) == 1 else 'were'} not trained. "
+                f"{' '.join(failed)}"
+            )
 
     def _plan_training(
         self, ray: Any, job: ClusterJob, runs: Mapping[str, RunFolder], experiments: Sequence[Experiment]
@@ -128,7 +132,7 @@ class RayExecutor:
         missing = source.count_missing()
         if not missing:
             return
-        self.tell(f"{source.data}: {missing} features to extract first")
+        self.tell(f"{source.data}: {say_count(missing, 'feature')} to extract first")
         shards = min(workers or 2**30, math.ceil(missing / TASKS_PER_WORKER), sum(int(node.cpus) for node in list_nodes(ray)))
         self._extract(ray, source, shards=max(1, shards), workers=1, progress=tell_each_tenth(self.tell))
 
@@ -149,7 +153,10 @@ class RayExecutor:
             failed = [f"{name}: {error}" for name, error in run_tasks(ray, job, tasks, look=look) if error]
             look()
         if failed:
-            raise DataError(f"{len(failed)} of {shards} shards were not extracted; the same command goes on. {' '.join(failed)}")
+            raise DataError(
+                f"{len(failed)} of {say_count(shards, 'shard')} {'was' if len(failed) == 1 else 'were'} not extracted; the same "
+                f"command goes on. {' '.join(failed)}"
+            )
         return source.read_features()
 
 
@@ -328,7 +335,7 @@ class TrainingMonitor:
             self.tell_of_moves(name, status)
         line = "; ".join(
             [
-                f"{len(self.runs) - len(found)} of {len(self.runs)} experiments trained",
+                f"{len(self.runs) - len(found)} of {say_count(len(self.runs), 'experiment')} trained",
                 *(self.describe(name, status) for name, status in found.items() if status.state == "running"),
             ]
         )
@@ -352,7 +359,8 @@ class TrainingMonitor:
 
     def describe(self, name: str, status: RunStatus) -> str:
         share = int(100 * status.done) // SHARE_STEP * SHARE_STEP
-        runs = f", {status.runs_finished} of {status.runs} runs{self.score(name, status.runs_finished)}" if status.runs_finished else ""
+        done = status.runs_finished
+        runs = f", {done} of {say_count(status.runs, 'run')}{self.score(name, done)}" if done else ""
         return f"{name} {share} %{runs}"
 
     def score(self, name: str, finished: int) -> str:

@@ -74,7 +74,11 @@ def run(args: argparse.Namespace) -> int:
             rows.append(progress.row)
             tell(describe_progress(progress), quiet=args.quiet)
     except KeyboardInterrupt:
-        tell(f"Stopped: {len(rows)} of {len(items)} clips are in {args.out}. The same command goes on from there.", quiet=False)
+        tell(
+            f"Stopped: {len(rows)} of {say_count(len(items), 'clip')} {'is' if len(rows) == 1 else 'are'} in {args.out}. The same "
+            "command goes on from there.",
+            quiet=False,
+        )
         raise
     print_summary(summarise_batch(rows, score_rows(rows, labels, classes), args.out), (args.out,), quiet=args.quiet)
     return 1 if any(is_bug(row.get("error", "")) for row in rows) else 0

@@ -14,6 +14,7 @@ from mmer.commands.options.clip import add_clip_arguments, add_preset, check_out
 from mmer.errors import DataError, EditError
 from mmer.exports.analysis_json import dump_json
 from mmer.exports.formats import EXPORTS, Wishes
+from mmer.phrasing import say_count
 
 if TYPE_CHECKING:
     from mmer.interventions.curves import LeaveOneOut
@@ -235,7 +236,7 @@ def summarise_curve(result: LeaveOneOut, emotion: str, role: str) -> str:
         lines.append(f"{label:<{width}}{time:>13}{values}{'  ±' if flips[k] else ''}")
     sentence = describe_flips([label for label, flipped in zip(result.labels, flips) if flipped])
     lines += ["", sentence] if sentence else []
-    lines += ["", f"Spearman's rank correlation, {len(result.labels)} segments", *list_agreements(result, emotion, role)]
+    lines += ["", f"Spearman's rank correlation, {say_count(len(result.labels), 'segment')}", *list_agreements(result, emotion, role)]
     return "\n".join([*lines, *(f"Left out: {reason}." for reason in result.left_out)]) + "\n"
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from mmer.errors import DataError
+from mmer.phrasing import say_count
 from mmer.space.folder import plan_space, write_space
 from mmer.space.hardware import HARDWARE, Hardware
 
@@ -27,7 +28,7 @@ def run(args: argparse.Namespace) -> None:
     files = plan_space(PROJECT, hardware, heads=args.heads)
     write_space(files, args.out, hardware=hardware)
     sizes = files.sizes()
-    print(f"{args.out}: {len(sizes)} files, {sum(sizes.values()) / 2**20:.1f} MB, for {hardware.key} ({hardware.title})")
+    print(f"{args.out}: {say_count(len(sizes), 'file')}, {sum(sizes.values()) / 2**20:.1f} MB, for {hardware.key} ({hardware.title})")
     if args.no_wheels:
         print("not checked: whether every requirement has a wheel (--no-wheels)")
     else:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from mmer.choices.emotions import EMOTIONS
 from mmer.errors import DataError
+from mmer.phrasing import say_count
 
 FEWEST, MOST = 2, 12
 LONGEST = 40  # letters of a name
@@ -48,7 +49,7 @@ def check_classes(classes: Sequence[str], where: str) -> None:
         check_name(name, where)
     if not FEWEST <= len(classes) <= MOST:
         shown = ", ".join(classes[: MOST + 1]) + (", ..." if len(classes) > MOST + 1 else "")
-        raise DataError(f"{where}: {len(classes)} classes ({shown}); it must be {FEWEST} to {MOST} different ones.")
+        raise DataError(f"{where}: {say_count(len(classes), 'class', 'classes')} ({shown}); it must be {FEWEST} to {MOST} different ones.")
     check_spelling(classes, where)
 
 

@@ -70,7 +70,7 @@ def make_splits(dataset: Dataset, plan: SplitPlan = SplitPlan()) -> tuple[Split,
     if not 0 < plan.share < 1:
         raise DataError(f"A validation share of {plan.share:g}: it must lie between 0 and 1.")
     if plan.repetitions < 1:
-        raise DataError(f"{plan.repetitions} repetitions: at least one is needed.")
+        raise DataError(f"{say_count(plan.repetitions, 'repetition')}: at least one is needed.")
     folds = make_folds(dataset, plan)
     return tuple(_make_split(dataset, plan, folds[f], f, r) for r in range(plan.repetitions) for f in range(len(folds)))
 
@@ -89,7 +89,8 @@ def leave_one_session_out(dataset: Dataset) -> tuple[Fold, ...]:
     without = [u.name or u.path.name for u in dataset.utterances if not u.session]
     if without:
         raise DataError(
-            f"{dataset.name}: {len(without)} of {len(dataset.utterances)} utterances {'has' if len(without) == 1 else 'have'} no session, "
+            f"{dataset.name}: {len(without)} of {say_count(len(dataset.utterances), 'utterance')} "
+            f"{'has' if len(without) == 1 else 'have'} no session, "
             f"the first is {without[0]}."
         )
     if len(dataset.sessions) < 2:
@@ -119,7 +120,7 @@ def make_speaker_folds(dataset: Dataset, count: int, *, seed: int = 0, genders: 
     """
     speakers = dataset.speakers
     if count < 2:
-        raise DataError(f"{count} folds: at least two are needed.")
+        raise DataError(f"{say_count(count, 'fold')}: at least two are needed.")
     if len(speakers) < count:
         named = "1 speaker" if len(speakers) == 1 else f"{len(speakers)} speakers"
         raise DataError(f"{dataset.name}: {named} can't make {count} folds; each fold tests at least one speaker.")

@@ -158,7 +158,7 @@ def format_leakage(stored: Mapping[str, Any]) -> str:
     reports = stored["reports"]
     unknown = reports[0]["unknown"] if reports else {}
     whole = sum(reports[0]["sizes"].values()) if reports else 0
-    lines = [f"What the parts share, the most and the mean of {len(reports)} splits:"]
+    lines = [f"What the parts share, the most and the mean of {say_count(len(reports), 'split')}:"]
     for row in stored["summary"]:
         if whole and unknown.get(row["kind"]) == whole:
             continue
@@ -166,7 +166,7 @@ def format_leakage(stored: Mapping[str, Any]) -> str:
         lines.append(f"  {row['kind']:9}  {row['first']} and {row['second']}: {found if row['shared_most'] else say_none(row)}")
     for kind, count in unknown.items():
         if count:
-            lines.append(f"  {kind:9}  not compared for {count} utterances: {_WHY_UNKNOWN[kind]}")
+            lines.append(f"  {kind:9}  not compared for {say_count(count, 'utterance')}: {_WHY_UNKNOWN[kind]}")
     return "\n".join(lines)
 
 

@@ -27,6 +27,7 @@ from mmer.feature_store.extract import extract_texts
 from mmer.feature_store.extraction import extract_dataset
 from mmer.feature_store.feature_items import FeatureItem
 from mmer.heads.clip_list import ClipList, make_clip_list
+from mmer.phrasing import say_count
 
 SAID_EVERY = 10.0  # seconds between two lines about a slow step
 
@@ -107,7 +108,7 @@ def load_speech(manifest: Path, cache: FeatureCache, *, preset: str = "compact",
         progress=lambda what, done, total: report(f"{what} of {dataset.name}", done, total),
     )
     if found.left_out:
-        raise DataError(f"{len(found.left_out)} clips of {dataset.name} can't be read, the first: {found.left_out[0]}")
+        raise DataError(f"{say_count(len(found.left_out), 'clip')} of {dataset.name} can't be read, the first: {found.left_out[0]}")
     return tuple(replace(item, speaker=f"{dataset.name}/{item.speaker}") for item in found.items)
 
 

@@ -17,6 +17,7 @@ from mmer.encoders.presets import Preset, Weights
 from mmer.encoders.speech_models import SpeechModel, WaveModel, WhisperModel
 from mmer.encoders.whisper_weights import load_whisper_encoder
 from mmer.errors import WeightsError
+from mmer.phrasing import say_count
 from mmer.results import SAMPLE_RATE
 
 HALF_PRECISION_COSINE = 0.999  # least agreement of every layer with float32 before half precision is used
@@ -80,7 +81,8 @@ def check_size(weights: Weights, module: nn.Module) -> None:
     found = (config.num_hidden_layers, config.hidden_size)
     if found != (weights.layers, weights.dim):
         raise WeightsError(
-            f"{weights.repo} has {found[0]} layers of {found[1]} numbers; its row in the presets says {weights.layers} of {weights.dim}."
+            f"{weights.repo} has {say_count(found[0], 'layer')} of {say_count(found[1], 'number')}; its row in the presets says "
+            f"{weights.layers} of {weights.dim}."
         )
 
 
@@ -116,7 +118,7 @@ def load_state(module: nn.Module, state: Mapping[str, torch.Tensor], *, prefix: 
     wanted = module.state_dict()
     missing = [n for n in wanted if n not in renamed and not n.endswith("position_ids") and not n.startswith(UNUSED)]
     if missing:
-        raise WeightsError(f"The weights of {type(module).__name__} lack {len(missing)} tensors, the first is {missing[0]}.")
+        raise WeightsError(f"The weights of {type(module).__name__} lack {say_count(len(missing), 'tensor')}, the first is {missing[0]}.")
     module.load_state_dict({name: renamed[name] for name in wanted if name in renamed}, strict=False)
 
 

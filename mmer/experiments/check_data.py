@@ -17,6 +17,7 @@ from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.folder.runs import name_run
 from mmer.experiments.remaining import count_steps
+from mmer.phrasing import say_count
 
 MOST_ROWS = 40  # of a table of speakers
 SMALL_VALIDATION = 40  # utterances: 10 of each of the paper's four; with fewer the loss that ends a run is mostly that of a few clips
@@ -102,7 +103,10 @@ def list_warnings(dataset: Dataset, splits: Sequence[Split], experiment: Experim
     known = sorted(set(labels.tolist()))
     lacking = sum(len(set(labels[split.validation].tolist())) < len(known) for split in splits)
     if lacking:
-        found.append(f"{lacking} of {len(splits)} validation parts lack a class: forgetting it costs such a run nothing.")
+        found.append(
+            f"{lacking} of {say_count(len(splits), 'validation part')} {'lacks' if lacking == 1 else 'lack'} a class: forgetting "
+            "it costs such a run nothing."
+        )
     tests = [(split, label, int((labels[split.test] == label).sum())) for split in splits if split.repetition == 0 for label in known]
     split, label, least = min(tests, key=lambda test: test[2])
     if least < SMALL_TEST:
@@ -113,7 +117,8 @@ def list_warnings(dataset: Dataset, splits: Sequence[Split], experiment: Experim
     steps = min(count_steps(len(split.train), experiment.batch_size) for split in splits)
     if steps * experiment.epochs < experiment.min_steps:
         found.append(
-            f"{steps} steps an epoch and at most {experiment.epochs} epochs make {steps * experiment.epochs} steps, fewer than the "
+            f"{say_count(steps, 'step')} an epoch and at most {say_count(experiment.epochs, 'epoch')} make "
+            f"{say_count(steps * experiment.epochs, 'step')}, fewer than the "
             f"{experiment.min_steps} that a run should have before it may end (--epochs, --batch-size): it may not have learnt by then."
         )
     return tuple(found)

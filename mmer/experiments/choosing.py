@@ -38,7 +38,8 @@ def keep_learnt(folder: RunFolder, losses: Mapping[Run, float]) -> dict[Run, flo
     kept = {run: loss for run, loss in losses.items() if run not in unlearnt}
     if losses and not kept:
         raise DataError(
-            f"All {len(losses)} runs of {folder.name} stopped before learning ({name_runs(unlearnt)}), so none of them should become a "
+            f"{'The only run' if len(losses) == 1 else f'All {len(losses)} runs'} of {folder.name} stopped before learning "
+            f"({name_runs(unlearnt)}), so none of them should become a "
             "head: train with more data or more steps (--min-steps). To promote one anyway, name it with --fold and --repetition."
         )
     return kept

@@ -16,6 +16,7 @@ import pandas as pd
 
 from mmer.experiments.trainer.outputs import Outputs
 from mmer.heads.calibration import MIN_CLIPS, UNSURE_ACCURACY, ece, fit_margin, fit_temperature, mean_log_loss, softmax
+from mmer.phrasing import say_count
 from mmer.scores.metrics import measure_reliability
 from mmer.scores.predictions import list_logits, read_classes, select_part
 
@@ -43,7 +44,8 @@ def measure_confidence(predictions: pd.DataFrame, splits: Sequence[Mapping[str, 
     if clips < MIN_CLIPS or groups.nunique() < 2:
         speakers = rows["speaker"].nunique()
         why = (
-            f"How sure it is was never measured: its runs have test predictions of {clips} clips of {speakers} speakers they had never "
+            f"How sure it is was never measured: its runs have test predictions of {say_count(clips, 'clip')} of "
+            f"{say_count(speakers, 'speaker')} they had never "
             f"heard, and at least {MIN_CLIPS} of two speakers are needed."
         )
         return Confidence(1.0, 0.0, None, {"never measured": why})

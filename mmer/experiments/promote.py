@@ -33,7 +33,7 @@ from mmer.heads.config import HeadConfig
 from mmer.heads.config_file import read_config
 from mmer.heads.folder import load_single, save_combination, save_head
 from mmer.heads.head import CombinedHead
-from mmer.phrasing import join_words
+from mmer.phrasing import join_words, say_count
 from mmer.scores.metrics import count_confusions, measure_macro_f1, measure_ua, measure_wa
 from mmer.scores.pairs import combine_predictions
 from mmer.scores.predictions import select_part
@@ -223,7 +223,8 @@ def finish_config(
         temperature=confidence.temperature,
         margin=confidence.margin,
         measured_clips=confidence.clips,
-        trained_on=f"{training['training utterances']} utterances of {data}, without the speakers {', '.join(training['test speakers'])}.",
+        trained_on=f"{say_count(training['training utterances'], 'utterance')} of {data}, without the speakers "
+        f"{', '.join(training['test speakers'])}.",
         licence=licence or LICENCES.get(data, ""),
         caveat=" ".join(filter(None, (CAVEAT_ACTED if data in ACTED else CAVEAT_ALONE.format(data=data), unmet))),
         training=training,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mmer.choices.units import name_unit
-from mmer.phrasing import join_words
+from mmer.phrasing import join_words, say_count
 from mmer.results import NO_WORDS, NOBODY_SPEAKS, NOTHING_HEARD, Analysis, Notice, Prediction
 
 ROLE_NAMES = {"late": "late fusion", "early": "early fusion", "combined": "combined"}
@@ -77,14 +77,16 @@ def say_how_sure(prediction: Prediction) -> str:
     """How far the second emotion is behind, and what that is worth."""
     order = np.argsort(prediction.probabilities)[::-1]
     second = prediction.classes[int(order[1])]
-    gap = f"{100 * float(prediction.probabilities[order[0]] - prediction.probabilities[order[1]]):.0f} points behind"
+    gap = say_count(round(100 * float(prediction.probabilities[order[0]] - prediction.probabilities[order[1]])), "point") + " behind"
     if prediction.measured_clips is None:
         return f"How sure it is was never measured: {second} comes next, {gap}."
     if prediction.margin <= 0:
         return f"Not sure: {second} comes next, {gap}, and no lead was found from which this model is mostly right."
     if prediction.verdict == "not sure":
         return f"Not sure: {second} is only {gap}, less than the {100 * prediction.margin:.0f} this model needs."
-    return f"Sure, as far as {prediction.measured_clips} clips like those it learned from can tell: {second} comes next, {gap}."
+    return (
+        f"Sure, as far as {say_count(prediction.measured_clips, 'clip')} like those it learned from can tell: {second} comes next, {gap}."
+    )
 
 
 def describe_verdict(analysis: Analysis) -> str:

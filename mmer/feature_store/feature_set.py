@@ -13,6 +13,7 @@ from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.entry_names import name_text
 from mmer.feature_store.feature_index import FeatureIndex, FeatureRecord, identify_speech
 from mmer.feature_store.feature_items import FeatureItem, FeatureSet, list_gaps
+from mmer.phrasing import say_count
 
 NO_AUDIO = "There is no sound file."
 NO_WORDS = "There are no words."
@@ -34,7 +35,8 @@ def read_feature_set(dataset: Dataset, cache: FeatureCache, *, preset: str = "co
     missing = list_missing(dataset, index, cache, PRESETS[preset])
     if missing:
         raise DataError(
-            f"{dataset.name}: the {preset} features of {len(missing)} of {len(dataset.utterances)} utterances are not in {cache.folder} or "
+            f"{dataset.name}: the {preset} features of {len(missing)} of {say_count(len(dataset.utterances), 'utterance')} are "
+            f"not in {cache.folder} or "
             f"have changed, the first is {missing[0]}. Run: python -m mmer extract DATASET --preset {preset} --features {cache.folder}"
         )
     return make_feature_set(dataset, index, PRESETS[preset])

@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 
 from mmer.figures import style
 from mmer.figures.style import FAINT, fade, show_legend
+from mmer.phrasing import say_count
 
 VALIDATION, TRAINING, UA = style.FOR, style.TOTAL, style.AGAINST  # colours of the curves
 SPREAD = (10, 90)  # percentiles of the runs between which the band lies
@@ -42,11 +43,12 @@ def draw_learning_curves(rows: Sequence[Mapping[str, Any]], *, runs: int | None 
         marker={"color": fade(style.TOTAL, 0.45), "line": {"width": 0}},
         yaxis="y3",
         showlegend=False,
-        hovertemplate="%{y} runs reached epoch %{x}<extra></extra>",
+        customdata=[say_count(int(count), "run") for count in reached],
+        hovertemplate="%{customdata} reached epoch %{x}<extra></extra>",
     )
     whole = max(runs or 0, len(curves), 1)
     last = max(epochs, default=1)
-    title = f"epoch · {len(curves)} of {whole} runs begun"
+    title = f"epoch · {len(curves)} of {say_count(whole, 'run')} begun"
     figure.update_layout(
         xaxis=style.axis(title, anchor="y3", range=[min(epochs, default=1) - 0.6, max(last, LEAST_EPOCHS) + 0.6], tickformat="d"),
         yaxis=style.axis("cross-entropy (nats)", domain=[0.58, 1.0], rangemode="tozero"),
@@ -113,7 +115,7 @@ def add_curves(
         )
     many = middle["runs"] * 2 >= len(curves)
     for which, dash in ((many, "solid"), (~many | np.append(~many[1:], False), "dot")):  # the dotted part starts where the solid one ends
-        hovertext = [f"{title}, median of {n} runs" for n in middle["runs"]]
+        hovertext = [f"{title}, median of {say_count(int(n), 'run')}" for n in middle["runs"]]
         figure.add_scatter(
             x=middle["epoch"],
             y=np.where(which, median, np.nan),

@@ -15,6 +15,7 @@ import plotly.graph_objects as go
 from mmer.choices.units import UNITS
 from mmer.figures import style
 from mmer.figures.style import FAINT, fade, show_legend
+from mmer.phrasing import say_count
 
 SERIES = (style.AGAINST, style.FOR)  # of two experiments
 ROW_PIXELS = 26
@@ -31,7 +32,8 @@ def draw_confusion(confusion: Mapping[str, Any]) -> go.Figure:
     shares, counts = 100 * np.array(confusion["rows"]), np.array(confusion["counts"])
     texts = [[f"<b>{s:.1f}</b><br>{n:,}" if sum(row[1]) else "–" for s, n in zip(*row)] for row in zip(shares, counts)]
     hover = [
-        [f"{s:.1f} % of the row<br>{n:,} answers" if sum(row[1]) else "no utterance" for s, n in zip(*row)] for row in zip(shares, counts)
+        [f"{s:.1f} % of the row<br>{say_count(n, 'answer')}" if sum(row[1]) else "no utterance" for s, n in zip(*row)]
+        for row in zip(shares, counts)
     ]
     title = "predicted<br>% of the row, number of answers"
     return _draw_matrix(shares, confusion["classes"], texts, hover, scale=style.SEQUENTIAL, span=(0, 100), title=title)
@@ -89,7 +91,7 @@ def draw_group_scores(rows: Sequence[Mapping[str, Any]], *, of: str, overall: fl
         f"{of} {row['value'] + 1}" if of == "fold" else f"{of} {row['value']}" if of == "session" else str(row["value"]) for row in rows
     ]
     hover = [
-        f"{row['utterances']:,} utterances, {row['speakers']} speaker{'s' if row['speakers'] > 1 else ''}<br>"
+        f"{say_count(row['utterances'], 'utterance')}, {say_count(row['speakers'], 'speaker')}<br>"
         f"WA {100 * row['wa']:.1f} %, macro F1 {100 * row['macro_f1']:.1f} %{_tell_interval(row['interval'])}"
         for row in rows
     ]
@@ -110,7 +112,7 @@ def draw_comparison(experiments: Mapping[str, Mapping[str, Any]], *, paper: Mapp
     paper = paper or {}
     labels = list(experiments)
     hover = [
-        f"{s['runs']} runs, {s['speakers']} speakers, {s['utterances']:,} utterances<br>"
+        f"{say_count(s['runs'], 'run')}, {say_count(s['speakers'], 'speaker')}, {say_count(s['utterances'], 'utterance')}<br>"
         f"WA {100 * s['wa']:.1f} %, macro F1 {100 * s['macro_f1']:.1f} %{_tell_interval(s['interval'])}"
         for s in experiments.values()
     ]
@@ -273,7 +275,7 @@ def _add_layer_panel(figure: go.Figure, title: str, values: np.ndarray, colour: 
         line={"color": fade(colour, 0.5), "width": 1},
         marker={"color": colour, "size": 8},
         error_y={"type": "data", "array": spread, "color": colour, "thickness": 1.6, "width": 4},
-        name=f"{style.escape_label(title)} ({runs} runs)",
+        name=f"{style.escape_label(title)} ({say_count(runs, 'run')})",
         showlegend=legend,
         customdata=spread,
         hovertemplate=f"{style.escape_label(title)}<br>w / Σw = %{{y:.4f}} ± %{{customdata:.4f}}<extra></extra>",

@@ -15,6 +15,7 @@ from mmer.choices.fusion_models import COMBINATION, FUSION_MODELS
 from mmer.encoders.presets import PRESETS
 from mmer.errors import HeadError
 from mmer.heads.checks import check_config
+from mmer.phrasing import say_count
 
 FORMAT = 1
 CONFIG = "config.json"
@@ -62,7 +63,9 @@ class HeadConfig:
             raise HeadError(f"Head {self.name} has the unknown fusion {self.fusion!r}; known are {known}.")
         check_config(self)
         if self.measured_clips is not None and self.measured_clips < 1:
-            raise HeadError(f"Head {self.name} was measured on {self.measured_clips} clips; it must be 1 or more, or null for never.")
+            raise HeadError(
+                f"Head {self.name} was measured on {say_count(self.measured_clips, 'clip')}; it must be 1 or more, or null for never."
+            )
 
     @property
     def role(self) -> str:
@@ -94,7 +97,8 @@ def check_encoders(config: HeadConfig) -> None:
         found, wanted = (config.count_layers(unit), config.width(unit)), (len(preset.name_layers(unit)), preset.width(unit))
         if found != wanted:
             raise HeadError(
-                f"Head {config.name} reads {found[0]} layers of {found[1]} numbers for {unit}, but the preset {config.preset} gives "
+                f"Head {config.name} reads {say_count(found[0], 'layer')} of {say_count(found[1], 'number')} for {unit}, but the "
+                f"preset {config.preset} gives "
                 f"{wanted[0]} of {wanted[1]}; it was made for other encoders. Install it again, or take it out of the folder."
             )
 

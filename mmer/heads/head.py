@@ -23,6 +23,7 @@ from mmer.heads.clip_list import ClipList
 from mmer.heads.config import HeadConfig, read_layer_rate, read_layer_runs
 from mmer.heads.normalisation import Normalisation
 from mmer.heads.novelty import Novelty, novelty_distance, novelty_vector
+from mmer.phrasing import say_count
 from mmer.results import BranchPrediction, CoattentionWeights, Features, HeadInfo, LayerWeights, Prediction
 
 UNTRAINED_MARGIN = 1.0  # no gap is wide enough for a head that was trained on nothing
@@ -138,7 +139,7 @@ class Head:
         layers, width = self.config.count_layers(unit), self.config.width(unit)
         if (states.shape[0], states.shape[2]) != (layers, width):
             raise HeadError(
-                f"Head {self.config.name} reads {layers} layers of {width} dimensions for {UNITS[unit].name}, "
+                f"Head {self.config.name} reads {say_count(layers, 'layer')} of {say_count(width, 'dimension')} for {UNITS[unit].name}, "
                 f"not {states.shape[0]} of {states.shape[2]}; was it made for another preset or an older version?"
             )
         if self.normalisation is None or unit == "T":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmer.heads.normalisation import MIN_DEVIATION
+from mmer.phrasing import say_count
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,7 @@ def novelty_vector(states: np.ndarray) -> np.ndarray:
 def fit_novelty(vectors: np.ndarray, *, components: int = 16) -> Novelty:
     """Reference of training clips; vectors (clips, values) from novelty_vector."""
     if len(vectors) <= components:
-        raise ValueError(f"{components} components need more than {len(vectors)} clips")
+        raise ValueError(f"{say_count(components, 'component')} need more than {say_count(len(vectors), 'clip')}")
     mean = vectors.mean(0, dtype=np.float64)
     centred = vectors - mean
     _, singular, basis = np.linalg.svd(centred, full_matrices=False)

@@ -28,7 +28,7 @@ from mmer.lesson.markup import (
 )
 from mmer.lesson.material import LessonClip
 from mmer.lesson.steps import ROLE_NAMES, LessonStep, Question, StepNotPossible, find_additive, shuffle
-from mmer.phrasing import join_words
+from mmer.phrasing import join_words, say_count
 from mmer.results import Prediction
 
 LOGITS = {name: sup(mi("z", bold=True), row(mi(name), mo(","), mi("n"))) for name in ("late", "early")}
@@ -94,7 +94,7 @@ def teach_fusion(clip: LessonClip, examples: Sequence[LessonClip]) -> LessonStep
     after = (
         "<p>What an example is <em>meant</em> to be is known: sentences read aloud count as neutral, and a synthetic "
         "voice was set to a mood, which nobody felt. A part alone is what it adds to the sum: no branch was trained to "
-        f"be asked alone. {len(known)} clips show how fusion works, not how often."
+        f"be asked alone. {say_count(len(known), 'clip shows', 'clips show')} how fusion works, not how often."
         " How often, a model card says: for these heads, on held-out voices, in the folder of each head.</p>"
     )
     case = spoilt or mended or known[0]

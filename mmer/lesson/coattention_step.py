@@ -32,6 +32,7 @@ from mmer.lesson.material import LessonClip
 from mmer.lesson.pictures import draw_map
 from mmer.lesson.sound_steps import row_of
 from mmer.lesson.steps import LessonStep, Question, StepNotPossible, number_labels, shuffle
+from mmer.phrasing import say_count
 from mmer.results import CoattentionWeights
 
 MIXED = " Behind the first layer a row is no pure word any more, and a column no pure sound: each has taken in what it attended to before."
@@ -186,7 +187,7 @@ def write_row(weights: np.ndarray, names: Sequence[str], key: str) -> str:
     terms = [(write_number(weights[j], f"{key}.{j}"), f"“{escape(names[j])}”") for j in order]
     rest = float(weights.sum() - weights[order].sum())
     if len(weights) > len(order):
-        terms.append((write_number(rest, f"{key}.rest"), f"{len(weights) - len(order)} others"))
+        terms.append((write_number(rest, f"{key}.rest"), f"{say_count(len(weights) - len(order), 'other')}"))
     return write_sum(terms, result=write_number(weights.sum(), f"{key}.sum"), label="row sum")
 
 

@@ -31,7 +31,7 @@ from mmer.lesson.markup import (
 from mmer.lesson.material import LessonClip
 from mmer.lesson.pictures import Bar, Tile, draw_bars, draw_wave
 from mmer.lesson.steps import LessonStep, Question, StepNotPossible, find_segment, name_sound, pick_sound, shuffle
-from mmer.phrasing import say_layer_rate
+from mmer.phrasing import say_count, say_layer_rate
 from mmer.results import SAMPLE_RATE, LayerWeights
 
 CONTEXT = 0.16  # seconds shown on either side of the chosen sound
@@ -148,7 +148,7 @@ def draw_zoom(clip: LessonClip, unit: str, index: int, inside: tuple[int, int]) 
         f'<button type="button" class="ml-button" data-play="{segment.start:.4f},{segment.end:.4f}">▶ Hear '
         f"“{escape(segment.label)}”</button>"
     )
-    label = f"{segment.label} and its neighbours; {inside[1] - inside[0]} frame centres lie in it."
+    label = f"{segment.label} and its neighbours; {say_count(inside[1] - inside[0], 'frame centre lies', 'frame centres lie')} in it."
     wave = draw_wave(clip.analysis.clip, start=start, end=end, tiers=[tiles], dots=dots, label=label)
     return f'<p class="ml-caption">The same from close by: a dot is the centre of a frame. {play}</p>{wave}'
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mmer.phrasing import say_count
+
 OTHER_VALIDATION = "Their validation parts differ, so their runs stopped on different utterances."
 
 
@@ -15,7 +17,7 @@ def word_pairing(found: Mapping[str, Any]) -> str:
     """ "Over the 665 utterances that both tested; left out are 7 that only f has." """
     alone = [f"{count:,} that only {name} has" for name, count in zip(found["names"], found["alone"]) if count]
     left_out = f"left out are {' and '.join(alone)}" if alone else "neither has any other"
-    return f"Over the {found['utterances']:,} utterances that both tested; {left_out}."
+    return f"Over the {say_count(found['utterances'], 'utterance')} that both tested; {left_out}."
 
 
 def word_folds(found: Mapping[str, Any]) -> str:
@@ -27,7 +29,7 @@ def word_folds(found: Mapping[str, Any]) -> str:
 
 def word_test(found: Mapping[str, Any]) -> str:
     """The p value with the smallest that so few groups can give."""
-    ways = f"{'all' if found['exact'] else 'random'} {found['patterns']:,} ways to swap whole {found['of']}"
+    ways = f"{'all' if found['exact'] else 'random'} {say_count(found['patterns'], 'way')} to swap whole {found['of']}"
     least, groups = found["smallest_p_value"], found["groups"]
     smallest = f"2/2^{groups} = {least:.4g}" if found["exact"] else f"{least:.4f}"
     text = f"p = {found['p_value']:.4f} ({ways}; {groups} {found['of']} can give no smaller p than {smallest})."

@@ -153,7 +153,7 @@ def test_a_stored_split_comes_back():
     ("data", "plan", "message"),
     [
         (plant(4), SplitPlan(), "planted: 4 speakers can't make 5 folds"),
-        (plant(4), SplitPlan(folds=1), "1 folds: at least two"),
+        (plant(4), SplitPlan(folds=1), "1 fold: at least two"),
         (plant(4), SplitPlan(by="session"), "86 of 86 utterances have no session, the first is 0-0"),
         (plant(2, sessions=True), SplitPlan(by="session"), "all utterances are of session 1; folds by session need two"),
         (plant(4), SplitPlan(by="moon"), "Folds by 'moon'"),

@@ -217,7 +217,7 @@ def test_what_can_not_be_trained_is_named_at_the_end(corpus, features, cluster, 
     cells["other"].write("data", cells["other"].read("data") | {"fingerprint": "f" * 64})
     trained = RayExecutor(cluster.address, tell=lambda text: None)([folder.path for folder in cells.values()])
     assert next(trained) == cells["short"].path
-    with pytest.raises(DataError, match=r"^1 of 2 experiments were not trained\. other: .* changed since the experiment other was made"):
+    with pytest.raises(DataError, match=r"^1 of 2 experiments was not trained\. other: .* changed since the experiment other was made"):
         next(trained)
     assert read_status(cells["other"]).state == "failed"
 

@@ -10,6 +10,7 @@ from mmer.choices.units import UNITS
 from mmer.files.output import write_file
 from mmer.heads.clip_list import FILE
 from mmer.heads.config import HeadConfig
+from mmer.phrasing import say_count
 
 LICENCE = "CC BY-NC-SA 4.0"
 CAVEAT = (
@@ -73,7 +74,7 @@ def describe_model(config: HeadConfig, *, command: str = "demo-heads") -> str:
         "written by": f"`python -m mmer {command}`, mmer {config.version}, {config.training.get('date', '')}",
     }
     if config.has_attention:
-        rows["attention"] = f"{config.blocks} blocks, {config.heads} heads, feed-forward {config.feedforward}"
+        rows["attention"] = f"{say_count(config.blocks, 'block')}, {say_count(config.heads, 'head')}, feed-forward {config.feedforward}"
     if config.members:
         rows["members"] = ", ".join(f"{role}: {m['name']} `{m['sha256'][:12]}`" for role, m in config.members.items())
     return "## Model\n\n" + format_table(("", ""), list(rows.items()))
@@ -84,7 +85,8 @@ def describe_clips(clips: Mapping[str, str], counts: list[int] | None) -> str:
     if not clips or not counts:
         return "\nWhich clips it was trained on is not listed, so the app can't tell when it is given one of them.\n"
     return (
-        f"\n`{FILE}` lists short hashes (8 bytes of the sha256) of the samples of {counts[0]} training and {counts[1]} validation clips, "
+        f"\n`{FILE}` lists short hashes (8 bytes of the sha256) of the samples of {say_count(counts[0], 'training clip')} and "
+        f"{say_count(counts[1], 'validation clip')}, "
         "and of the training speakers' names, so that the app says when it is given one of them. They are no sound. The same recording in "
         "another encoding has other samples, so no match proves nothing.\n"
     )

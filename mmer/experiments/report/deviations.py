@@ -8,6 +8,7 @@ from typing import Any
 from mmer.encoders.presets import PRESETS
 from mmer.experiments.experiment import MODEL, SETTINGS, Experiment, default_of
 from mmer.experiments.report.tables import PAPER_UTTERANCES
+from mmer.phrasing import say_count
 
 PAPERS_DATA = "iemocap"
 # what says nothing of the model: places, the machine, what each cell sets itself, and the seed, which the title names
@@ -53,7 +54,7 @@ def _word_projection(experiment: Experiment) -> list[str]:
 
 def _word_data(data: str, utterances: int) -> str:
     share = f"{utterances:,} of {PAPER_UTTERANCES:,} utterances ({utterances / PAPER_UTTERANCES:.1%})"
-    return share if is_papers_data(data) else f"{utterances:,} utterances of {data} instead of IEMOCAP's {PAPER_UTTERANCES:,}"
+    return share if is_papers_data(data) else f"{say_count(utterances, 'utterance')} of {data} instead of IEMOCAP's {PAPER_UTTERANCES:,}"
 
 
 def _is_without_effect(name: str, value: Any) -> bool:

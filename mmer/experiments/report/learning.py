@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mmer.phrasing import say_count
 from mmer.scores.scores import CHANCE_DEVIATIONS
 
 Run = tuple[int, int]  # fold and repetition, from 0
@@ -61,9 +62,9 @@ class LearningReport:
     def short(self) -> str:
         """ "7 of 10 runs stopped before learning, and 2 more ended no better than chance"; "" when all learnt."""
         if not self.unlearnt:
-            return f"{len(self.at_chance)} of {self.runs} runs ended no better than chance" if self.at_chance else ""
+            return f"{len(self.at_chance)} of {say_count(self.runs, 'run')} ended no better than chance" if self.at_chance else ""
         more = f", and {len(self.at_chance)} more ended no better than chance" if self.at_chance else ""
-        return f"{len(self.unlearnt)} of {self.runs} runs stopped before learning{more}"
+        return f"{len(self.unlearnt)} of {say_count(self.runs, 'run')} stopped before learning{more}"
 
 
 def name_runs(runs: Sequence[Run]) -> str:

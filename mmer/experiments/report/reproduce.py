@@ -32,6 +32,7 @@ from mmer.experiments.report.tables import (
 )
 from mmer.experiments.trainer.run_experiment import run_experiment
 from mmer.files.output import write_file
+from mmer.phrasing import say_count
 from mmer.scores.scores import summarise
 
 Train = Callable[[Sequence[Path], int], Iterator[Path]]  # (folders, workers that extract) -> each folder when it is finished
@@ -69,7 +70,7 @@ def reproduce_table(
     paths = {folder.path: cell for cell, folder in folders.items()}
     for number, path in enumerate((train or train_locally)(open_folders, workers), 1):
         found = RunFolder(path).read("results")["summary"]
-        say(f"{paths[path]}: UA {found['ua']:.4f} ({number} of {len(open_folders)} cells)")
+        say(f"{paths[path]}: UA {found['ua']:.4f} ({number} of {say_count(len(open_folders), 'cell')})")
     results, remarks = collect_results(table, root, dataset, settings)
     reading = read_against_paper(dataset, settings, remarks)
     for out, write in ((markdown, to_markdown), (latex, to_latex)):
@@ -82,7 +83,7 @@ def read_against_paper(dataset: Dataset, settings: Experiment, remarks: Sequence
     """What a table of this data and these settings has to say beside the paper's figures."""
     settings = name_classes(settings, dataset)
     return TableCaveats(
-        f"Here: {dataset.name}, {len(dataset.utterances):,} utterances, preset {settings.preset}, seed {settings.seed}.",
+        f"Here: {dataset.name}, {say_count(len(dataset.utterances), 'utterance')}, preset {settings.preset}, seed {settings.seed}.",
         list_deviations(settings, data=dataset.name, utterances=len(dataset.utterances)),
         tuple(remarks),
         is_papers_data(dataset.name) and settings.has_papers_classes,
@@ -131,7 +132,9 @@ def collect_results(table: int, root: Path, dataset: Dataset, settings: Experime
         learning = read_learning(folder)
         idle |= {cell.name: learning.short} if learning.short else {}
         if learning.diverged:
-            remarks.append(f"{cell.name}: {len(learning.diverged)} of {learning.runs} runs never had a finite loss; its mean holds them.")
+            remarks.append(
+                f"{cell.name}: {len(learning.diverged)} of {say_count(learning.runs, 'run')} never had a finite loss; its mean holds them."
+            )
         results[cell.name] = folder.read("results")["summary"]
         predictions[cell.name] = folder.read_predictions()
     for cell in cells(table):

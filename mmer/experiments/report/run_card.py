@@ -10,7 +10,7 @@ from mmer.choices.emotions import EMOTIONS
 from mmer.choices.run_choices import CHOICES, EASY
 from mmer.experiments.report.card import LICENCE, MISUSE, SOURCES, describe_calibration, describe_clips, describe_model, format_table
 from mmer.heads.config import HeadConfig
-from mmer.phrasing import join_words
+from mmer.phrasing import join_words, say_count
 
 LICENCES = {"ravdess": LICENCE, "nemo": LICENCE, "tess": "CC BY-NC-ND 4.0", "iemocap": "IEMOCAP release licence"}
 HUB_LICENCES = {
@@ -136,9 +136,9 @@ def _describe_scores(metrics: Mapping[str, Any], training: Mapping[str, Any], cl
     head = ("", "UA", "WA", "macro F1")
     data = sum(training["data"]["counts"].values())
     rows = [
-        (f"this run, {run['clips']} test utterances", *(f"{run[k]:.3f}" for k in ("ua", "wa", "macro_f1"))),
+        (f"this run, {say_count(run['clips'], 'test utterance')}", *(f"{run[k]:.3f}" for k in ("ua", "wa", "macro_f1"))),
         (
-            f"mean over {whole['runs']} runs, {whole['utterances']} of {data} utterances",
+            f"mean over {say_count(whole['runs'], 'run')}, {whole['utterances']:,} of {say_count(data, 'utterance')}",
             *(f"{whole[k]:.3f}" for k in ("ua", "wa", "macro_f1")),
         ),
     ]

@@ -18,7 +18,7 @@ from mmer.experiments.folder.run_status import read_status
 from mmer.experiments.folder.runs import RunFolder
 from mmer.experiments.report.learning import name_runs
 from mmer.experiments.report.overview import RunSummary
-from mmer.phrasing import say_layer_rate, say_time
+from mmer.phrasing import say_count, say_layer_rate, say_time
 from mmer.scores import comparison
 from mmer.scores.comparison import OTHER_VALIDATION
 from mmer.scores.scores import score_runs, summarise
@@ -46,7 +46,7 @@ def format_state(status: RunStatus) -> str:
         return status.state
     facts = [status.state]
     if status.runs:
-        facts.append(f"{status.runs_finished} of {status.runs} runs")
+        facts.append(f"{status.runs_finished} of {say_count(status.runs, 'run')}")
     facts.append(f"{status.done:.0%}")
     if status.seconds_left is not None:
         facts.append(f"{say_time(status.seconds_left)} left")
@@ -61,7 +61,10 @@ def format_run(folder: RunFolder) -> str:
         data = folder.read("data")
         partial = data.get("partial", []) if len(experiment.units) > 1 else []  # a model of one unit reads none in part
         lacking = f", {len(partial)} lack some of {', '.join(experiment.units)}" if partial else ""
-        size = f"{data['utterances']} utterances of {data['speakers']} speakers, {len(data['excluded'])} left out{lacking}"
+        size = (
+            f"{say_count(data['utterances'], 'utterance')} of {say_count(data['speakers'], 'speaker')}, "
+            f"{len(data['excluded'])} left out{lacking}"
+        )
         parts.append(f"{data['name']}: {size}\n" + "".join(f"! {sentence}\n" for sentence in data.get("warnings", ())))
     if status.message:
         parts.append(f"{status.message}\n")
@@ -91,7 +94,7 @@ def format_diverged(runs: Sequence[Mapping[str, Any]]) -> str:
     if not names:
         return ""
     return (
-        f"{len(names)} of {len(runs)} runs had no finite validation loss: untrained, but part of the means "
+        f"{len(names)} of {say_count(len(runs), 'run')} had no finite validation loss: untrained, but part of the means "
         f"({name_runs(names)}). Lower the learning rate.\n"
     )
 
@@ -107,7 +110,7 @@ def format_folds(runs: Sequence[Mapping[str, Any]]) -> str:
 
 def format_summary(summary: Mapping[str, Any], *, runs: int | None = None) -> str:
     """`runs`: how many the experiment has in all."""
-    over = f"{summary['runs']} of {runs} runs" if runs else "runs"
+    over = f"{summary['runs']} of {say_count(runs, 'run')}" if runs else "runs"
     text = f"UA {_show(summary['ua'])}, WA {_show(summary['wa'])}, macro F1 {_show(summary['macro_f1'])}, means over {over}"
     spread = [f"{_show(summary[f'ua_over_{what}_sd'])} over {what}" for what in ("folds", "repetitions") if summary[f"ua_over_{what}_sd"]]
     text += f"; the UA's standard deviation: {', '.join(spread)}" if spread else ""

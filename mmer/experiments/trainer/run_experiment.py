@@ -32,6 +32,7 @@ from mmer.feature_store.workers import count_cores
 from mmer.files.replace import remove_parts
 from mmer.heads.folder import save_head
 from mmer.heads.normalisation import Normalisation
+from mmer.phrasing import say_count
 from mmer.scores.scores import score_runs, summarise
 from mmer.scores.slices import list_metadata
 
@@ -151,7 +152,8 @@ class Training:
         self.folder.append_metrics(rows)
         middle = {name: float(np.median([row[name] for row in rows])) for name in ("loss", "validation_loss", "validation_ua")}
         self.say(
-            f"epoch {epochs[0].epoch}, {len(rows)} runs: loss {middle['loss']:.3f}, validation loss {middle['validation_loss']:.3f}, "
+            f"epoch {epochs[0].epoch}, {say_count(len(rows), 'run')}: loss {middle['loss']:.3f}, validation loss "
+            f"{middle['validation_loss']:.3f}, "
             f"validation UA {middle['validation_ua']:.3f} (medians)"
         )
 

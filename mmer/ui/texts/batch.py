@@ -51,4 +51,4 @@ def say_done(recordings: int, time: str) -> str:
 
 
 def say_cancelled(done: int, total: int) -> str:
-    return f"Cancelled after {done} of {total} recordings."
+    return f"Cancelled after {done} of {say_count(total, 'recording')}."

@@ -141,7 +141,8 @@ def write_folds(report: DataReport) -> str:
     head = ["", "train", "validation", "test", *(f"test {escape(name)}" for name in report.dataset.classes), LEFT.format("tested speakers")]
     runs = len(report.splits)
     note = (
-        f"{len(report.folds)} folds × {runs // max(1, len(report.folds))} repetitions = {runs} runs; the sizes are the first repetition's."
+        f"{say_count(len(report.folds), 'fold')} × {say_count(runs // max(1, len(report.folds)), 'repetition')} = "
+        f"{say_count(runs, 'run')}; the sizes are the first repetition's."
     )
     return f'<h3>Folds</h3><p class="mm-note">{note}</p>{write_table(head, rows)}'
 
@@ -171,8 +172,13 @@ def write_leakage(rows: Sequence[Mapping[str, Any]], *, runs: int, unknown: Mapp
     compared = [row for row in rows if not utterances or gaps.get(row["kind"]) != utterances]
     cells = [write_leak(row) for pair in pairs for row in compared if (row["first"], row["second"]) == pair]
     head = ["", LEFT.format("between"), LEFT.format("verdict"), "shared by both, at most", "on average", "share of the second, at most"]
-    notes = "".join(f'<p class="mm-note">{WHY[k][0]}: not compared for {n:,} utterances; {WHY[k][1]}.</p>' for k, n in gaps.items())
-    note = f"Over all {runs} runs. A model may recognise again what stands in both parts, instead of understanding it."
+    notes = "".join(
+        f'<p class="mm-note">{WHY[k][0]}: not compared for {say_count(n, "utterance")}; {WHY[k][1]}.</p>' for k, n in gaps.items()
+    )
+    note = (
+        f"{'Of the only run' if runs == 1 else f'Over all {runs} runs'}. A model may recognise again what stands in both "
+        "parts, instead of understanding it."
+    )
     return f'<p class="mm-note">{note}</p>{write_table(head, cells, kind="mm-leakage")}{notes}'
 
 

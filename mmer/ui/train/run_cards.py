@@ -82,7 +82,7 @@ def write_learning(view: RunView) -> str:
     if view.learning.diverged:
         many, names = len(view.learning.diverged), name_runs(view.learning.diverged)
         sentences.append(
-            f"{many} of {view.learning.runs} runs had no finite validation loss: untrained, but part of the means ({names}). "
+            f"{many} of {say_count(view.learning.runs, 'run')} had no finite validation loss: untrained, but part of the means ({names}). "
             "Lower the learning rate."
         )
     return "".join(f'<p class="mm-problem" role="note">{escape(sentence)}</p>' for sentence in sentences)
@@ -115,8 +115,8 @@ def write_progress(view: RunView) -> str:
     """The whole and each fold as bars, in words beside."""
     status = view.status
     left = f"about {say_time(status.seconds_left)} left" if status.seconds_left is not None else ""
-    so_far = f"UA so far {percent(view.ua)} over {len(view.finished)} of {view.runs} runs" if view.ua is not None else ""
-    summary = " · ".join(part for part in (f"{status.runs_finished} of {view.runs} runs finished", left, so_far) if part)
+    so_far = f"UA so far {percent(view.ua)} over {len(view.finished)} of {say_count(view.runs, 'run')}" if view.ua is not None else ""
+    summary = " · ".join(part for part in (f"{status.runs_finished} of {say_count(view.runs, 'run')} finished", left, so_far) if part)
     stage = f'<p class="mm-note" aria-live="polite">{escape(status.stage)}</p>' if status.active and status.stage else ""
     whole = f'<div class="mm-whole">{write_bar(status.done, "the whole")}<p><b>{percent(status.done, 0)}</b> {escape(summary)}</p></div>'
     return f'{whole}{stage}<div class="mm-folds">{"".join(write_fold(fold) for fold in view.folds)}</div>'
@@ -154,7 +154,7 @@ def write_scores(view: RunView) -> str:
     """The scores at the end, or so far; the paper's beside."""
     if view.scores is None:
         return (
-            f'<p class="mm-note">UA so far {percent(view.ua)}, mean over {len(view.finished)} of {view.runs} runs.</p>'
+            f'<p class="mm-note">UA so far {percent(view.ua)}, mean over {len(view.finished)} of {say_count(view.runs, "run")}.</p>'
             if view.finished
             else ""
         )
@@ -163,7 +163,7 @@ def write_scores(view: RunView) -> str:
         f"{100 * s[f'ua_over_{what}_sd']:.1f} over {what}" for what in ("folds", "repetitions") if s.get(f"ua_over_{what}_sd") is not None
     ]
     figures = [
-        ("UA", percent(s["ua"]), f"mean over {s['runs']} runs{'; sd ' + ', '.join(spread) if spread else ''}"),
+        ("UA", percent(s["ua"]), f"mean over {say_count(s['runs'], 'run')}{'; sd ' + ', '.join(spread) if spread else ''}"),
         ("WA", percent(s["wa"]), "accuracy, mean over runs"),
         ("macro F1", percent(s["macro_f1"]), "mean over runs"),
     ]

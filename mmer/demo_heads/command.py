@@ -10,7 +10,7 @@ from typing import Any
 
 from mmer.choices.units import UNITS
 from mmer.demo_heads.corpora import DemoCorpora
-from mmer.demo_heads.recipe import DEMO_EXPERIMENTS, DEMO_TITLES
+from mmer.demo_heads.recipe import DEMO_EXPERIMENTS, DEMO_TITLES, EVERYDAY
 from mmer.experiments.evaluate import calibrate, describe_calibration, fit_familiarity, measure_run, slice_ua
 from mmer.experiments.experiment import Experiment, Pairing, shape_head
 from mmer.experiments.report.card import CAVEAT, CAVEAT_SPEECH, LICENCE, write_card
@@ -19,12 +19,13 @@ from mmer.experiments.trainer.paired_run import train_pairs
 from mmer.experiments.trainer.pairing import PairedExample, draw_pairs, list_copies, show_alone
 from mmer.experiments.trainer.predict import ModelReader, TrainedRun
 from mmer.feature_store.cache import FeatureCache
+from mmer.feature_store.feature_items import FeatureItem
 from mmer.fusion import combine
 from mmer.heads.folder import load_head, load_single, save_combination, save_head
 from mmer.heads.head import Head
 
 OWN_SETTINGS = ("seed", "epochs", "patience", "batch_size", "learning_rate", "voice_shift", "threads")
-OWN_PAIRING = ("augmented", "balance_corpora")
+OWN_PAIRING = ("augmented", "balance_corpora", "everyday", "anchor")
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,7 +78,7 @@ def write_trained(out: Path, name: str, trained: TrainedRun, corpora: DemoCorpor
         margin=calibration.margin,
         measured_clips=calibration.clips,
         novelty_threshold=threshold,
-        trained_on=describe_training(corpora),
+        trained_on=describe_training(corpora, trained.experiment.pairing.anchor if trained.experiment.pairing else ""),
         licence=LICENCE,
         caveat=f"{CAVEAT} {CAVEAT_SPEECH}",
         training=corpora.describe(trained.experiment)
@@ -89,13 +90,17 @@ def write_trained(out: Path, name: str, trained: TrainedRun, corpora: DemoCorpor
     return sha256
 
 
-def describe_training(corpora: DemoCorpora) -> str:
-    speakers = {s.speaker for s in corpora.training.speech}
-    names = ", ".join(sorted({s.corpus for s in corpora.training.speech}))
-    return (
-        f"{len(corpora.training.speech)} acted clips of {len(speakers)} speakers ({names}) and {len(corpora.training.texts)} texts, "
-        "paired artificially."
-    )
+def describe_training(corpora: DemoCorpora, anchor: str = "") -> str:
+    everyday = [s for s in corpora.training.speech if s.corpus in EVERYDAY]
+    acted = [s for s in corpora.training.speech if s.corpus not in EVERYDAY]
+    parts = [describe_clips(acted, "acted"), *([describe_clips(everyday, "everyday")] if everyday else [])]
+    moved = f" The acted corpora were moved to where the neutral clips of {anchor} lie, while it learned." if anchor else ""
+    return f"{', '.join(parts)} and {len(corpora.training.texts)} texts, paired artificially.{moved}"
+
+
+def describe_clips(items: Sequence[FeatureItem], kind: str) -> str:
+    names = ", ".join(sorted({s.corpus for s in items}))
+    return f"{len(items)} {kind} clips of {len({s.speaker for s in items})} speakers ({names})"
 
 
 def write_combination(out: Path, corpora: DemoCorpora) -> str:

@@ -94,7 +94,7 @@ def load_speech(manifest: Path, cache: FeatureCache, *, preset: str = "compact",
 
     Speakers are named "ravdess/actor01", since two corpora may name theirs alike. Raises DataError when a clip can't be read.
     """
-    dataset = read_manifest(manifest)
+    dataset = read_manifest(manifest, classes=EMOTIONS)  # a corpus of everyday speech holds one of them alone
     english = dataset.name in ENGLISH
     report = make_progress()
     found = extract_dataset(

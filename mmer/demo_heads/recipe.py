@@ -13,7 +13,15 @@ from mmer.experiments.experiment import Experiment, Pairing
 from mmer.feature_store.feature_items import FeatureItem
 
 COPIES: Mapping[str, int] = {"ravdess": 4, "nemo": 2, "tess": 1}  # augmented copies of every clip
-ENGLISH = ("ravdess", "tess")  # corpora whose words the aligner and the text encoder know
+ENGLISH = ("ravdess", "tess", "librispeech", "an4", "vctk_sample")  # corpora whose words the aligner and the text encoder know
+EVERYDAY = (
+    "librispeech",
+    "common_voice",
+    "an4",
+    "vctk_sample",
+    "cmu_arctic_sample",
+    "asterisk_prompts",
+)  # read or spoken by people at ease
 TEXT_CORPORA = ("meld", "emorynlp", "goemotions_ekman")  # spoken dialogue first
 TRAINING_TEXTS = 6000  # at most so many of each label, spoken dialogue first
 VALIDATION_TEXTS = 400  # of each label
@@ -90,11 +98,17 @@ def _take_balanced(texts: Sequence[LabelledText], count: int) -> tuple[LabelledT
 
 
 def split_speech(items: Sequence[FeatureItem]) -> dict[str, tuple[FeatureItem, ...]]:
-    """Items by part: train, validation, test; no speaker stands in two. Raises DataError when a part is left without clips."""
+    """Items by part: train, validation, test; no speaker stands in two. Raises DataError when a part is left without clips.
+
+    Every second speaker of a corpus of everyday speech trains; nobody learns from the others, who are for judging what strangers get.
+    """
     parts: dict[str, list[FeatureItem]] = {"train": [], "validation": [], "test": []}
+    everyday = {name: sorted({i.speaker for i in items if i.corpus == name}) for name in EVERYDAY}
+    judging = {speaker for speakers in everyday.values() for speaker in speakers[1::2]}
     for item in items:
         held_out = "validation" if item.speaker in VALIDATION_SPEAKERS else "test" if item.speaker in TEST_SPEAKERS else "train"
-        parts[held_out].append(item)
+        if item.speaker not in judging:
+            parts[held_out].append(item)
     empty = [name for name, part in parts.items() if not part]
     if empty:
         raise DataError(f"No clips for {' and '.join(empty)}: the demo heads need RAVDESS's actors 01 to 24 and nEMO's nine speakers.")

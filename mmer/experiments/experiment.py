@@ -96,9 +96,15 @@ class Pairing:
     drop_frames: float = 0.1  # share of the clips with alignment whose F is left out of late fusion's sum
     augmented: float = 0.7  # share of the clips taken from an augmented copy
     balance_corpora: float = 0.5  # 1: as many clips of each corpus in an epoch, 0: as many as there are; between: powers of the counts
+    everyday: float = 0.1  # clips of corpora that hold one class alone (everyday speech), per clip of the others
+    anchor: str = (
+        ""  # corpus to whose neutral clips those of every other are moved while training (feature_store/anchoring.py); "": none is moved
+    )
 
     def __post_init__(self) -> None:
-        for name, value in ((f.name, getattr(self, f.name)) for f in fields(self)):
+        if not isinstance(self.anchor, str):
+            raise DataError(f"Pairing anchor is {self.anchor!r:.40}: it must be the name of a corpus.")
+        for name, value in ((f.name, getattr(self, f.name)) for f in fields(self) if f.name != "anchor"):
             highest = HIGHEST_OF_PAIRING.get(name, 1.0)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= highest:
                 raise DataError(f"Pairing {name} is {value!r:.40}: it must be a number from 0 to {highest:g}.")

@@ -51,7 +51,10 @@ def test_figures_fill_the_card(trained, tmp_path):
     assert metrics["branch S"]["clips"] == sum("S" in s.units for s in speech) < metrics["branch F"]["clips"]
     assert metrics["text alone, meld test"]["texts"] == len(texts)
     training = {
-        "config": {"pairing": {"same_label": 0.4, "own_words": 0.15, "text_alone": 1.0, "augmented": 0.7}, "voice_shift": 1.0},
+        "config": {
+            "pairing": {"same_label": 0.4, "own_words": 0.15, "text_alone": 1.0, "augmented": 0.7, "anchor": "librispeech"},
+            "voice_shift": 1.0,
+        },
         "data": {"ravdess": [3, 2, 1], "meld": [6, 5, 4]},
         "copies": {"ravdess": 4},
         "validation speakers": ["ravdess/actor17"],
@@ -67,6 +70,7 @@ def test_figures_fill_the_card(trained, tmp_path):
         "pairing of voices and words is artificial",
         "| RAVDESS speech | 24 actors, two English sentences | CC BY-NC-SA 4.0 | 3 | 2 | 1 |",
         "7 of meld train",
+        "**Anchored**: while it learned, each acted corpus was moved as a whole",
         "| branch F | 24 |",
         "must not be used for",
         "ece test",
@@ -131,6 +135,15 @@ def test_no_speaker_stands_in_two_parts():
         assert genders.count("male") == genders.count("female") == 2
     with pytest.raises(DataError, match="No clips for validation and test"):
         split_speech(items[:3])
+
+
+def test_half_of_the_everyday_readers_are_left_for_judging():
+    acted = [make_item(f"ravdess/actor{i:02d}") for i in range(1, 25)] + [make_item(f"nemo/{s}") for s in ("EB0", "SM0", "WR0")]
+    readers = [make_item(f"librispeech/ls{i}") for i in range(10, 20) for _ in range(2)]
+    parts = split_speech([*acted, *readers])
+    training = [s.speaker for s in parts["train"] if s.corpus == "librispeech"]
+    assert sorted(set(training)) == [f"librispeech/ls{i}" for i in range(10, 20, 2)] and len(training) == 10
+    assert not any(s.corpus == "librispeech" for name in ("validation", "test") for s in parts[name])
 
 
 def test_demo_texts_keep_parts_apart(tmp_path):

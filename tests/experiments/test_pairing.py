@@ -83,3 +83,12 @@ def test_a_stored_pairing_is_read_back_and_a_wrong_one_is_refused():
         Pairing(same_label=1.5)
     with pytest.raises(DataError, match="Pairing sme_label: known are"):
         read_experiment(experiment.to_json() | {"pairing": {"sme_label": 0.5}})
+
+
+def test_everyday_clips_are_drawn_beside_the_acted_ones():
+    speech = make_speech("stage", [40] * 4) + make_speech("home", [0, 0, 0, 90])
+    drawn = draw_speech(speech, balance_corpora=0.5, everyday=0.25, rng=np.random.default_rng(0))
+    assert Counter(s.corpus for s in drawn) == {"stage": 160, "home": 40}
+    assert len({s.name for s in drawn if s.corpus == "home"}) == 40
+    with pytest.raises(DataError, match="Pairing anchor is 3: it must be the name of a corpus"):
+        Pairing(anchor=3)

@@ -22,6 +22,8 @@ SOURCES = {
     "ravdess": ("RAVDESS speech", "24 actors, two English sentences", "CC BY-NC-SA 4.0"),
     "nemo": ("nEMO", "9 actors, Polish; frames only", "CC BY-NC-SA 4.0"),
     "tess": ("TESS", "2 actresses, English", "CC BY-NC-ND 4.0"),
+    "librispeech": ("LibriSpeech, one clip a reader", "readers of English books, taken as neutral", "CC BY 4.0"),
+    "common_voice": ("Common Voice 6.1", "readers in 58 languages, taken as neutral; frames only", "CC0 1.0"),
     "iemocap": ("IEMOCAP", "10 actors, English dialogues", "IEMOCAP release licence"),
     "meld": ("MELD", "dialogue of a TV series", "GPL-3.0"),
     "emorynlp": ("EmoryNLP", "dialogue of a TV series", "Apache-2.0"),
@@ -117,6 +119,11 @@ def _describe_data(config: HeadConfig) -> str:
         text += (
             f"\nAugmented copies of every clip: {copies} (level, noise, speed with pitch, room, microphone, telephone); "
             f"{augmented:.0%} of the clips of an epoch are such copies. "
+        )
+    if mix.get("anchor"):
+        text += (
+            "**Anchored**: while it learned, each acted corpus was moved as a whole, per layer and dimension, so that its neutral training "
+            f"clips lie on average where those of {mix['anchor']} do. Nothing is moved when the head is asked. "
         )
     if settings["voice_shift"]:
         text += "A random share of the difference between two training voices is added to each clip's states.\n"

@@ -26,6 +26,7 @@ from mmer.experiments.trainer.predict import TrainedRun
 from mmer.experiments.trainer.run import EpochOfRun, ProgressByRun, Run
 from mmer.experiments.trainer.schedule import PairedData, Pairs
 from mmer.experiments.trainer.stack import Stack
+from mmer.feature_store.anchoring import anchor_speech
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.feature_items import FeatureItem
 from mmer.feature_store.workers import count_cores
@@ -36,6 +37,7 @@ CHECKPOINT, METRICS, CONFIG = "checkpoint.safetensors", "metrics.jsonl", "config
 MACHINE = ("data", "features", "device", "threads", "stacked")  # settings of the machine that trains; the result is the same
 LENGTH = ("epochs", "patience")  # that a run which goes on may change
 STATISTICS_CLIPS = 3000  # at most so many clips are read for the normalisation
+NEUTRAL = "neutral"  # the class whose clips anchoring brings together
 STATISTICS = 1  # of the generators' seeds
 
 
@@ -55,9 +57,10 @@ def train_pairs(
     place = None if folder is None else claim_folder(Path(folder), experiment)
     encoders = PRESETS[experiment.preset]
     sizes = {unit: (len(encoders.name_layers(unit)), encoders.width(unit)) for unit in experiment.units}
-    loader = FeatureLoader(cache, (), experiment.units, max_seconds=experiment.max_seconds, stride=experiment.frame_stride, sizes=sizes)
+    shown = move_corpora(experiment, data, cache)
+    loader = FeatureLoader(shown, (), experiment.units, max_seconds=experiment.max_seconds, stride=experiment.frame_stride, sizes=sizes)
     schedule = Pairs(experiment, loader, data)
-    normalisation = measure_speech(experiment, cache, data.speech)
+    normalisation = measure_speech(experiment, loader.cache, data.speech)
     history = [] if place is None else read_history(place / METRICS)
     models: list[nn.Module] = []
 
@@ -75,6 +78,17 @@ def train_pairs(
     loop = TrainingLoop(experiment, schedule, loader, [normalisation], **options)
     loop.train([make_paired_run(experiment)], None if place is None else place / CHECKPOINT)
     return TrainedRun(experiment, shape_head(experiment), models[0], normalisation, cache, tuple(schedule.validation), tuple(history))
+
+
+def move_corpora(experiment: Experiment, data: PairedData, cache: FeatureCache) -> FeatureCache:
+    """The features as training reads them: anchored where the pairing names an anchor. What is trained is asked with `cache` as it is."""
+    anchor = experiment.pairing.anchor if experiment.pairing else ""
+    if not anchor:
+        return cache
+    if NEUTRAL not in experiment.class_names:
+        raise DataError(f"Anchoring moves neutral clips, and {', '.join(experiment.class_names)} are told apart: leave it out.")
+    neutral = experiment.class_names.index(NEUTRAL)
+    return anchor_speech(cache, data.speech, data.validation_speech, anchor=anchor, neutral=neutral)
 
 
 def make_paired_run(experiment: Experiment) -> Run:

@@ -39,7 +39,7 @@ def pair_epoch(
     units: Sequence[str],
     rng: np.random.Generator,
 ) -> list[PairedExample]:
-    """The examples of one epoch, in random order: as many with speech as there are clips, and the texts alone.
+    """The examples of one epoch, in random order: as many with speech as there are acted clips, everyday ones, and the texts alone.
 
     Speech is drawn so that each corpus's share follows its size to the power 1 - balance_corpora, and each label's is the same within it.
     """
@@ -47,13 +47,13 @@ def pair_epoch(
     by_label = [[t for t in texts if t.label == label] for label in range(classes)]
     reads_text = "T" in units and bool(texts)
     examples = []
-    for item in draw_speech(speech, balance_corpora=pairing.balance_corpora, rng=rng):
+    for item in draw_speech(speech, balance_corpora=pairing.balance_corpora, everyday=pairing.everyday, rng=rng):
         shown = _drop_units([u for u in item.units if u in units and u != "T"], pairing, rng)
         key = item.copies[rng.integers(len(item.copies))] if item.copies and rng.random() < pairing.augmented else item.speech
         text, kind = _choose_text(item, by_label, pairing, rng) if reads_text else (None, "(c)")
         examples.append(make_example(item.label, key, text, shown, kind))
     if reads_text:
-        for _ in range(round(pairing.text_alone * len(speech))):
+        for _ in range(round(pairing.text_alone * len(examples))):
             label = int(rng.integers(classes))
             if by_label[label]:
                 text = by_label[label][int(rng.integers(len(by_label[label])))].text
@@ -61,17 +61,26 @@ def pair_epoch(
     return [examples[i] for i in rng.permutation(len(examples))]
 
 
-def draw_speech(speech: Sequence[FeatureItem], *, balance_corpora: float, rng: np.random.Generator) -> list[FeatureItem]:
-    """len(speech) clips: every clip of a group (corpus and label) comes round before one comes again."""
+def draw_speech(
+    speech: Sequence[FeatureItem], *, balance_corpora: float, everyday: float = 1.0, rng: np.random.Generator
+) -> list[FeatureItem]:
+    """As many clips as there are of corpora with several labels, and `everyday` times as many of those with one alone, if there are any.
+
+    Every clip of a group (corpus and label) comes round before one comes again.
+    """
     groups: dict[tuple[str, int], list[FeatureItem]] = {}
     for item in speech:
         groups.setdefault((item.corpus, item.label), []).append(item)
     sizes = {corpus: sum(item.corpus == corpus for item in speech) for corpus, _ in groups}
     labels = {corpus: sum(c == corpus for c, _ in groups) for corpus in sizes}
     shares = {corpus: size ** (1 - balance_corpora) for corpus, size in sizes.items()}
+    acted = {corpus for corpus, count in labels.items() if count > 1} or set(labels)  # one corpus of one label: all there is
+    clips = sum(sizes[corpus] for corpus in acted)
     drawn: list[FeatureItem] = []
     for (corpus, _), items in groups.items():
-        wanted = round(len(speech) * shares[corpus] / sum(shares.values()) / labels[corpus])
+        alike = acted if corpus in acted else set(labels) - acted
+        total = clips if corpus in acted else everyday * clips
+        wanted = round(total * shares[corpus] / sum(shares[c] for c in alike) / labels[corpus])
         while wanted > 0:
             drawn += [items[i] for i in rng.permutation(len(items))[:wanted]]
             wanted -= len(items)

@@ -1,0 +1,125 @@
+"""Equation 1 for all runs at once, before its LayerNorm: packed states -> the normalised, weighted sums of every run's own utterances.
+
+The global normalisation is affine and the sum is linear, so both are one map for each run, layer and dimension: a segment is gathered,
+normalised and weighted in one reading. Nothing is padded in memory; padding appears in what comes out, as zeros.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmer.experiments.batched.backend import use_kernels
+
+TILE = 8  # segments of one program
+
+
+@dataclass(frozen=True, eq=False)
+class UnitBatch:
+    """What the runs read of one unit at one step."""
+
+    packed: Tensor  # (positions, layers, dim) float16, the states of many utterances, one after the other
+    starts: Tensor  # (runs, batch) int64, where each utterance begins in it
+    counts: Tensor  # (runs, batch) int32, how many segments are read; 0 where an utterance lacks the unit, or where a batch has none
+    segments: int  # to which the batch is padded: at least as many as the largest count
+    stride: int  # every so many positions one is read
+
+    @property
+    def mask(self) -> Tensor:
+        """(runs, batch, segments) bool, True = real."""
+        return torch.arange(self.segments, device=self.counts.device) < self.counts[..., None]
+
+    def slice(self, runs: slice) -> UnitBatch:
+        return UnitBatch(self.packed, self.starts[runs], self.counts[runs], self.segments, self.stride)
+
+
+@dataclass(frozen=True, eq=False)
+class Normals:
+    """The global normalisation of each run's fold for one unit: (state - mean) * inverse."""
+
+    mean: Tensor  # (runs, layers, dim) float32; 0 for text
+    inverse: Tensor  # (runs, layers, dim) float32; 1 for text
+
+    def slice(self, runs: slice) -> Normals:
+        return Normals(self.mean[runs], self.inverse[runs])
+
+
+def mix_layers(weights: Tensor, unit: UnitBatch, normals: Normals, *, kernels: bool | None = None) -> Tensor:
+    """The sums of every run, (runs, batch, segments, dim) float32, for weights (runs, layers) that add up to 1; 0 at padding."""
+    found: Tensor = MixLayers.apply(weights, unit, normals, use_kernels(weights, kernels))  # type: ignore[no-untyped-call]  # of torch
+    return found
+
+
+class MixLayers(torch.autograd.Function):
+    """mix_layers, with a gradient for the weights alone."""
+
+    @staticmethod
+    def forward(ctx: Any, weights: Tensor, unit: UnitBatch, normals: Normals, kernels: bool) -> Tensor:
+        ctx.unit, ctx.normals, ctx.kernels = unit, normals, kernels
+        scale = weights[:, :, None].float() * normals.inverse  # (runs, layers, dim)
+        offset = (scale * normals.mean).sum(1)  # (runs, dim)
+        return (run_forward if kernels else mix_plainly)(unit, scale.contiguous(), offset.contiguous())
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        found = (run_backward if ctx.kernels else differentiate_plainly)(ctx.unit, ctx.normals, gradients[0].contiguous())
+        return found, None, None, None
+
+
+def gather_run(unit: UnitBatch, run: int) -> tuple[Tensor, Tensor]:
+    """One run's states, (real segments, layers, dim) float32, and where they stand, (real segments,) places in its padded batch."""
+    where = torch.arange(unit.segments, device=unit.counts.device)
+    index = unit.starts[run, :, None] + where * unit.stride  # (batch, segments)
+    real = (where < unit.counts[run, :, None]).flatten().nonzero()[:, 0]
+    return unit.packed[index.flatten()[real]].float(), real
+
+
+def mix_plainly(unit: UnitBatch, scale: Tensor, offset: Tensor) -> Tensor:
+    """What mix_forward computes, run by run: all runs at once would take several times the memory of the features."""
+    runs, batch = unit.counts.shape
+    out = scale.new_zeros(runs, batch * unit.segments, scale.shape[-1])
+    for run in range(runs):
+        states, real = gather_run(unit, run)
+        out[run, real] = states.mul_(scale[run]).sum(1) - offset[run]
+    return out.view(runs, batch, unit.segments, -1)
+
+
+def differentiate_plainly(unit: UnitBatch, normals: Normals, gradient: Tensor) -> Tensor:
+    """What mix_backward and its second pass compute: (runs, layers)."""
+    found = gradient.new_empty(len(gradient), normals.mean.shape[1])
+    for run in range(len(found)):
+        states, real = gather_run(unit, run)
+        slope = gradient[run].flatten(0, 1)[real]  # (real segments, dim)
+        found[run] = ((states - normals.mean[run]) * normals.inverse[run] * slope[:, None]).sum((0, 2))
+    return found
+
+
+def run_forward(unit: UnitBatch, scale: Tensor, offset: Tensor) -> Tensor:
+    from mmer.experiments.batched import kernels
+
+    (runs, batch), (_, layers, dim) = unit.counts.shape, unit.packed.shape
+    out = scale.new_empty(runs, batch, unit.segments, dim)
+    grid = (runs * batch, -(-unit.segments // TILE))
+    sizes = (batch, unit.segments, unit.stride, layers, dim, round_to_power(dim), TILE)
+    kernels.mix_forward[grid](unit.packed, unit.starts, unit.counts, scale, offset, out, *sizes, num_warps=8)
+    return out
+
+
+def run_backward(unit: UnitBatch, normals: Normals, gradient: Tensor) -> Tensor:
+    from mmer.experiments.batched import kernels
+
+    (runs, batch), (_, layers, dim) = unit.counts.shape, unit.packed.shape
+    tiles = -(-unit.segments // TILE)
+    parts = gradient.new_empty(runs, batch * tiles, layers, dtype=torch.float32)
+    sizes = (batch, unit.segments, unit.stride, tiles, layers, dim, round_to_power(dim), TILE)
+    inputs = (unit.packed, unit.starts, unit.counts, normals.inverse, normals.mean, gradient, parts)
+    kernels.mix_backward[runs * batch, tiles](*inputs, *sizes, num_warps=8)
+    return parts.sum(1)
+
+
+def round_to_power(size: int) -> int:
+    """The next power of two, in which Triton counts."""
+    return 1 << (size - 1).bit_length()

@@ -30,7 +30,7 @@ def list_texts() -> dict[str, str]:
         "validation": "how the validation part is chosen: random, speaker or session (random, as in the paper)",
         "device": "where to train: cpu, cuda or auto (auto)",
         "stacked": "yes, no or auto: whether all runs are computed as one stack (auto)",
-        "precision": "float32, or bfloat16 for the matrix products of training (float32)",
+        "precision": "of the matrix products of training: float32, tf32 (on a GPU, else float32) or bfloat16 (float32)",
     }
 
 

@@ -15,7 +15,7 @@ from mmer.experiments.prepare import name_classes, read_experiment_data
 from mmer.experiments.remaining import Estimate, count_least_epochs, count_steps, guess_epochs
 from mmer.experiments.trainer.blocks import Block, Buffer, FeatureLoader, measure_budget
 from mmer.experiments.trainer.device import choose_device, choose_stacked
-from mmer.experiments.trainer.layout import STATE_BYTES, count_run_bytes
+from mmer.experiments.trainer.layout import count_run_bytes, limit_state_bytes
 from mmer.experiments.trainer.run import Run
 from mmer.experiments.trainer.stack import Stack
 from mmer.feature_store.cache import FeatureCache
@@ -57,7 +57,7 @@ def estimate_experiment(experiment: Experiment) -> Estimate:
     most = experiment.epochs
     likely = sum(n * guess_epochs([], least=count_least_epochs(experiment.min_steps, n), most=most) for n in steps)
     budget = measure_budget()
-    parameters = min(len(splits) * count_run_bytes(experiment), STATE_BYTES[device])
+    parameters = min(len(splits) * count_run_bytes(experiment), limit_state_bytes(device))
     return Estimate(
         seconds_likely=step * likely,
         seconds_most=step * sum(steps) * most,

@@ -21,7 +21,7 @@ from mmer.encoders.presets import PRESETS
 from mmer.errors import DataError
 from mmer.heads.config import HeadConfig, shape_model
 
-DEVICES, STACKED, PRECISIONS = ("auto", "cpu", "cuda"), ("auto", "yes", "no"), ("float32", "bfloat16")
+DEVICES, STACKED, PRECISIONS = ("auto", "cpu", "cuda"), ("auto", "yes", "no"), ("float32", "tf32", "bfloat16")
 MODEL = ("hidden", "dropout", "blocks", "heads", "feedforward")  # settings that are arguments of the model
 
 
@@ -154,10 +154,10 @@ class Experiment:
     branch_loss: float = 0.0  # weight of each present branch's own loss beside that of the sum (late fusion)
     frame_stride: int = 1  # while training only every n-th frame is read, from a random first one; measured on all of them
     voice_shift: float = 0.0  # greatest share of the difference between two training voices that is added to an utterance's states
-    precision: str = "float32"  # float32 | bfloat16: of matrix products while training
+    precision: str = "float32"  # float32 | tf32 (the same on a CPU) | bfloat16: of matrix products while training
     chunk: int = 512  # utterances of the visiting order that are sorted by length together
     device: str = "auto"  # cpu | cuda | auto
-    stacked: str = "auto"  # yes | no | auto: whether the runs' branches are computed as one stack; the result is the same
+    stacked: str = "auto"  # yes | no | auto: whether runs are computed as one stack; auto on a GPU: as one batch. The result is the same
     threads: int = 0  # of the CPU; 0: all cores
     pairing: Pairing | None = None  # how voices and texts of different corpora are brought together; None: every utterance as it is
     labels: Mapping[str, str] = field(default_factory=dict)  # label in the manifest -> emotion, "" to leave it out

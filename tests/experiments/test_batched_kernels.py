@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from mmer.building_blocks.dropout import Dropout
-from mmer.experiments.batched import backend
+from mmer.experiments.batched import kernel_check
 from mmer.experiments.batched.adam import AdamRates, AdamState, clip_and_step
 from mmer.experiments.batched.kernel_check import find_difference
 from mmer.experiments.batched.keyed_dropout import draw_run_masks, drop
@@ -112,7 +112,7 @@ def test_a_step_is_that_of_torch_s_adamw_for_every_run_by_itself():
 def test_the_kernels_give_what_the_plain_path_gives():
     """On a card where there is one, else in Triton's interpreter, which has to be chosen before anything imports Triton."""
     if torch.cuda.is_available():
-        assert backend.explain_no_kernels(0) == ""
+        assert kernel_check.explain_no_kernels(0) == ""
         return
     code = "import torch; from mmer.experiments.batched.kernel_check import find_difference; print(find_difference(torch.device('cpu')))"
     environment = os.environ | {"TRITON_INTERPRET": "1"}
@@ -129,5 +129,5 @@ def test_a_kernel_that_gives_something_else_is_named(monkeypatch):
 
 def test_no_kernel_adds_atomically():
     """A sum whose order changes from run to run would make a resumed experiment another one."""
-    source = Path(backend.__file__).with_name("kernels.py").read_text("utf-8")
+    source = Path(kernel_check.__file__).with_name("kernels.py").read_text("utf-8")
     assert "tl.sum" in source and "tl.atomic" not in source

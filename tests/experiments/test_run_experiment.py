@@ -24,6 +24,7 @@ from mmer.experiments.prepare import claim_experiment, prepare_experiment
 from mmer.experiments.promote import promote_run
 from mmer.experiments.report.run_report import format_run
 from mmer.experiments.report.run_view import read_view
+from mmer.experiments.trainer.loop import read_checkpoint
 from mmer.experiments.trainer.run import Run
 from mmer.experiments.trainer.run_experiment import cut_groups, run_experiment
 from mmer.heads.folder import load_head
@@ -34,7 +35,7 @@ SCRIPT = """
 import sys
 from mmer.experiments.trainer.run_experiment import run_experiment
 from mmer.experiments.folder.runs import RunFolder
-run_experiment(RunFolder(sys.argv[1]), checkpoint_seconds=0)
+run_experiment(RunFolder(sys.argv[1]), checkpoint_seconds=0, batched=True if "batched" in sys.argv else None)
 """
 
 
@@ -146,6 +147,22 @@ def test_killed_at_any_moment_it_ends_the_same(sentences, undisturbed, tmp_path,
     assert len(folder.read_metrics()) == len(undisturbed.read_metrics())
 
 
+def test_all_runs_as_one_batch_end_like_the_stack_and_survive_kill(sentences, undisturbed, tmp_path):
+    """The way that a GPU takes, here on a CPU: with its own plain operations, and the checkpoints as they are."""
+    whole, killed = (prepare_experiment(tmp_path, name, sentences) for name in ("whole", "killed"))
+    run_experiment(whole, say=lambda line: None, batched=True)
+    ours, theirs = sort(whole.read_predictions()), sort(undisturbed.read_predictions())
+    assert (ours["predicted"] == theirs["predicted"]).mean() > 0.99
+    assert np.allclose(ours.filter(like="logit."), theirs.filter(like="logit."), atol=1e-2)
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(killed.path), "batched"], stdout=subprocess.DEVNULL)
+    wait_for(lambda: len(killed.read_metrics()) >= 20, process)
+    process.kill()
+    process.wait()
+    assert read_checkpoint(killed.checkpoint / "group1.safetensors").at_once == 6
+    run_experiment(killed, say=lambda line: None, batched=True)
+    pd.testing.assert_frame_equal(sort(killed.read_predictions()), ours, check_exact=True)
+
+
 def test_sigterm_stops_and_the_same_command_goes_on(sentences, undisturbed, tmp_path):
     folder = prepare_experiment(tmp_path, "stopped", sentences)
     command = [sys.executable, "-m", "mmer", "train", "--resume", str(folder.path)]
@@ -169,7 +186,7 @@ def wait_for(true, process, seconds=90):
 
 def test_groups_of_runs_end_like_all_together(sentences, undisturbed, tmp_path, monkeypatch):
     """Where memory allows two runs at a time only."""
-    monkeypatch.setattr("mmer.experiments.trainer.run_experiment.STATE_BYTES", {"cpu": 1})
+    monkeypatch.setattr("mmer.experiments.trainer.layout.STATE_BYTES", {"cpu": 1})
     folder = prepare_experiment(tmp_path, "groups", sentences)
     run_experiment(folder, say=lambda line: None)
     ours, theirs = sort(folder.read_predictions()), sort(undisturbed.read_predictions())

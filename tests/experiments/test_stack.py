@@ -10,9 +10,10 @@ from torch.nn import functional as F
 
 from mmer.building_blocks.dropout import Dropout, draw_mask
 from mmer.encoders.presets import PRESETS
-from mmer.experiments.experiment import shape_head
+from mmer.experiments.batched.start import make_steps
+from mmer.experiments.experiment import Experiment, shape_head
 from mmer.experiments.trainer.blocks import FeatureLoader, fit_fold_normalisations
-from mmer.experiments.trainer.device import choose_stacked
+from mmer.experiments.trainer.device import choose_batched, choose_stacked
 from mmer.experiments.trainer.layout import set_keys
 from mmer.experiments.trainer.stack import Stack
 from mmer.experiments.trainer.visits import scramble_keys, visit_epoch
@@ -239,6 +240,13 @@ def test_frames_are_not_stacked_on_a_cpu(cache):
     assert choose_stacked(Bench(cache, fusion="linear", units=("F",), stacked="auto").experiment, "cuda")
 
 
+def test_all_runs_are_one_batch_on_a_gpu_unless_another_way_is_named():
+    plain = Experiment("data", "features")
+    assert choose_batched(plain, "cuda") and choose_batched(plain, "cuda:1") and not choose_batched(plain, "cpu")
+    assert not choose_batched(replace(plain, stacked="yes"), "cuda") and choose_batched(plain, "cpu", True)
+    assert not choose_batched(replace(plain, voice_shift=0.5), "cuda") and not choose_batched(replace(plain, voice_shift=0.5), "cpu", True)
+
+
 @pytest.mark.gpu
 def test_a_gpu_gives_the_same(cache):
     if not torch.cuda.is_available():
@@ -250,3 +258,10 @@ def test_a_gpu_gives_the_same(cache):
     there = Stack(bench.experiment, bench.runs, device="cuda", stacked=True)
     bench.train(there, 0)
     assert torch.allclose(here.flat, there.flat.cpu(), atol=1e-3)
+    again = []
+    for _ in range(2):
+        steps = make_steps(bench.experiment, bench.loader, device="cuda")
+        batched = Stack(bench.experiment, bench.runs, device="cuda", stacked=True, batched=steps)
+        bench.train(batched, 0)
+        again.append(batched.flat.cpu())
+    assert torch.allclose(here.flat, again[0], atol=1e-3) and torch.equal(*again)

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmer.experiments.batched.backend import use_kernels
 from mmer.experiments.experiment import Experiment
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # torch.optim.AdamW's own
@@ -42,11 +41,11 @@ class AdamState:
     mixes: int
 
 
-def clip_and_step(state: AdamState, rates: AdamRates, step: int, experiment: Experiment, *, kernels: bool | None = None) -> None:
+def clip_and_step(state: AdamState, rates: AdamRates, step: int, experiment: Experiment, *, kernels: bool = False) -> None:
     """Gradients clipped run by run, then one step of the runs that have a batch."""
     clip = (experiment.clip_norm / (state.gradient.norm(dim=1) + 1e-6)).clamp(max=1)  # (runs,)
     per_run = torch.cat([rates.columns[step], clip[:, None]], 1)  # (runs, 5)
-    (step_by_kernel if use_kernels(state.values, kernels) else step_plainly)(state, per_run, rates.active[step], experiment)
+    (step_by_kernel if kernels else step_plainly)(state, per_run, rates.active[step], experiment)
 
 
 def step_by_kernel(state: AdamState, per_run: Tensor, active: np.ndarray, experiment: Experiment) -> None:

@@ -32,11 +32,12 @@ class RunModels:
     parameters: Mapping[str, Tensor]  # name -> (runs, *shape)
     keys: Mapping[str, Tensor] | None  # name of a dropout layer's key -> (runs,) int32; None: nothing is dropped
     module: nn.Module  # one model of the same kind, whose own weights are never read
+    kernels: bool = False  # whether those written in Triton are used
 
     def drop(self, name: str, x: Tensor, *, relu: bool = False, rest: Tensor | None = None, places: Tensor | None = None) -> Tensor:
         """rest + the dropout layer `name` of x, or of relu(x)."""
         key = None if self.keys is None else self.keys[f"{name}.key"]
-        return drop(x, key, self.head.dropout, relu=relu, rest=rest, places=places)
+        return drop(x, key, self.head.dropout, relu=relu, rest=rest, places=places, kernels=self.kernels)
 
     def linear(self, name: str, x: Tensor) -> Tensor:
         """(runs, ..., in) -> (runs, ..., out)."""
@@ -72,7 +73,8 @@ class RunInputs:
 
     def sum_layers(self, models: RunModels, unit: str, mix: str) -> Tensor:
         """Equation 1's sums with the raw weights of the LayerMix `mix`: (runs, batch, segments, dim) float32."""
-        return mix_layers(normalise_weights(models.parameters[f"{mix}.weights"]), self.units[unit], self.normals[unit])
+        weights = normalise_weights(models.parameters[f"{mix}.weights"])
+        return mix_layers(weights, self.units[unit], self.normals[unit], kernels=models.kernels)
 
     def norm_layers(self, models: RunModels, unit: str, mix: str) -> Tensor:
         """The sums with mean 0 and variance 1 over dim; the norm's scale and shift are still to come."""

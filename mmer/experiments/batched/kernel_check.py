@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
+from functools import cache
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -71,3 +75,21 @@ def check_adam(device: torch.device, kernels: bool) -> list[Tensor]:
     for step in range(2):
         clip_and_step(state, rates, step, experiment, kernels=kernels)
     return [values, first, second]
+
+
+@cache
+def explain_no_kernels(device: int) -> str:
+    """Why the plain path is taken on this CUDA device, as one sentence; "" where the kernels are taken. Tried once a process."""
+    if importlib.util.find_spec("triton") is None:
+        return "Triton is not installed, so training takes PyTorch's own operations, which are slower."
+    from triton.errors import TritonError
+
+    try:
+        with torch.cuda.device(device):
+            different = find_difference(torch.device("cuda", device))
+    except (TritonError, RuntimeError, OSError, subprocess.SubprocessError) as error:  # no C compiler, no Python.h, a card that is too old
+        reason = " ".join(str(error).split())[:200]
+        return f"Triton's kernels don't compile here ({reason}), so training takes PyTorch's own operations, which are slower."
+    if different:
+        return f"Triton's kernels give another result here ({different}), so training takes PyTorch's own operations, which are slower."
+    return ""

@@ -1,4 +1,4 @@
-"""Kernels in Triton for what PyTorch does in many passes over memory. Imported only where Triton is: see use_kernels in backend.py.
+"""Kernels in Triton for what PyTorch does in many passes over memory. Imported only where Triton is: see kernel_check.py.
 
 No kernel adds atomically, so that no sum depends on the order in which a card happens to compute. What each computes is written plainly
 beside its caller, and tests compare the two. Elements are counted in 64 bits: a card holds more of them than 32 can count.

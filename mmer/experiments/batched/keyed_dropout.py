@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmer.building_blocks.dropout import POSITIONS, scramble
-from mmer.experiments.batched.backend import use_kernels
 from mmer.experiments.batched.layer_mix import round_to_power
 
 
@@ -21,7 +20,7 @@ def drop(
     relu: bool = False,
     rest: Tensor | None = None,
     places: Tensor | None = None,
-    kernels: bool | None = None,
+    kernels: bool = False,
 ) -> Tensor:
     """rest + dropout(x), of relu(x) where asked; x (runs, batch, segments, dim) or (runs, batch, dim), keys (runs,) int32.
 
@@ -30,7 +29,7 @@ def drop(
     if keys is None or not p:
         x = F.relu(x) if relu else x
         return x if rest is None else rest + x
-    found: Tensor = KeyedDrop.apply(x, rest, keys, places, p, relu, use_kernels(x, kernels))  # type: ignore[no-untyped-call]  # of torch
+    found: Tensor = KeyedDrop.apply(x, rest, keys, places, p, relu, kernels)  # type: ignore[no-untyped-call]  # of torch
     return found
 
 

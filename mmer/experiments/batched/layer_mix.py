@@ -12,8 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmer.experiments.batched.backend import use_kernels
-
 TILE = 8  # segments of one program
 
 
@@ -47,9 +45,9 @@ class Normals:
         return Normals(self.mean[runs], self.inverse[runs])
 
 
-def mix_layers(weights: Tensor, unit: UnitBatch, normals: Normals, *, kernels: bool | None = None) -> Tensor:
+def mix_layers(weights: Tensor, unit: UnitBatch, normals: Normals, *, kernels: bool = False) -> Tensor:
     """The sums of every run, (runs, batch, segments, dim) float32, for weights (runs, layers) that add up to 1; 0 at padding."""
-    found: Tensor = MixLayers.apply(weights, unit, normals, use_kernels(weights, kernels))  # type: ignore[no-untyped-call]  # of torch
+    found: Tensor = MixLayers.apply(weights, unit, normals, kernels)  # type: ignore[no-untyped-call]  # of torch
     return found
 
 

@@ -187,16 +187,17 @@ class FeatureLoader:
         return np.array([max([0, *(self.count(i, u) for u in self.units)]) for i in range(len(self.items))])
 
     def count(self, index: int, unit: str) -> int:
-        key = self._key(index, unit)
-        return 0 if key is None else self._count(key, unit)
+        key = self.find_key(index, unit)
+        return 0 if key is None else self.count_key(key, unit)
 
-    def _count(self, key: str, unit: str) -> int:
+    def count_key(self, key: str, unit: str) -> int:
         """Segments that are read, see count_until; all of the text."""
         if (key, unit) not in self._counts:
             self._counts[key, unit] = count_until(self.cache, key, unit, seconds=self.max_seconds)
         return self._counts[key, unit]
 
-    def _key(self, index: int, unit: str) -> str | None:
+    def find_key(self, index: int, unit: str) -> str | None:
+        """The cache key of an example's unit; None where it lacks the unit."""
         item = self.items[index]
         if unit not in item.units:
             return None
@@ -204,19 +205,20 @@ class FeatureLoader:
 
     def read(self, index: int, unit: str) -> np.ndarray | None:
         """(layers, segments, dim) float16; None where the utterance lacks the unit."""
-        key = self._key(index, unit)
+        key = self.find_key(index, unit)
         if key is None:
             return None
-        states = self._read_whole(key, unit)
+        states = self.read_whole(key, unit)
         if unit != "F" or self.stride == 1:
             return states
         return states[:, min(int(self.firsts[index]), states.shape[1] - 1) :: self.stride]
 
-    def _read_whole(self, key: str, unit: str) -> np.ndarray:
+    def read_whole(self, key: str, unit: str) -> np.ndarray:
+        """(layers, segments, dim) float16 of an entry, up to the last second that is read."""
         if (key, unit) in self._held:
             self._held.move_to_end((key, unit))
             return self._held[key, unit]
-        states = np.array(self.cache.read_states(key, unit)[:, : self._count(key, unit)])
+        states = np.array(self.cache.read_states(key, unit)[:, : self.count_key(key, unit)])
         self.bytes_read += states.nbytes
         self._held[key, unit] = states
         self._bytes_held += states.nbytes
@@ -232,7 +234,7 @@ class FeatureLoader:
         `fold` is that of the runs that read it, whose voices a shift may use.
         """
         arrays = [self.read(int(row), unit) for row in rows]
-        layers, dim = self._measure(unit)
+        layers, dim = self.measure_states(unit)
         longest = max([1, *(a.shape[1] for a in arrays if a is not None)])
         buffer = buffer or Buffer()
         half = buffer.take("half", (layers, len(rows), longest, dim), like=torch.empty(0, dtype=torch.float16))
@@ -249,10 +251,10 @@ class FeatureLoader:
         own = None if unit == TEXT else normalisation
         return Block(half.to(self.device), mask.to(self.device), own, buffer=buffer, shifts=shifts)
 
-    def _measure(self, unit: str) -> tuple[int, int]:
+    def measure_states(self, unit: str) -> tuple[int, int]:
         """The number of layers and the width of a unit's states."""
         if unit not in self.sizes:
-            key = next(key for i in range(len(self.items)) if (key := self._key(i, unit)) is not None)
+            key = next(key for i in range(len(self.items)) if (key := self.find_key(i, unit)) is not None)
             layers, _, dim = self.cache.read_states(key, unit).shape
             self.sizes[unit] = (layers, dim)
         return self.sizes[unit]

@@ -19,6 +19,16 @@ def choose_stacked(experiment: Experiment, device: str) -> bool:
     return device != "cpu" or not (experiment.kind.has_attention or any(UNITS[unit].is_frames for unit in experiment.units))
 
 
+def choose_batched(experiment: Experiment, device: str, wanted: bool | None = None) -> bool:
+    """Whether all runs are one batch (mmer/experiments/batched): on a GPU, unless `stacked` names another way.
+
+    `wanted` decides instead where it is given, but shifted voices are always left to the stack, which alone knows of them.
+    """
+    if experiment.voice_shift:
+        return False
+    return device != "cpu" and experiment.stacked == "auto" if wanted is None else wanted
+
+
 def choose_device(experiment: Experiment) -> str:
     """The device, "cpu" or "cuda". Raises DataError when a GPU is asked for and there is none."""
     if experiment.device == "cuda" and not torch.cuda.is_available():

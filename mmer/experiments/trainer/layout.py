@@ -86,4 +86,10 @@ def count_run_bytes(experiment: Experiment) -> int:
     return 5 * 4 * count_parameters(experiment)
 
 
-STATE_BYTES = {"cpu": 3 * 2**30 // 2, "cuda": 8 * 2**30}  # what the parameters of the runs trained together may take
+STATE_BYTES = {"cpu": 3 * 2**30 // 2}  # what the parameters of the runs trained together may take
+STATE_SHARE = 0.3  # of a GPU's memory; of all of it, not of what is free, so that the groups are the same when training goes on
+
+
+def limit_state_bytes(device: str) -> int:
+    """What the parameters of the runs trained together may take, with all that belongs to them."""
+    return STATE_BYTES[device] if device in STATE_BYTES else int(STATE_SHARE * torch.cuda.mem_get_info(device)[1])

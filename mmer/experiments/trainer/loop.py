@@ -27,7 +27,7 @@ from mmer.experiments.trainer.device import choose_stacked
 from mmer.experiments.trainer.outputs import Outputs
 from mmer.experiments.trainer.run import EpochOfRun, ProgressByRun, Run, RunProgress
 from mmer.experiments.trainer.schedule import Schedule
-from mmer.experiments.trainer.stack import Stack
+from mmer.experiments.trainer.stack import BatchedWay, Stack
 from mmer.files.replace import replace_file
 from mmer.heads.normalisation import Normalisation
 
@@ -44,6 +44,7 @@ class TrainingLoop:
     normalisations: Sequence[Normalisation | None]  # per fold
     device: str = "cpu"
     checkpoint_seconds: float = CHECKPOINT_SECONDS
+    batched: BatchedWay | None = None  # how steps are computed on a GPU; see Stack
     keeps_over: bool = False  # the checkpoint goes on holding runs that are over, so that a longer patience can take them further
     on_step: Callable[[Stack, ProgressByRun, int], None] = lambda stack, progress, steps: (
         None
@@ -59,7 +60,10 @@ class TrainingLoop:
         active = [run for run in runs if kept is None or run.name in kept.runs]
         if not active:
             return
-        stack = Stack(self.experiment, active, device=self.device, stacked=choose_stacked(self.experiment, self.device))
+        stacked = choose_stacked(self.experiment, self.device)
+        stack = Stack(self.experiment, active, device=self.device, stacked=stacked, batched=self.batched)
+        if self.batched is not None:
+            self.batched.at_once = None if kept is None else kept.at_once
         progress = {run.name: RunProgress() for run in active}
         if kept is not None:
             progress = kept.restore(stack)
@@ -95,14 +99,14 @@ class TrainingLoop:
         options: dict[str, Any] = {"rows": shown.rows, "epoch": epoch, "report": lambda steps: self.on_step(stack, progress, steps)}
         losses = stack.train_epoch(self.loader, self.normalisations, shown.lengths, shown.labels, **options)
         outputs = self.validate(stack)
-        rows, better = [], []
+        rows, better, means = [], [], losses.tolist()  # only now, so that validation did not wait for them
         for i, run in enumerate(stack.runs):
             state, loss, ua = progress[run.name], outputs[i].loss(), outputs[i].ua()
             state.epoch += 1
             if loss < state.best_loss:
                 state.best_loss, state.best_epoch, state.best_ua = loss, state.epoch, ua
                 better.append(i)
-            rows.append(EpochOfRun(run.fold, run.repetition, state.epoch, float(losses[i]), loss, ua))
+            rows.append(EpochOfRun(run.fold, run.repetition, state.epoch, means[i], loss, ua))
         stack.keep_best(better)
         self.on_epoch(stack, rows)
 
@@ -119,6 +123,7 @@ class Checkpoint:
     tensors: dict[str, torch.Tensor]
     runs: tuple[str, ...]  # names of those that were not over
     progress: dict[str, Any]
+    at_once: int | None = None  # runs that a step computes at once, where steps are batched
 
     def restore(self, stack: Stack) -> dict[str, RunProgress]:
         """Brings the stack to where it was. Raises DataError when it is of another experiment."""
@@ -134,7 +139,9 @@ class Checkpoint:
 
 def write_checkpoint(path: Path, stack: Stack, progress: ProgressByRun) -> None:
     names = [run.name for run in stack.runs]
-    state = {"runs": names, "progress": {name: asdict(progress[name]) for name in names}}
+    state: dict[str, Any] = {"runs": names, "progress": {name: asdict(progress[name]) for name in names}}
+    if stack.batched is not None:
+        state["at_once"] = stack.batched.at_once
     replace_file(path, save(stack.get_state() if names else {}, {"state": json.dumps(state)}), sync=True)
 
 
@@ -146,6 +153,6 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
         with safe_open(path, "pt") as file:
             state = json.loads(file.metadata()["state"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
-            return Checkpoint(path, tensors, tuple(state["runs"]), dict(state["progress"]))
+            return Checkpoint(path, tensors, tuple(state["runs"]), dict(state["progress"]), state.get("at_once"))
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: the checkpoint is damaged ({error}); delete it to begin the group anew.") from error

@@ -8,12 +8,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
+from mmer.experiments.batched.start import make_steps
+from mmer.experiments.batched.steps import BatchedSteps
 from mmer.experiments.experiment import Experiment, shape_head
 from mmer.experiments.experiment_data import EXTRACTION, ExperimentData, load_data
 from mmer.experiments.folder.run_results import done_path, frame_outputs, read_done, write_done
@@ -22,8 +25,8 @@ from mmer.experiments.folder.runs import RunFolder, describe_environment, name_r
 from mmer.experiments.prepare import reads_sound
 from mmer.experiments.remaining import count_least_epochs, count_steps, guess_epochs, guess_epochs_left
 from mmer.experiments.trainer.blocks import FeatureLoader, fit_fold_normalisations
-from mmer.experiments.trainer.device import choose_device
-from mmer.experiments.trainer.layout import STATE_BYTES, count_run_bytes
+from mmer.experiments.trainer.device import choose_batched, choose_device
+from mmer.experiments.trainer.layout import count_run_bytes, limit_state_bytes
 from mmer.experiments.trainer.loop import CHECKPOINT_SECONDS, TrainingLoop, read_checkpoint
 from mmer.experiments.trainer.run import EpochOfRun, ProgressByRun, Run
 from mmer.experiments.trainer.schedule import EveryUtterance
@@ -45,11 +48,12 @@ def run_experiment(
     budget: int | None = None,
     say: Callable[[str], None] | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    batched: bool | None = None,
 ) -> dict[str, Any]:
     """Extracts what is missing, trains all runs that are not finished, writes predictions, heads and scores; returns results.json.
 
     `threads` is what the CPU may give where the experiment itself doesn't say; 0 stands for all of it. `budget`: bytes of features that may
-    stay in memory, by default a share of what is free.
+    stay in memory, by default a share of what is free. `batched`: whether all runs are one batch, by default on a GPU.
     Raises DataError (another process is at it, the data has changed, nothing can be read), Cancelled when asked to stop.
     """
     experiment = folder.read_experiment()
@@ -64,7 +68,7 @@ def run_experiment(
         threads = experiment.threads or threads or count_cores()
         torch.set_num_threads(threads)
         folder.write("environment", describe_environment(device=device, threads=threads))
-        options: dict[str, Any] = {"device": device, "checkpoint_seconds": checkpoint_seconds, "budget": budget}
+        options: dict[str, Any] = {"device": device, "checkpoint_seconds": checkpoint_seconds, "budget": budget, "batched": batched}
         Training(folder, experiment, data, lock, tell, **options).run()
         lock.update(stage="scoring", done=1.0)
         return finish(folder, data)
@@ -97,6 +101,7 @@ class Training:
     device: str = "cpu"
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     budget: int | None = None  # bytes of features in memory
+    batched: bool | None = None  # whether all runs are one batch; None: on a GPU
     begun: float = field(default_factory=time.monotonic)
     shown: float = EXTRACTION  # share on the progress bar, which never goes back
     pace: float | None = None  # seconds that an epoch of one run takes, as the last epoch did; None before the first of this process
@@ -111,6 +116,15 @@ class Training:
         self.folder.checkpoint.mkdir(exist_ok=True)
         remove_parts(self.folder.checkpoint)  # the lock is held: nobody else writes here
 
+    @cached_property
+    def steps(self) -> BatchedSteps | None:
+        """Made when the first group is trained: it reads all features that fit the device."""
+        if not choose_batched(self.experiment, self.device, self.batched):
+            return None
+        self.lock.update(stage="loading the features", done=EXTRACTION)
+        reserved = min(limit_state_bytes(self.device), len(self.data.runs) * count_run_bytes(self.experiment))
+        return make_steps(self.experiment, self.loader, device=self.device, reserved=reserved, say=self.say)
+
     def normalise(self) -> Sequence[Normalisation | None]:
         if not reads_sound(self.experiment):
             return [None] * len(self.data.tests)
@@ -118,7 +132,7 @@ class Training:
         return fit_fold_normalisations(self.data.cache, self.data.items, self.data.tests, max_seconds=self.experiment.max_seconds)
 
     def run(self) -> None:
-        groups = cut_groups(self.data.runs, count_run_bytes(self.experiment), limit=STATE_BYTES[self.device])
+        groups = cut_groups(self.data.runs, count_run_bytes(self.experiment), limit=limit_state_bytes(self.device))
         self.finished = {run.name for run in self.data.runs if done_path(self.folder, run).exists()}
         self.epochs_done = {run.name: read_done(self.folder, run)["epochs"] for run in self.data.runs if run.name in self.finished}
         for number, runs in enumerate(groups):
@@ -137,6 +151,7 @@ class Training:
             self.normalisations,
             device=self.device,
             checkpoint_seconds=self.checkpoint_seconds,
+            batched=self.steps if begun else None,
             on_step=self.show,
             on_epoch=self.note_epoch,
             on_over=self.finish_runs,

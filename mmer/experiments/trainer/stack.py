@@ -40,13 +40,42 @@ class BlockSource(Protocol):
     ) -> Block: ...
 
 
+class BatchedWay(Protocol):
+    """How a stack on a GPU trains and predicts: batched/steps.py."""
+
+    at_once: int | None  # runs that a step computes at once; a checkpoint keeps it, since sums of other sizes have other last bits
+
+    def train_epoch(
+        self,
+        stack: Stack,
+        normalisations: Sequence[Normalisation | None],
+        lengths: np.ndarray,
+        labels: np.ndarray,
+        *,
+        epoch: int,
+        rows: Sequence[np.ndarray],
+        report: Callable[[int], None],
+    ) -> Tensor: ...
+
+    def predict(
+        self,
+        stack: Stack,
+        normalisations: Sequence[Normalisation | None],
+        wanted: Mapping[int, np.ndarray],
+        lengths: np.ndarray,
+        labels: np.ndarray,
+    ) -> dict[int, Outputs]: ...
+
+
 class Stack:
     """Parameters, moments and best weights of some runs, and the steps that change them. Methods take runs by their place in `runs`."""
 
     STATE = ("flat", "best", "first", "second")  # (runs, parameters) float32 each: the weights, the best ones, Adam's moments
 
-    def __init__(self, experiment: Experiment, runs: Sequence[Run], *, device: str, stacked: bool):
-        self.experiment, self.runs, self.device, self.stacked = experiment, list(runs), device, stacked
+    def __init__(
+        self, experiment: Experiment, runs: Sequence[Run], *, device: str, stacked: bool, batched: BatchedWay | None = None
+    ):  # `batched` computes steps and predictions where it is given, from features of its own
+        self.experiment, self.runs, self.device, self.stacked, self.batched = experiment, list(runs), device, stacked, batched
         self.head = shape_head(experiment)
         models = [make_model(self.head, run.seed) for run in self.runs]
         self.layout = ParameterLayout(models[0])
@@ -120,14 +149,16 @@ class Stack:
         epoch: int,
         rows: Sequence[np.ndarray] | None = None,
         report: Callable[[int], None] = lambda steps: None,
-    ) -> np.ndarray:
-        """One epoch of every run; (runs,) the mean loss over its batches.
+    ) -> np.ndarray | Tensor:
+        """One epoch of every run; (runs,) the mean loss over its batches, as a tensor on the device where steps are batched.
 
         `lengths` and `labels` are of what the loader shows, `rows` what each run reads of it, by default its own training utterances.
         `report` hears after every step how many there have been.
         """
         experiment = self.experiment
         wanted = [run.train for run in self.runs] if rows is None else rows
+        if self.batched is not None:
+            return self.batched.train_epoch(self, normalisations, lengths, labels, epoch=epoch, rows=wanted, report=report)
         masks = [mark(some, len(labels)) for some in wanted]
         sizes = {"size": experiment.batch_size, "chunk": experiment.chunk}
         total, batches = np.zeros(len(self.runs)), np.zeros(len(self.runs))
@@ -300,7 +331,7 @@ class Stack:
 
     def autocast(self) -> AbstractContextManager[None]:
         """Matrix products in half precision where the experiment says so; what is predicted is computed in single precision."""
-        if self.experiment.precision == "float32":
+        if self.experiment.precision != "bfloat16":
             return nullcontext()
         return torch.autocast(torch.device(self.device).type, torch.bfloat16)
 
@@ -329,6 +360,8 @@ class Stack:
         labels: np.ndarray,
     ) -> dict[int, Outputs]:
         """What each run says about its rows (run -> rows), in the order of the rows. Utterances are read once for the runs of a fold."""
+        if self.batched is not None:
+            return self.batched.predict(self, normalisations, wanted, lengths, labels)
         found: dict[int, dict[str | None, np.ndarray]] = {run: {} for run in wanted}
         for group in self.group_runs(list(wanted)):
             union = np.unique(np.concatenate([wanted[run] for run in group]))

@@ -1,0 +1,204 @@
+"""The steps and predictions of a stack's runs as one batch, from packed features. Nothing is read back from the device during an epoch.
+
+A step is computed for all runs at once, or where its memory does not allow that, for groups of runs one after the other: their gradients
+are rows of one matrix, which one step of Adam follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmer.errors import DataError
+from mmer.experiments.batched.adam import AdamRates, AdamState, clip_and_step
+from mmer.experiments.batched.forms import Form, RunInputs, RunModels, RunOutputs
+from mmer.experiments.batched.layer_mix import Normals
+from mmer.experiments.batched.numerics import Memory, count_runs_at_once, fix_numerics
+from mmer.experiments.batched.packed_features import PackedFeatures, StepFeatures
+from mmer.experiments.batched.plan import EpochPlan, plan_keys, plan_prediction, plan_training
+from mmer.experiments.trainer.outputs import EVALUATED, Outputs, make_outputs
+from mmer.experiments.trainer.stack import Stack, mark
+from mmer.fusion import TEXT
+from mmer.heads.normalisation import Normalisation
+
+ATTENTION_MULTIPLE = 16  # segments to which attention is padded on a GPU, whose fused kernels read masks in such steps
+
+
+@dataclass(frozen=True, eq=False)
+class StepBatch:
+    """One step of all runs on the device."""
+
+    features: StepFeatures
+    normals: Mapping[str, Normals]
+    keys: Tensor  # (runs, sites) int32
+    target: Tensor  # (runs, batch) int64
+    share: Tensor  # (runs, batch) float32
+
+
+@dataclass(eq=False)
+class BatchedSteps:
+    """What a Stack that has it leaves to it: epochs and predictions."""
+
+    features: PackedFeatures
+    form: Form
+    device: str
+    kernels: bool = False
+    memory: Memory | None = None  # None: all runs at once, unless memory runs out
+    at_once: int | None = None  # runs that a step computes at once; None until it was measured
+    multiple: int = 1  # segments to which batches are padded
+
+    def train_epoch(
+        self,
+        stack: Stack,
+        normalisations: Sequence[Normalisation | None],
+        lengths: np.ndarray,
+        labels: np.ndarray,
+        *,
+        epoch: int,
+        rows: Sequence[np.ndarray],
+        report: Callable[[int], None],
+    ) -> Tensor:
+        """As Stack.train_epoch; the losses (runs,) are still on the device, so that nothing waits for them."""
+        experiment = stack.experiment
+        sizes = {"size": experiment.batch_size, "chunk": experiment.chunk}
+        plan = plan_training([mark(own, len(labels)) for own in rows], lengths, seed=experiment.seed, epoch=epoch, **sizes)
+        rates = AdamRates.plan(experiment, stack.steps, plan.active, self.device)
+        seeds = np.array([run.seed for run in stack.runs])
+        keys = self.send(plan_keys(seeds, stack.steps, plan.active, stack.layout.sites))
+        target, share = self.send(labels[plan.rows]), self.send(plan.weigh())
+        stack.steps += plan.active.sum(0)
+        normals = self.collect_normals(stack, normalisations)
+        state = AdamState(stack.flat, stack.grad, stack.first, stack.second, stack.layout.mixes)
+        total = torch.zeros(len(stack.runs), device=self.device)
+        with fix_numerics(self.device, experiment.precision):
+            if self.at_once is None:
+                self.measure_step(stack, plan, lengths, normals, keys, target, share)
+            for number, features in enumerate(self.features.read_steps(plan.rows, multiple=self.multiple)):
+                step = StepBatch(features, normals, keys[number], target[number], share[number])
+                total += self.cut(len(stack.runs), partial(self.backpropagate, stack, step))
+                clip_and_step(state, rates, number, experiment, kernels=self.kernels)
+                report(number + 1)
+        return total / self.send(np.maximum(plan.active.sum(0), 1))
+
+    def send(self, values: np.ndarray) -> Tensor:
+        return torch.from_numpy(values).to(self.device)
+
+    def collect_normals(self, stack: Stack, normalisations: Sequence[Normalisation | None]) -> dict[str, Normals]:
+        """Each run's own: that of its fold for speech, none for text."""
+        found = {}
+        for unit, listed in self.features.entries.items():
+            shape, used = (listed.layers, listed.dim), [None if unit == TEXT else normalisations[run.fold] for run in stack.runs]
+            means = [np.zeros(shape, np.float32) if own is None else own.mean for own in used]
+            inverses = [np.ones(shape, np.float32) if own is None else (1 / own.deviation).astype(np.float32) for own in used]
+            found[unit] = Normals(self.send(np.stack(means)), self.send(np.stack(inverses)))
+        return found
+
+    def cut(self, runs: int, compute: Callable[[slice], Tensor]) -> Tensor:
+        """compute() for groups of as many runs as fit, joined. Out of memory, groups are halved, for all steps to come."""
+        while True:
+            size = self.at_once or runs
+            try:
+                return torch.cat([compute(slice(start, min(start + size, runs))) for start in range(0, runs, size)])
+            except torch.OutOfMemoryError as error:
+                if size == 1:
+                    raise DataError(
+                        "The memory of the GPU does not hold one step of one run: set a smaller batch size, fewer units, or less time read."
+                    ) from error
+            self.at_once = -(-size // 2)
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+
+    def measure_step(
+        self,
+        stack: Stack,
+        plan: EpochPlan,
+        lengths: np.ndarray,
+        normals: Mapping[str, Normals],
+        keys: Tensor,
+        target: Tensor,
+        share: Tensor,
+    ) -> None:
+        """Chooses how many runs are computed at once: one run's longest step is tried, and its memory measured."""
+        if self.memory is None:
+            self.at_once = len(stack.runs)
+            return
+        longest = plan.find_longest(lengths)
+        (features,) = self.features.read_steps(plan.rows[longest : longest + 1], multiple=self.multiple)
+        step = StepBatch(features, normals, keys[longest], target[longest], share[longest])
+        self.memory.start_measuring()
+        self.at_once = 1
+        self.cut(1, partial(self.backpropagate, stack, step))
+        self.at_once = count_runs_at_once(len(stack.runs), peak=self.memory.read_peak(), free=self.memory.count_free())
+
+    def backpropagate(self, stack: Stack, step: StepBatch, runs: slice) -> Tensor:
+        """The losses of these runs, (some runs,); their gradients are in their rows of stack.grad afterwards."""
+        leaves = stack.layout.view_rows(stack.flat[runs])
+        missing = set(leaves)
+
+        def take(name: str, leaf: Tensor) -> None:
+            stack.grad[runs, stack.layout.slices[name]].copy_(leaf.grad.flatten(1))  # type: ignore[union-attr]  # it has just come
+            leaf.grad = None  # so that not all gradients are there twice
+            missing.discard(name)
+
+        for name, leaf in leaves.items():
+            leaf.register_post_accumulate_grad_hook(partial(take, name))  # type: ignore[no-untyped-call]
+        keys = {name: step.keys[runs, site].contiguous() for site, name in enumerate(stack.layout.keys)}
+        with stack.autocast():
+            outputs = self.compute(stack, leaves, step.features, step.normals, runs, keys)
+        masks = {unit: batch.slice(runs).mask for unit, batch in step.features.units.items()}
+        losses = stack.measure(outputs.logits, outputs.branch_logits, masks, step.target[runs], step.share[runs])
+        losses.sum().backward()  # type: ignore[no-untyped-call]  # of torch
+        for name in missing:  # what a loss does not depend on has no gradient
+            stack.grad[runs, stack.layout.slices[name]] = 0
+        return losses.detach()
+
+    def compute(
+        self,
+        stack: Stack,
+        parameters: Mapping[str, Tensor],
+        features: StepFeatures,
+        normals: Mapping[str, Normals],
+        runs: slice,
+        keys: Mapping[str, Tensor] | None,
+    ) -> RunOutputs:
+        models = RunModels(stack.head, parameters, keys, stack.skeleton, self.kernels)
+        units = {unit: batch.slice(runs) for unit, batch in features.units.items()}
+        return self.form(models, RunInputs(units, {unit: own.slice(runs) for unit, own in normals.items()}, features.gaps))
+
+    @torch.no_grad()
+    def predict(
+        self,
+        stack: Stack,
+        normalisations: Sequence[Normalisation | None],
+        wanted: Mapping[int, np.ndarray],
+        lengths: np.ndarray,
+        labels: np.ndarray,
+    ) -> dict[int, Outputs]:
+        """As Stack.predict: logits stay on the device until the last step, and are then read at once. In single precision, without TF32."""
+        plan = plan_prediction(wanted, lengths, runs=len(stack.runs), size=EVALUATED)
+        normals = self.collect_normals(stack, normalisations)
+        parameters = {name: own.detach() for name, own in stack.layout.view_rows(stack.flat).items()}
+        names: list[str | None] = []
+        logits: list[Tensor] = []  # of a step (runs, batch, outputs, classes)
+
+        def evaluate(features: StepFeatures, runs: slice) -> Tensor:
+            own = {name: values[runs] for name, values in parameters.items()}
+            outputs = self.compute(stack, own, features, normals, runs, None)
+            names[:] = [None, *outputs.branch_logits]
+            return torch.stack([outputs.logits, *outputs.branch_logits.values()], 2)
+
+        with fix_numerics(self.device, "float32"):
+            for features in self.features.read_steps(plan.rows, multiple=self.multiple):
+                logits.append(self.cut(len(stack.runs), partial(evaluate, features)))
+        read = torch.cat(logits, 1).float().cpu().numpy()  # (runs, steps * batch, outputs, classes)
+        found = {}
+        for run, rows in wanted.items():
+            place = np.argsort(np.argsort(lengths[rows], kind="stable"), kind="stable")  # where plan_prediction put each row
+            by_name = {name: np.ascontiguousarray(read[run, place, i]) for i, name in enumerate(names)}
+            found[run] = make_outputs(labels[rows], by_name, len(stack.head.classes))
+        return found

@@ -9,6 +9,9 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
+from mmer.space.zero import load_analyzer  # the first of ours: on ZeroGPU it brings `spaces`, which has to come before torch
+
+# isort: split
 from mmer.commands.options.clip import add_aligner_options, add_preset, read_aligner_options
 from mmer.errors import MmerError
 from mmer.experiments.training_service import PUBLIC, TrainingService
@@ -47,7 +50,7 @@ def main() -> None:
         parser.exit(2, "--mcp needs the mcp package: pip install -e '.[mcp]' in the project's folder\n")
     is_public = options.public or "SPACE_ID" in os.environ
     try:
-        analyzer = Analyzer.load(preset=options.preset, heads_folder=options.heads, aligner_options=read_aligner_options(options))
+        analyzer = load_analyzer(preset=options.preset, heads_folder=options.heads, aligner_options=read_aligner_options(options))
     except MmerError as error:
         parser.exit(2, f"{error}\n")
     service = open_training(options, is_public=is_public)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmer.errors import DataError
 from mmer.phrasing import say_count
-from mmer.space.folder import plan_space, write_space
+from mmer.space.folder import measure_lfs, plan_space, write_space
 from mmer.space.hardware import HARDWARE, Hardware
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -29,12 +29,14 @@ def run(args: argparse.Namespace) -> None:
     write_space(files, args.out, hardware=hardware)
     sizes = files.sizes()
     print(f"{args.out}: {say_count(len(sizes), 'file')}, {sum(sizes.values()) / 2**20:.1f} MB, for {hardware.key} ({hardware.title})")
+    count, large = measure_lfs(files)
+    print(f"git LFS keeps {count} of them, {large / 2**20:.1f} MB")
     if args.no_wheels:
         print("not checked: whether every requirement has a wheel (--no-wheels)")
     else:
         print("asking pip for the wheels of every requirement ...", flush=True)
         check_wheels(args.out, hardware)
-    print("to publish it: git init, git lfs install, git add, commit, and push to https://huggingface.co/spaces/NAME/SPACE")
+    print(f"to publish it: hf auth login, then hf upload NAME/SPACE {args.out} . --repo-type space")
 
 
 def check_wheels(folder: Path, hardware: Hardware) -> None:

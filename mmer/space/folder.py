@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import posixpath
 import re
 import shutil
 from collections.abc import Iterable, Mapping
@@ -23,6 +24,7 @@ UNWANTED = {"__pycache__", ".gradio", ".DS_Store"}
 LIST = "space.json"  # what was written, so that it can be written anew
 OF_GIT = {".git", ".gitattributes", ".huggingface"}  # may be there before: a Space is a git repository
 LARGE = 10 * 2**20  # bytes; git on the hub takes larger files through LFS alone
+OF_LFS = " filter=lfs diff=lfs merge=lfs -text"
 MOST = 2**30  # bytes of a Space's repository
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)|src=\"([^\"]+)\"")
 
@@ -114,14 +116,21 @@ def write_requirements(text: str, hardware: Hardware) -> str:
 
 
 def check_files(files: SpaceFiles) -> None:
-    """Raises DataError for links that lead nowhere and for more than a Space holds."""
-    names, sizes = set(files.names), files.sizes()
-    lost = [link for link in find_links(files.written["README.md"]) if link not in names and not is_folder(link, names)]
-    if lost:
-        raise DataError(f"README.md points to {', '.join(lost[:5])}, which would not be in the Space.")
-    total = sum(sizes.values())
+    """Raises DataError for links of any document that lead nowhere and for more than a Space holds."""
+    names = set(files.names)
+    for name in filter(is_document, files.names):
+        text = files.written.get(name) or files.copied[name].read_text(encoding="utf-8")
+        places = {link: posixpath.normpath(posixpath.join(posixpath.dirname(name), link)) for link in find_links(text)}
+        lost = [link for link, place in places.items() if place not in names and not is_folder(place, names)]
+        if lost:
+            raise DataError(f"{name} points to {', '.join(lost[:5])}, which would not be in the Space.")
+    total = sum(files.sizes().values())
     if total > MOST:
         raise DataError(f"The Space would have {total / 2**20:,.0f} MB; its repository may have {MOST // 2**20:,} MB.")
+
+
+def is_document(name: str) -> bool:
+    return name.endswith(".md")
 
 
 def is_folder(link: str, names: Iterable[str]) -> bool:
@@ -133,7 +142,14 @@ def write_attributes(files: SpaceFiles) -> str:
     binary = {path.suffix for path in files.copied.values() if path.suffix and is_binary(path)}
     large = [name for name, size in files.sizes().items() if size > LARGE and Path(name).suffix not in binary]
     names = [*(f"*{suffix}" for suffix in sorted(binary)), *sorted(large)]
-    return "".join(f"{name} filter=lfs diff=lfs merge=lfs -text\n" for name in names)
+    return "".join(f"{name}{OF_LFS}\n" for name in names)
+
+
+def measure_lfs(files: SpaceFiles) -> tuple[int, int]:
+    """How many files git keeps through LFS, and their bytes together."""
+    names = [line.removesuffix(OF_LFS) for line in files.written[".gitattributes"].splitlines()]
+    sizes = [size for name, size in files.sizes().items() if name in names or f"*{Path(name).suffix}" in names]
+    return len(sizes), sum(sizes)
 
 
 def is_binary(path: Path) -> bool:

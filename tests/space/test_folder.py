@@ -10,7 +10,7 @@ import pytest
 
 from mmer.commands import space
 from mmer.errors import DataError
-from mmer.space.folder import find_links, plan_space, write_requirements, write_space
+from mmer.space.folder import find_links, measure_lfs, plan_space, write_requirements, write_space
 from mmer.space.hardware import HARDWARE
 
 ROOT = Path(__file__).parents[2]
@@ -65,7 +65,10 @@ def test_what_would_not_work_is_said_before_anything_is_written(project, tmp_pat
     (project / "C.md").unlink()
     with pytest.raises(DataError, match=r"points to C\.md"):
         plan_space(project, hardware)
-    (project / "C.md").write_text("c")
+    (project / "C.md").write_text("c [gone](docs/gone.md)")
+    with pytest.raises(DataError, match=r"C\.md points to docs/gone\.md, which would not be in the Space"):
+        plan_space(project, hardware)
+    (project / "C.md").write_text("c [up](docs/../docs/a.md) [folder](docs/)")
     (tmp_path / "elsewhere.md").write_text("secret")
     (project / "docs" / "b.md").symlink_to(tmp_path / "elsewhere.md")
     with pytest.raises(DataError, match="is a link to"):
@@ -87,7 +90,9 @@ def test_a_large_repository_is_refused(project):
 
 def test_a_large_text_goes_through_lfs_by_its_name(project):
     (project / "docs" / "long.txt").write_text("a" * (10 * 2**20 + 1))
-    assert "docs/long.txt filter=lfs" in plan_space(project, HARDWARE["cpu-basic"]).written[".gitattributes"]
+    files = plan_space(project, HARDWARE["cpu-basic"])
+    assert "docs/long.txt filter=lfs" in files.written[".gitattributes"]
+    assert measure_lfs(files) == (2, 10 * 2**20 + 1 + len(b"\x89PNG\0\0"))
 
 
 def test_a_folder_is_written_anew_and_nobody_s_changes_are_lost(project, tmp_path):
@@ -124,7 +129,8 @@ def test_the_project_s_own_folder_serves_from_nothing_but_itself(tmp_path, capsy
     """Written by the command, then run with the folder alone on the path: the package, the heads and an example."""
     out = tmp_path / "space"
     space.run(space_arguments(out))
-    assert "files" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "files, " in said and "git LFS keeps " in said and "not checked" in said
     listed = json.loads((out / "space.json").read_text())["files"]
     assert {"app.py", "LICENSE", "pretrained/LICENSE", "packages.txt", "docs/space.md"} <= set(listed)
     assert not [name for name in listed if name.startswith(("tests/", ".github", "benchmarks/visitors"))]

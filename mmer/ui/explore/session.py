@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -157,7 +158,8 @@ def watch_stages(
     """
     ticket = line.ask(visitor, bounds)
     news: queue.Queue[Any] = queue.Queue()
-    worker = threading.Thread(target=run_reporting, args=(work, news, stop, line, ticket), daemon=True)
+    # in the caller's context, which holds Gradio's request: who lends a graphics card (mmer/space/zero.py) asks whose wish it is
+    worker = threading.Thread(target=copy_context().run, args=(run_reporting, work, news, stop, line, ticket), daemon=True)
     worker.start()
     stages: list[Stage] = []
     shown_place, begun = "", time.perf_counter()

@@ -13,6 +13,7 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 PYTHONS = ("3.11", "3.12", "3.13")
+AT_ONCE = 4  # pip processes, which wait for the index most of the time
 Versions = Callable[[str, str, bool], list[str]]  # (name, Python, wheels alone) -> versions there are, in any order
 
 
@@ -85,12 +87,11 @@ def main(arguments: Sequence[str] | None = None, versions: Versions = ask_pip) -
     options = parser.parse_args(arguments)
     lines = read_lines(options.requirements)
     wrong = 0
-    for line in lines:
-        for python in options.python:
-            if applies(line, python):
-                answer = check_line(line, python, versions)
-                print("ok   " if answer.good else "WRONG", answer, flush=True)
-                wrong += not answer.good
+    questions = [(line, python) for line in lines for python in options.python if applies(line, python)]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for answer in pool.map(lambda question: check_line(*question, versions), questions):
+            print("ok   " if answer.good else "WRONG", answer, flush=True)
+            wrong += not answer.good
     print(f"{len(lines)} lines, {len(options.python)} versions of Python: {wrong or 'none'} without a wheel")
     return 1 if wrong else 0
 

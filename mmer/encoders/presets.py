@@ -201,6 +201,13 @@ class Preset:
         return self.speech.is_pinned and self.text.is_pinned
 
     @property
+    def terms(self) -> str:
+        """What its encoders cost, for people: "820 MB to fetch; Apache-2.0"."""
+        fetched = sum(weights.megabytes for weights in (self.speech, self.text) if weights.extra or not weights.packages)
+        licences = ", ".join(dict.fromkeys((self.speech.licence, self.text.licence)))
+        return f"{f'{fetched:,} MB to fetch' if fetched else 'installed'}; {licences}"
+
+    @property
     def spoken(self) -> str:
         """What may be spoken, for people: "English"."""
         return next(iter(self.languages.values())) if len(self.languages) == 1 else f"one of {len(self.languages)} languages"

@@ -45,6 +45,7 @@ function linkChoices(views, place) {
   const emotion = makeRadios("Explain", data.classes.map((name) => [name, name]), now.emotion, (value) => choose({ emotion: value }));
   const scale = makeRadios("Logits", [["centred", "centred"], ["raw", "raw"]], now.scale, (value) => choose({ scale: value }));
   emotion.element.dataset.part = "emotion";
+  emotion.element.classList.add("mv-wrapping");
   scale.element.dataset.part = "scale";
   place.append(emotion.element, scale.element);
   views[1].selection.set({ emotion: now.emotion });

@@ -58,6 +58,7 @@ function makeBarOfTools(view) {
   const emotion = makeRadios("Explain", emotions, selection.current().emotion, (value) => selection.set({ emotion: value }));
   const scale = makeRadios("Logits", [["centred", "centred"], ["raw", "raw"]], selection.current().scale, (value) => selection.set({ scale: value }));
   emotion.element.dataset.part = "emotion";
+  emotion.element.classList.add("mv-wrapping"); // seven classes are wider than a phone
   scale.element.dataset.part = "scale";
   if (!isNamed) emotion.element.prepend(make("span", { class: "mv-numbers-for", text: "Numbers for", "aria-hidden": "true" })); // chosen, not heard
   const play = makeButton("▶ Play", () => (sound.isPlaying() ? sound.stop() : sound.play(0, data.duration)), { class: "mv-button mv-play", "data-part": "play", disabled: !sound.ready });

@@ -57,6 +57,14 @@ def make_sounds(seed=0):
     return [(0.1 * rng.normal(size=length)).astype(np.float32) for length in LENGTHS]
 
 
+def test_a_choice_says_what_it_fetches_and_under_which_licences():
+    terms = {preset.name: preset.terms for preset in ROWS}
+    assert terms["compact"] == "installed; MIT, Apache-2.0"
+    assert terms["paper"] == "820 MB to fetch; Apache-2.0"
+    assert terms["wavlm-roberta"].startswith("880 MB to fetch; MIT or CC BY-SA 3.0")
+    assert terms["multilingual"] == "1,268 MB to fetch; MIT"
+
+
 def test_states_have_the_row_s_layers_and_width_at_the_encoder_s_times(row, speech):
     for sound in make_sounds():
         states = speech.encode(sound)

@@ -47,6 +47,13 @@ def test_verdict_states_read_as_sentences(analysis, probabilities, changes, word
     assert words in say_how_sure(shift(analysis.best, probabilities, **({"measured_clips": 200} | changes)))
 
 
+def test_a_column_is_as_wide_as_its_longest_class_up_to_a_bound(analysis):
+    """Else "contentment" runs into its own bar; a name of 40 characters leaves no room for bars."""
+    assert "--name: 9ch" in cards.write_role("late", analysis.best, analysis.best)  # happiness
+    long = replace(analysis.best, classes=("a" * 40, *analysis.best.classes[1:]))
+    assert f"--name: {cards.LONGEST_NAME}ch" in cards.write_role("late", long, long)
+
+
 @pytest.mark.parametrize("state", [UNFAMILIAR, NO_SPEECH])
 def test_no_emotion_stands_in_big_type_where_none_can_be_heard(analysis, state):
     if state == UNFAMILIAR:

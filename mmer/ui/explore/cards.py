@@ -12,6 +12,8 @@ from mmer.ui.explore.example_clip import ExampleClip
 from mmer.ui.explore.session import Stage
 from mmer.ui.texts import explore as texts
 
+LONGEST_NAME = 16  # characters of a class that its column is wide enough for; longer names are broken
+
 HEADER = f"""
 <a class="mm-skip" href="#results">{texts.SKIP}</a>
 <header class="mm-header">
@@ -102,7 +104,9 @@ def write_role(role: str, prediction: Prediction, best: Prediction) -> str:
         for name, p in zip(prediction.classes, prediction.probabilities)
     )
     kind = "mm-role mm-best" if prediction is best else "mm-role"
-    return f'<table class="{kind}" data-role="{escape(role)}"><caption>{ROLE_NAMES.get(role, role)}</caption>{rows}</table>'
+    longest = min(max(map(len, prediction.classes)), LONGEST_NAME)
+    caption = f"<caption>{ROLE_NAMES.get(role, role)}</caption>"
+    return f'<table class="{kind}" data-role="{escape(role)}" style="--name: {longest}ch">{caption}{rows}</table>'
 
 
 def write_silent(analysis: Analysis) -> str:

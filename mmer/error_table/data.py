@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from mmer.datasets.manifest import Dataset, Utterance
+from mmer.datasets.dataset import Dataset, Utterance
 from mmer.datasets.reading import read_dataset
 from mmer.error_table.experiment_table import add_metadata, read_experiment_table
 from mmer.error_table.table import UtteranceTable

@@ -179,7 +179,7 @@ def build_exports() -> dict[str, Any]:
     with gr.Column(elem_classes="mm-panel"):
         head_section(texts.EXPORTS, texts.say_exports("; ".join(export.about for export in EXPORTS.values())))
         with gr.Row():
-            exports = {kind: gr.Button(export.title, size="sm", elem_id=f"export-{kind}") for kind, export in EXPORTS.items()}
+            exports = {kind: gr.Button(export.title, size="sm", min_width=90, elem_id=f"export-{kind}") for kind, export in EXPORTS.items()}
         asked = join_words([export.title for export in EXPORTS.values() if export.sound == "asked"])
         sound = gr.Checkbox(label=texts.say_include_audio(asked), elem_id="export-sound")
         download = gr.DownloadButton(texts.DOWNLOAD, elem_classes="mm-hidden", elem_id="download")

@@ -86,7 +86,9 @@ def build_model(parts: dict[str, Any]) -> None:
     fields["fusion"] = gr.Radio([(model.label, key) for key, model in FUSION_MODELS.items()], value="late", label=texts.MODEL)
     fields["unit"] = gr.Radio(name_units(tuple(UNITS)), value="F", label=texts.UNIT, visible=False, elem_id="unit-choice")
     fields["units"] = gr.CheckboxGroup(name_units(tuple(UNITS)), value=FIRST_UNITS, label=texts.UNITS, elem_id="units-choice")
-    fields["preset"] = gr.Radio([(f"{p.name} ({p.title}): {p.terms}", p.name) for p in PRESETS.values()], value=DEFAULT, label=texts.ENCODERS)
+    fields["preset"] = gr.Radio(
+        [(f"{p.name} ({p.title}): {p.terms}", p.name) for p in PRESETS.values()], value=DEFAULT, label=texts.ENCODERS
+    )
 
 
 def build_protocol(parts: dict[str, Any]) -> None:

@@ -36,9 +36,9 @@ from mmer.ui.page.downloads import name_export
 from mmer.ui.page.events import BOUNDS, MODEL_QUEUE, MOST_SECONDS
 from mmer.ui.page.failures import show_errors
 from mmer.ui.page.visitors import name_visitor
+from mmer.ui.texts import api as texts
 
 MOST_EDITS = 40
-NO_FILE = "No audio file was sent."
 Schema = Mapping[str, Any]  # JSON schema of an argument
 
 
@@ -97,7 +97,7 @@ class ApiHandlers:
         """
         chosen = EXPORTS.get(check_text("kind", kind))
         if chosen is None:
-            raise MmerError(f"There is no kind of file {kind[:40]!r}. Choose one of: {', '.join(EXPORTS)}.")
+            raise MmerError(texts.say_no_kind(kind, ", ".join(EXPORTS)))
         analysis = self._analyze(self._load(audio), text=text, aligner=aligner, head=head)
         if refused := chosen.refuse(analysis):
             raise MmerError(refused)
@@ -223,7 +223,7 @@ class ApiHandlers:
             JSON of format "mmer-comparison": differences (other minus one), first of the verdicts (role best); both analyses
         """
         if other is None and not other_text and other_head in ("", None, head):
-            raise MmerError("There is nothing to compare: send other (a second recording), other_text or other_head.")
+            raise MmerError(texts.NOTHING_TO_COMPARE)
         memo = Memo()
         clip = self._load(audio)
         one = self._analyze(clip, text=text, aligner=aligner, head=head, memo=memo)
@@ -234,7 +234,7 @@ class ApiHandlers:
 
     def _load(self, audio: str | None) -> Clip:
         if audio is None:
-            raise MmerError(NO_FILE)
+            raise MmerError(texts.NO_FILE)
         with self.analyzer.queue.lend():
             return load_audio(audio, name=Path(audio).name)
 
@@ -262,26 +262,26 @@ def check_text(name: str, value: Any) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise MmerError(f"{name} must be text, not {json.dumps(value, default=str)[:60]}.")
+        raise MmerError(texts.say_no_text(name, json.dumps(value, default=str)))
     return value
 
 
 def read_edits(edits: Any, voice: Analysis | None) -> list[Edit]:
     """The edits; "swap voice" needs no sha256, it means the recording that came along. Raises EditError."""
     if not isinstance(edits, list) or not edits:
-        raise EditError('edits must be a list of objects such as {"kind": "mute", "target": {"tier": "word", "index": 0}}.')
+        raise EditError(texts.NO_EDITS)
     if len(edits) > MOST_EDITS:
-        raise EditError(f"There are {len(edits)} edits; at most {MOST_EDITS} are made at once.")
+        raise EditError(texts.say_many_edits(len(edits), MOST_EDITS))
     found: list[Edit] = []
     for edit in edits:
         if isinstance(edit, dict) and edit.get("kind") == "swap voice" and "sha256" not in edit:
             if voice is None:
-                raise EditError("swap voice needs another recording: send it as voice.")
+                raise EditError(texts.NO_VOICE)
             found.append(SwapVoice(voice.clip.sha256, voice.clip.name))
         else:
             found.append(edit_from_json(edit))
     if sum(isinstance(edit, CorrectWords) for edit in found) > 1:
-        raise EditError("correct words stands in the list more than once; send the words that are really said in one edit.")
+        raise EditError(texts.CORRECTED_TWICE)
     return found
 
 
@@ -352,7 +352,7 @@ def adapt_mcp(app: gr.Blocks) -> None:
     call are deleted with the uploads, where Gradio keeps them."""
     server = app.mcp_server_obj
     if server is None:
-        raise MmerError(f"The MCP server did not start: {app.mcp_error or 'it was not asked for'}.")
+        raise MmerError(texts.say_no_server(app.mcp_error))
     read_files, write_results = server.convert_strings_to_filedata, server.postprocess_output_data
 
     def convert_strings_to_filedata(value: Any, positions: list[Any]) -> Any:

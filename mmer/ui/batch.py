@@ -37,6 +37,7 @@ from mmer.ui.page.upload_folder import KEPT_SECONDS
 from mmer.ui.page.visitors import name_visitor
 from mmer.ui.page.wiring import BUSY, IDLE, Wiring, name_components
 from mmer.ui.texts import batch as texts
+from mmer.ui.texts import shared
 
 WAIT_SECONDS = 0.5  # between two looks at the place in the line
 DRAW_SECONDS = 0.7  # between two drawings of the table
@@ -351,10 +352,10 @@ def build_inputs(analyzer: Analyzer, limits: BatchLimits) -> dict[str, Any]:
     gr.HTML(f'<p class="mm-note">{texts.COLUMNS}</p>')
     with gr.Row(elem_classes="mm-go"):
         analyse = gr.Button(texts.ANALYSE, variant="primary", elem_id="batch-analyse", scale=3, min_width=120, interactive=False)
-        cancel = gr.Button(texts.CANCEL, elem_id="batch-cancel", scale=1, min_width=80)
-    with gr.Accordion(texts.SETTINGS, open=False):
-        head = gr.Dropdown(name_heads(analyzer), value=choose_head(analyzer), label=texts.HEADS, elem_id="batch-head")
+        cancel = gr.Button(shared.CANCEL, elem_id="batch-cancel", scale=1, min_width=80)
+    with gr.Accordion(shared.SETTINGS, open=False):
+        head = gr.Dropdown(name_heads(analyzer), value=choose_head(analyzer), label=shared.HEADS, elem_id="batch-head")
         ready = [name for name, reason in analyzer.aligners.items() if reason is None]
         choices = [(title_choice(name), name) for name in [*ready, "none"]]
-        aligner = gr.Radio(choices, value=(ready or ["none"])[0], label=texts.ALIGNER, elem_id="batch-aligner")
+        aligner = gr.Radio(choices, value=(ready or ["none"])[0], label=shared.ALIGNER, elem_id="batch-aligner")
     return {"files": files, "listed": listed, "aligner": aligner, "head": head, "analyse": analyse, "cancel": cancel}

@@ -33,6 +33,7 @@ from mmer.ui.page.upload_folder import KEPT_SECONDS
 from mmer.ui.page.visitors import name_visitor
 from mmer.ui.page.wiring import Wiring, name_components
 from mmer.ui.texts import lesson as texts
+from mmer.ui.texts import shared
 
 STORED = "lesson.json"
 LINK = re.compile(r"#learn-\d+-(.+)")  # of a step and an example; lesson.js writes and reads it
@@ -77,7 +78,7 @@ def build(analyzer: Analyzer, tab: gr.Tab, *, examples: Sequence[ExampleClip], o
         with gr.Row(elem_classes="ml-run", equal_height=False):
             parts["status"] = gr.HTML("", elem_id="lesson-status", elem_classes="mm-stages-block")
             # lesson.css shows it while something runs
-            parts["cancel"] = gr.Button(texts.CANCEL, elem_id="lesson-cancel", scale=0, min_width=96)
+            parts["cancel"] = gr.Button(shared.CANCEL, elem_id="lesson-cancel", scale=0, min_width=96)
         parts["pages"] = gr.HTML(
             "",
             elem_id="lesson",
@@ -98,7 +99,7 @@ def build_own_clip() -> dict[str, Any]:
         gr.HTML(f'<p class="mm-note">{texts.OWN_NOTE}</p>')
         with gr.Row():
             audio = gr.Audio(sources=["upload", "microphone"], type="filepath", label=texts.OWN_AUDIO, elem_id="lesson-audio", buttons=[])
-            words = gr.Textbox(label=texts.WORDS, lines=3, placeholder=texts.WORDS_HINT, max_length=20_000)
+            words = gr.Textbox(label=shared.WORDS, lines=3, placeholder=texts.WORDS_HINT, max_length=20_000)
         analyse = gr.Button(texts.ANALYSE, variant="primary", elem_id="lesson-analyse", interactive=False)
     return {"audio": audio, "words": words, "analyse": analyse}
 
@@ -226,7 +227,7 @@ class LessonHandlers:
             text = request.words if request.words.strip() else None
 
             def work(progress: Callable[[float, str], None]) -> LessonClip:
-                progress(0.0, texts.READING)
+                progress(0.0, shared.READING)
                 with self.analyzer.queue.lend():
                     clip = load_audio(audio, name=Path(audio).name)
                 head = choose_head(self.analyzer)
@@ -252,7 +253,7 @@ class LessonHandlers:
 
     def run(self, session: LessonSession, prepare: Callable[[StopFlag], Work]) -> Iterator[LessonUpdate]:
         """The stages while the work that `prepare` gives runs; its clip is then the lesson's."""
-        session.problem, session.unseen, stop = texts.BUG, False, session.begin()
+        session.problem, session.unseen, stop = shared.BUG, False, session.begin()
         place: dict[str, Any] = {"line": self.analyzer.queue, "visitor": name_visitor(session), "bounds": self.bounds}
         try:
             for stages, clip in watch_stages(prepare(stop), stop, **place):
@@ -270,12 +271,12 @@ class LessonHandlers:
         if session.unseen:
             return {"status": "", **self.show_run(session)}
         session.stop.set()
-        session.problem = texts.CANCELLED
-        return {"status": cards.write_problem(texts.CANCELLED, kept=False)}
+        session.problem = shared.CANCELLED
+        return {"status": cards.write_problem(shared.CANCELLED, kept=False)}
 
     def show_problem(self, session: LessonSession) -> LessonUpdate:
         """Why a run brought nothing; one that never began had been cancelled."""
-        problem, session.problem = session.problem or texts.CANCELLED, ""
+        problem, session.problem = session.problem or shared.CANCELLED, ""
         return {"status": cards.write_problem(problem, kept=False)}
 
 

@@ -160,7 +160,7 @@ def write_curve(curve: LeaveOneOut, emotion: str, role: str) -> str:
     left_out = "".join(f"<li>{escape(text)}</li>" for text in curve.left_out)
     details = f"<details><summary>{texts.LEFT_OUT}</summary><ul>{left_out}</ul></details>" if left_out else ""
     return (
-        f'<section class="mc" aria-label="{texts.CURVE_REGION}">{write_agreements(curve, emotion, role)}{flipped}'
+        f'<section class="mc" aria-label="{texts.CURVE_TITLE}">{write_agreements(curve, emotion, role)}{flipped}'
         f'{scroll}<table class="mc-table mc-curve"><caption>{caption}</caption>'
         f'<thead><tr><th scope="col">{curve.tier[:-1]}</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
         f'<p class="mc-note">{texts.CURVE_NOTE}</p>{details}</section>'

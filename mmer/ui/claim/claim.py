@@ -18,6 +18,7 @@ from mmer.ui.claim.handlers import ClaimHandlers, CurveRequest
 from mmer.ui.page.events import MODEL_QUEUE, POLL, QUIET
 from mmer.ui.page.wiring import Wiring, name_components
 from mmer.ui.texts import claim as texts
+from mmer.ui.texts import shared
 
 FIRST_ACTION = {"silence": "mute", "noise": "mute noise"}[FIRST_FILL]
 WAITING = "() => window.mmer.wait('model')"
@@ -94,7 +95,7 @@ def build(head_section: Callable[[str, str], None]) -> ClaimPanel:
             parts["voice"] = gr.Dropdown([], label=texts.VOICE, visible=False, elem_id="claim-voice", min_width=200)
         with gr.Row(elem_classes="mc-go"):
             parts["run"] = gr.Button(texts.RUN, variant="primary", elem_id="claim-run", size="md")
-            parts["cancel"] = gr.Button(texts.CANCEL, elem_id="claim-cancel", size="md")
+            parts["cancel"] = gr.Button(shared.CANCEL, elem_id="claim-cancel", size="md")
         parts["stages"] = gr.HTML("", elem_id="claim-stages", elem_classes="mm-stages-block")
         parts["result"] = gr.HTML("", elem_id="claim-result")
         with gr.Column(visible=False) as parts["after"]:
@@ -125,11 +126,11 @@ def build_curve(head_section: Callable[[str, str], None]) -> dict[str, Any]:
         parts["role"] = gr.Dropdown([], label=texts.MODEL, elem_id="curve-role", min_width=130)
     with gr.Row(elem_classes="mc-go"):
         parts["run_curve"] = gr.Button(texts.RUN_CURVE, variant="primary", elem_id="curve-run", size="md")
-        parts["cancel_curve"] = gr.Button(texts.CANCEL, elem_id="curve-cancel", size="md")
+        parts["cancel_curve"] = gr.Button(shared.CANCEL, elem_id="curve-cancel", size="md")
     parts["curve_stages"] = gr.HTML("", elem_id="curve-stages", elem_classes="mm-stages-block")
     parts["curve"] = gr.HTML("", elem_id="curve-result")
     parts["save_curve"] = gr.Button(texts.SAVE_CURVE, size="sm", visible=False, elem_id="curve-json")
-    parts["saved"] = gr.DownloadButton(texts.DOWNLOAD, elem_classes="mm-hidden", elem_id="claim-download")
+    parts["saved"] = gr.DownloadButton(shared.DOWNLOAD, elem_classes="mm-hidden", elem_id="claim-download")
     parts["follow"] = gr.Button("follow", elem_classes="mm-hidden", elem_id="curve-follow")
     return parts
 

@@ -30,6 +30,7 @@ from mmer.ui.page.failures import show_errors
 from mmer.ui.page.visitors import name_visitor
 from mmer.ui.page.wiring import BUSY, IDLE
 from mmer.ui.texts import claim as texts
+from mmer.ui.texts import shared
 
 NOTHING_TO_LEAVE_OUT = f'<p class="mc-picked">{texts.NOTHING_TO_LEAVE_OUT}</p>'
 Task = Callable[..., Any]  # takes `progress` and `cancelled`
@@ -142,7 +143,7 @@ class ClaimHandlers:
     def open_changed(self, session: Session) -> None:
         """The changed clip becomes the one that is shown; its parent stays in the list."""
         if session.intervention is None:
-            raise MmerError(texts.NOTHING_CHANGED)
+            raise MmerError(shared.NOTHING_CHANGED)
         session.take(session.intervention.changed, origin="list")
 
     @show_errors
@@ -174,13 +175,13 @@ class ClaimHandlers:
     @show_errors
     def export_change(self, session: Session) -> ClaimUpdate:
         if session.intervention is None:
-            raise MmerError(texts.NOTHING_CHANGED)
+            raise MmerError(shared.NOTHING_CHANGED)
         return {"saved": write_download(session, "change.json", dump_json(intervention_to_json(session.intervention)))}
 
     @show_errors
     def export_sound(self, session: Session) -> ClaimUpdate:
         if session.intervention is None:
-            raise MmerError(texts.NOTHING_CHANGED)
+            raise MmerError(shared.NOTHING_CHANGED)
         clip = session.intervention.changed.clip
         return {"saved": write_clip(replace(clip, name=f"{Path(clip.name).stem}-changed.wav"))}  # it has its parent's name
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mmer.errors import DataError
 from mmer.results import Analysis
+from mmer.ui.texts import explore as texts
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class ExampleClip:
         for name in ("clip.wav", "clip.ogg"):
             if (self.folder / name).is_file():
                 return self.folder / name
-        raise DataError(f"{self.folder} holds no clip.wav or clip.ogg.")
+        raise DataError(texts.say_no_recording(str(self.folder)))
 
 
 Opener = Callable[[ExampleClip], Analysis]

@@ -21,6 +21,7 @@ from mmer.pipeline import Analyzer
 from mmer.results import Analysis
 from mmer.stopping import hold_lock, read_stop
 from mmer.ui.explore.example_clip import ExampleClip, Opener
+from mmer.ui.texts import explore as texts
 
 STORED = "analysis.json"
 
@@ -40,7 +41,7 @@ def read_example(folder: Path) -> ExampleClip:
     try:
         return ExampleClip(folder=folder, **json.loads(path.read_text(encoding="utf-8")))
     except (json.JSONDecodeError, TypeError) as error:
-        raise DataError(f"{path} is no description of an example ({error}). Compare it with another example's.") from error
+        raise DataError(texts.say_no_example(str(path), str(error))) from error
 
 
 def open_example(example: ExampleClip) -> Analysis:

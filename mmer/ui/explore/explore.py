@@ -27,6 +27,7 @@ from mmer.ui.page.events import BOUNDS, HIDDEN, MODEL_QUEUE, MOST_SECONDS, POLL,
 from mmer.ui.page.upload_folder import KEPT_SECONDS
 from mmer.ui.page.wiring import Wiring, name_components
 from mmer.ui.texts import explore as texts
+from mmer.ui.texts import shared
 
 SHOW_VIEWS = "window.mmer.showViews(element, props, watch);"  # the linked views draw what they are handed, in the browser
 SHOWN = ("empty", "body", "stages", "verdict", "notices", "views", "trace")  # what a new analysis changes
@@ -111,7 +112,7 @@ def build_inputs(analyzer: Analyzer, *, is_public: bool) -> Inputs:
     if is_public:
         gr.HTML(f'<p class="mm-note">{texts.RECORDINGS_GO}</p>')
     transcript = gr.Textbox(
-        label=texts.WORDS,
+        label=shared.WORDS,
         lines=3,
         max_lines=6,
         placeholder=texts.WORDS_HINT,
@@ -124,14 +125,14 @@ def build_inputs(analyzer: Analyzer, *, is_public: bool) -> Inputs:
         importer = keep.build_import()
     with gr.Row(elem_classes="mm-go"):
         analyse = gr.Button(texts.ANALYSE, variant="primary", elem_id="analyse", scale=3, min_width=120, interactive=False)
-        cancel = gr.Button(texts.CANCEL, elem_id="cancel", scale=1, min_width=80)
+        cancel = gr.Button(shared.CANCEL, elem_id="cancel", scale=1, min_width=80)
     gr.HTML(f'<p class="mm-note mm-keys">{texts.KEYS}</p>')
-    with gr.Accordion(texts.SETTINGS, open=False, elem_id="settings"):
-        head = gr.Dropdown(name_heads(analyzer), value=choose_head(analyzer), label=texts.HEADS, elem_id="head")
+    with gr.Accordion(shared.SETTINGS, open=False, elem_id="settings"):
+        head = gr.Dropdown(name_heads(analyzer), value=choose_head(analyzer), label=shared.HEADS, elem_id="head")
         ready = [name for name, reason in analyzer.aligners.items() if reason is None]
         choices = [(title_choice(name), name) for name in [*ready, "none"]]
         missing = " ".join(texts.say_not_ready(title_choice(n), reason) for n, reason in analyzer.aligners.items() if reason)
-        aligner = gr.Radio(choices, value=(ready or ["none"])[0], label=texts.ALIGNER, info=missing or None, elem_id="aligner")
+        aligner = gr.Radio(choices, value=(ready or ["none"])[0], label=shared.ALIGNER, info=missing or None, elem_id="aligner")
         textgrid = gr.File(label=texts.TEXTGRID, file_types=[".TextGrid", ".textgrid", ".txt"], type="filepath", height=170)
         pronunciations = gr.Textbox(label=texts.PRONUNCIATIONS, lines=2, placeholder="zorb  Z AO R B", info=texts.PRONUNCIATIONS_HINT)
     return Inputs(audio, other, transcript, transcribe, analyse, cancel, aligner, head, pronunciations, textgrid, [], importer)
@@ -182,7 +183,7 @@ def build_exports() -> dict[str, Any]:
             exports = {kind: gr.Button(export.title, size="sm", min_width=90, elem_id=f"export-{kind}") for kind, export in EXPORTS.items()}
         asked = join_words([export.title for export in EXPORTS.values() if export.sound == "asked"])
         sound = gr.Checkbox(label=texts.say_include_audio(asked), elem_id="export-sound")
-        download = gr.DownloadButton(texts.DOWNLOAD, elem_classes="mm-hidden", elem_id="download")
+        download = gr.DownloadButton(shared.DOWNLOAD, elem_classes="mm-hidden", elem_id="download")
         with gr.Accordion(texts.HOW_COMPUTED, open=False):
             trace = gr.HTML(elem_id="trace")
     return {"exports": exports, "sound": sound, "download": download, "trace": trace}

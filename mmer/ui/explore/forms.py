@@ -5,6 +5,7 @@ from __future__ import annotations
 from mmer.align.phones import split_arpabet
 from mmer.errors import AlignmentError
 from mmer.pipeline import Analyzer
+from mmer.ui.texts import explore as texts
 
 OTHER_FILES = [".mp4", ".webm", ".mkv", ".mov", ".m4a", ".aac", ".opus"]  # what gr.Audio does not take
 
@@ -18,9 +19,7 @@ def read_pronunciations(text: str) -> dict[str, tuple[str, ...]]:
             continue
         read = split_arpabet(" ".join(phones))
         if read is None:
-            raise AlignmentError(
-                f'Pronunciations, line {number}: "{line.strip()}" is not a word and ARPAbet phones. Write it as: zorb Z AO R B'
-            )
+            raise AlignmentError(texts.say_no_pronunciation(number, line.strip()))
         said[word.lower()] = read
     return said
 
@@ -29,4 +28,5 @@ def name_heads(analyzer: Analyzer) -> list[tuple[str, str]]:
     """(title, name) of each head; where they tell different classes apart, each title says how many."""
     classes = {name: analyzer.read_classes(name) for name in analyzer.heads}
     differ = len(set(classes.values())) > 1
-    return [(f"{head.title or name}{f' ({len(classes[name])} classes)' if differ else ''}", name) for name, head in analyzer.heads.items()]
+    counts = {name: f" ({texts.say_classes(len(told_apart))})" if differ else "" for name, told_apart in classes.items()}
+    return [(f"{head.title or name}{counts[name]}", name) for name, head in analyzer.heads.items()]

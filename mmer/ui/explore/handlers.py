@@ -29,6 +29,7 @@ from mmer.ui.page.failures import show_errors
 from mmer.ui.page.visitors import name_visitor
 from mmer.ui.page.wiring import BUSY, IDLE
 from mmer.ui.texts import explore as texts
+from mmer.ui.texts import shared
 from mmer.views import build_payload, dump_payload
 
 Work = Callable[[Callable[[float, str], None]], Analysis]  # takes what reports its progress
@@ -110,7 +111,7 @@ class ExploreHandlers:
         }
 
         def work(progress: Callable[[float, str], None]) -> Analysis:
-            progress(0.0, texts.READING)
+            progress(0.0, shared.READING)
             return self.analyzer.analyze(self.read_clip(audio), progress=progress, **options)
 
         return work
@@ -189,7 +190,7 @@ class ExploreHandlers:
         session.cancel()
         if not was_working:
             return {}
-        return {"stages": cards.write_problem(texts.CANCELLED, kept=session.analysis is not None), "analyse": BUSY}
+        return {"stages": cards.write_problem(shared.CANCELLED, kept=session.analysis is not None), "analyse": BUSY}
 
     def settle(self, session: Session) -> ExploreUpdate:
         """After Cancel, once Gradio has ended what ran: Analyse can be pressed, and a result that came before Cancel is shown."""

@@ -16,12 +16,12 @@ from mmer.files.guarded_json import read_json
 from mmer.interventions.differences import ROLES
 from mmer.results import SAMPLE_RATE, Analysis, Prediction
 from mmer.ui.explore import cards
+from mmer.ui.texts import imports as texts
 from mmer.views import build_payload, dump_payload
 
 LARGEST = 64 * 2**20  # bytes: five minutes with sound and attention are below that
 MOST_SEGMENTS = 60_000  # of one unit: five minutes of 20 ms frames are 15,000
 MOST_NOTE, MOST_TAGS = 2000, 200  # characters
-AGAIN = "Export the analysis again."
 
 
 def read_import(path: Path | str) -> Analysis:
@@ -29,13 +29,13 @@ def read_import(path: Path | str) -> Analysis:
     path = Path(path)
     size = path.stat().st_size
     if size > LARGEST:
-        raise DataError(f"This file has {size / 2**20:.0f} MB; an exported analysis has at most {LARGEST // 2**20} MB.")
+        raise DataError(texts.say_large(size / 2**20, LARGEST // 2**20))
     data = read_content(path)
     check_size(data)
     try:
         analysis = analysis_from_json(data)
     except (RecursionError, OverflowError) as error:
-        raise DataError(f"{path.name} holds numbers or nesting beyond any analysis. {AGAIN}") from error
+        raise DataError(texts.say_beyond(path.name)) from error
     check_analysis(analysis)
     try_drawing(analysis, path.name)
     return analysis
@@ -45,7 +45,7 @@ def read_content(path: Path) -> Any:
     try:
         return read_json(path, limit=LARGEST)
     except (DataError, OSError) as error:
-        raise DataError(f"{path.name} is not a JSON file that can be read. {AGAIN}") from error
+        raise DataError(texts.say_no_json(path.name)) from error
 
 
 def read_note(path: Path | str) -> tuple[str, str]:
@@ -61,32 +61,30 @@ def check_size(data: Any) -> None:
     clip = data.get("clip") if isinstance(data, dict) else None
     count = clip.get("sample_count") if isinstance(clip, dict) else None
     if isinstance(count, int) and not 0 < count <= MAX_SECONDS * SAMPLE_RATE:
-        raise DataError(f"The clip is said to have {count} samples; an analysis holds 1 to {MAX_SECONDS * SAMPLE_RATE:.0f}.")
+        raise DataError(texts.say_samples(count, MAX_SECONDS * SAMPLE_RATE))
 
 
 def check_analysis(analysis: Analysis) -> None:
     """What the page relies on beyond shapes. Raises DataError."""
-    expect(bool(analysis.predictions), "it holds no prediction")
-    expect(set(analysis.predictions) <= set(ROLES), "it holds a prediction of an unknown role")
-    expect(set(analysis.labels) <= set(UNITS), "it holds an unknown unit")
-    expect(
-        bool(np.isfinite(analysis.clip.samples).all()) and float(np.abs(analysis.clip.samples).max()) <= 1.001, "its audio can't be decoded"
-    )
+    expect(bool(analysis.predictions), texts.NO_PREDICTION)
+    expect(set(analysis.predictions) <= set(ROLES), texts.UNKNOWN_ROLE)
+    expect(set(analysis.labels) <= set(UNITS), texts.UNKNOWN_UNIT)
+    expect(bool(np.isfinite(analysis.clip.samples).all()) and float(np.abs(analysis.clip.samples).max()) <= 1.001, texts.NO_AUDIO)
     words = len(analysis.transcript.words)
     for unit, labels in analysis.labels.items():
-        expect(len(labels) <= MOST_SEGMENTS, f"it has {len(labels)} {unit} segments")
+        expect(len(labels) <= MOST_SEGMENTS, texts.say_segments(len(labels), unit))
         numbers = analysis.words[unit]
-        expect(numbers.shape == (len(labels),) and in_range(numbers, -1, words), f"the words of unit {unit} are not in the transcript")
+        expect(numbers.shape == (len(labels),) and in_range(numbers, -1, words), texts.say_foreign_words(unit))
         if unit in speech_units():
             check_times(analysis.starts[unit], analysis.ends[unit], analysis.clip.duration, unit)
     if analysis.alignment is not None:
         for segments in (analysis.alignment.words, analysis.alignment.syllables, analysis.alignment.phones):
-            expect(all(-1 <= s.word < words for s in segments), "the alignment names words that the transcript lacks")
-            expect(all(0 <= s.start < s.end <= analysis.clip.duration + 0.1 for s in segments), "its alignment is longer than its clip")
+            expect(all(-1 <= s.word < words for s in segments), texts.UNKNOWN_WORDS)
+            expect(all(0 <= s.start < s.end <= analysis.clip.duration + 0.1 for s in segments), texts.LONG_ALIGNMENT)
     if "T" in analysis.labels:
         offsets = analysis.token_offsets
-        expect(offsets.shape == (len(analysis.labels["T"]), 2), "its word pieces lack their places in the text")
-        expect(in_range(offsets, 0, len(analysis.transcript.text) + 1), "its word pieces lie outside the text")
+        expect(offsets.shape == (len(analysis.labels["T"]), 2), texts.NO_OFFSETS)
+        expect(in_range(offsets, 0, len(analysis.transcript.text) + 1), texts.OFFSETS_OUTSIDE)
     for role, prediction in analysis.predictions.items():
         check_prediction(role, prediction, analysis)
 
@@ -94,32 +92,32 @@ def check_analysis(analysis: Analysis) -> None:
 def check_times(starts: np.ndarray, ends: np.ndarray, duration: float, unit: str) -> None:
     fits = starts.ndim == 1 and bool(np.isfinite(starts).all() and np.isfinite(ends).all())
     fits = fits and bool((starts >= -1).all() and (ends >= starts).all() and (ends <= duration + 1).all())
-    expect(fits, f"the times of unit {unit} lie outside the clip")
+    expect(fits, texts.say_times(unit))
 
 
 def check_prediction(role: str, prediction: Prediction, analysis: Analysis) -> None:
-    expect(prediction.role == role, f"its {role} prediction calls itself {prediction.role}")
+    expect(prediction.role == role, texts.say_other_role(role, prediction.role))
     known = FEWEST <= len(set(prediction.classes)) == len(prediction.classes) <= MOST and not any(map(explain_name, prediction.classes))
-    expect(known, "it names no classes")
-    expect(prediction.classes == analysis.best.classes, "its models predict different classes")
+    expect(known, texts.say_no_classes(FEWEST, MOST))
+    expect(prediction.classes == analysis.best.classes, texts.OTHER_CLASSES)
     chances = prediction.probabilities
-    expect(bool(np.isfinite(prediction.logits).all()), f"the {role} logits are no numbers")
-    expect(bool(((chances >= 0) & (chances <= 1.0001)).all()), f"the {role} probabilities are none")
-    expect(np.isfinite(prediction.temperature) and prediction.temperature > 0, f"the {role} temperature is none")
-    expect(set(prediction.members) <= set(analysis.predictions), f"the {role} prediction combines models that are not there")
+    expect(bool(np.isfinite(prediction.logits).all()), texts.say_no_logits(role))
+    expect(bool(((chances >= 0) & (chances <= 1.0001)).all()), texts.say_no_probabilities(role))
+    expect(np.isfinite(prediction.temperature) and prediction.temperature > 0, texts.say_no_temperature(role))
+    expect(set(prediction.members) <= set(analysis.predictions), texts.say_absent_models(role))
     for branch in prediction.branches or ():
         shapes = branch.bias.shape == branch.logits.shape == (len(prediction.classes),)
         numbers = shapes and bool(np.isfinite(branch.bias).all() and np.isfinite(branch.logits).all())
-        expect(numbers and bool(np.isfinite(branch.contributions).all()), f"the sum of branch {branch.unit} holds no numbers")
+        expect(numbers and bool(np.isfinite(branch.contributions).all()), texts.say_no_sum(branch.unit))
     for unit, weights in prediction.layer_weights.items():
         same = weights.raw.shape == weights.normalised.shape == (len(weights.layer_names),)
         numbers = same and bool(np.isfinite(weights.normalised).all()) and (weights.runs is None or bool(np.isfinite(weights.runs).all()))
-        expect(unit in UNITS and numbers, f"the layer weights of {unit} don't fit")
+        expect(unit in UNITS and numbers, texts.say_layer_weights(unit))
     for unit, maps in prediction.coattention.items():
         segments, cells = len(analysis.labels.get(unit, ())), maps.text_to_speech.shape[3]
         fits = unit in speech_units() and maps.segments_per_cell >= 1 and cells == -(-segments // maps.segments_per_cell)
-        expect(fits, f"the attention of {unit} doesn't fit its segments")
-        expect(bool(np.isfinite(maps.text_to_speech).all() and np.isfinite(maps.speech_to_text).all()), f"the attention of {unit} has gaps")
+        expect(fits, texts.say_attention(unit))
+        expect(bool(np.isfinite(maps.text_to_speech).all() and np.isfinite(maps.speech_to_text).all()), texts.say_attention_gaps(unit))
 
 
 def in_range(numbers: np.ndarray, low: int, end: int) -> bool:
@@ -128,7 +126,7 @@ def in_range(numbers: np.ndarray, low: int, end: int) -> bool:
 
 def expect(fits: Any, problem: str) -> None:
     if not fits:
-        raise DataError(f"This analysis can't be shown: {problem}. {AGAIN}")
+        raise DataError(texts.say_not_shown(problem))
 
 
 def try_drawing(analysis: Analysis, name: str) -> None:
@@ -140,4 +138,4 @@ def try_drawing(analysis: Analysis, name: str) -> None:
             write(analysis)
         cards.write_verdict(analysis, None)
     except (ValueError, TypeError, KeyError, IndexError, ArithmeticError, AttributeError) as error:
-        raise DataError(f"{name} holds values that don't fit together, so it can't be shown. {AGAIN}") from error
+        raise DataError(texts.say_unfit(name)) from error

@@ -21,6 +21,7 @@ from mmer.stages import Memo
 from mmer.stopping import stop_when
 from mmer.ui.explore.example_clip import ExampleClip, Opener
 from mmer.ui.texts import explore as texts
+from mmer.ui.texts import shared
 
 
 class StopFlag:
@@ -90,7 +91,7 @@ class Session:
 
     def explain_end(self) -> str:
         """Why the last run brought no result."""
-        return self.problem or (texts.CANCELLED if self.cancelled else texts.BUG)
+        return self.problem or (shared.CANCELLED if self.cancelled else shared.BUG)
 
     def take(self, analysis: Analysis, *, example: ExampleClip | None = None, origin: str = "") -> None:
         """The analysis that is shown from now on, without a model having been asked."""
@@ -174,7 +175,7 @@ def watch_stages(
             if stages and not stages[-1].done:
                 stages[-1].seconds = now - begun
             if stop.is_set():
-                raise Cancelled(texts.CANCELLED)
+                raise Cancelled(shared.CANCELLED)
             if kind == "error":
                 raise value
             if kind == "stage":

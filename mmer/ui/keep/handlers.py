@@ -21,6 +21,7 @@ from mmer.ui.explore.updates import ExploreUpdate
 from mmer.ui.keep import cards as keep_cards
 from mmer.ui.page.failures import show_errors
 from mmer.ui.texts import keep as texts
+from mmer.ui.texts import shared
 from mmer.views import build_payload, dump_payload
 
 MOST_KEPT = 12  # entries of the list; the oldest that is not pinned goes first
@@ -135,7 +136,7 @@ class KeepHandlers:
         """Pins the original clip as A and the changed one as B; the shown analysis stays."""
         found = session.intervention
         if found is None:
-            raise MmerError(texts.NOTHING_CHANGED)
+            raise MmerError(shared.NOTHING_CHANGED)
         session.pinned = {letter: remember(session, one) for letter, one in (("A", found.original), ("B", found.changed))}
         return self.write_list(session, session.pinned["B"], emotion)
 

@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mmer.ui.page.upload_folder import MOST_BYTES, sweep
+from mmer.ui.texts import page as texts
 
 COMPRESSED = ("/config", "/gradio_api/info")
 COMPRESSED_BELOW = ("/gradio_api/run/", "/gradio_api/api/")  # answers that are JSON as a whole
@@ -46,7 +47,7 @@ class GuardDisk:
         length = Headers(scope=scope).get("content-length", "")
         size = int(length) if length.isdigit() and len(length) < 19 else self.most_upload  # one that does not say may be as large
         if size > self.most_upload:
-            refusal = PlainTextResponse(f"This upload exceeds the maximum allowed size of {self.most_upload // 2**20} MB.", status_code=413)
+            refusal = PlainTextResponse(texts.say_too_large(self.most_upload // 2**20), status_code=413)
             await refusal(scope, receive, send)
             return
         await asyncio.to_thread(sweep, Path(get_upload_folder()), most_bytes=self.most_bytes - size)

@@ -27,14 +27,13 @@ MEDIA = {"sound": "sound", "text": "text", "both": "both"}
 AMOUNT = "How much"
 AMOUNTS = {"pitch": "Semitones, -24 to 24", "tempo": "Times as fast, 0.25 to 4", "loudness": "Decibels, -60 to 60"}
 WORDS, VOICE = "Words", "Whose voice"
-RUN, CANCEL = "Run", "Cancel"
+RUN = "Run"
 
 # the changed clip
 
 CHANGED = "The changed clip"
 SHOW_CHANGED, BESIDE = "Show the changed clip in all views", "Original and changed side by side"
 SAVE_CHANGE, SAVE_SOUND = "Download the change as JSON", "Download the changed clip as WAV"
-DOWNLOAD = "Download"
 
 # leave one out
 
@@ -52,7 +51,7 @@ NOTHING_TO_LEAVE_OUT = "This clip has no words, syllables or phones that could b
 # what can't be done
 
 NO_RESULT = "There is no result yet to test: analyse a clip or open an example."
-NOTHING_CHANGED, NOTHING_LEFT_OUT = "Nothing was changed yet.", "Nothing was left out yet."
+NOTHING_LEFT_OUT = "Nothing was left out yet."
 NO_PARENT = "The clip that this one was made from is not in the list any more."
 CANCELLED = "Cancelled. Nothing was changed."
 NO_VOICE = "There is no other clip yet whose voice could be used. Analyse another clip; it then appears in the list."
@@ -78,7 +77,7 @@ def say_how_much(amount: str) -> str:
 
 # the outcome
 
-WHAT_CHANGED, CURVE_REGION, CURVE_TABLE = "What changed", "Leave one out", "Leave-one-out table"
+WHAT_CHANGED, CURVE_TABLE = "What changed", "Leave-one-out table"
 STAYS, CHANGES, NO_VERDICT = "The verdict stays", "The verdict changes", "There is no verdict, before or now"
 INPUT_GONE = "its input is gone"
 VERDICT, DIFFERENCE = "verdict", "difference"

@@ -12,14 +12,10 @@ TRY = "Try an example"
 CLIP_ANY = "Your clip: a few seconds of speech in {languages}"
 CLIP = "Your clip: a few seconds of English speech"
 RECORDINGS_GO = "Your recording is used for your result only and is deleted within an hour."
-WORDS = "What is said"
 WORDS_HINT = "Leave this empty to have the words recognised, or type them yourself."
 OTHER_FILE = "Video or other file"
-TRANSCRIBE, ANALYSE, CANCEL = "Transcribe", "Analyse", "Cancel"
+TRANSCRIBE, ANALYSE = "Transcribe", "Analyse"
 KEYS = "<kbd>Ctrl</kbd> + <kbd>Enter</kbd> analyses."  # HTML
-SETTINGS = "Settings"
-HEADS = "Trained models"
-ALIGNER = "Aligner"
 TEXTGRID = "TextGrid file to use instead of the aligner"
 PRONUNCIATIONS, PRONUNCIATIONS_HINT = "Pronunciations", "On each line, write one word and then its ARPAbet phones."
 
@@ -37,8 +33,7 @@ NO_CLIP = "There is no clip yet. Record one, upload one or open an example."
 
 # while work runs, and after
 
-READING, STARTING, NEXT_IN_LINE = "Reading the clip", "Starting", "Waiting for a free model: you are next"
-CANCELLED, BUG = "Cancelled.", "Something went wrong."
+STARTING, NEXT_IN_LINE = "Starting", "Waiting for a free model: you are next"
 PROGRESS = "Progress"
 STILL_SHOWN = " The earlier result is still shown."
 KEPT_STAGE, TOGETHER = "kept", "together"
@@ -60,7 +55,6 @@ ORIGINS = {
 # exports
 
 EXPORTS = "Download the result"
-DOWNLOAD = "Download"
 HOW_COMPUTED = "How this was computed"
 NOTHING_TO_EXPORT = "There is no result to export yet."
 
@@ -143,3 +137,19 @@ def say_exports(exports: str) -> str:
 
 def say_include_audio(exports: str) -> str:
     return f"Include audio in the {exports}"
+
+
+def say_no_pronunciation(number: int, line: str) -> str:
+    return f'Pronunciations, line {number}: "{line}" is not a word and ARPAbet phones. Write it as: zorb Z AO R B'
+
+
+def say_classes(count: int) -> str:
+    return f"{count} classes"
+
+
+def say_no_example(path: str, problem: str) -> str:
+    return f"{path} is no description of an example ({problem}). Compare it with another example's."
+
+
+def say_no_recording(folder: str) -> str:
+    return f"{folder} holds no clip.wav or clip.ogg."

@@ -22,7 +22,6 @@ NUMBERS_TITLE = "Differences in numbers"
 NUMBERS = "Every probability and logit of both, the words in order, and the layer weights that differ."
 EMOTION = "Emotion of the contributions"
 
-NOTHING_CHANGED = "Nothing was changed yet."
 NO_FILE = "No file was sent."
 CHOOSE_FIRST = "Choose an entry of the list first."
 

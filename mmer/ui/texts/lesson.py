@@ -10,13 +10,11 @@ INTRO = (
 CLIP = "Clip of the lesson"
 OWN_FOLD, OWN = "Use a clip of your own", "Your own clip"
 OWN_NOTE = "It is analysed by the models of this page, kept for your session only and deleted within an hour."
-OWN_AUDIO, WORDS, WORDS_HINT = "Your clip", "What is said", "Leave this empty to have the words recognised."
-ANALYSE, CANCEL = "Analyse and explain", "Cancel"
+OWN_AUDIO, WORDS_HINT = "Your clip", "Leave this empty to have the words recognised."
+ANALYSE = "Analyse and explain"
 NO_EXAMPLES = "There are no stored examples. Bring a clip of your own below to begin."
 NO_CLIP = "There is no clip yet. Upload or record one, then press Analyse and explain."
 NOTHING_TO_MEASURE = "There is no clip yet. Choose an example or bring your own."
-READING = "Reading the clip"
-CANCELLED, BUG = "Cancelled.", "Something went wrong."
 
 
 def say_unknown_example(name: str, known: str) -> str:

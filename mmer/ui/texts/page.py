@@ -23,3 +23,8 @@ def say_let_go(gigabytes: int) -> str:
         f"Your results were removed from memory: all visitors' results together had reached {gigabytes} GB, and those unused for "
         "the longest time are removed first. Analyse the clip again, or open an exported JSON file."
     )
+
+
+def say_too_large(megabytes: int) -> str:
+    """Gradio's own sentence, so that its page shows it as it shows that one."""
+    return f"This upload exceeds the maximum allowed size of {megabytes} MB."

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-NEW, EXPERIMENTS, COMPARE = "New", "Experiments", "Compare"
+from mmer.phrasing import say_count
+from mmer.ui.texts import shared
+
+NEW, COMPARE = "New", "Compare"
 
 # the form
 
@@ -27,18 +30,53 @@ BY_NAMES = {"auto": "sessions where there are any (the paper's)", "session": "se
 VALIDATION_BY = "Validation split by"
 VALIDATION_NAMES = {"random": "random utterances (the paper's)", "speaker": "whole speakers", "session": "whole sessions (reference [5]'s)"}
 SETTINGS = "Settings: those of the paper where it names them"
-ALIGNER, ALIGNER_HINT = "Aligner", "It finds the words in the sound of utterances without an alignment file."
+ALIGNER_HINT = "It finds the words in the sound of utterances without an alignment file."
 TRAIN_ON = "Train on"
 DEVICE_NAMES = {"auto": "a GPU where there is one", "cpu": "CPU", "cuda": "GPU"}
 NAME, NAME_DEFAULT, NAME_HINT = "Name", "chosen for you", "Letters, digits and - _ ."
 START = "Start"
-SHELL = "The same from the command line"
 CHECK_FIRST = "Check the data set to see how long it will take."
+
+# what a check of the data set shows
+
+CHECK_SHOWS = "What a check shows"
+CHECKED = (  # (what it answers, how)
+    ("What is in the data.", "Recordings of each class, speaker and session, and what is left out and why."),
+    ("How it is divided.", "The folds with their speakers and sizes; every model on the same data gets the same ones."),
+    ("What leaks.", "Speakers, dialogues, sentences and sounds that stand on both sides of a split, in numbers."),
+)
+BEFORE_CHECK = {  # whether training is off -> what to do
+    False: "Choose a data set and press Check. Nothing is written or trained before you press Start.",
+    True: "On your own machine, Check shows this before anything is trained. The form writes the command.",
+}
+COPY = "Copy"
+REPORT = "The data set"
+BOTH_SHARE = "What both parts of a split share"
+ALL, UTTERANCES = "all", "utterances"
+TOO_SMALL = "Too small to be sure"
+NOTHING_LEFT_OUT = "Nothing is left out."
+FOLDS = "Folds"
+FOLD_COLUMNS = ("train", "validation", "test")
+TESTED_SPEAKERS = "tested speakers"
+COMPARED_KINDS = {  # kind of leakage -> (of its row, why it may not be known)
+    "speakers": ("Speakers", "no speaker is given"),
+    "dialogues": ("Dialogues", "no dialogue is given"),
+    "sentences": ("Sentences", "no words are given"),
+    "audio": ("Recordings", "no sound was compared"),
+}
+NO_LEAKAGE = "No leakage report was kept."
+LEAKAGE_COLUMNS = ("between", "verdict", "shared by both, at most", "on average", "share of the second, at most")
+NOTHING_SHARED, NOT_COMPARED = "✓ none", "nothing to compare"
+NOT_COMPARED_WHY = "It is known for no utterance of one of the two parts."
+KNOWN_BY_HEART = "! a text model may know them by heart"
+SPEAKERS_VALIDATED = "! as in the paper; validation by speaker avoids it"
+DIALOGUES_VALIDATED = "! as in the paper; validation by session avoids it"
+UNFAIR = "✗ the test is not fair"
+ESTIMATE, TRAINING, FEATURES, MEMORY, ALL_EXTRACTED = "Estimate", "Training", "Features", "Memory", "all extracted"
 
 # what can be done with an experiment
 
 STOP, RESUME, EXPORT, DELETE = "Stop", "Resume", "Export as zip", "Delete"
-DOWNLOAD = "Download"
 DELETE_FOR_GOOD, KEEP = "Delete permanently", "Keep it"
 PROMOTION = "Make it a head of this app"
 PROMOTED = (
@@ -67,7 +105,7 @@ LAYERS = (
     "is one run."
 )
 EVERY_RUN = "Every run in numbers"
-LOG, FACTS = "Log", "Data, settings, machine"
+FACTS = "Data, settings, machine"
 
 # two experiments
 
@@ -94,3 +132,60 @@ def name_recorded(name: str) -> str:
 
 def name_layer_rate(name: str, rate: float) -> str:
     return f"{name}: layer weights learned {rate:g} × as fast as the rest"
+
+
+def say_more(count: int) -> str:
+    """What stands below a list that was cut."""
+    return f"and {count:,} more"
+
+
+def say_more_groups(count: int, by: str) -> str:
+    return f"and {count} more {by if count == 1 else by + 's'}"
+
+
+def say_lacking(count: int, what: str) -> str:
+    """`what`: "no words", "no sound file"."""
+    return f"{count:,} have {what}."
+
+
+def say_left_out(reasons: str) -> str:
+    return f"{shared.LEFT_OUT}: {reasons}."
+
+
+def say_runs(folds: int, runs: int) -> str:
+    each = runs // max(1, folds)
+    counted = f"{say_count(folds, 'fold')} × {say_count(each, 'repetition')} = {say_count(runs, 'run')}"
+    return f"{counted}. The sizes are those of the first repetition."
+
+
+def name_tested(name: str) -> str:
+    return f"test {name}"
+
+
+def say_shared_by(first: str, second: str) -> str:
+    return f"{first} and {second}"
+
+
+def say_leakage(runs: int) -> str:
+    return f"{'Of the only run' if runs == 1 else f'Over all {runs} runs'}. A model may recognise again what stands in both parts, instead of understanding it."
+
+
+def say_not_compared(kind: str, count: int) -> str:
+    name, why = COMPARED_KINDS[kind]
+    return f"{name}: not compared for {say_count(count, 'utterance')}; {why}."
+
+
+def say_training_time(likely: str, most: str) -> str:
+    return f"about {likely}, {most} at most"
+
+
+def say_extraction_time(time: str) -> str:
+    return f"about {time} still to extract"
+
+
+def say_memory(gigabytes: float) -> str:
+    return f"about {gigabytes:.1f} GB"
+
+
+def say_busy(names: str) -> str:
+    return f"{names} is training now, so both will be slower."

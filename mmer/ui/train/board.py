@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from mmer.ui.texts import shared
 from mmer.ui.texts import train as texts
 from mmer.ui.train import run_cards
 from mmer.ui.train.scripts import PRESS
@@ -58,7 +59,7 @@ def build_board() -> ExperimentList:
             build_actions(parts)
             build_curves(parts)
             build_scores(parts)
-            with gr.Accordion(texts.LOG, open=False, elem_id="run-log"):
+            with gr.Accordion(shared.LOG, open=False, elem_id="run-log"):
                 parts["log"] = gr.HTML()
             with gr.Accordion(texts.FACTS, open=False, elem_id="run-facts"):
                 parts["facts"] = gr.HTML()
@@ -69,7 +70,7 @@ def build_actions(parts: dict[str, Any]) -> None:
     with gr.Row(elem_classes="mm-actions"):
         for name, title in (("stop", texts.STOP), ("resume", texts.RESUME), ("export", texts.EXPORT), ("delete", texts.DELETE)):
             parts[name] = gr.Button(title, size="sm", visible=False, elem_id=f"run-{name}", min_width=90)
-    parts["download"] = gr.DownloadButton(texts.DOWNLOAD, elem_classes="mm-hidden", elem_id="run-download")
+    parts["download"] = gr.DownloadButton(shared.DOWNLOAD, elem_classes="mm-hidden", elem_id="run-download")
     with gr.Column(visible=False, elem_id="delete-question") as parts["question"]:
         parts["ask"] = gr.HTML()
         with gr.Row(elem_classes="mm-actions"):

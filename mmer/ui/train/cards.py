@@ -12,21 +12,10 @@ from mmer.datasets.describe import list_reasons, word_missing_classes
 from mmer.experiments.check_data import MOST_ROWS, DataReport, count_labels, count_part, count_unreadable, list_speakers
 from mmer.experiments.remaining import Estimate
 from mmer.phrasing import say_count, say_time
+from mmer.ui.texts import shared
 from mmer.ui.texts import train as texts
 
-EMPTY_CHECK = """
-<section class="mm-empty" aria-label="What a check shows">
-  <ol>
-    <li><b>What is in the data.</b> Recordings of each class, speaker and session, and what is left out and why.</li>
-    <li><b>How it is divided.</b> The folds with their speakers and sizes; every model on the same data gets the same ones.</li>
-    <li><b>What leaks.</b> Speakers, dialogues, sentences and sounds that stand on both sides of a split, in numbers.</li>
-  </ol>
-  <p>{}</p>
-</section>"""
-BEFORE = {
-    False: "Choose a data set and press Check. Nothing is written or trained before you press Start.",
-    True: "On your own machine, Check shows this before anything is trained. The form writes the command.",
-}
+CHECK_FIRST = f'<p class="mm-note">{texts.CHECK_FIRST}</p>'
 
 
 def write_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "", kind: str = "") -> str:
@@ -59,7 +48,8 @@ def write_question(text: str) -> str:
 
 def write_empty(*, closed: bool) -> str:
     """What stands in the report's place before a check."""
-    return EMPTY_CHECK.format(BEFORE[closed])
+    items = "".join(f"<li><b>{asked}</b> {how}</li>" for asked, how in texts.CHECKED)
+    return f'<section class="mm-empty" aria-label="{texts.CHECK_SHOWS}"><ol>{items}</ol><p>{texts.BEFORE_CHECK[closed]}</p></section>'
 
 
 def write_closed(reason: str) -> str:
@@ -72,18 +62,18 @@ def write_closed(reason: str) -> str:
 
 def write_code(command: str) -> str:
     """A command with a button that copies it."""
-    return f'<div class="mm-code"><code tabindex="0">{escape(command)}</code><button type="button" data-copy>Copy</button></div>'
+    return f'<div class="mm-code"><code tabindex="0">{escape(command)}</code><button type="button" data-copy>{texts.COPY}</button></div>'
 
 
 def write_report(report: DataReport) -> str:
     """Counts, folds and leakage of a checked data set."""
     return f"""
-<section class="mm-report" aria-label="The data set">
+<section class="mm-report" aria-label="{texts.REPORT}">
   {write_counts(report)}
   {write_warnings(report.warnings)}
   {write_left_out(report)}
   {write_folds(report)}
-  <h3>What both parts of a split share</h3>
+  <h3>{texts.BOTH_SHARE}</h3>
   {write_leakage(report.summary, runs=len(report.splits), unknown=find_unknown(report), utterances=len(report.dataset.utterances))}
 </section>"""
 
@@ -93,15 +83,15 @@ def write_counts(report: DataReport) -> str:
     whole = list(count_classes((u.label for u in dataset.utterances), dataset.classes).values())
     sessions = f", {say_count(len(dataset.sessions), 'session')}" if dataset.sessions else ""
     counted = f"{say_count(len(dataset.utterances), 'utterance')} of {say_count(len(dataset.speakers), 'speaker')}{sessions}"
-    rows = [["all", f"<b>{sum(whole):,}</b>", *(f"<b>{n:,}</b>" for n in whole)]]
+    rows = [[texts.ALL, f"<b>{sum(whole):,}</b>", *(f"<b>{n:,}</b>" for n in whole)]]
     for by in ("session", "speaker"):
         groups = count_labels(dataset, by)
         rows += [[f"{by} {escape(name)}", f"{sum(n):,}", *(f"{c:,}" for c in n)] for name, n in groups[:MOST_ROWS]]
         if len(groups) > MOST_ROWS:
-            rows.append([f"and {len(groups) - MOST_ROWS} more {by}s", *[""] * (len(whole) + 1)])
-    table = write_table(["", "utterances", *map(escape, dataset.classes)], rows, kind="mm-tall")
+            rows.append([texts.say_more_groups(len(groups) - MOST_ROWS, by), *[""] * (len(whole) + 1)])
+    table = write_table(["", texts.UTTERANCES, *map(escape, dataset.classes)], rows, kind="mm-tall")
     own = "".join(f'<p class="mm-note">{escape(said)}</p>' for said in [say_own_classes(dataset.classes)] if said)
-    lacking = "".join(f'<p class="mm-note">{n:,} have {what}.</p>' for what, n in count_unreadable(dataset).items())
+    lacking = "".join(f'<p class="mm-note">{texts.say_lacking(n, what)}</p>' for what, n in count_unreadable(dataset).items())
     return f"<h3>{escape(dataset.name)}: {counted}</h3>{own}{lacking}{table}"
 
 
@@ -110,15 +100,15 @@ def write_warnings(warnings: Sequence[str]) -> str:
     if not warnings:
         return ""
     items = "".join(f"<li>{escape(sentence)}</li>" for sentence in warnings)
-    return f'<div class="mm-problem" role="note"><b>Too small to be sure</b><ul>{items}</ul></div>'
+    return f'<div class="mm-problem" role="note"><b>{texts.TOO_SMALL}</b><ul>{items}</ul></div>'
 
 
 def write_left_out(report: DataReport) -> str:
     dataset = report.dataset
     missing = word_missing_classes([u.label for u in dataset.utterances], dataset.classes)
-    why = f'<p class="mm-note">Left out: {escape(list_reasons(dataset.left_out))}.</p>' if dataset.left_out else ""
-    parts = [f'<p class="mm-problem">{escape(missing)}</p>' if missing else "", why or '<p class="mm-note">Nothing is left out.</p>']
-    return "".join([*parts, write_list("Left out", dataset.left_out), write_list("Notes", dataset.notes)])
+    why = f'<p class="mm-note">{escape(texts.say_left_out(list_reasons(dataset.left_out)))}</p>' if dataset.left_out else ""
+    parts = [f'<p class="mm-problem">{escape(missing)}</p>' if missing else "", why or f'<p class="mm-note">{texts.NOTHING_LEFT_OUT}</p>']
+    return "".join([*parts, write_list(shared.LEFT_OUT, dataset.left_out), write_list(shared.NOTES, dataset.notes)])
 
 
 def write_list(title: str, lines: Sequence[str], *, most: int = 200) -> str:
@@ -126,7 +116,7 @@ def write_list(title: str, lines: Sequence[str], *, most: int = 200) -> str:
     if not lines:
         return ""
     items = "".join(f"<li>{escape(line)}</li>" for line in lines[:most])
-    more = f"<li>and {len(lines) - most:,} more</li>" if len(lines) > most else ""
+    more = f"<li>{texts.say_more(len(lines) - most)}</li>" if len(lines) > most else ""
     return f'<details class="mm-details"><summary>{escape(title)}: {len(lines):,}</summary><ul>{items}{more}</ul></details>'
 
 
@@ -135,29 +125,18 @@ def write_folds(report: DataReport) -> str:
     for split in report.folds:
         counts = count_part(report.dataset, split, "test")
         speakers = list_speakers(report.dataset, split)
-        named = ", ".join(escape(s) for s in speakers[:6]) + (f" and {len(speakers) - 6} more" if len(speakers) > 6 else "")
+        named = ", ".join(escape(s) for s in speakers[:6]) + (f" {texts.say_more(len(speakers) - 6)}" if len(speakers) > 6 else "")
         sizes = (len(split.train), len(split.validation), len(split.test))
         rows.append([escape(split.name), *(f"{n:,}" for n in sizes), *(f"{n:,}" for n in counts), f'<span class="mm-left">{named}</span>'])
-    head = ["", "train", "validation", "test", *(f"test {escape(name)}" for name in report.dataset.classes), LEFT.format("tested speakers")]
-    runs = len(report.splits)
-    note = (
-        f"{say_count(len(report.folds), 'fold')} × {say_count(runs // max(1, len(report.folds)), 'repetition')} = "
-        f"{say_count(runs, 'run')}; the sizes are the first repetition's."
-    )
-    return f'<h3>Folds</h3><p class="mm-note">{note}</p>{write_table(head, rows)}'
+    head = ["", *texts.FOLD_COLUMNS, *(escape(texts.name_tested(name)) for name in report.dataset.classes)]
+    note = texts.say_runs(len(report.folds), len(report.splits))
+    table = write_table([*head, LEFT.format(texts.TESTED_SPEAKERS)], rows)
+    return f'<h3>{texts.FOLDS}</h3><p class="mm-note">{note}</p>{table}'
 
 
 def find_unknown(report: DataReport) -> dict[str, int]:
     """Kind -> utterances for which it isn't known."""
     return dict(report.leakage[0].unknown) if report.leakage else {}
-
-
-WHY = {
-    "speakers": ("Speakers", "no speaker is given"),
-    "dialogues": ("Dialogues", "no dialogue is given"),
-    "sentences": ("Sentences", "no words are given"),
-    "audio": ("Recordings", "no sound was compared"),
-}
 
 
 def write_leakage(rows: Sequence[Mapping[str, Any]], *, runs: int, unknown: Mapping[str, int] | None = None, utterances: int = 0) -> str:
@@ -166,25 +145,19 @@ def write_leakage(rows: Sequence[Mapping[str, Any]], *, runs: int, unknown: Mapp
     `unknown`: kind -> utterances for which it isn't known; a kind that is known for none of `utterances` has no rows.
     """
     if not rows:
-        return '<p class="mm-note">No leakage report was kept.</p>'
+        return f'<p class="mm-note">{texts.NO_LEAKAGE}</p>'
     gaps = {kind: count for kind, count in (unknown or {}).items() if count}
     pairs = [("train", "test"), ("validation", "test"), ("train", "validation")]
     compared = [row for row in rows if not utterances or gaps.get(row["kind"]) != utterances]
     cells = [write_leak(row) for pair in pairs for row in compared if (row["first"], row["second"]) == pair]
-    head = ["", LEFT.format("between"), LEFT.format("verdict"), "shared by both, at most", "on average", "share of the second, at most"]
-    notes = "".join(
-        f'<p class="mm-note">{WHY[k][0]}: not compared for {say_count(n, "utterance")}; {WHY[k][1]}.</p>' for k, n in gaps.items()
-    )
-    note = (
-        f"{'Of the only run' if runs == 1 else f'Over all {runs} runs'}. A model may recognise again what stands in both "
-        "parts, instead of understanding it."
-    )
-    return f'<p class="mm-note">{note}</p>{write_table(head, cells, kind="mm-leakage")}{notes}'
+    head = ["", *(LEFT.format(name) for name in texts.LEAKAGE_COLUMNS[:2]), *texts.LEAKAGE_COLUMNS[2:]]
+    notes = "".join(f'<p class="mm-note">{texts.say_not_compared(kind, count)}</p>' for kind, count in gaps.items())
+    return f'<p class="mm-note">{texts.say_leakage(runs)}</p>{write_table(head, cells, kind="mm-leakage")}{notes}'
 
 
 LEFT = '<span class="mm-left">{}</span>'
-NOTHING_SHARED = '<span class="mm-left mm-ok">✓ none</span>'
-NOT_COMPARED = '<span class="mm-left" title="It is known for no utterance of one of them">nothing to compare</span>'
+NOTHING_SHARED = f'<span class="mm-left mm-ok">{texts.NOTHING_SHARED}</span>'
+NOT_COMPARED = f'<span class="mm-left" title="{texts.NOT_COMPARED_WHY}">{texts.NOT_COMPARED}</span>'
 
 
 def write_leak(row: Mapping[str, Any]) -> list[str]:
@@ -192,19 +165,19 @@ def write_leak(row: Mapping[str, Any]) -> list[str]:
     serious = kind != "sentences" and row["second"] == "test"
     look = "mm-bad" if serious else "mm-warn"
     mark = f'<span class="mm-left {look}">{judge_leak(row)}</span>' if most else NOTHING_SHARED if row.get("compared", 1) else NOT_COMPARED
-    between = LEFT.format(f"{row['first']} and {row['second']}")
-    return [WHY[kind][0], between, mark, f"{most:,}", f"{row['shared_mean']:.1f}", percent(row["share_most"])]
+    between = LEFT.format(texts.say_shared_by(row["first"], row["second"]))
+    return [texts.COMPARED_KINDS[kind][0], between, mark, f"{most:,}", f"{row['shared_mean']:.1f}", percent(row["share_most"])]
 
 
 def judge_leak(row: Mapping[str, Any]) -> str:
     kind, second = row["kind"], row["second"]
     if kind == "sentences":
-        return "! a text model may know them by heart"
+        return texts.KNOWN_BY_HEART
     if kind == "speakers" and second == "validation":
-        return "! as in the paper; validation by speaker avoids it"
+        return texts.SPEAKERS_VALIDATED
     if kind == "dialogues" and second == "validation":
-        return "! as in the paper; validation by session avoids it"
-    return "✗ the test is not fair"
+        return texts.DIALOGUES_VALIDATED
+    return texts.UNFAIR
 
 
 # estimate
@@ -212,20 +185,15 @@ def judge_leak(row: Mapping[str, Any]) -> str:
 
 def write_estimate(estimate: Estimate, *, active: Sequence[str] = ()) -> str:
     """Time and memory before the start."""
+    missing = estimate.extraction_seconds
     rows = [
-        ("Training", f"about {say_time(estimate.seconds_likely)}, {say_time(estimate.seconds_most)} at most"),
-        (
-            "Features",
-            f"about {say_time(estimate.extraction_seconds)} still to extract" if estimate.extraction_seconds else "all extracted",
-        ),
-        ("Memory", f"about {estimate.memory_bytes / 1e9:.1f} GB"),
+        (texts.TRAINING, texts.say_training_time(say_time(estimate.seconds_likely), say_time(estimate.seconds_most))),
+        (texts.FEATURES, texts.say_extraction_time(say_time(missing)) if missing else texts.ALL_EXTRACTED),
+        (texts.MEMORY, texts.say_memory(estimate.memory_bytes / 1e9)),
     ]
     body = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in rows)
-    busy = f'<p class="mm-note">{escape(", ".join(active))} is training now: both will be slower.</p>' if active else ""
-    return f'<dl class="mm-estimate" aria-label="Estimate">{body}</dl>{busy}'
-
-
-CHECK_FIRST = f'<p class="mm-note">{texts.CHECK_FIRST}</p>'
+    busy = f'<p class="mm-note">{escape(texts.say_busy(", ".join(active)))}</p>' if active else ""
+    return f'<dl class="mm-estimate" aria-label="{texts.ESTIMATE}">{body}</dl>{busy}'
 
 
 def name_units(units: Sequence[str]) -> list[tuple[str, str]]:

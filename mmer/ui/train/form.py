@@ -16,6 +16,7 @@ from mmer.experiments.data_roots import NO_ROOTS
 from mmer.experiments.experiment import PROTOCOL, SETTINGS, Setting, default_of
 from mmer.experiments.settings import write_command
 from mmer.experiments.training_service import TrainingService
+from mmer.ui.texts import shared
 from mmer.ui.texts import train as texts
 from mmer.ui.train import cards as train_cards
 from mmer.ui.train.cards import CHECK_FIRST, name_units
@@ -108,7 +109,7 @@ def build_settings(parts: dict[str, Any]) -> None:
         parts["fields"]["aligner"] = gr.Radio(
             [(title_choice(key), key) for key in list_choices()],
             value="sphinx",
-            label=texts.ALIGNER,
+            label=shared.ALIGNER,
             info=texts.ALIGNER_HINT,
         )
         parts["fields"]["device"] = gr.Radio([(name, key) for key, name in texts.DEVICE_NAMES.items()], value="auto", label=texts.TRAIN_ON)
@@ -136,6 +137,6 @@ def build_start(parts: dict[str, Any], service: TrainingService) -> None:
         visible=not service.closed,
     )
     parts["start"] = gr.Button(texts.START, variant="primary", interactive=False, elem_id="start-run", visible=not service.closed)
-    with gr.Accordion(texts.SHELL, open=bool(service.closed)):
+    with gr.Accordion(shared.SHELL, open=bool(service.closed)):
         command = write_command(service.describe_form({"units": FIRST_UNITS}))
         parts["command"] = gr.HTML(train_cards.write_code(command), elem_id="shell-command")

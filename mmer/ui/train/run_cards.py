@@ -17,35 +17,25 @@ from mmer.experiments.report.tables import find_paper_ua
 from mmer.experiments.settings import write_command
 from mmer.phrasing import say_count, say_time
 from mmer.scores import comparison
+from mmer.ui.texts import experiments as texts
+from mmer.ui.texts import shared
 from mmer.ui.train.cards import percent, write_code, write_leakage, write_list, write_problem, write_table, write_warnings
 
-STATES = {
-    "waiting": "not begun",
-    "starting": "starting",
-    "running": "running",
-    "finished": "finished",
-    "failed": "failed",
-    "stopped": "stopped",
-    "lost": "lost",
-    "recorded": "recorded, read only",
-    "broken": "broken",
-}
-CHOOSE_TWO = '<p class="mm-note">Choose two experiments that have scores.</p>'
-NOTHING_CHOSEN = '<p class="mm-note">Choose an experiment to see it.</p>'
+CHOOSE_TWO = f'<p class="mm-note">{texts.CHOOSE_TWO}</p>'
+NOTHING_CHOSEN = f'<p class="mm-note">{texts.NOTHING_CHOSEN}</p>'
 
 
 def write_runs(runs: Sequence[tuple[str, RunSummary]], chosen: str | None, *, closed: str = "") -> str:
     """The list: a button per experiment."""
     if not runs:
-        what = "No experiment was recorded with this app." if closed else "There are no experiments yet. Start the first one under New."
-        return f'<p class="mm-note mm-none">{what}</p>'
+        return f'<p class="mm-note mm-none">{texts.NONE_RECORDED if closed else texts.NONE_YET}</p>'
     items = "".join(write_run_item(key, summary, chosen == key) for key, summary in runs)
-    return f'<ul class="mm-runs" aria-label="Experiments">{items}</ul>'
+    return f'<ul class="mm-runs" aria-label="{shared.EXPERIMENTS}">{items}</ul>'
 
 
 def write_run_item(key: str, summary: RunSummary, chosen: bool) -> str:
     state = "broken" if summary.problem else summary.status.state
-    ua = f"UA {100 * summary.ua:.1f} %" if summary.ua is not None else ""
+    ua = texts.say_ua(percent(summary.ua)) if summary.ua is not None else ""
     facts = " · ".join(escape(fact) for fact in (summary.title, summary.data, summary.preset) if fact)
     learning = f'<small class="mm-bad">{escape(summary.learning)}</small>' if summary.learning else ""
     when = time.strftime("%d %b %Y, %H:%M", time.localtime(summary.changed)) if summary.changed and state != "recorded" else ""
@@ -57,7 +47,7 @@ def write_run_item(key: str, summary: RunSummary, chosen: bool) -> str:
 
 
 def write_state(state: str) -> str:
-    return f'<span class="mm-badge mm-is-{escape(state)}">{STATES.get(state, escape(state))}</span>'
+    return f'<span class="mm-badge mm-is-{escape(state)}">{texts.STATES.get(state, escape(state))}</span>'
 
 
 def write_run(view: RunView) -> str:
@@ -67,7 +57,7 @@ def write_run(view: RunView) -> str:
         return f'<section class="mm-run">{title}{write_problem(view.summary.problem)}</section>'
     facts = f"{escape(view.experiment.title)}, preset {escape(view.experiment.preset)}; {escape(str(view.data.get('name', '')))}"
     return f"""
-<section class="mm-run" aria-label="Experiment">
+<section class="mm-run" aria-label="{texts.EXPERIMENT}">
   {title}
   <p class="mm-note">{facts}{write_size(view)}</p>
   {write_end(view)}
@@ -81,10 +71,7 @@ def write_learning(view: RunView) -> str:
     sentences = [view.learning.sentence] if view.learning.short else []
     if view.learning.diverged:
         many, names = len(view.learning.diverged), name_runs(view.learning.diverged)
-        sentences.append(
-            f"{many} of {say_count(view.learning.runs, 'run')} had no finite validation loss: untrained, but part of the means ({names}). "
-            "Lower the learning rate."
-        )
+        sentences.append(texts.say_diverged(many, view.learning.runs, names))
     return "".join(f'<p class="mm-problem" role="note">{escape(sentence)}</p>' for sentence in sentences)
 
 
@@ -101,12 +88,12 @@ def write_end(view: RunView) -> str:
     if status.state not in ("failed", "lost", "stopped"):
         return ""
     sentence = {
-        "failed": f"It failed: {status.message}",
-        "lost": f"{status.message} Nothing that was written is lost: Resume continues.",
-        "stopped": "It was stopped. Resume continues where it stopped.",
+        "failed": texts.say_failed(status.message),
+        "lost": texts.say_lost(status.message),
+        "stopped": texts.STOPPED,
     }[status.state]
     words = "".join(f"{escape(line)}\n" for line in status.last_words)
-    last = f'<p class="mm-note">The last lines of its log:</p>{write_lines(words, "The last lines of its log")}' if words else ""
+    last = f'<p class="mm-note">{texts.LAST_LINES}:</p>{write_lines(words, texts.LAST_LINES)}' if words else ""
     kind = "mm-quiet" if status.state == "stopped" else "mm-problem"
     return f'<p class="{kind}">{escape(sentence)}</p>{last}'
 
@@ -114,22 +101,22 @@ def write_end(view: RunView) -> str:
 def write_progress(view: RunView) -> str:
     """The whole and each fold as bars, in words beside."""
     status = view.status
-    left = f"about {say_time(status.seconds_left)} left" if status.seconds_left is not None else ""
-    so_far = f"UA so far {percent(view.ua)} over {len(view.finished)} of {say_count(view.runs, 'run')}" if view.ua is not None else ""
-    summary = " · ".join(part for part in (f"{status.runs_finished} of {say_count(view.runs, 'run')} finished", left, so_far) if part)
+    left = texts.say_left(say_time(status.seconds_left)) if status.seconds_left is not None else ""
+    so_far = texts.say_ua_so_far(percent(view.ua), len(view.finished), view.runs) if view.ua is not None else ""
+    summary = " · ".join(part for part in (texts.say_runs_finished(status.runs_finished, view.runs), left, so_far) if part)
     stage = f'<p class="mm-note" aria-live="polite">{escape(status.stage)}</p>' if status.active and status.stage else ""
-    whole = f'<div class="mm-whole">{write_bar(status.done, "the whole")}<p><b>{percent(status.done, 0)}</b> {escape(summary)}</p></div>'
+    whole = f'<div class="mm-whole">{write_bar(status.done, texts.WHOLE)}<p><b>{percent(status.done, 0)}</b> {escape(summary)}</p></div>'
     return f'{whole}{stage}<div class="mm-folds">{"".join(write_fold(fold) for fold in view.folds)}</div>'
 
 
 def write_fold(fold: FoldProgress) -> str:
-    parts = [f"{fold.finished} of {fold.runs} finished"]
+    parts = [texts.say_finished(fold.finished, fold.runs)]
     if fold.ua is not None:
-        parts.append(f"test UA {percent(fold.ua)}")
+        parts.append(texts.say_test_ua(percent(fold.ua)))
     elif fold.epoch:
-        parts.append(f"epoch {fold.epoch}")
+        parts.append(texts.say_epoch(fold.epoch))
     if fold.validation_ua is not None and fold.ua is None:
-        parts.append(f"validation UA {percent(fold.validation_ua)}")
+        parts.append(texts.say_validation_ua(percent(fold.validation_ua)))
     return f"<div><b>{escape(fold.name)}</b>{write_bar(fold.share, fold.name)}<span>{' · '.join(parts)}</span></div>"
 
 
@@ -143,7 +130,7 @@ def write_bar(share: float, name: str) -> str:
 
 def write_log(view: RunView) -> str:
     lines = "".join(f"{escape(line)}\n" for line in view.log)
-    return write_lines(lines, "Log") if lines else '<p class="mm-note">Its log is still empty.</p>'
+    return write_lines(lines, shared.LOG) if lines else f'<p class="mm-note">{texts.NO_LOG}</p>'
 
 
 def write_lines(lines: str, name: str) -> str:
@@ -153,32 +140,31 @@ def write_lines(lines: str, name: str) -> str:
 def write_scores(view: RunView) -> str:
     """The scores at the end, or so far; the paper's beside."""
     if view.scores is None:
-        return (
-            f'<p class="mm-note">UA so far {percent(view.ua)}, mean over {len(view.finished)} of {say_count(view.runs, "run")}.</p>'
-            if view.finished
-            else ""
-        )
+        so_far = texts.say_ua_so_far(percent(view.ua), len(view.finished), view.runs)
+        return f'<p class="mm-note">{so_far}.</p>' if view.finished else ""
     s = view.scores
     spread = [
-        f"{100 * s[f'ua_over_{what}_sd']:.1f} over {what}" for what in ("folds", "repetitions") if s.get(f"ua_over_{what}_sd") is not None
+        texts.say_spread(100 * s[f"ua_over_{what}_sd"], what)
+        for what in ("folds", "repetitions")
+        if s.get(f"ua_over_{what}_sd") is not None
     ]
     figures = [
-        ("UA", percent(s["ua"]), f"mean over {say_count(s['runs'], 'run')}{'; sd ' + ', '.join(spread) if spread else ''}"),
-        ("WA", percent(s["wa"]), "accuracy, mean over runs"),
-        ("macro F1", percent(s["macro_f1"]), "mean over runs"),
+        (texts.UA, percent(s["ua"]), texts.say_mean(s["runs"], ", ".join(spread))),
+        (texts.WA, percent(s["wa"]), texts.ACCURACY),
+        (texts.MACRO_F1, percent(s["macro_f1"]), texts.MEAN),
     ]
     if s.get("interval"):
         i = s["interval"]
-        note = f"{100 * i['level']:.0f} % interval {100 * i['low']:.1f} to {100 * i['high']:.1f} %, {i['of']} resampled"
-        figures.insert(1, ("pooled UA", percent(s["pooled_ua"]), note))
+        note = texts.say_interval(100 * i["level"], 100 * i["low"], 100 * i["high"], i["of"])
+        figures.insert(1, (texts.POOLED_UA, percent(s["pooled_ua"]), note))
     asked = view.experiment
     paper = find_paper_ua(asked.fusion, asked.units) if asked and asked.has_papers_classes else None
     if paper is not None and view.experiment:
         utterances = view.data.get("utterances", 0)
         note = "; ".join(list_deviations(view.experiment, data=str(view.data.get("name", "")), utterances=utterances))
-        figures.append(("the paper's UA", f"{paper:.1f} %", f"another experiment: {note}" if note else "on the same data and settings"))
+        figures.append((texts.PAPERS_UA, percent(paper / 100), texts.say_deviations(note) if note else texts.SAME_SETTINGS_AS_PAPER))
     items = "".join(f'<div><dt>{name}</dt><dd>{value}</dd><dd class="mm-detail">{escape(note)}</dd></div>' for name, value, note in figures)
-    return f'<dl class="mm-scores" aria-label="Scores">{items}</dl>'
+    return f'<dl class="mm-scores" aria-label="{texts.SCORES}">{items}</dl>'
 
 
 def write_fold_scores(view: RunView) -> str:
@@ -186,18 +172,17 @@ def write_fold_scores(view: RunView) -> str:
     names, failed = {fold.fold: fold.name for fold in view.folds}, view.learning.failed
     ends = {(r.get("fold"), r.get("repetition")): r for r in view.results}
     rows = [
-        [f"{escape(names.get(r['fold'], str(r['fold'] + 1)))}, repetition {r['repetition'] + 1}", f"{r['utterances']:,}"]
+        [escape(texts.name_run(names.get(r["fold"], str(r["fold"] + 1)), r["repetition"] + 1)), f"{r['utterances']:,}"]
         + [percent(r[name]) for name in ("ua", "wa", "macro_f1")]
-        + [write_epochs(ends.get((r["fold"], r["repetition"]))), "no" if (r["fold"], r["repetition"]) in failed else "yes"]
+        + [write_epochs(ends.get((r["fold"], r["repetition"]))), texts.NO if (r["fold"], r["repetition"]) in failed else texts.YES]
         for r in sorted(view.finished, key=lambda r: (r["fold"], r["repetition"]))
     ]
-    head = ["", "tested", "UA", "WA", "macro F1", "best epoch of all", "learnt"]
-    return write_table(head, rows, kind="mm-tall") if rows else ""
+    return write_table(["", *texts.RUN_COLUMNS], rows, kind="mm-tall") if rows else ""
 
 
 def write_epochs(run: Mapping[str, Any] | None) -> str:
     """ "12 of 16"; "–" before the experiment's end."""
-    return f"{run['best_epoch']} of {run['epochs']}" if run and "best_epoch" in run and "epochs" in run else "–"
+    return texts.say_of(run["best_epoch"], run["epochs"]) if run and "best_epoch" in run and "epochs" in run else "–"
 
 
 def write_facts(view: RunView) -> str:
@@ -210,17 +195,17 @@ def write_facts(view: RunView) -> str:
     place = replace(view.experiment, data="DATA", features="cache") if view.recorded else view.experiment
     return "".join(
         (
-            "<h3>What both parts of a split shared</h3>",
+            f"<h3>{texts.BOTH_SHARED}</h3>",
             write_leakage(view.leakage, runs=view.runs, unknown=view.unknown, utterances=view.data.get("utterances", 0)),
             write_warnings(view.data.get("warnings", ())),
-            write_list("Left out", list(view.data.get("excluded", []))),
-            write_list(f"Read without some of {', '.join(view.experiment.units)}", list_partial(view)),
-            write_list("Notes", list(view.data.get("notes", []))),
-            "<h3>Settings</h3>",
+            write_list(shared.LEFT_OUT, list(view.data.get("excluded", []))),
+            write_list(texts.say_partial(", ".join(view.experiment.units)), list_partial(view)),
+            write_list(shared.NOTES, list(view.data.get("notes", []))),
+            f"<h3>{shared.SETTINGS}</h3>",
             write_table([], [[escape(k), escape(v)] for k, v in settings.items()], kind="mm-facts"),
-            "<h3>Machine</h3>",
+            f"<h3>{texts.MACHINE}</h3>",
             write_table([], [[escape(k), escape(v)] for k, v in machine.items()], kind="mm-facts"),
-            "<h3>The same from the command line</h3>",
+            f"<h3>{shared.SHELL}</h3>",
             write_code(write_command(place, name=view.name)),
         )
     )
@@ -238,7 +223,7 @@ def describe_settings(experiment: Experiment) -> dict[str, str]:
     facts = {k: v for k, v in stored.items() if k not in ("data", "features", "model", "device", "threads", "stacked")} | stored["model"]
     facts["learning_rate"] = experiment.rate
     facts["units"] = ", ".join(f"{u} ({UNITS[u].name})" for u in experiment.units)
-    facts["labels"] = ", ".join(f"{k}={v}" for k, v in experiment.labels.items()) or "as they are"
+    facts["labels"] = ", ".join(f"{k}={v}" for k, v in experiment.labels.items()) or texts.AS_THEY_ARE
     facts["classes"] = ", ".join(experiment.class_names)
     return {k.replace("_", " "): f"{v:g}" if isinstance(v, float) else str(v) for k, v in facts.items()}
 
@@ -250,8 +235,8 @@ def write_comparison(a: RunView, b: RunView, found: Mapping[str, Any] | None, pr
     """Scores of two experiments side by side, the difference with its interval and test, and in which settings they differ."""
     names = [escape(a.name), escape(b.name)]
     return f"""
-<section class="mm-run" aria-label="Comparison">
-  <h2>{names[0]} <span class="mm-thin">and</span> {names[1]}</h2>
+<section class="mm-run" aria-label="{texts.COMPARISON}">
+  <h2>{names[0]} <span class="mm-thin">{texts.AND}</span> {names[1]}</h2>
   {write_difference(found) if found else write_unpaired(problem)}
   {write_idle(a, b)}
   {write_table(["", *names], list_score_rows(a, b))}
@@ -262,42 +247,37 @@ def write_comparison(a: RunView, b: RunView, found: Mapping[str, Any] | None, pr
 def write_idle(*views: RunView) -> str:
     """That means hold runs which never learnt: then it is luck of the start that is compared."""
     sentences = [f"{view.name}: {view.learning.short}" for view in views if view.learning.short]
-    return f'<p class="mm-problem" role="note">{escape("; ".join(sentences))}. The comparison includes these runs.</p>' if sentences else ""
+    said = texts.say_includes_unlearnt("; ".join(sentences))
+    return f'<p class="mm-problem" role="note">{escape(said)}</p>' if sentences else ""
 
 
 def list_score_rows(a: RunView, b: RunView) -> list[list[str]]:
-    rows = [[title, *(percent((v.scores or {}).get(name)) for v in (a, b))] for name, title in SCORES.items()]
-    rows.append(["interval of the pooled UA", *(write_interval((v.scores or {}).get("interval")) for v in (a, b))])
-    rows.append(["utterances tested", *(f"{(v.scores or {}).get('utterances', 0):,}" for v in (a, b))])
-    rows.append(["runs", *(f"{len(v.finished)} of {v.runs}" for v in (a, b))])
-    for title, name in (("stopped before learning", "unlearnt"), ("trained longer, no better than chance", "at_chance")):
+    rows = [[title, *(percent((v.scores or {}).get(name)) for v in (a, b))] for name, title in texts.SCORE_ROWS.items()]
+    rows.append([texts.INTERVAL, *(write_interval((v.scores or {}).get("interval")) for v in (a, b))])
+    rows.append([texts.TESTED, *(f"{(v.scores or {}).get('utterances', 0):,}" for v in (a, b))])
+    rows.append([texts.RUNS, *(texts.say_of(len(v.finished), v.runs) for v in (a, b))])
+    for name, title in texts.UNLEARNT.items():
         counts = [len(getattr(view.learning, name)) for view in (a, b)]
         if any(counts):
-            rows.append([title, *(f"{count} of {view.learning.runs}" for count, view in zip(counts, (a, b)))])
+            rows.append([title, *(texts.say_of(count, view.learning.runs) for count, view in zip(counts, (a, b)))])
     return rows
 
 
-SCORES = {"ua": "UA, mean over runs", "pooled_ua": "UA, pooled over folds", "wa": "WA", "macro_f1": "macro F1"}
-
-
 def write_interval(interval: Mapping[str, Any] | None) -> str:
-    return f"{100 * interval['low']:.1f} to {100 * interval['high']:.1f} %" if interval else "–"
+    return texts.say_range(100 * interval["low"], 100 * interval["high"]) if interval else "–"
 
 
 def write_difference(found: Mapping[str, Any]) -> str:
     first, second = (escape(name) for name in found["names"])
     difference = 100 * found["difference"]
     more = first if difference > 0 else second
-    sentence = f"<b>{abs(difference):.1f} points</b> of pooled UA in favour of <b>{more}</b>" if difference else "The same pooled UA"
+    sentence = texts.say_difference(f"{abs(difference):.1f}", more) if difference else texts.SAME_UA
     interval = found["interval"]
     if interval:
         low, high = 100 * interval["low"], 100 * interval["high"]
-        within = "which includes no difference" if low <= 0 <= high else "which excludes no difference"
-        sentence += (
-            f"; {first} minus {second}: {difference:+.1f}, {100 * interval['level']:.0f} % interval {low:+.1f} to {high:+.1f}, {within}"
-        )
+        sentence += texts.say_difference_interval(first, second, difference, 100 * interval["level"], low, high)
     folds = [[escape(f["value"]), *(percent(ua) for ua in f["ua"]), f"{100 * f['difference']:+.1f}"] for f in found["per_fold"]]
-    table = write_table(["UA", first, second, "difference, points"], folds)
+    table = write_table([texts.UA, first, second, texts.DIFFERENCE], folds)
     sentences = [comparison.word_test(found), comparison.word_cover(found)]
     if not found["same_validation"]:
         sentences.append(comparison.OTHER_VALIDATION)
@@ -309,7 +289,7 @@ def write_difference(found: Mapping[str, Any]) -> str:
 
 
 def write_unpaired(problem: str) -> str:
-    return f'<p class="mm-quiet">No paired test: {escape(problem)}</p>'
+    return f'<p class="mm-quiet">{escape(texts.say_unpaired(problem))}</p>'
 
 
 def write_setting_differences(a: RunView, b: RunView) -> str:
@@ -318,6 +298,6 @@ def write_setting_differences(a: RunView, b: RunView) -> str:
     first, second = describe_settings(a.experiment), describe_settings(b.experiment)
     names = [k for k in {**first, **second} if first.get(k) != second.get(k)]
     if not names:
-        return '<p class="mm-note">Both have the same settings.</p>'
-    rows = [[escape(k), escape(first.get(k, "the default")), escape(second.get(k, "the default"))] for k in names]
-    return write_table(["settings that differ", escape(a.name), escape(b.name)], rows, kind="mm-facts")
+        return f'<p class="mm-note">{texts.SAME_SETTINGS}</p>'
+    rows = [[escape(k), escape(first.get(k, texts.DEFAULT)), escape(second.get(k, texts.DEFAULT))] for k in names]
+    return write_table([texts.SETTINGS_THAT_DIFFER, escape(a.name), escape(b.name)], rows, kind="mm-facts")

@@ -12,6 +12,7 @@ from mmer.experiments.training_service import TrainingService
 from mmer.ui.page.events import HIDDEN, LOOK, POLL, QUIET
 from mmer.ui.page.upload_folder import KEPT_SECONDS
 from mmer.ui.page.wiring import Wiring, name_components
+from mmer.ui.texts import shared
 from mmer.ui.texts import train as texts
 from mmer.ui.train.board import ExperimentList, build_board
 from mmer.ui.train.comparison import Comparison, build_comparison
@@ -37,7 +38,7 @@ def build(service: TrainingService) -> TrainTab:
     with gr.Tabs(elem_id="train-tabs", selected="runs" if service.closed else "new") as tabs:
         with gr.Tab(texts.NEW, id="new"):
             form = build_form(service)
-        with gr.Tab(texts.EXPERIMENTS, id="runs"):
+        with gr.Tab(shared.EXPERIMENTS, id="runs"):
             board = build_board()
         with gr.Tab(texts.COMPARE, id="compare") as compare_tab:
             comparison = build_comparison()

@@ -23,10 +23,10 @@ import torch
 from mmer.audio.load import clip_from_samples, load_audio
 from mmer.interventions import Mute, Target, leave_one_out
 from mmer.interventions.apply import EditContext, apply_edits
-from mmer.interventions.material import read_material
+from mmer.interventions.edited_clip import read_edited_clip
 from mmer.pipeline import Analyzer
 from mmer.results import SAMPLE_RATE, Analysis, Clip
-from mmer.stages import Memo
+from mmer.stages import StageResults
 
 LIBRIVOX = Path("/usr/share/pocketsphinx/test/data/librivox")
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,12 +51,12 @@ def list_clips(analysis: Analysis, analyzer: Analyzer, medium: str) -> list:
     """The changed material of every word."""
     context = EditContext(analyzer, {}, "sphinx")
     numbers = [s.word for s in analysis.alignment.words] if medium != "text" else range(len(analysis.transcript.words))
-    return [apply_edits(read_material(analysis), [Mute(Target("word", int(k)), medium)], context) for k in numbers]
+    return [apply_edits(read_edited_clip(analysis), [Mute(Target("word", int(k)), medium)], context) for k in numbers]
 
 
 def run_single(analyzer: Analyzer, analysis: Analysis, changed: list) -> np.ndarray:
-    memo = Memo()  # what did not change from one version to the next is not encoded again
-    found = [analyzer.analyze_parts(m.clip, m.transcript, m.alignment, head=analysis.best.head, memo=memo) for m in changed]
+    earlier = StageResults()  # what did not change from one version to the next is not encoded again
+    found = [analyzer.analyze_parts(m.clip, m.transcript, m.alignment, head=analysis.best.head, earlier=earlier) for m in changed]
     return np.stack([a.best.logits for a in found])
 
 

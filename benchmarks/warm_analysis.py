@@ -28,7 +28,7 @@ from mmer.align.sphinx import to_pcm
 from mmer.audio.load import load_audio
 from mmer.pipeline import Analyzer
 from mmer.results import Clip
-from mmer.stages import Memo
+from mmer.stages import StageResults
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRIVOX = Path("/usr/share/pocketsphinx/test/data/librivox/sense_and_sensibility_01_austen_64kb-0890.wav")  # 5.3 s
@@ -88,13 +88,15 @@ def compare(analyzer: Analyzer, clip: Clip, rounds: int) -> dict[str, float]:
         call(clip)
     found: dict[str, list[float]] = {name: [] for name in (*calls, "bare calls", "warm analysis", "changed transcript")}
     for number in range(rounds):
-        memo = Memo()
-        found["warm analysis"].append(measure(lambda memo=memo: analyzer.analyze(clip, memo=memo)))
+        earlier = StageResults()
+        found["warm analysis"].append(measure(lambda earlier=earlier: analyzer.analyze(clip, earlier=earlier)))
         for name, call in calls.items():
             found[name].append(measure(lambda call=call: call(clip)))
         found["bare calls"].append(sum(found[name][-1] for name in calls))
         changed = " ".join([*words[:-1], ("good", "bad")[number % 2]])
-        found["changed transcript"].append(measure(lambda memo=memo, text=changed: analyzer.analyze(clip, text=text, memo=memo)))
+        found["changed transcript"].append(
+            measure(lambda earlier=earlier, text=changed: analyzer.analyze(clip, text=text, earlier=earlier))
+        )
     medians = {name: statistics.median(values) for name, values in found.items()}
     ratios = [one / two for one, two in zip(found["warm analysis"], found["bare calls"])]
     return medians | {"ratio": statistics.median(ratios)}

@@ -26,7 +26,7 @@ from mmer.heads.head import AnyHead, Head
 from mmer.heads.predict import predict
 from mmer.model_queue import ModelQueue
 from mmer.results import NO_WORDS, Alignment, Analysis, Clip, Features, Notice, Parent, Prediction, SpeechStates, TextStates, Transcript
-from mmer.stages import Memo, Progress, Stages
+from mmer.stages import IsCancelled, Progress, StageResults, Stages
 from mmer.transcript.speech_activity import Spans, find_speech
 from mmer.transcript.transcribe import Recogniser, read_transcript
 
@@ -110,10 +110,10 @@ class Analyzer:
         )
 
     def transcribe(
-        self, clip: Clip, *, memo: Memo | None = None, progress: Progress | None = None, cancelled: Callable[[], bool] | None = None
+        self, clip: Clip, *, earlier: StageResults | None = None, progress: Progress | None = None, cancelled: IsCancelled | None = None
     ) -> Transcript:
-        """The recognised words of a clip; an analysis with the same memo does not recognise them again. Raises: Cancelled."""
-        stages = Stages(memo, progress, cancelled)
+        """The recognised words of a clip. An analysis with the same `earlier` does not recognise them again. Raises: Cancelled."""
+        stages = Stages(earlier, progress, cancelled)
         found: Transcript = stages.run("transcribe", (clip.sha256,), lambda: self.recogniser.transcribe(clip))
         return found
 
@@ -156,20 +156,20 @@ class Analyzer:
         textgrid: str | None = None,
         pronunciations: Mapping[str, tuple[str, ...]] | None = None,
         head: str = "combined",
-        memo: Memo | None = None,
+        earlier: StageResults | None = None,
         progress: Progress | None = None,
-        cancelled: Callable[[], bool] | None = None,
+        cancelled: IsCancelled | None = None,
     ) -> Analysis:
         """Everything the models say about a clip, and why.
 
         `text`: what is said, as typed ("" for no words); None: take the TextGrid's words or recognise them. `textgrid`: the text of
         a TextGrid, which then takes the aligner's place. `pronunciations`: word -> ARPAbet phones. `head`: a name in `self.heads`.
-        With a `memo` only the stages run whose input changed. What can't be had is named in `Analysis.unavailable` and left out.
+        `earlier`: with it, only stages run whose input has changed. What can't be had is left out and named in `Analysis.unavailable`.
 
         Raises: MmerError when the input can't be used at all or no model can speak; Cancelled.
         """
         chosen = self._find_head(head)
-        stages = Stages(memo, progress, cancelled)
+        stages = Stages(earlier, progress, cancelled)
         transcript = self._words(clip, text, textgrid, stages)
         alignment, reasons, notices = self._aligned(clip, transcript, aligner, textgrid, pronunciations, stages)
         return self._read(clip, transcript, alignment, reasons, notices, chosen, head, None, stages)
@@ -183,16 +183,16 @@ class Analyzer:
         absent: Mapping[str, str] | None = None,
         head: str = "combined",
         parent: Parent | None = None,
-        memo: Memo | None = None,
+        earlier: StageResults | None = None,
         progress: Progress | None = None,
-        cancelled: Callable[[], bool] | None = None,
+        cancelled: IsCancelled | None = None,
     ) -> Analysis:
         """The same for a clip whose words are known and placed: nothing is recognised or aligned.
 
         `absent`: unit -> why it can't be had; `parent`: what the clip was made from, if it is a changed one. Raises as `analyze` does.
         """
         chosen = self._find_head(head)
-        stages = Stages(memo, progress, cancelled)
+        stages = Stages(earlier, progress, cancelled)
         notices = alignment.notices if alignment else ()
         return self._read(clip, transcript, alignment, dict(absent or {}), notices, chosen, head, parent, stages)
 
@@ -270,7 +270,7 @@ class Analyzer:
         *,
         count: int,
         progress: Progress | None = None,
-        cancelled: Callable[[], bool] | None = None,
+        cancelled: IsCancelled | None = None,
     ) -> dict[str, np.ndarray]:
         """Role -> (variants, classes) logits of `count` changed versions of an analysed clip, by the heads that spoke in its analysis.
 
@@ -330,16 +330,16 @@ class Analyzer:
         if text is None and textgrid is not None:
             with self.queue.lend():
                 return textgrid_transcript(textgrid, duration=clip.duration)
-        heard = stages.memo.recall("transcribe", (clip.sha256,))
+        heard = stages.earlier.recall("transcribe", (clip.sha256,))
         if text is None or (heard is not None and not heard.untrusted and text.strip() == heard.text.strip()):
             found: Transcript = stages.run("transcribe", (clip.sha256,), lambda: self.recogniser.transcribe(clip))
             return found
-        return read_transcript(text, duration=clip.duration, language=self._find_language(clip, stages.memo) if text.strip() else "en")
+        return read_transcript(text, duration=clip.duration, language=self._find_language(clip, stages.earlier) if text.strip() else "en")
 
-    def _find_language(self, clip: Clip, memo: Memo) -> str:
+    def _find_language(self, clip: Clip, earlier: StageResults) -> str:
         """Of typed words: what the recogniser takes the clip for, where it knows several."""
-        language: str = memo.recall("language", (clip.sha256,)) or self.recogniser.find_language(clip)
-        memo.keep("language", (clip.sha256,), language)
+        language: str = earlier.recall("language", (clip.sha256,)) or self.recogniser.find_language(clip)
+        earlier.keep("language", (clip.sha256,), language)
         return language
 
     def _aligned(

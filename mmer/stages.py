@@ -9,6 +9,7 @@ from typing import Any
 from mmer.stopping import check_stopped, stop_when
 
 Progress = Callable[[float, str], None]  # (share done in [0, 1], what is being done)
+IsCancelled = Callable[[], bool]
 # stage -> (what the person reads, rough share of the work before it ends)
 STAGES = {
     "transcribe": ("Recognising the words", 0.45),
@@ -20,7 +21,7 @@ STAGES = {
 }
 
 
-class Memo:
+class StageResults:
     """One visitor's last result of every stage, with what it was computed from: what has not changed is not computed again."""
 
     def __init__(self) -> None:
@@ -37,8 +38,8 @@ class Memo:
 class Stages:
     """Runs the stages of one analysis: reuse, timing, progress, cancel."""
 
-    def __init__(self, memo: Memo | None, progress: Progress | None, cancelled: Callable[[], bool] | None):
-        self.memo = memo or Memo()
+    def __init__(self, earlier: StageResults | None, progress: Progress | None, cancelled: IsCancelled | None):
+        self.earlier = earlier or StageResults()
         self.progress = progress or (lambda share, text: None)
         self.cancelled = cancelled or (lambda: False)
         self.timings: dict[str, float] = {}
@@ -52,7 +53,7 @@ class Stages:
 
     def _run(self, stage: str, key: Hashable, compute: Callable[[], Any]) -> Any:
         text, end = STAGES[stage]
-        known = self.memo.recall(stage, key)
+        known = self.earlier.recall(stage, key)
         if known is not None:
             self.timings[stage] = 0.0
         else:
@@ -60,6 +61,6 @@ class Stages:
             start = time.perf_counter()
             known = compute()
             self.timings[stage] = time.perf_counter() - start
-            self.memo.keep(stage, key, known)
+            self.earlier.keep(stage, key, known)
         self._done = end
         return known

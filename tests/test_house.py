@@ -45,7 +45,10 @@ MOST_LOOSE = 13  # modules that lie in no room
 MOST_LINES = 400  # of a module
 LONGEST_CHAIN = 13  # modules, each of which imports the next
 # words that only this code base understood, as names of anything
-RETIRED = {"told", "Room", "Shelf", "Order", "Death", "Member", "Hold", "for_people", "Workshop", "Turns", "Specimen"}
+RETIRED = {
+    *("told", "Room", "Shelf", "Order", "Death", "Member", "Hold", "for_people", "Workshop", "Turns", "Specimen"),
+    *("Material", "material", "Memo", "memo", "Cell", "Tile"),
+}
 ONLY_IN = {"gradio": {"ui", "space"}, "plotly": {"figures"}, "spaces": {"space"}}  # space/zero.py: its refusals are Gradio's errors
 # the only modules that name the paper's four classes: they are the default, the paper's own figures, or the heads that ship
 WITH_EMOTIONS = {

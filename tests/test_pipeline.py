@@ -11,10 +11,10 @@ from mmer.audio.load import clip_from_samples
 from mmer.errors import AlignmentError, Cancelled, EditError, HeadError, MmerError
 from mmer.exports.analysis_json import analysis_from_json, analysis_to_json, dump_json
 from mmer.exports.report import suggest_command
+from mmer.interventions.edited_clip import find_words, read_edited_clip
 from mmer.interventions.edits import Target
-from mmer.interventions.material import find_words, read_material
 from mmer.pipeline import Analyzer, Variant
-from mmer.stages import STAGES, Memo
+from mmer.stages import STAGES, StageResults
 from mmer.transcript.transcribe import UNTRUSTED, Recogniser
 from mmer.views import build_payload
 
@@ -46,10 +46,10 @@ def test_late_logits_are_bias_plus_segments_and_combined_is_the_mean(analyzer, l
 
 
 def test_an_edited_word_reruns_only_what_depends_on_it(analyzer, librivox_clip):
-    memo = Memo()
-    first = analyzer.analyze(librivox_clip, memo=memo)
+    earlier = StageResults()
+    first = analyzer.analyze(librivox_clip, earlier=earlier)
     assert first.timings["encode speech"] > 0
-    edited = analyzer.analyze(librivox_clip, text=TEXT.replace("ill", "well"), memo=memo)
+    edited = analyzer.analyze(librivox_clip, text=TEXT.replace("ill", "well"), earlier=earlier)
     assert edited.timings["encode speech"] == 0.0 and "transcribe" not in edited.timings
     assert edited.timings["align"] > 0 and edited.timings["encode text"] > 0 and edited.timings["fuse"] > 0
     alone = analyzer.analyze(librivox_clip, text=TEXT.replace("ill", "well"))
@@ -57,17 +57,17 @@ def test_an_edited_word_reruns_only_what_depends_on_it(analyzer, librivox_clip):
 
 
 def test_another_head_reruns_the_fusion_alone(analyzer, librivox_clip):
-    memo = Memo()
-    analyzer.analyze(librivox_clip, text=TEXT, memo=memo)
-    late = analyzer.analyze(librivox_clip, text=TEXT, head="late-fs", memo=memo)
+    earlier = StageResults()
+    analyzer.analyze(librivox_clip, text=TEXT, earlier=earlier)
+    late = analyzer.analyze(librivox_clip, text=TEXT, head="late-fs", earlier=earlier)
     assert list(late.predictions) == ["late"]
     assert [stage for stage, seconds in late.timings.items() if seconds > 0] == ["fuse"]
 
 
 def test_an_unchanged_transcript_keeps_the_recognisers_confidence(analyzer, librivox_clip):
-    memo = Memo()
-    heard = analyzer.transcribe(librivox_clip, memo=memo)
-    analysis = analyzer.analyze(librivox_clip, text=f" {heard.text}\n", memo=memo)
+    earlier = StageResults()
+    heard = analyzer.transcribe(librivox_clip, earlier=earlier)
+    analysis = analyzer.analyze(librivox_clip, text=f" {heard.text}\n", earlier=earlier)
     assert analysis.transcript is heard and analysis.timings["transcribe"] == 0.0
 
 
@@ -133,14 +133,14 @@ def test_changes_and_another_head_bring_no_untrusted_words_back(guessing, libriv
     scores = guessing.score_variants(analysis, [Variant(samples=librivox_clip.samples)], count=1)
     np.testing.assert_allclose(scores["late"][0], analysis.predictions["late"].logits, atol=1e-4)
     with pytest.raises(EditError, match=r"type what is said\. Until then only the sound can be changed"):
-        find_words(read_material(analysis), Target("word", index=0))
+        find_words(read_edited_clip(analysis), Target("word", index=0))
     assert "--aligner" not in suggest_command(analysis)
 
 
 def test_typed_words_are_trusted_even_if_the_recogniser_heard_the_same(guessing, librivox_clip):
-    memo = Memo()
-    heard = guessing.analyze(librivox_clip, memo=memo).transcript
-    typed = guessing.analyze(librivox_clip, text=heard.text, memo=memo)
+    earlier = StageResults()
+    heard = guessing.analyze(librivox_clip, earlier=earlier).transcript
+    typed = guessing.analyze(librivox_clip, text=heard.text, earlier=earlier)
     assert typed.transcript.source == "typed" and set(typed.labels) == set("TFPSW") and not typed.unavailable
     assert typed.transcript.confidence is None
 

@@ -10,12 +10,12 @@ from mmer.exports.analysis_json import analysis_to_json
 from mmer.exports.json_values import encode
 from mmer.interventions.apply import EditContext, apply_edits
 from mmer.interventions.differences import Intervention, compare_predictions
+from mmer.interventions.edited_clip import read_edited_clip
 from mmer.interventions.edits import Edit, edit_to_json
-from mmer.interventions.material import read_material
 from mmer.interventions.same_models import check_analysis
 from mmer.pipeline import Analyzer
 from mmer.results import Analysis, Parent
-from mmer.stages import Memo, Progress
+from mmer.stages import Progress, StageResults
 
 FORMAT = "mmer-intervention"
 VERSION = 1
@@ -29,7 +29,7 @@ def intervene(
     voices: Mapping[str, Analysis] | None = None,
     head: str | None = None,
     aligner: str = "sphinx",
-    memo: Memo | None = None,
+    earlier: StageResults | None = None,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Intervention:
@@ -43,15 +43,15 @@ def intervene(
         raise EditError("Nothing to change: name at least one edit.")
     check_analysis(analyzer, analysis)
     context = EditContext(analyzer, voices or {}, aligner)
-    material = apply_edits(read_material(analysis), edits, context, cancelled=cancelled or (lambda: False))
+    edited = apply_edits(read_edited_clip(analysis), edits, context, cancelled=cancelled or (lambda: False))
     changed = analyzer.analyze_parts(
-        material.clip,
-        material.transcript,
-        material.alignment,
-        absent=material.absent,
+        edited.clip,
+        edited.transcript,
+        edited.alignment,
+        absent=edited.absent,
         head=head or analysis.best.head,
         parent=Parent(analysis.clip.sha256, analysis.clip.name, tuple(edit_to_json(edit) for edit in edits)),
-        memo=memo,
+        earlier=earlier,
         progress=progress,
         cancelled=cancelled,
     )

@@ -17,8 +17,8 @@ from mmer.choices.units import aligned_by_name
 from mmer.errors import EditError
 from mmer.exports.json_values import encode
 from mmer.interventions.curves import BASELINES, Curve, LeaveOneOut, Segments, find_flips, sum_attention, sum_contributions
+from mmer.interventions.edited_clip import SHORTEST, EditedClip, find_range, read_edited_clip
 from mmer.interventions.edits import MEDIA, Target, check_choice
-from mmer.interventions.material import SHORTEST, Material, find_range, read_material
 from mmer.interventions.ranks import chance_of, rank_agreements
 from mmer.interventions.same_models import check_analysis
 from mmer.interventions.sound import mute_range
@@ -51,11 +51,11 @@ def leave_one_out(
     """
     check_request(tier, medium, baselines)
     check_analysis(analyzer, analysis)
-    material = read_material(analysis)
-    segments, left_out = list_segments(material, tier, medium)
+    edited = read_edited_clip(analysis)
+    segments, left_out = list_segments(edited, tier, medium)
     baselines = ("mask",) if medium == "text" else tuple(dict.fromkeys(baselines))
     check_work(len(baselines) * len(segments.labels), analysis.clip.duration, most_seconds)
-    variants = make_variants(analyzer, material, segments, tier, medium, baselines, seed)
+    variants = make_variants(analyzer, edited, segments, tier, medium, baselines, seed)
     scores = analyzer.score_variants(
         analysis, variants, count=len(baselines) * len(segments.labels), progress=progress, cancelled=cancelled
     )
@@ -99,9 +99,9 @@ def check_work(versions: int, seconds: float, most: float) -> None:
         )
 
 
-def list_segments(material: Material, tier: str, medium: str) -> tuple[Segments, tuple[str, ...]]:
+def list_segments(edited: EditedClip, tier: str, medium: str) -> tuple[Segments, tuple[str, ...]]:
     """What can be left out, and what can't with the reason. Raises EditError when nothing can."""
-    alignment, words = material.alignment, material.transcript.words
+    alignment, words = edited.alignment, edited.transcript.words
     placed = {s.word: s for s in alignment.words} if alignment else {}
     rows: list[tuple[str, float, float, int, int]] = []
     left_out: list[str] = []
@@ -130,27 +130,27 @@ def list_segments(material: Material, tier: str, medium: str) -> tuple[Segments,
 
 
 def make_variants(
-    analyzer: Analyzer, material: Material, segments: Segments, tier: str, medium: str, baselines: Sequence[str], seed: int
+    analyzer: Analyzer, edited: EditedClip, segments: Segments, tier: str, medium: str, baselines: Sequence[str], seed: int
 ) -> Iterator[Variant]:
     """For each segment one version per baseline, made when it is asked for."""
     for number, place in enumerate(segments.places):
         words = None
         if medium != "sound":
-            words = mask_words(material.transcript, [int(segments.words[number])], analyzer.text)
+            words = mask_words(edited.transcript, [int(segments.words[number])], analyzer.text)
         for baseline in baselines:
             samples = None
             if medium != "text":
-                samples = mute_segment(material, segments, number, aligned_by_name()[tier].one, int(place), baseline, seed)
+                samples = mute_segment(edited, segments, number, aligned_by_name()[tier].one, int(place), baseline, seed)
             yield Variant(samples, words)
 
 
-def mute_segment(material: Material, segments: Segments, number: int, kind: str, place: int, baseline: str, seed: int) -> np.ndarray:
+def mute_segment(edited: EditedClip, segments: Segments, number: int, kind: str, place: int, baseline: str, seed: int) -> np.ndarray:
     index = int(segments.words[number]) if kind == "word" and segments.words[number] >= 0 else None
     if kind == "word" and index is None:  # another clip's words under this transcript have a place but no number
         first, last = (round(t * SAMPLE_RATE) for t in (segments.starts[number], segments.ends[number]))
     else:
-        first, last = find_range(material, Target(kind, index=place if index is None else index))
-    return mute_range(material.clip.samples, first, last, fill=baseline, seed=seed)
+        first, last = find_range(edited, Target(kind, index=place if index is None else index))
+    return mute_range(edited.clip.samples, first, last, fill=baseline, seed=seed)
 
 
 def read_drops(analysis: Analysis, role: str, rows: np.ndarray, count: int, k: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from html import escape
 import numpy as np
 
 from mmer.choices.units import name_unit
+from mmer.lesson.lesson_clip import LessonClip
 from mmer.lesson.markup import (
     call,
     format_number,
@@ -26,7 +27,6 @@ from mmer.lesson.markup import (
     write_sum,
     write_table,
 )
-from mmer.lesson.material import LessonClip
 from mmer.lesson.steps import ROLE_NAMES, LessonStep, Question, StepNotPossible, find_additive, shuffle
 from mmer.phrasing import join_words, say_count
 from mmer.results import Prediction

@@ -10,6 +10,7 @@ import numpy as np
 
 from mmer.choices.units import name_unit
 from mmer.explain.steps import CAPTION_MIXED
+from mmer.lesson.lesson_clip import LessonClip
 from mmer.lesson.markup import (
     call,
     fold,
@@ -28,7 +29,6 @@ from mmer.lesson.markup import (
     write_sum,
     write_table,
 )
-from mmer.lesson.material import LessonClip
 from mmer.lesson.pictures import draw_map
 from mmer.lesson.sound_steps import row_of
 from mmer.lesson.steps import LessonStep, Question, StepNotPossible, number_labels, shuffle

@@ -12,6 +12,7 @@ from scipy.stats import norm
 from mmer.datasets.folds import VALIDATION_SHARE
 from mmer.datasets.iemocap import COUNTS
 from mmer.experiments.report.tables import PAPER_COMBINATION, paper_ua
+from mmer.lesson.lesson_clip import LessonClip
 from mmer.lesson.markup import (
     fold,
     format_number,
@@ -30,7 +31,6 @@ from mmer.lesson.markup import (
     write_sum,
     write_table,
 )
-from mmer.lesson.material import LessonClip
 from mmer.lesson.pictures import draw_dots
 from mmer.lesson.steps import LessonStep, Question, StepNotPossible, shuffle
 

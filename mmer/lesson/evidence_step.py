@@ -13,6 +13,7 @@ from mmer.choices.units import name_unit
 from mmer.explain.steps import centre
 from mmer.interventions.curves import FIRST_FILL, describe_flips, find_flips
 from mmer.interventions.ranks import BY_CHANCE, describe_agreement, strongest_by_chance
+from mmer.lesson.lesson_clip import LessonClip
 from mmer.lesson.markup import (
     call,
     format_number,
@@ -31,7 +32,6 @@ from mmer.lesson.markup import (
     write_sum,
     write_table,
 )
-from mmer.lesson.material import LessonClip
 from mmer.lesson.pictures import draw_strip
 from mmer.lesson.steps import LessonStep, Question, StepNotPossible, number_labels, shuffle
 from mmer.phrasing import say_count

@@ -11,7 +11,7 @@ from mmer.lesson.cases_step import teach_fusion
 from mmer.lesson.coattention_step import teach_coattention
 from mmer.lesson.evaluation_step import teach_evaluation
 from mmer.lesson.evidence_step import teach_evidence
-from mmer.lesson.material import LessonClip
+from mmer.lesson.lesson_clip import LessonClip
 from mmer.lesson.sound_steps import teach_frames, teach_layers, teach_segments
 from mmer.lesson.steps import LessonStep, Question, StepNotPossible
 from mmer.lesson.sum_step import teach_sum

@@ -17,7 +17,7 @@ MANY = 28  # columns of a map whose names would lie on each other on a phone
 
 
 @dataclass(frozen=True)
-class Tile:
+class LabelledSpan:
     """A labelled stretch of time below the wave."""
 
     label: str
@@ -42,9 +42,9 @@ def place(value: float, low: float, high: float) -> float:
 
 
 def draw_wave(
-    clip: Clip, *, start: float, end: float, tiers: Sequence[Sequence[Tile]], label: str, dots: Sequence[tuple[float, bool]] = ()
+    clip: Clip, *, start: float, end: float, tiers: Sequence[Sequence[LabelledSpan]], label: str, dots: Sequence[tuple[float, bool]] = ()
 ) -> str:
-    """The wave from start to end, tiers of tiles below it, and dots (time, marked) for frame centres."""
+    """The wave from start to end, tiers of spans below it, and dots (time, marked) for frame centres."""
     first, last = max(0, round(start * SAMPLE_RATE)), min(len(clip.samples), round(end * SAMPLE_RATE))
     wave = trace_wave(clip.samples[first:last], bins=WAVE_COLUMNS)
     high_edge, low_edge = wave.high.astype(float), wave.low.astype(float)
@@ -60,8 +60,8 @@ def draw_wave(
         for time, marked in dots
         if low <= time <= high
     )
-    bands = "".join(draw_band(tile, low, high) for tiles in tiers for tile in tiles if tile.marked)
-    rows = "".join(f'<div class="ml-tier">{"".join(draw_tile(tile, low, high) for tile in tiles)}</div>' for tiles in tiers)
+    bands = "".join(draw_band(span, low, high) for spans in tiers for span in spans if span.marked)
+    rows = "".join(f'<div class="ml-tier">{"".join(draw_span(span, low, high) for span in spans)}</div>' for spans in tiers)
     scale = "".join(
         f'<span style="left:{place(time, low, high)}%">{format_number(time, digits=2)}</span>' for time in np.linspace(low, high, 5)[1:-1]
     )
@@ -72,17 +72,17 @@ def draw_wave(
     )
 
 
-def draw_band(tile: Tile, low: float, high: float) -> str:
-    left, right = (min(100.0, max(0.0, place(t, low, high))) for t in (tile.start, tile.end))
+def draw_band(span: LabelledSpan, low: float, high: float) -> str:
+    left, right = (min(100.0, max(0.0, place(t, low, high))) for t in (span.start, span.end))
     return f'<i class="ml-band" style="left:{left}%;width:{right - left:.3f}%"></i>'
 
 
-def draw_tile(tile: Tile, low: float, high: float) -> str:
-    if tile.end <= low or tile.start >= high:
+def draw_span(span: LabelledSpan, low: float, high: float) -> str:
+    if span.end <= low or span.start >= high:
         return ""
-    left, right = (min(100.0, max(0.0, place(t, low, high))) for t in (tile.start, tile.end))
-    kind = "ml-tile ml-chosen" if tile.marked else "ml-tile"
-    name = escape(tile.label)  # lesson.css shows it where all of it fits
+    left, right = (min(100.0, max(0.0, place(t, low, high))) for t in (span.start, span.end))
+    kind = "ml-tile ml-chosen" if span.marked else "ml-tile"
+    name = escape(span.label)  # lesson.css shows it where all of it fits
     return f'<span class="{kind}" style="left:{left}%;width:{right - left:.3f}%" title="{name}"><span>{name}</span></span>'
 
 

@@ -7,6 +7,7 @@ from html import escape
 import numpy as np
 
 from mmer.choices.units import name_unit
+from mmer.lesson.lesson_clip import LessonClip
 from mmer.lesson.markup import (
     call,
     format_number,
@@ -28,8 +29,7 @@ from mmer.lesson.markup import (
     write_sum,
     write_table,
 )
-from mmer.lesson.material import LessonClip
-from mmer.lesson.pictures import Bar, Tile, draw_bars, draw_wave
+from mmer.lesson.pictures import Bar, LabelledSpan, draw_bars, draw_wave
 from mmer.lesson.steps import LessonStep, Question, StepNotPossible, find_segment, name_sound, pick_sound, shuffle
 from mmer.phrasing import say_count, say_layer_rate
 from mmer.results import SAMPLE_RATE, LayerWeights
@@ -44,9 +44,9 @@ def write_vector(values: np.ndarray, key: str, dim: int) -> str:
     return f'<span class="ml-vec">({shown}, … {dim - PRINTED:,} more)</span>'
 
 
-def list_words(clip: LessonClip, marked: int = -1) -> list[Tile]:
+def list_words(clip: LessonClip, marked: int = -1) -> list[LabelledSpan]:
     alignment = clip.analysis.alignment
-    return [Tile(s.label, s.start, s.end, s.word == marked) for s in (alignment.words if alignment else ())]
+    return [LabelledSpan(s.label, s.start, s.end, s.word == marked) for s in (alignment.words if alignment else ())]
 
 
 def pick_layer(clip: LessonClip) -> int:
@@ -142,14 +142,14 @@ def draw_zoom(clip: LessonClip, unit: str, index: int, inside: tuple[int, int]) 
     assert clip.analysis.alignment is not None
     segments = clip.analysis.alignment.tier(unit)
     start, end = max(0.0, segment.start - CONTEXT), min(clip.analysis.clip.duration, segment.end + CONTEXT)
-    tiles = [Tile(s.label, s.start, s.end, i == index) for i, s in enumerate(segments)]
+    spans = [LabelledSpan(s.label, s.start, s.end, i == index) for i, s in enumerate(segments)]
     dots = [(float(time), inside[0] <= i < inside[1]) for i, time in enumerate(clip.frames.times)]
     play = (
         f'<button type="button" class="ml-button" data-play="{segment.start:.4f},{segment.end:.4f}">▶ Hear '
         f"“{escape(segment.label)}”</button>"
     )
     label = f"{segment.label} and its neighbours; {say_count(inside[1] - inside[0], 'frame centre lies', 'frame centres lie')} in it."
-    wave = draw_wave(clip.analysis.clip, start=start, end=end, tiers=[tiles], dots=dots, label=label)
+    wave = draw_wave(clip.analysis.clip, start=start, end=end, tiers=[spans], dots=dots, label=label)
     return f'<p class="ml-caption">The same from close by: a dot is the centre of a frame. {play}</p>{wave}'
 
 

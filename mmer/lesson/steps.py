@@ -8,7 +8,7 @@ from html import escape
 
 from mmer.choices.units import name_unit
 from mmer.encoders.pooling import frame_ranges
-from mmer.lesson.material import LessonClip
+from mmer.lesson.lesson_clip import LessonClip
 from mmer.results import Prediction, Segment
 
 ROLE_NAMES = {"late": "late fusion", "early": "early fusion", "combined": "both combined"}

@@ -10,7 +10,7 @@ from typing import Any
 from mmer.errors import EditError
 from mmer.interventions.curves import FIRST_MEDIUM, FIRST_TIER, LeaveOneOut
 from mmer.interventions.leave_one_out import leave_one_out, leave_one_out_to_json
-from mmer.lesson.material import FrameStates, LessonClip, slice_states
+from mmer.lesson.lesson_clip import FrameStates, LessonClip, slice_states
 from mmer.pipeline import Analyzer
 from mmer.results import Analysis
 from mmer.stages import Progress

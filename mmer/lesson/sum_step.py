@@ -7,6 +7,7 @@ from html import escape
 import numpy as np
 
 from mmer.choices.units import name_unit
+from mmer.lesson.lesson_clip import LessonClip
 from mmer.lesson.markup import (
     call,
     fold,
@@ -28,7 +29,6 @@ from mmer.lesson.markup import (
     write_sum,
     write_table,
 )
-from mmer.lesson.material import LessonClip
 from mmer.lesson.pictures import Bar, draw_bars
 from mmer.lesson.sound_steps import row_of
 from mmer.lesson.steps import LessonStep, Question, find_additive, shuffle

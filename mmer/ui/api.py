@@ -29,7 +29,7 @@ from mmer.interventions.leave_one_out import leave_one_out, leave_one_out_to_jso
 from mmer.model_queue import ModelQueue, QueueLimits
 from mmer.pipeline import Analyzer
 from mmer.results import Analysis, Clip
-from mmer.stages import Memo
+from mmer.stages import StageResults
 from mmer.transcript.transcribe import read_transcript
 from mmer.ui.explore.examples import choose_head
 from mmer.ui.page.downloads import name_export
@@ -154,15 +154,15 @@ class ApiHandlers:
         Returns:
             JSON of format "mmer-intervention": differences of logits and probabilities per role and branch, both analyses
         """
-        memo = Memo()
-        analysis = self._analyze(self._load(audio), text=text, aligner=aligner, head=head, memo=memo)
+        earlier = StageResults()
+        analysis = self._analyze(self._load(audio), text=text, aligner=aligner, head=head, earlier=earlier)
         voices = {}
         if voice is not None:
             other = self._analyze(self._load(voice), aligner=aligner, head=head)
             voices[other.clip.sha256] = other
         changes = read_edits(edits, next(iter(voices.values()), None))
         again = "sphinx" if aligner == "none" else aligner
-        found = intervene(self.analyzer, analysis, changes, voices=voices, aligner=again, memo=memo)
+        found = intervene(self.analyzer, analysis, changes, voices=voices, aligner=again, earlier=earlier)
         if not attention:
             found = replace(found, original=drop_attention(found.original), changed=drop_attention(found.changed))
         return intervention_to_json(found)
@@ -224,12 +224,12 @@ class ApiHandlers:
         """
         if other is None and not other_text and other_head in ("", None, head):
             raise MmerError(texts.NOTHING_TO_COMPARE)
-        memo = Memo()
+        earlier = StageResults()
         clip = self._load(audio)
-        one = self._analyze(clip, text=text, aligner=aligner, head=head, memo=memo)
+        one = self._analyze(clip, text=text, aligner=aligner, head=head, earlier=earlier)
         second = self._load(other) if other is not None else clip
         words = check_text("other_text", other_text) or (text if other is None else "")
-        two = self._analyze(second, text=words, aligner=aligner, head=other_head or head, memo=memo)
+        two = self._analyze(second, text=words, aligner=aligner, head=other_head or head, earlier=earlier)
         return comparison_to_json(*((one, two) if attention else (drop_attention(one), drop_attention(two))))
 
     def _load(self, audio: str | None) -> Clip:
@@ -238,9 +238,9 @@ class ApiHandlers:
         with self.analyzer.queue.lend():
             return load_audio(audio, name=Path(audio).name)
 
-    def _analyze(self, clip: Clip, *, text: str = "", aligner: str, head: str, memo: Memo | None = None) -> Analysis:
+    def _analyze(self, clip: Clip, *, text: str = "", aligner: str, head: str, earlier: StageResults | None = None) -> Analysis:
         said, aligner, head = check_text("text", text), check_text("aligner", aligner), check_text("head", head)
-        return self.analyzer.analyze(clip, text=said if said.strip() else None, aligner=aligner, head=head, memo=memo)
+        return self.analyzer.analyze(clip, text=said if said.strip() else None, aligner=aligner, head=head, earlier=earlier)
 
     def _export(self, analysis: Analysis, *, attention: bool) -> dict[str, Any]:
         return analysis_to_json(analysis if attention else drop_attention(analysis))

@@ -22,8 +22,8 @@ from mmer.interventions import (
     edit_to_json,
     parse_target,
 )
+from mmer.interventions.edited_clip import TimeChange, find_range, find_words, put_samples, read_edited_clip
 from mmer.interventions.edits import KINDS
-from mmer.interventions.material import TimeChange, find_range, find_words, put_samples, read_material
 from mmer.interventions.words import count_pieces, drop_words, mask_words
 from mmer.transcript.transcribe import read_transcript
 
@@ -121,10 +121,10 @@ def test_time_is_moved_piece_by_piece():
 
 
 def test_targets_count_in_the_first_clip_whatever_was_removed(analyzer, librivox_clip):
-    material = read_material(analyzer.analyze(librivox_clip, text="he was not an ill disposed young man"))
-    words = material.alignment.words
+    edited = read_edited_clip(analyzer.analyze(librivox_clip, text="he was not an ill disposed young man"))
+    words = edited.alignment.words
     cut = put_samples(
-        material, material.clip.samples[round(words[1].start * 16000) :], done="cut", stretch=TimeChange(0.0, words[1].start, 0.0)
+        edited, edited.clip.samples[round(words[1].start * 16000) :], done="cut", stretch=TimeChange(0.0, words[1].start, 0.0)
     )
     assert len(cut.alignment.words) == 7 and cut.alignment.words[0].word == 1 and cut.alignment.words[0].start == 0
     for before, after in zip(words[1:], cut.alignment.words):
@@ -136,11 +136,11 @@ def test_targets_count_in_the_first_clip_whatever_was_removed(analyzer, librivox
 
 
 def test_a_span_takes_the_words_whose_middle_it_holds(analyzer, librivox_clip):
-    material = read_material(analyzer.analyze(librivox_clip, text="he was not an ill disposed young man"))
-    a, b = material.alignment.words[2:4]
-    assert find_words(material, Target("span", start=a.start, end=b.end)) == [2, 3]
+    edited = read_edited_clip(analyzer.analyze(librivox_clip, text="he was not an ill disposed young man"))
+    a, b = edited.alignment.words[2:4]
+    assert find_words(edited, Target("span", start=a.start, end=b.end)) == [2, 3]
     with pytest.raises(EditError, match="No word has its middle between"):
-        find_words(material, Target("span", start=a.start, end=a.start + 0.02))
+        find_words(edited, Target("span", start=a.start, end=a.start + 0.02))
 
 
 @pytest.mark.parametrize(
@@ -153,16 +153,16 @@ def test_a_span_takes_the_words_whose_middle_it_holds(analyzer, librivox_clip):
     ],
 )
 def test_a_target_that_is_not_there_is_named(analyzer, librivox_clip, target, message):
-    material = read_material(analyzer.analyze(librivox_clip, text="he was not an ill disposed young man"))
+    edited = read_edited_clip(analyzer.analyze(librivox_clip, text="he was not an ill disposed young man"))
     with pytest.raises(EditError, match=message):
-        find_range(material, target)
+        find_range(edited, target)
 
 
 def test_a_syllable_has_no_text():
     with pytest.raises(EditError, match="A syllable can be changed in the sound alone"):
-        find_words(read_material(make_analysis()), Target("syllable", 0))
+        find_words(read_edited_clip(make_analysis()), Target("syllable", 0))
 
 
 def test_without_alignment_a_word_has_no_place_in_the_sound():
     with pytest.raises(EditError, match="There is no alignment, so word 1 has no place in the sound"):
-        find_range(read_material(make_analysis(words=False)), Target("word", 0))
+        find_range(read_edited_clip(make_analysis(words=False)), Target("word", 0))

@@ -74,9 +74,9 @@ def expect_closed(holder, seconds=30):
 def fill(holder, name, minutes, size, *, shared=None):
     """A page that was last used so many minutes ago, whose visitor keeps an array of so many bytes."""
     session, state = Session(), Visits(is_closed=False)
-    session.memo.keep("encode speech", "key", np.zeros(size, np.uint8))
+    session.earlier.keep("encode speech", "key", np.zeros(size, np.uint8))
     if shared is not None:
-        session.memo.keep("pool", "key", shared)
+        session.earlier.keep("pool", "key", shared)
     state.state_data = {1: session}
     holder.session_data[name], holder.time_last_used[name] = state, datetime.now() - timedelta(minutes=minutes)
     return session
@@ -85,11 +85,11 @@ def fill(holder, name, minutes, size, *, shared=None):
 def test_when_all_results_together_are_too_much_those_unused_longest_go_and_their_owner_reads_why(holder, analysis):
     old, middle, new = (fill(holder, name, minutes, 1000) for name, minutes in (("b", 9), ("c", 5), ("a", 1)))
     make_room(holder, most_bytes=3000)
-    assert old.memo.recall("encode speech", "key") is not None
+    assert old.earlier.recall("encode speech", "key") is not None
     old.analysis = analysis
     make_room(holder, most_bytes=2500)
-    assert old.memo.recall("encode speech", "key") is None and old.analysis is None
-    assert all(one.memo.recall("encode speech", "key") is not None and not one.let_go for one in (middle, new))
+    assert old.earlier.recall("encode speech", "key") is None and old.analysis is None
+    assert all(one.earlier.recall("encode speech", "key") is not None and not one.let_go for one in (middle, new))
     with pytest.raises(gr.Error, match=r"Your results were removed from memory: .* reached 3 GB"):
         ExploreHandlers(analyzer=None).exporter("json")(old)
     with pytest.raises(MmerError, match="were removed"):

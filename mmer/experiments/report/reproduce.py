@@ -20,7 +20,7 @@ from mmer.experiments.folder.runs import RunFolder
 from mmer.experiments.prepare import claim_experiment, list_differences, name_classes, read_experiment_data
 from mmer.experiments.report.deviations import is_papers_data, list_deviations
 from mmer.experiments.report.tables import (
-    Cell,
+    PaperCell,
     TableCaveats,
     cells,
     derive_predictions,
@@ -38,7 +38,7 @@ from mmer.scores.scores import summarise
 Train = Callable[[Sequence[Path], int], Iterator[Path]]  # (folders, workers that extract) -> each folder when it is finished
 
 
-def choose_cells(table: int, only: Sequence[str] | None = None) -> tuple[Cell, ...]:
+def choose_cells(table: int, only: Sequence[str] | None = None) -> tuple[PaperCell, ...]:
     """The cells to train for a table, in its order. Raises DataError for a name that the table does not need."""
     needed = trained_cells(table)
     wrong = sorted(set(only or ()) - {cell.name for cell in needed})
@@ -92,13 +92,13 @@ def read_against_paper(dataset: Dataset, settings: Experiment, remarks: Sequence
     )
 
 
-def name_cell(data: str, cell: Cell, settings: Experiment) -> str:
+def name_cell(data: str, cell: PaperCell, settings: Experiment) -> str:
     """The folder of a cell: the data set's name, the preset, the cell's name; the seed where it is not 0."""
     seed = f"-seed{settings.seed}" if settings.seed else ""
     return f"{data}-{settings.preset}-{cell.name}{seed}"
 
 
-def claim_cell(root: Path, data: str, cell: Cell, settings: Experiment) -> RunFolder:
+def claim_cell(root: Path, data: str, cell: PaperCell, settings: Experiment) -> RunFolder:
     return claim_experiment(root, name_cell(data, cell, settings), replace(settings, **cell.fields))
 
 
@@ -110,7 +110,7 @@ def train_locally(folders: Sequence[Path], workers: int) -> Iterator[Path]:
 
 
 def collect_results(table: int, root: Path, dataset: Dataset, settings: Experiment) -> tuple[dict[str, Mapping[str, Any]], list[str]]:
-    """Cell -> its summary, of all cells that are finished and all combinations whose members are; and sentences about them.
+    """Cell of a table -> its summary, of all cells that are finished and all combinations whose members are; and sentences about them.
 
     A table holds cells of one protocol on one data set: "table1-linear-t (folds 3 instead of 5)" is named, not shown. Runs that stopped
     before learning, or ended at chance, are counted, cell by cell.

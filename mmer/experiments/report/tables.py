@@ -26,7 +26,7 @@ PAPER_UTTERANCES = 5531  # of IEMOCAP's four emotions
 
 
 @dataclass(frozen=True)
-class Cell:
+class PaperCell:
     """One figure of a table. Trained itself, or computed from the predictions of other cells (early and late)."""
 
     name: str  # of its folder in runs/
@@ -52,13 +52,13 @@ class Cell:
         return {"fusion": self.fusion, "units": self.units}
 
 
-def _list_column(model: FusionModel, column: PaperColumn) -> list[Cell]:
+def _list_column(model: FusionModel, column: PaperColumn) -> list[PaperCell]:
     """Its cells; T is left out of the names of Tables 2 and 3, where it is always there."""
     found = []
     for letters, ua in column.ua.items():
         units = read_units(column, letters)
         name = f"table{column.table}-{model.key}-{letters.lower()}"
-        found.append(Cell(name, " + ".join(units), model.heading, ua, model.key, units))
+        found.append(PaperCell(name, " + ".join(units), model.heading, ua, model.key, units))
     return found
 
 
@@ -78,7 +78,7 @@ def paper_ua(fusion: str) -> Mapping[str, float]:
     return {} if column is None else column.ua
 
 
-def _list_cells() -> dict[int, tuple[Cell, ...]]:
+def _list_cells() -> dict[int, tuple[PaperCell, ...]]:
     shown = sorted(((model.paper, model) for model in FUSION_MODELS.values() if model.paper), key=lambda one: one[0].place)
     tables = {
         table: tuple(cell for column, model in shown if column.table == table for cell in _list_column(model, column))
@@ -91,8 +91,8 @@ def _list_cells() -> dict[int, tuple[Cell, ...]]:
         *tables[3],
         early,
         late,
-        Cell(named, "T + F + P + S", both, PAPER_COMBINATION, early=(early.name,), late=(late.name,)),
-        Cell(
+        PaperCell(named, "T + F + P + S", both, PAPER_COMBINATION, early=(early.name,), late=(late.name,)),
+        PaperCell(
             "table3-chosen-on-validation",
             "chosen on validation",
             both,
@@ -107,14 +107,14 @@ def _list_cells() -> dict[int, tuple[Cell, ...]]:
 TABLES = _list_cells()
 
 
-def cells(table: int) -> tuple[Cell, ...]:
+def cells(table: int) -> tuple[PaperCell, ...]:
     """The cells of Table 1, 2 or 3, column by column. Raises DataError for another number."""
     if table not in TABLES:
         raise DataError(f"The paper has Tables {', '.join(map(str, TABLES))}, not {table}.")
     return TABLES[table]
 
 
-def find_cell(name: str) -> Cell:
+def find_cell(name: str) -> PaperCell:
     """The cell of that name. Raises DataError where there is none."""
     for cell in (cell for table in TABLES.values() for cell in table):
         if cell.name == name:
@@ -122,13 +122,13 @@ def find_cell(name: str) -> Cell:
     raise DataError(f"{name!r} is no cell of the paper's tables.")
 
 
-def trained_cells(table: int) -> tuple[Cell, ...]:
+def trained_cells(table: int) -> tuple[PaperCell, ...]:
     """What has to be trained for every figure of a table, in its order; members of combinations last. Table 3 needs all of Table 2."""
     names = [cell.name for cell in cells(table)] + [name for cell in cells(table) for name in cell.members]
     return tuple(cell for cell in map(find_cell, dict.fromkeys(names)) if cell.trained)
 
 
-def derive_predictions(cell: Cell, predictions: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, dict[str, list[dict[str, Any]]]]:
+def derive_predictions(cell: PaperCell, predictions: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, dict[str, list[dict[str, Any]]]]:
     """A combination's predictions from its members', and what was chosen per run ({"early", "late"}: see choose_by_validation).
 
     Raises DataError when a member is missing or they have other splits.

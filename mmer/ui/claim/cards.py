@@ -12,8 +12,8 @@ from mmer.choices.units import UNITS, aligned_by_name
 from mmer.explain.verdict import FEW, NO_SPEECH, ROLE_NAMES, read_headline, say_briefly
 from mmer.interventions.curves import LeaveOneOut, describe_flips, read_flips
 from mmer.interventions.differences import Difference, Intervention
+from mmer.interventions.edited_clip import describe_edit, read_edited_clip
 from mmer.interventions.edits import PLACES
-from mmer.interventions.material import describe_edit, read_material
 from mmer.interventions.ranks import Agreement, chance_of, describe_agreement, rank_agreements, read_columns
 from mmer.results import Analysis
 from mmer.ui.texts import claim as texts
@@ -26,8 +26,8 @@ LEAST = 0.01  # logits or probability that fill a bar at least, so that rounding
 
 def write_intervention(result: Intervention) -> str:
     """What was done, what the best model says now, and every difference."""
-    material = read_material(result.original)
-    lines = "".join(f'<p class="mc-done">{escape(describe_edit(material, edit))}</p>' for edit in result.edits)
+    edited = read_edited_clip(result.original)
+    lines = "".join(f'<p class="mc-done">{escape(describe_edit(edited, edit))}</p>' for edit in result.edits)
     summary = lines + word_outcome(result) + write_missing(result)
     numbers = write_differences(result.differences)
     if not read_headline(result.original).names_emotion or result.changed.state == NO_SPEECH:

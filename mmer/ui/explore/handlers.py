@@ -14,7 +14,7 @@ from mmer.align.textgrid_tiers import read_text
 from mmer.audio.load import load_audio
 from mmer.errors import MmerError, TranscriptError
 from mmer.exports.formats import EXPORTS, Wishes
-from mmer.interventions.material import read_material
+from mmer.interventions.edited_clip import read_edited_clip
 from mmer.model_queue import UNBOUNDED, QueueLimits
 from mmer.pipeline import Analyzer
 from mmer.results import Analysis, Clip
@@ -106,7 +106,7 @@ class ExploreHandlers:
             "head": request.head,
             "pronunciations": read_pronunciations(request.pronunciations),
             "textgrid": read_text(Path(request.textgrid)) if request.textgrid else None,
-            "memo": session.memo,
+            "earlier": session.earlier,
             "cancelled": stop.is_set,
         }
 
@@ -125,11 +125,11 @@ class ExploreHandlers:
             return
 
         def plan(stop: StopFlag) -> Work:
-            material = read_material(shown)
-            options: dict[str, Any] = {"absent": material.absent, "head": head, "parent": shown.parent}
-            options |= {"memo": session.memo, "cancelled": stop.is_set}
+            edited = read_edited_clip(shown)
+            options: dict[str, Any] = {"absent": edited.absent, "head": head, "parent": shown.parent}
+            options |= {"earlier": session.earlier, "cancelled": stop.is_set}
             return lambda progress: self.analyzer.analyze_parts(
-                material.clip, material.transcript, material.alignment, progress=progress, **options
+                edited.clip, edited.transcript, edited.alignment, progress=progress, **options
             )
 
         yield from self.follow(session, plan)
@@ -150,7 +150,7 @@ class ExploreHandlers:
             options: dict[str, Any] = {"aligner": request.aligner, "head": request.head}
             options["pronunciations"] = read_pronunciations(request.pronunciations)
             options["text"] = shown.transcript.text if shown.transcript.source in ("typed", "file") else None
-            options |= {"memo": session.memo, "cancelled": stop.is_set}
+            options |= {"earlier": session.earlier, "cancelled": stop.is_set}
             return lambda progress: self.analyzer.analyze(shown.clip, progress=progress, **options)
 
         yield from self.follow(session, plan)
@@ -168,7 +168,7 @@ class ExploreHandlers:
         try:
             if audio is None:
                 raise MmerError(texts.NO_CLIP)
-            options: dict[str, Any] = {"memo": session.memo, "cancelled": stop.is_set}
+            options: dict[str, Any] = {"earlier": session.earlier, "cancelled": stop.is_set}
             for stages, transcript in self.watch(
                 session, lambda progress: self.analyzer.transcribe(self.read_clip(audio), progress=progress, **options), stop
             ):

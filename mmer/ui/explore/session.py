@@ -14,10 +14,10 @@ from mmer.align import find_choice
 from mmer.errors import Cancelled, MmerError
 from mmer.interventions.curves import LeaveOneOut
 from mmer.interventions.differences import Intervention
-from mmer.lesson.material import LessonClip
+from mmer.lesson.lesson_clip import LessonClip
 from mmer.model_queue import UNBOUNDED, ModelQueue, QueueLimits, Ticket
 from mmer.results import Analysis
-from mmer.stages import Memo
+from mmer.stages import StageResults
 from mmer.stopping import stop_when
 from mmer.ui.explore.example_clip import ExampleClip, Opener
 from mmer.ui.texts import explore as texts
@@ -52,7 +52,7 @@ class KeptAnalysis:
 class Session:
     """One visitor's memory; lives in gr.State, is never shared. Compared by identity, as gr.State needs."""
 
-    memo: Memo = field(default_factory=Memo)
+    earlier: StageResults = field(default_factory=StageResults)
     stop: StopFlag = field(default_factory=StopFlag)  # of the run in progress
     analysis: Analysis | None = None  # what the page shows; None before the first
     example: ExampleClip | None = None  # the example that the page shows; None for a visitor's own clip
@@ -86,7 +86,7 @@ class Session:
 
     def let_results_go(self, reason: str) -> None:
         """Nothing that takes memory stays; what the page shows stays on the page."""
-        self.memo, self.analysis, self.intervention, self.curve = Memo(), None, None, None
+        self.earlier, self.analysis, self.intervention, self.curve = StageResults(), None, None, None
         self.kept, self.pinned, self.drawn, self.let_go = [], {}, (), reason
 
     def explain_end(self) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 from gradio.utils import get_upload_folder
 
 from mmer.results import Alignment, Transcript
-from mmer.stages import Memo
+from mmer.stages import StageResults
 from mmer.ui.explore.session import LessonSession, Session
 from mmer.ui.page.upload_folder import KEPT_SECONDS, sweep
 from mmer.ui.texts import page as texts
@@ -88,6 +88,6 @@ def count_bytes(value: Any, counted: set[int]) -> int:
         return sum(count_bytes(part, counted) for part in value.values())
     if isinstance(value, list | tuple):
         return sum(count_bytes(part, counted) for part in value)
-    if dataclasses.is_dataclass(value) or isinstance(value, Memo):
+    if dataclasses.is_dataclass(value) or isinstance(value, StageResults):
         return sum(count_bytes(part, counted) for part in vars(value).values())
     return 0

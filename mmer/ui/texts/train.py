@@ -167,7 +167,8 @@ def say_shared_by(first: str, second: str) -> str:
 
 
 def say_leakage(runs: int) -> str:
-    return f"{'Of the only run' if runs == 1 else f'Over all {runs} runs'}. A model may recognise again what stands in both parts, instead of understanding it."
+    over = "Of the only run" if runs == 1 else f"Over all {runs} runs"
+    return f"{over}. A model may recognise again what stands in both parts, instead of understanding it."
 
 
 def say_not_compared(kind: str, count: int) -> str:

@@ -1,6 +1,4 @@
-"""Starts the web app: python app.py [--host H] [--port P] [--preset NAME] [--heads FOLDER] [--public]
-[--mfa-model M] [--mfa-dictionary D] [--mfa-command PROGRAM]
-[--data-root FOLDER]... [--runs FOLDER] [--features FOLDER] [--mcp]"""
+"""Starts the web app. `python app.py --help` lists its options."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,6 @@ from mmer.phrasing import say_count
 
 if TYPE_CHECKING:
     from mmer.align import AlignerChoice, Options
-    from mmer.heads.head import AnyHead
 
 NO_HASH = "unpinned: whatever the hub had when it was fetched, its hash was never compared with anything"
 OLDEST_PYTHON = (3, 11)
@@ -130,7 +130,7 @@ def examine_presets() -> list[Finding]:
         for weights in (preset.speech, preset.text):
             essential = bool(weights.packages) and not weights.extra
             needs = f"--preset {preset.name} downloads {weights.megabytes} MB"
-            ready, text = try_out(lambda weights=weights: weights.find(local_only=True), WeightsError)  # type: ignore[misc]
+            ready, text = try_out(partial(weights.find, local_only=True), WeightsError)
             if ready:
                 hashes = [f"{name} {known[:12]}" for name, known in weights.files.items() if known]
                 text = f"{weights.identity}, " + (f"sha256 ok: {', '.join(hashes)}" if hashes else NO_HASH)
@@ -148,7 +148,7 @@ def examine_aligners(options: Options | None = None) -> list[Finding]:
 
     findings = []
     for choice in ALIGNERS.values():
-        ready, text = try_out(lambda choice=choice: try_aligner(choice, options), AlignmentError)  # type: ignore[misc]
+        ready, text = try_out(partial(try_aligner, choice, options), AlignmentError)
         findings.append(Finding("aligners", choice.key, ready, text, essential=choice.is_built_in))
     return findings
 
@@ -169,20 +169,22 @@ def try_aligner(choice: AlignerChoice, options: Options | None = None) -> str:
 
 def examine_heads(folder: Path) -> list[Finding]:
     """Every head in `folder`, loaded and checked; one that is missing its members or was altered says so."""
-    from mmer.heads.folder import load_head
-
     names = sorted(path.parent.name for path in folder.glob("*/config.json"))
     if not names:
         todo = "get the folder `pretrained` of the project, or promote a run: `python -m mmer runs promote`"
         return [Finding("heads", "heads", False, f"there is no head in {folder}; {todo}")]
     findings = []
     for name in names:
-        ready, text = try_out(lambda name=name: describe_head(load_head(folder / name)), HeadError)  # type: ignore[misc]
+        ready, text = try_out(partial(try_head, folder / name), HeadError)
         findings.append(Finding("heads", name, ready, text))
     return findings
 
 
-def describe_head(head: AnyHead) -> str:
+def try_head(folder: Path) -> str:
+    """What a head is, loaded and checked. Raises HeadError."""
+    from mmer.heads.folder import load_head
+
+    head = load_head(folder)
     config = head.config
     return f"{config.fusion}, {'+'.join(config.units)}, preset {config.preset}, sha256 {head.sha256[:12]}"
 

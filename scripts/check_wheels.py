@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.requirements import Requirement
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 PYTHONS = ("3.11", "3.12", "3.13")
 AT_ONCE = 4  # pip processes, which wait for the index most of the time
@@ -59,8 +59,17 @@ def check_line(requirement: Requirement, python: str, versions: Versions) -> Ans
 
 
 def pick_newest(requirement: Requirement, versions: Sequence[str]) -> str | None:
-    allowed = list(requirement.specifier.filter(versions))
+    allowed = list(requirement.specifier.filter(version for version in versions if is_version(version)))
     return max(allowed, key=Version) if allowed else None
+
+
+def is_version(text: str) -> bool:
+    """Old packages have others, such as joblib's 0.7.0d; pip takes none of them."""
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
 
 
 def applies(requirement: Requirement, python: str) -> bool:

@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 INDEX = {  # (name, Python) -> versions with a wheel; the source of every version is there for all
     "tool": {"all": ["1.0", "1.1", "2.0rc1"], "3.11": ["1.0", "1.1"], "3.12": ["1.0"], "3.13": ["1.0", "1.1", "2.0rc1"]},
+    "old": {"all": ["0.7.0d", "1.5"], "3.11": ["0.7.0d", "1.5"], "3.12": ["1.5"], "3.13": ["1.5"]},  # 0.7.0d is no version of today's rules
     "plain": {"all": ["3.0"], "3.11": ["3.0"], "3.12": ["3.0"], "3.13": ["3.0"]},
     "source": {"all": ["0.1"], "3.11": [], "3.12": [], "3.13": []},
 }
@@ -33,6 +34,8 @@ def list_versions(name, python, wheels):
     [
         ("--extra-index-url https://example.org\nplain>=3,<4  # 3.0\n\n# a comment\n", []),
         ("tool==1.0\n", []),
+        ("old\n", []),
+        ("old>=0.1\n", []),
         ("tool==1.1\n", ["tool==1.1: Python 3.12 would build 1.1 from source; its newest wheel is none"]),
         ("tool>=1,<2\n", ["tool<2,>=1: Python 3.12 would build 1.1 from source; its newest wheel is 1.0"]),  # what pip does under a range
         ('tool==1.0; python_version == "3.12"\ntool==1.1; python_version != "3.12"\n', []),

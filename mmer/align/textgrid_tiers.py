@@ -109,7 +109,7 @@ class _Tokens:
         """The values of `count` entries, each of these kinds in this order: a file may have tens of thousands of them."""
         found = list(itertools.islice(self._matches, count * len(kinds)))
         if [match.lastgroup for match in found] == list(kinds) * count:
-            return [match[match.lastgroup] for match in found]  # type: ignore[index]
+            return [match[match.lastgroup or 0] for match in found]
         self._matches = itertools.chain(found, self._matches)
         for entry in range(1, count + 1):  # which one it is
             for kind in kinds:

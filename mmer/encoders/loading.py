@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from mmer.results import SAMPLE_RATE
 HALF_PRECISION_COSINE = 0.999  # least agreement of every layer with float32 before half precision is used
 STATES_FILES = ("model.safetensors", "pytorch_model.bin")  # where a hub's repository keeps its tensors
 UNUSED = ("pooler.", "masked_spec_embed")  # tensors that no state depends on: checkpoints may lack them
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
 _DTYPES = MappingProxyType({"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16})
 
 
@@ -33,12 +34,12 @@ def load_speech_model(preset: Preset, folder: Path) -> tuple[nn.Module, SpeechMo
     """
     weights = preset.speech
     if "model.bin" in weights.files:
-        module: nn.Module = load_whisper_encoder(folder / "model.bin")
-        return module, check_speech(preset, module, WhisperModel(module, silence=preset.silence))  # type: ignore[arg-type]
+        whisper = load_whisper_encoder(folder / "model.bin")
+        return whisper, check_speech(preset, whisper, WhisperModel(whisper, silence=preset.silence))
     config = AutoConfig.from_pretrained(folder)
     if config.model_type == "whisper":
-        module = prepare(WhisperEncoder(config), weights, folder, prefix="model.encoder.")
-        return module, check_speech(preset, module, WhisperModel(module, silence=preset.silence))  # type: ignore[arg-type]
+        whisper = prepare(WhisperEncoder(config), weights, folder, prefix="model.encoder.")
+        return whisper, check_speech(preset, whisper, WhisperModel(whisper, silence=preset.silence))
     if not hasattr(config, "conv_stride"):
         raise WeightsError(
             f"{weights.repo} is a {config.model_type!r}, which is not known as a speech encoder: "
@@ -86,7 +87,7 @@ def check_size(weights: Weights, module: nn.Module) -> None:
         )
 
 
-def prepare(module: nn.Module, weights: Weights, folder: Path, *, prefix: str) -> nn.Module:
+def prepare(module: AnyModule, weights: Weights, folder: Path, *, prefix: str) -> AnyModule:
     """The module with the folder's tensors, frozen."""
     load_state(module, read_state(weights, folder), prefix=prefix)
     return module.eval().requires_grad_(False)

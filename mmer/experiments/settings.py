@@ -18,12 +18,14 @@ def build_experiment(
     form: Mapping[str, Any], *, data: str, features: str, labels: Mapping[str, str], classes: tuple[str, ...] = ()
 ) -> Experiment:
     """The experiment that a form describes. Raises DataError for a number out of its bounds, or units that the model can't take."""
-    numbers = {setting.name: read_number(setting, form.get(setting.name)) for setting in (*PROTOCOL, *SETTINGS)}
+    numbers: dict[str, Any] = {setting.name: read_number(setting, form.get(setting.name)) for setting in (*PROTOCOL, *SETTINGS)}
     model = {name: numbers.pop(name) for name in MODEL}
     given = {s.name: model[s.name] for s in SETTINGS if s.name in MODEL and model[s.name] != default_of(s)}
-    texts = {name: str(form[name]) for name in ("fusion", "preset", "aligner", "by", "validation", "device") if form.get(name)}
+    texts: dict[str, Any] = {
+        name: str(form[name]) for name in ("fusion", "preset", "aligner", "by", "validation", "device") if form.get(name)
+    }
     units = choose_units(texts.get("fusion", "late"), form.get("unit"), form.get("units"))
-    return Experiment(data=data, features=features, units=units, labels=dict(labels), classes=classes, model=given, **texts, **numbers)  # type: ignore[arg-type]
+    return Experiment(data=data, features=features, units=units, labels=dict(labels), classes=classes, model=given, **texts, **numbers)
 
 
 def read_number(setting: Setting, given: Any) -> float | int:

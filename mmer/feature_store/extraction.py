@@ -194,7 +194,7 @@ def _run(work: dict[str, list[Any]], index: FeatureIndex, job: ExtractionJob, wo
         if total:
             progress(what, 0, total)
     try:
-        with closing(run_tasks(partial(ExtractionWorker, job), tasks, workers=workers)) as answers:  # type: ignore[type-var]
+        with closing(run_tasks(partial(ExtractionWorker, job), tasks, workers=workers)) as answers:
             for task, answer in answers:
                 kind, what = ("texts", "texts") if isinstance(task, TextTask) else ("speech", "clips")
                 for name, record in (_describe_crash(task, answer, job) if isinstance(answer, WorkerCrash) else answer).items():

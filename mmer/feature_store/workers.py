@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -34,7 +34,7 @@ class _Worker:
     task: Any = None
 
 
-def run_tasks(make: Callable[[], Callable[[Any], Any]], tasks: Iterable[Any], *, workers: int) -> Iterator[tuple[Any, Any]]:
+def run_tasks(make: Callable[[], Callable[[Any], Any]], tasks: Iterable[Any], *, workers: int) -> Generator[tuple[Any, Any]]:
     """Yields (task, answer) in the order in which they finish. `make` returns the function that does a task; each process calls it once.
 
     The answer is a WorkerCrash when the process was killed over the task. An MmerError ends everything and is raised here; so does a bug,
@@ -51,9 +51,9 @@ def run_tasks(make: Callable[[], Callable[[Any], Any]], tasks: Iterable[Any], *,
         for worker in crew:
             _give(worker, waiting)
         while any(worker.task is not None for worker in crew):
-            busy = {worker.connection: worker for worker in crew if worker.task is not None}
+            busy: dict[Any, _Worker] = {worker.connection: worker for worker in crew if worker.task is not None}
             for connection in wait(list(busy)):
-                worker = busy[connection]  # type: ignore[index]
+                worker = busy[connection]
                 task, answer = worker.task, _receive(worker)
                 if isinstance(answer, WorkerCrash):
                     crew[crew.index(worker)] = worker = _start(make)

@@ -466,7 +466,7 @@ def test_names_are_cleaned(given, clean):
 def test_name_of_a_visitor_is_cleaned_in_clip_and_in_messages(tmp_path):
     soundfile.write(tmp_path / "a.wav", tone(), 16000)
     assert load_audio(tmp_path / "a.wav", name="../my\nvoice.wav").name == "my voice.wav"
-    assert refusal(tmp_path / "no.wav", name="/tmp/x/my.wav") == "my.wav: there is no such file."
+    assert refusal(tmp_path / "no.wav", name="/some/folder/my.wav") == "my.wav: there is no such file."
 
 
 def test_limits_are_those_the_messages_state():

@@ -134,9 +134,9 @@ class WorkerProcess:
         process.wait()
         for reader in self._readers:
             reader.join(timeout=1.0)
-        for stream in (process.stdin, process.stdout, process.stderr):
+        for stream in filter(None, (process.stdin, process.stdout, process.stderr)):
             with contextlib.suppress(OSError):  # a last flush to a process that is gone
-                stream.close()  # type: ignore[union-attr]
+                stream.close()
         said = last_sentence("".join(self._errors))
         return f": {said}" if said else ""
 

@@ -187,6 +187,32 @@ def test_every_field_of_the_results_is_required(planted, path):
             check(data)
 
 
+DEFINITIONS = {  # of the schema, by the dataclass that is written so
+    results.Notice: "notice",
+    results.Clip: "clip",
+    results.Word: "word",
+    results.Transcript: "transcript",
+    results.Segment: "segment",
+    results.Alignment: "alignment",
+    results.LayerWeights: "layer_weights",
+    results.BranchPrediction: "branch",
+    results.CoattentionWeights: "coattention",
+    results.Prediction: "prediction",
+    results.Parent: "parent",
+    results.Analysis: "mmer-analysis",
+}
+
+
+@pytest.mark.parametrize(("kind", "name"), DEFINITIONS.items(), ids=DEFINITIONS.values())
+def test_the_schema_describes_every_field_that_is_written(kind, name):
+    """Fields that old files lack can't be required, so that a file without them fits; they must be described all the same."""
+    written = {"mmer_version" if f.name == "version" and kind is results.Analysis else f.name for f in fields(kind)} - {
+        "samples",
+        "outline",
+    }
+    assert written - set(read_schema()["$defs"][name]["properties"]) == set()
+
+
 def test_files_of_the_first_releases_fit(planted):
     check({key: value for key, value in planted.items() if key not in ("parent", "word_contributions")})
 

@@ -18,7 +18,8 @@ import torch
 from mmer.audio.load import clip_from_samples
 from mmer.choices.emotions import EMOTIONS
 from mmer.datasets.clips import load_clip
-from mmer.datasets.manifest import Utterance, read_manifest
+from mmer.datasets.dataset import Utterance
+from mmer.datasets.manifest import read_manifest
 from mmer.encoders.encoders import SpeechEncoder, TextEncoder
 from mmer.encoders.features import extract_features
 from mmer.encoders.presets import PRESETS

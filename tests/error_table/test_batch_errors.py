@@ -8,11 +8,11 @@ import pytest
 from mmer.batch.items import BatchItem, list_columns
 from mmer.batch.scores import score_rows as score_batch
 from mmer.batch.table import write_table
+from mmer.choices.emotions import EMOTIONS
 from mmer.error_table.batch_table import read_batch_table
 from mmer.error_table.filters import find_rows, parse_filter
 from mmer.error_table.summary import format_table, score_rows
 from mmer.errors import DataError
-from mmer.results import EMOTIONS
 from mmer.ui.batch import write_files
 
 

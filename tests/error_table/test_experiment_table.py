@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from planted_predictions import plant_predictions
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.error_table.data import read_table_with_data
 from mmer.error_table.experiment_table import make_table, read_experiment_table
 from mmer.error_table.filters import find_rows, parse_filter
@@ -18,7 +19,6 @@ from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.folder.runs import RunFolder, create_run
 from mmer.experiments.prepare import prepare_experiment
-from mmer.results import EMOTIONS
 from mmer.scores.scores import summarise
 
 RECORDED = Path(__file__).parents[2] / "assets" / "runs" / "ravdess-linear-f"

@@ -23,6 +23,7 @@ from mmer.feature_store.feature_items import FeatureItem
 from mmer.fusion import combine
 from mmer.heads.folder import load_head, load_single, save_combination, save_head
 from mmer.heads.head import Head
+from mmer.phrasing import say_count
 
 OWN_SETTINGS = ("seed", "epochs", "patience", "batch_size", "learning_rate", "voice_shift", "threads")
 OWN_PAIRING = ("augmented", "balance_corpora", "everyday", "anchor")
@@ -100,7 +101,7 @@ def describe_training(corpora: DemoCorpora, anchor: str = "") -> str:
 
 def describe_clips(items: Sequence[FeatureItem], kind: str) -> str:
     names = ", ".join(sorted({s.corpus for s in items}))
-    return f"{len(items)} {kind} clips of {len({s.speaker for s in items})} speakers ({names})"
+    return f"{say_count(len(items), f'{kind} clip')} of {say_count(len({s.speaker for s in items}), 'speaker')} ({names})"
 
 
 def write_combination(out: Path, corpora: DemoCorpora) -> str:

@@ -23,7 +23,7 @@ PRONUNCIATIONS, PRONUNCIATIONS_HINT = "Pronunciations", "On each line, write one
 
 EMPTY_TITLE = "What you will see"
 EMPTY = (  # what, and what that is
-    ("A verdict.", "{}, from three ways to fuse voice and words."),  # the classes of the head that speaks first
+    ("A verdict.", "{}, from voice and words together."),  # the classes of the head that speaks first
     ("Where it comes from.", "Every word, syllable and frame with what it adds, on one time axis that you can play."),
     ("Room for doubt.", "How sure the models are, what they were trained on, and what they can't know."),
 )

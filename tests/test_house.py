@@ -247,6 +247,7 @@ def test_requirements_hold_the_versions_they_were_tested_with():
             assert match[2].rstrip(".") in parsed[match[1]].specifier, line
     torch = parsed["torch"].specifier
     assert "2.8.0" in torch and "2.13.0" in torch and "2.13.1" not in torch and "2.14.0" not in torch
+    assert "18.1.0" in parsed["av"].specifier and "19.0.2" not in parsed["av"].specifier  # 19 opens nothing
     zero = SpecifierSet(HARDWARE["zero-a10g"].torch)
     assert all(
         (version in zero) == (Version("2.8.0") <= Version(version) <= Version("2.11.0"))

@@ -96,7 +96,7 @@ def test_a_problem_stays_on_the_page_and_the_next_run_forgets_it(analyzer):
     assert "There is no clip yet" in handlers.show_problem(session)["status"]
     stages = handlers.teach(session, ClipRequest(str(FIRST / "clip.wav"), ""))
     next(stages)
-    assert session.problem == "Something went wrong."  # unless something better is known
+    assert session.problem.startswith("Something went wrong.")  # unless something better is known
     *_, last = stages
     assert "mm-running" not in last["status"] and session.problem == "" and session.clip.name == ""
     update = handlers.cancel(session, RUNNING)  # too late: what came is shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 CANCEL = "Cancel"
 CANCELLED = "Cancelled."
-BUG = "Something went wrong."
+BUG = "Something went wrong. This is a bug of ours, not a fault of what you gave: please report what the program printed."
 DOWNLOAD = "Download"
 SETTINGS = "Settings"
 HEADS = "Trained models"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from mmer.space.zero import load_analyzer  # the first of ours: on ZeroGPU it br
 
 # isort: split
 from mmer.commands.options.clip import add_aligner_options, add_preset, read_aligner_options
+from mmer.commands.options.device import add_device, read_device
 from mmer.errors import MmerError
 from mmer.experiments.training_service import PUBLIC, TrainingService
 from mmer.pipeline import Analyzer
@@ -25,6 +27,7 @@ def main() -> None:
     parser.add_argument("--host", default=None, help="address to listen on (default: 127.0.0.1; 0.0.0.0 with --public)")
     parser.add_argument("--port", type=int, default=None, help="port to listen on (default: 7860, or GRADIO_SERVER_PORT)")
     add_preset(parser)
+    add_device(parser)
     add_aligner_options(parser)
     parser.add_argument("--heads", type=Path, default=HERE / "pretrained", help="folder of the trained heads (default: pretrained)")
     parser.add_argument(
@@ -48,9 +51,12 @@ def main() -> None:
         parser.exit(2, "--mcp needs the mcp package: pip install -e '.[mcp]' in the project's folder\n")
     is_public = options.public or "SPACE_ID" in os.environ
     try:
-        analyzer = load_analyzer(preset=options.preset, heads_folder=options.heads, aligner_options=read_aligner_options(options))
+        device, aligner_options = read_device(options), read_aligner_options(options)
+        analyzer = load_analyzer(preset=options.preset, heads_folder=options.heads, device=device, aligner_options=aligner_options)
     except MmerError as error:
         parser.exit(2, f"{error}\n")
+    for sentence in filter(None, (analyzer.placement.reason, analyzer.recogniser.place.reason)):
+        print(sentence, file=sys.stderr)
     service = open_training(options, is_public=is_public)
     serve_and_end(lambda: run_app(parser, options, analyzer, service, is_public=is_public))
 

@@ -32,6 +32,10 @@ class WeightsError(MmerError):
     """A weight file that is missing, altered or of another model."""
 
 
+class DeviceError(MmerError):
+    """A device that is none, or that this machine lacks."""
+
+
 class HeadError(MmerError):
     """A head that is missing, damaged or made for another preset."""
 

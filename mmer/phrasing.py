@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 EXACT = 120.0  # seconds; what takes longer is given in minutes, since nobody knows it better
 
@@ -22,6 +23,17 @@ def say_layer_rate(rate: float | None) -> str:
         return ""
     how = f"{rate:g} times as fast as" if rate > 1 else f"at {rate:g} times the rate of"
     return f"These layer weights learned {how} the rest of the model (the paper: at its rate); how far they moved says less than it seems."
+
+
+def say_devices(devices: Mapping[str, str]) -> str:
+    """Stage -> device as one phrase: "cpu" where all is computed there, else "cuda:0 (NVIDIA H100); transcribe on cpu"; "" where nobody
+    wrote it down.
+    """
+    places = Counter(devices.values()).most_common()
+    if not places:
+        return ""
+    others = [f"{join_words([stage for stage, at in devices.items() if at == place])} on {place}" for place, _ in places[1:]]
+    return "; ".join([places[0][0], *others])
 
 
 def say_count(count: int, thing: str, things: str = "") -> str:

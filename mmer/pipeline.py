@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +15,8 @@ from mmer.align import ALIGNERS, Aligner, Options
 from mmer.align.assemble import align_from_recogniser
 from mmer.align.textgrid import read_textgrid, textgrid_transcript
 from mmer.choices.units import UNITS, aligned_units
-from mmer.encoders.encoders import SpeechEncoder, TextEncoder
+from mmer.devices.placement import Placement, open_placement
+from mmer.encoders.encoders import SpeechEncoder, TextEncoder, describe_joins
 from mmer.encoders.features import extract_features
 from mmer.encoders.presets import PRESETS
 from mmer.errors import AlignmentError, Cancelled, HeadError, MmerError, TranscriptError
@@ -26,13 +26,13 @@ from mmer.heads.head import AnyHead, Head
 from mmer.heads.predict import predict
 from mmer.model_queue import ModelQueue
 from mmer.results import NO_WORDS, Alignment, Analysis, Clip, Features, Notice, Parent, Prediction, SpeechStates, TextStates, Transcript
-from mmer.stages import IsCancelled, Progress, StageResults, Stages
+from mmer.stages import IsCancelled, Progress, StageResults, Stages, split_batches
 from mmer.transcript.speech_activity import Spans, find_speech
 from mmer.transcript.transcribe import Recogniser, read_transcript
 
 MAX_PAIRS = 60_000_000  # word pieces times frames, or phones: one attention map of it takes 240 MB, and three are needed at once
-LONG = 15.0  # seconds that training reads of a clip: of a longer one the page says that one verdict is an average
 MAX_BATCH_FRAMES = 1500  # of changed versions encoded at once: 5 clips of 5 s; larger batches are no faster on a CPU (benchmarks)
+MAX_CARD_FRAMES = 12_000  # the same on a card, which is idle with few: 40 clips of 5 s; halved where they don't fit. Not measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +57,14 @@ class Analyzer:
         heads: Mapping[str, AnyHead],
         unavailable_aligners: Mapping[str, str] | None = None,
         left_out: str = "",
+        placement: Placement | None = None,
         find_speech: Callable[[np.ndarray], Spans] = find_speech,
     ):
         self.preset = preset
         self.recogniser = recogniser
         self.speech = speech
         self.text = text
+        self.placement = placement or Placement()  # of encoders and heads; the recogniser has its own
         self.find_speech = find_speech  # (samples,) -> where somebody speaks
         self._heads = dict(heads)
         self.heads = {name: head.infos[-1] for name, head in heads.items()}  # what the interface may offer
@@ -85,12 +87,16 @@ class Analyzer:
 
         With `head`, the one that will be asked, damaged ones beside it are left out and named in `left_out`; without, they end it.
         `aligner_options`: AlignerOption.name -> text, such as the Montreal Forced Aligner's models (the environment's, else English ones).
+        `device`: a name as docs/devices.md lists them.
 
-        Raises: WeightsError, HeadError with what is missing or altered.
+        Raises: DeviceError for a device that is not there, WeightsError, HeadError with what is missing or altered.
         """
         if preset not in PRESETS:
             raise MmerError(f"There is no preset {preset!r}. Choose one of: {', '.join(PRESETS)}.")
-        heads, left_out = load_heads_beside(heads_folder, head, preset=preset)  # the first, since it is the quickest that can be wrong
+        placement = open_placement(device)  # the first, since it is the quickest that can be wrong
+        heads, left_out = load_heads_beside(heads_folder, head, preset=preset)
+        for loaded in heads.values():
+            loaded.place(placement)
         aligners: dict[str, Aligner] = {}
         missing: dict[str, str] = {}
         for name, choice in ALIGNERS.items():
@@ -100,22 +106,21 @@ class Analyzer:
                 missing[name] = str(error)
         return cls(
             preset=preset,
-            recogniser=Recogniser.load(PRESETS[preset].recogniser, languages=PRESETS[preset].languages),
-            speech=SpeechEncoder.load(PRESETS[preset], device=device),
-            text=TextEncoder.load(PRESETS[preset], device=device),
+            recogniser=Recogniser.load(PRESETS[preset].recogniser, languages=PRESETS[preset].languages, device=placement.device),
+            speech=SpeechEncoder.load(PRESETS[preset], placement=placement),
+            text=TextEncoder.load(PRESETS[preset], placement=placement),
             aligners=aligners,
             unavailable_aligners=missing,
             heads=heads,
             left_out=left_out,
+            placement=placement,
         )
 
     def transcribe(
         self, clip: Clip, *, earlier: StageResults | None = None, progress: Progress | None = None, cancelled: IsCancelled | None = None
     ) -> Transcript:
         """The recognised words of a clip. An analysis with the same `earlier` does not recognise them again. Raises: Cancelled."""
-        stages = Stages(earlier, progress, cancelled)
-        found: Transcript = stages.run("transcribe", (clip.sha256,), lambda: self.recogniser.transcribe(clip))
-        return found
+        return self._recognise(clip, Stages(earlier, progress, cancelled))
 
     def align(
         self,
@@ -209,18 +214,20 @@ class Analyzer:
         stages: Stages,
     ) -> Analysis:
         """Clip, words and their places -> states, features, predictions."""
-        speech = stages.run("encode speech", (clip.sha256, self.speech.identity), lambda: self.speech.encode(clip.samples))
+        place = {"device": lambda: str(self.placement.device)}
+        speech = stages.run("encode speech", (clip.sha256, self.speech.identity), lambda: self.speech.encode(clip.samples), **place)
         states = None
         if transcript.is_readable:
             segments = max([speech.hidden.shape[1], *(len(alignment.tier(unit)) for unit in aligned_units() if alignment)])
             check_pieces(len(transcript.words), segments)  # each has a piece or more; before they are encoded
-            states = stages.run("encode text", (transcript, self.text.identity), lambda: self.text.encode(transcript))
+            states = stages.run("encode text", (transcript, self.text.identity), lambda: self.text.encode(transcript), **place)
             check_pieces(states.hidden.shape[1], segments)
         pooled_from = (clip.sha256, self.speech.identity, transcript, self.text.identity, alignment, tuple(sorted(reasons.items())))
         features = stages.run("pool", pooled_from, lambda: extract_features(self.preset, speech, states, alignment, absent=reasons))
-        predictions, silent, more = stages.run("fuse", (pooled_from, head), lambda: predict(chosen, features, self._heads))
+        predictions, silent, more = stages.run("fuse", (pooled_from, head), lambda: predict(chosen, features, self._heads), **place)
         stages.progress(1.0, "Done")
-        notices = (*clip.notices, *transcript.notices, *notices, *more, *_join_notices(clip, speech.joins))
+        notices = (*clip.notices, *transcript.notices, *notices, *more, *describe_joins(speech.joins, clip.duration))
+        notices += (Notice("encoders", self.placement.reason, "info"),) if self.placement.reason else ()
         speech_units = {name: unit for name, unit in features.units.items() if unit.starts is not None}
         return Analysis(
             clip=clip,
@@ -238,6 +245,7 @@ class Analyzer:
             encoders={"speech": self.speech.identity, "text": self.text.identity},
             joins=speech.joins,
             timings=stages.timings,
+            devices=stages.devices,
             notices=tuple(dict.fromkeys(notices)),
             version=__version__,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -280,7 +288,7 @@ class Analyzer:
         heads = {role: self._heads[p.head] for role, p in analysis.predictions.items() if not p.members}
         speech = self.speech.encode(analysis.clip.samples)
         read = {analysis.transcript: self.text.encode(analysis.transcript)} if analysis.transcript.is_readable else {}
-        size = max(1, MAX_BATCH_FRAMES // speech.hidden.shape[1])
+        size = max(1, (MAX_BATCH_FRAMES if self.placement.device.is_cpu else MAX_CARD_FRAMES) // speech.hidden.shape[1])
         scores: dict[str, list[np.ndarray]] = {role: [] for role in heads}
         done = 0
         for batch in split_batches(variants, size):
@@ -332,9 +340,14 @@ class Analyzer:
                 return textgrid_transcript(textgrid, duration=clip.duration)
         heard = stages.earlier.recall("transcribe", (clip.sha256,))
         if text is None or (heard is not None and not heard.untrusted and text.strip() == heard.text.strip()):
-            found: Transcript = stages.run("transcribe", (clip.sha256,), lambda: self.recogniser.transcribe(clip))
-            return found
+            return self._recognise(clip, stages)
         return read_transcript(text, duration=clip.duration, language=self._find_language(clip, stages.earlier) if text.strip() else "en")
+
+    def _recognise(self, clip: Clip, stages: Stages) -> Transcript:
+        found: Transcript = stages.run(
+            "transcribe", (clip.sha256,), lambda: self.recogniser.transcribe(clip), device=lambda: str(self.recogniser.place.device)
+        )
+        return found
 
     def _find_language(self, clip: Clip, earlier: StageResults) -> str:
         """Of typed words: what the recogniser takes the clip for, where it knows several."""
@@ -373,13 +386,6 @@ class Analyzer:
         return rough, dict.fromkeys((unit for unit in aligned_units() if UNITS[unit].needs_phones), reason), (failed, *rough.notices)
 
 
-def split_batches(variants: Iterable[Variant], size: int) -> Iterator[list[Variant]]:
-    """Lists of at most `size`, taken only when they are asked for."""
-    source = iter(variants)
-    while batch := list(itertools.islice(source, size)):
-        yield batch
-
-
 def check_pieces(pieces: int, segments: int) -> None:
     """Raises TranscriptError when text and clip together are too long for early fusion, where each piece looks at each frame or phone."""
     if pieces * segments > MAX_PAIRS:
@@ -387,13 +393,3 @@ def check_pieces(pieces: int, segments: int) -> None:
             f"The words are {pieces:,} pieces of text to the model, which reads at most {MAX_PAIRS // segments:,} beside a clip this long. "
             "Cut the clip, or type only what is said."
         )
-
-
-def _join_notices(clip: Clip, joins: tuple[float, ...]) -> tuple[Notice, ...]:
-    if not joins or clip.duration < LONG:
-        return ()
-    text = (
-        f"The clip of {clip.duration:.0f} s was encoded in {len(joins) + 1} windows, which meet at the quietest places. "
-        "The heads were trained on single sentences: one verdict for so long a clip is an average over everything in it."
-    )
-    return (Notice("encoders", text),)

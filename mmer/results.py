@@ -287,6 +287,9 @@ class Analysis:
     parent: Parent | None = None  # of a changed clip; None for a recording as it is
     seen: Mapping[str, str] = field(default_factory=dict)  # head -> "training" | "validation", of the heads that had this clip in it
     speech_seconds: float | None = None  # of speech that the detector found; None where there are words, so nobody looked
+    devices: Mapping[str, str] = field(
+        default_factory=dict
+    )  # stage -> "cpu" or "cuda:0 (NVIDIA H100)", of stages whose models may be on a card
 
     @property
     def best(self) -> Prediction:

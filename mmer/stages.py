@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable, Hashable
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Any, TypeVar
 
 from mmer.stopping import check_stopped, stop_when
 
+Item = TypeVar("Item")
 Progress = Callable[[float, str], None]  # (share done in [0, 1], what is being done)
 IsCancelled = Callable[[], bool]
 # stage -> (what the person reads, rough share of the work before it ends)
@@ -19,6 +21,13 @@ STAGES = {
     "pool": ("Pooling frames into phones, syllables and words", 0.95),
     "fuse": ("Running the fusion models", 1.0),
 }
+
+
+def split_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Lists of at most `size`, taken only when they are asked for."""
+    source = iter(items)
+    while batch := list(itertools.islice(source, size)):
+        yield batch
 
 
 class StageResults:
@@ -43,15 +52,22 @@ class Stages:
         self.progress = progress or (lambda share, text: None)
         self.cancelled = cancelled or (lambda: False)
         self.timings: dict[str, float] = {}
+        self.devices: dict[str, str] = {}  # stage -> where it was computed, of those whose models may be on a card
         self._done = 0.0
 
-    def run(self, stage: str, key: Hashable, compute: Callable[[], Any]) -> Any:
-        """Raises: Cancelled before a stage that the person no longer wants."""
+    def run(self, stage: str, key: Hashable, compute: Callable[[], Any], *, device: Callable[[], str] | None = None) -> Any:
+        """`device` says where it was computed, once it is; of what was computed before, what it said then.
+
+        Raises: Cancelled before a stage that the person no longer wants.
+        """
         with stop_when(self.cancelled):
             check_stopped()
-            return self._run(stage, key, compute)
+            found = self._run(stage, key, compute, device)
+            if where := self.earlier.recall(f"device of {stage}", key):
+                self.devices[stage] = where
+            return found
 
-    def _run(self, stage: str, key: Hashable, compute: Callable[[], Any]) -> Any:
+    def _run(self, stage: str, key: Hashable, compute: Callable[[], Any], device: Callable[[], str] | None) -> Any:
         text, end = STAGES[stage]
         known = self.earlier.recall(stage, key)
         if known is not None:
@@ -62,5 +78,7 @@ class Stages:
             known = compute()
             self.timings[stage] = time.perf_counter() - start
             self.earlier.keep(stage, key, known)
+            if device is not None:
+                self.earlier.keep(f"device of {stage}", key, device())
         self._done = end
         return known

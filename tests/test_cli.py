@@ -228,3 +228,16 @@ def test_summary_adds_up_and_tells_what_is_missing():
     assert "Not available: words: the head has no word branch" in text
     quiet = analysis.clip.notices[0].text
     assert text.count(quiet) == 1 and summarise(replace(analysis, notices=analysis.clip.notices)).count(quiet) == 1
+
+
+@pytest.mark.parametrize(
+    "command", [("analyze", CLIP), ("batch", SPEECH, "--out", "x.csv"), ("intervene", CLIP, "--mute", "word:1"), ("align", CLIP)]
+)
+def test_a_wrong_device_is_met_before_anything_is_loaded(capsys, command, heads_folder):
+    heads = () if command[0] == "align" else ("--heads", heads_folder)
+    sentence = refuse(capsys, *command, *heads, "--device", "gpu")
+    assert sentence == "mmer: There is no device 'gpu'. Choose one of: auto, cpu, cuda, cuda:1 (the second card, counting from 0) or mps."
+
+
+def test_a_card_that_is_not_there_is_one_sentence(capsys, heads_folder):
+    assert "PyTorch finds" in refuse(capsys, "analyze", CLIP, "--text", WORDS, "--heads", heads_folder, "--device", "cuda:77")

@@ -27,7 +27,7 @@ LAYERS = (
     {"choices"},
     {"errors", "results", "phrasing", "building_blocks"},
     {"fusion", "stopping", "model_queue", "files", "word_contributions"},
-    {"audio", "align", "figures", "stages"},
+    {"audio", "align", "figures", "stages", "devices"},
     {"encoders", "datasets"},
     {"transcript", "scores"},
     {"explain", "feature_store"},

@@ -76,6 +76,7 @@ class Guessing:
 
     def __init__(self, recogniser, confidence):
         self.recogniser, self.confidence, self.find_speech, self.name = recogniser, confidence, recogniser.find_speech, recogniser.name
+        self.place = recogniser.place
 
     def transcribe(self, clip, *, progress=None):
         heard = self.recogniser.model

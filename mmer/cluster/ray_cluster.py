@@ -163,6 +163,11 @@ def count_slots(nodes: Sequence[Node], needs: Resources) -> int:
     )
 
 
+def wants_card(device: str, any_card: bool) -> bool:
+    """Whether what computes on the device of this name needs a card, in a cluster that has any or none."""
+    return device.startswith("cuda") or (device == "auto" and any_card)
+
+
 def choose_needs(nodes: Sequence[Node], tasks: int, *, cpus: int, gpus: float, memory: float) -> Resources:
     """Without `cpus`, as many for each task as leave the number of tasks at once as high as can be.
 

@@ -29,6 +29,7 @@ from mmer.cluster.ray_cluster import (
     list_nodes,
     open_job,
     run_tasks,
+    wants_card,
 )
 from mmer.datasets.dataset import Dataset
 from mmer.datasets.reading import read_dataset
@@ -106,7 +107,7 @@ class RayExecutor:
         any_gpu = any(node.gpus for node in nodes)
         tasks = {}
         for folder, experiment in zip(runs.values(), experiments):
-            wished = 1.0 if experiment.device == "cuda" or (experiment.device == "auto" and any_gpu) else 0.0
+            wished = 1.0 if wants_card(experiment.device, any_gpu) else 0.0
             needs = choose_needs(
                 nodes,
                 len(runs),
@@ -138,7 +139,8 @@ class RayExecutor:
 
     def _extract(self, ray: Any, source: SharedDataset, *, shards: int, workers: int, progress: Progress) -> FeatureSet:
         nodes = list_nodes(ray)
-        gpus = (1.0 if self.gpus is None else self.gpus) if source.extraction.device == "cuda" else 0.0
+        wished = wants_card(source.extraction.device, any(node.gpus for node in nodes))
+        gpus = (1.0 if self.gpus is None else self.gpus) if wished else 0.0
         slots = count_slots(nodes, Resources(workers, gpus, SHARD_BYTES))
         shards = shards or max(1, min(slots, math.ceil(len(source.dataset.utterances) / TASKS_PER_WORKER)))
         needs = choose_needs(nodes, shards, cpus=workers, gpus=gpus, memory=SHARD_BYTES)

@@ -15,6 +15,7 @@ from mmer.commands.options.clip import (
     tell,
     write,
 )
+from mmer.commands.options.device import add_device, read_device
 from mmer.errors import AlignmentError
 from mmer.phrasing import say_count
 from mmer.results import Alignment, Clip, Transcript
@@ -22,6 +23,7 @@ from mmer.results import Alignment, Clip, Transcript
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_clip_arguments(parser)
+    add_device(parser, what="where the words are recognised")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -42,12 +44,12 @@ def align(args: argparse.Namespace) -> tuple[Clip, Alignment]:
 
     if args.aligner == "none" and not args.textgrid_in:
         raise AlignmentError(f"With --aligner none there is nothing to do; choose one of: {', '.join(ALIGNERS)}.")
-    pronunciations = parse_pronunciations(args.pronounce)
+    pronunciations, device = parse_pronunciations(args.pronounce), read_device(args)
     text, textgrid = read_text(args), read_textgrid_text(args.textgrid_in)
     clip = load_audio(args.clip)
     if textgrid is not None and text is None:
         return clip, read_textgrid(textgrid, duration=clip.duration)
-    transcript = find_words(clip, text, quiet=args.quiet)
+    transcript = find_words(clip, text, device=device, quiet=args.quiet)
     if transcript.untrusted:
         raise AlignmentError(f"{transcript.untrusted} Use --text.")
     if textgrid is not None:
@@ -55,13 +57,14 @@ def align(args: argparse.Namespace) -> tuple[Clip, Alignment]:
     return clip, ALIGNERS[args.aligner].load(read_aligner_options(args)).align(clip, transcript, pronunciations=pronunciations)
 
 
-def find_words(clip: Clip, text: str | None, *, quiet: bool) -> Transcript:
+def find_words(clip: Clip, text: str | None, *, device: str, quiet: bool) -> Transcript:
+    from mmer.devices.placement import open_placement
     from mmer.transcript.transcribe import Recogniser, read_transcript
 
     if text is not None:
         return read_transcript(text, duration=clip.duration)
     tell("Recognising the words", quiet=quiet)
-    return Recogniser.load().transcribe(clip)
+    return Recogniser.load(device=open_placement(device).device).transcribe(clip)
 
 
 def list_tiers(alignment: Alignment) -> list[str]:

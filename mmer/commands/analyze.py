@@ -22,6 +22,7 @@ from mmer.commands.options.clip import (
     tell,
     write,
 )
+from mmer.commands.options.device import add_device, read_device
 from mmer.errors import AlignmentError
 from mmer.exports.formats import EXPORTS, Wishes
 from mmer.heads.config_file import check_head
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--head", help="a head's name, or a folder that holds one (combined)")
     parser.add_argument("--heads", metavar="FOLDER", type=Path, default=find_heads_folder(), help="the folder of heads (pretrained)")
     add_preset(parser)
+    add_device(parser)
     for key in EXPORTS:
         if key != SHARED_EXPORT:
             add_export_argument(parser, key)
@@ -66,7 +68,7 @@ def load_analysis(args: argparse.Namespace) -> tuple[Analyzer, Analysis]:
     """The analysis that the arguments ask for, and what made it. What can be wrong with them is found before anything is loaded."""
     from mmer.audio.load import load_audio
 
-    pronunciations = parse_pronunciations(args.pronounce)
+    pronunciations, device = parse_pronunciations(args.pronounce), read_device(args)
     text, textgrid = read_text(args), read_textgrid_text(args.textgrid_in)
     folder, head = locate_head(args.head or "combined", args.heads)
     check_head(folder, head, preset=args.preset, alone=args.head is not None)
@@ -75,7 +77,11 @@ def load_analysis(args: argparse.Namespace) -> tuple[Analyzer, Analysis]:
     from mmer.pipeline import Analyzer  # torch and transformers take seconds to import
 
     analyzer = Analyzer.load(
-        preset=args.preset, heads_folder=folder, head=head if args.head else None, aligner_options=read_aligner_options(args)
+        preset=args.preset,
+        heads_folder=folder,
+        head=head if args.head else None,
+        device=device,
+        aligner_options=read_aligner_options(args),
     )
     if analyzer.left_out:
         tell(analyzer.left_out, quiet=False)

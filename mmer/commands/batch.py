@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mmer.commands.analyze import find_heads_folder, locate_head
 from mmer.commands.options.clip import add_aligner_arguments, add_preset, check_outputs, print_summary, read_aligner_options, tell
+from mmer.commands.options.device import add_device, read_device
 from mmer.errors import DataError
 from mmer.files.bugs import is_bug
 from mmer.files.output import OUTPUT
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--head", help="a head's name, or a folder that holds one (combined)")
     parser.add_argument("--heads", metavar="FOLDER", type=Path, default=find_heads_folder(), help="the folder of heads (pretrained)")
     add_preset(parser)
+    add_device(parser)
     add_aligner_arguments(parser)
     parser.add_argument("--labels", metavar="MAP", help="what the list's labels mean, for UA and WA: angry=anger,calm= or a JSON file")
     parser.add_argument("--quiet", action="store_true", help="print no progress on standard error")
@@ -50,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     if os.path.exists(args.out) and os.path.exists(args.source) and args.out.samefile(args.source):
         raise DataError(f"{args.out} is the list itself; choose another name for the table.")
     check_outputs(args.source, (args.out,))
-    labels = read_labels(args.labels) if args.labels else None
+    labels, device = read_labels(args.labels) if args.labels else None, read_device(args)
     items = read_items(args.source)
     folder, head = locate_head(args.head or "combined", args.heads)
     check_head(folder, head, preset=args.preset, alone=args.head is not None)
@@ -64,10 +66,14 @@ def run(args: argparse.Namespace) -> int:
     from mmer.pipeline import Analyzer  # torch and transformers take seconds to import
 
     analyzer = Analyzer.load(
-        preset=args.preset, heads_folder=folder, head=head if args.head else None, aligner_options=read_aligner_options(args)
+        preset=args.preset,
+        heads_folder=folder,
+        head=head if args.head else None,
+        device=device,
+        aligner_options=read_aligner_options(args),
     )
-    if analyzer.left_out:
-        tell(analyzer.left_out, quiet=False)
+    for sentence in filter(None, (analyzer.left_out, analyzer.placement.reason)):
+        tell(sentence, quiet=False)
     rows: list[Row] = []
     try:
         for progress in run_batch(analyzer, items, args.out, BatchRequest(head, args.aligner), json_dir=args.json_dir):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mmer.choices.units import UNITS, list_units
 from mmer.commands.options.clip import add_aligner_arguments, add_preset, read_aligner_options
+from mmer.commands.options.device import add_device, read_device
 from mmer.commands.options.executor import add_executor, read_executor
 from mmer.datasets.describe import describe_dataset
 from mmer.errors import DataError
@@ -45,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0,
         help="number of processes, of about 1 GB each (0: as many as there are CPU cores and work)",
     )
-    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="where the encoders run (%(default)s)")
+    add_device(parser, what="where the encoders run")
     parser.add_argument(
         "--shard", metavar="I/N", default="1/1", help="only part I of N: the parts may run anywhere with the same --features"
     )
@@ -92,7 +93,7 @@ def extract(args: argparse.Namespace) -> tuple[FeatureSet, tuple[str, ...]]:
         aligner=None if args.aligner == "none" else args.aligner,
         aligner_options=read_aligner_options(args),
         workers=args.workers,
-        device=args.device,
+        device=read_device(args),
         shard=shard,
         check=args.check,
         again=args.again,
@@ -119,7 +120,7 @@ def extract_on_ray(args: argparse.Namespace, units: Sequence[str]) -> FeatureSet
         args.preset,
         check_units(units),
         aligner,
-        args.device,
+        read_device(args),
         args.check,
         args.again,
         aligner_options=read_aligner_options(args),

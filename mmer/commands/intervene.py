@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mmer.choices.units import UNITS, aligned_by_name, name_unit
 from mmer.commands.analyze import find_heads_folder, load_analysis, report
 from mmer.commands.options.clip import add_clip_arguments, add_preset, check_outputs, print_summary, write
+from mmer.commands.options.device import add_device
 from mmer.errors import DataError, EditError
 from mmer.exports.analysis_json import dump_json
 from mmer.exports.formats import EXPORTS, Wishes
@@ -58,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--head", help="a head's name, or a folder that holds one (combined)")
     parser.add_argument("--heads", metavar="FOLDER", type=Path, default=find_heads_folder(), help="the folder of heads (pretrained)")
     add_preset(parser)
+    add_device(parser)
     parser.add_argument("--json", metavar="OUT", type=Path, help="write everything as JSON (docs/interventions.md)")
     parser.add_argument("--samples", action="store_true", help="include the sound in the JSON")
     parser.add_argument("--wav", metavar="OUT", type=Path, help="write the changed sound, 16 kHz mono")

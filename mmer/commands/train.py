@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mmer.align import list_choices, list_options
 from mmer.choices.fusion_models import FUSION_MODELS
 from mmer.choices.units import UNITS
+from mmer.devices.choice import NAMES
 from mmer.encoders.presets import DEFAULT, PRESETS
 from mmer.errors import DataError
 from mmer.experiments.experiment import FURTHER, MODEL, PROTOCOL, SETTINGS, Experiment
@@ -28,7 +29,7 @@ def list_texts() -> dict[str, str]:
         **{option.name: option.help for option in list_options() if option.name in kept},
         "by": "make folds of session, speaker or auto: sessions where there are any (auto)",
         "validation": "how the validation part is chosen: random, speaker or session (random, as in the paper)",
-        "device": "where to train: cpu, cuda or auto (auto)",
+        "device": f"where to train: {NAMES} (auto)",
         "stacked": "yes, no or auto: whether all runs are computed as one stack (auto)",
         "precision": "of the matrix products of training: float32, tf32 (on a GPU, else float32) or bfloat16 (float32)",
     }

@@ -15,46 +15,60 @@ from tokenizers import AddedToken, Encoding, Tokenizer
 from tokenizers.models import WordPiece
 from torch import nn
 
+from mmer.devices.placement import Placement
 from mmer.encoders.loading import halve, load_speech_model, load_text_model, make_probe_sound
 from mmer.encoders.presets import CONTEXT, WINDOW, Preset, describe_reading
 from mmer.encoders.speech_models import SpeechModel
-from mmer.results import SAMPLE_RATE, SpeechStates, TextStates, Transcript
+from mmer.results import SAMPLE_RATE, Notice, SpeechStates, TextStates, Transcript
 from mmer.stopping import check_stopped
 from mmer.word_contributions import own_pieces
 
 POSITIONS = 512  # tokens that a text encoder reads at once whose configuration names no bound
 QUIET = 0.2  # seconds over which loudness is measured where a long clip is cut
+LONG = 15.0  # seconds that training reads of a clip: of a longer one the page says that one verdict is an average
 
 
 class SpeechEncoder:
     """A frozen speech encoder with its windows: samples of any length -> SpeechStates."""
 
-    def __init__(self, model: SpeechModel, *, identity: str, include_input: bool = False, window: float = WINDOW, context: float = CONTEXT):
+    def __init__(
+        self,
+        model: SpeechModel,
+        *,
+        identity: str,
+        include_input: bool = False,
+        window: float = WINDOW,
+        context: float = CONTEXT,
+        placement: Placement | None = None,
+    ):
         self.model = model
+        self.placement = placement or Placement()
         self.include_input = include_input
         self.window = min(window, model.longest - model.silence)  # seconds of sound that are read at once
         self.context = context  # seconds of it on either side of a join that are read twice
         self.identity = f"{identity} {describe_reading(model.silence, include_input, window, context)}"
 
     @classmethod
-    def load(cls, preset: Preset, *, device: str = "cpu", dtype: str = "float32", local_only: bool = False) -> SpeechEncoder:
-        """Finds, checks and loads the preset's speech encoder. Half precision is taken only where it agrees with float32.
+    def load(cls, preset: Preset, *, placement: Placement | None = None, dtype: str = "float32", local_only: bool = False) -> SpeechEncoder:
+        """Finds, checks and loads the preset's speech encoder, by default onto the CPU. Half precision is taken only where it agrees with
+        float32.
 
         Raises: WeightsError when the files can't be had, are altered, or half precision changes the states too much.
         """
         module, model = load_speech_model(preset, preset.speech.find(local_only=local_only))
-        module.to(device)
         encoder = cls(
             model,
             identity=preset.speech.identity,
             include_input=preset.include_input,
             window=preset.window,
             context=preset.context,
+            placement=placement,
         )
         if dtype != "float32":
             probe = [make_probe_sound()]
             halve(module, dtype, lambda: model.states(probe)[0], preset.speech.model)
             encoder.identity += f" {dtype}"
+        encoder.placement.place(module)
         return encoder
 
     def encode(self, samples: np.ndarray) -> SpeechStates:
@@ -66,8 +80,8 @@ class SpeechEncoder:
         short = [i for i, clip in enumerate(clips) if len(clip) <= self.window * SAMPLE_RATE]
         states: dict[int, SpeechStates] = {}
         if short:
-            for i, hidden in zip(short, self.model.states([clips[i] for i in short])):
-                states[i] = self._pack(_numpy(self._select(hidden)), self.model.times(hidden.shape[1]))
+            for i, hidden in zip(short, self._compute([clips[i] for i in short])):
+                states[i] = self._pack(hidden, self.model.times(hidden.shape[1]))
         for i, clip in enumerate(clips):
             if i not in states:
                 states[i] = self._encode_long(clip)
@@ -83,11 +97,11 @@ class SpeechEncoder:
         for start, end in itertools.pairwise([0, *(round(join * SAMPLE_RATE) for join in states.joins), len(original)]):
             first, last = self._widen(start, end)
             changed = [i for i, clip in enumerate(clips) if not np.array_equal(clip[first:last], original[first:last])]
-            pieces = self.model.states([clips[i][first:last] for i in changed]) if changed else []
+            pieces = self._compute([clips[i][first:last] for i in changed]) if changed else []
             kept = find_inside(states.times, start, end)
             for i, piece in zip(changed, pieces):
                 inside = find_inside(first / SAMPLE_RATE + self.model.times(piece.shape[1]), start, end)
-                found[i][:, kept] = _numpy(self._select(piece))[:, inside]
+                found[i][:, kept] = piece[:, inside]
         return [self._pack(hidden, states.times, states.joins) for hidden in found]
 
     def _encode_long(self, samples: np.ndarray) -> SpeechStates:
@@ -96,10 +110,10 @@ class SpeechEncoder:
         for start, end in itertools.pairwise([0, *cuts, len(samples)]):
             check_stopped()
             first, last = self._widen(start, end)
-            piece = self._select(self.model.states([samples[first:last]])[0])
+            piece = self._compute([samples[first:last]])[0]
             centres = first / SAMPLE_RATE + self.model.times(piece.shape[1])
             inside = find_inside(centres, start, end)
-            hidden.append(_numpy(piece)[:, inside])
+            hidden.append(piece[:, inside])
             times.append(centres[inside])
         return self._pack(np.concatenate(hidden, axis=1), np.concatenate(times), joins=tuple(c / SAMPLE_RATE for c in cuts))
 
@@ -108,6 +122,10 @@ class SpeechEncoder:
         context = round(self.context * SAMPLE_RATE)
         return max(0, start - context), end + context
 
+    def _compute(self, clips: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The model's states of clips that fit its window, the layers that are kept, wherever the model is."""
+        return self.placement.run(clips, lambda some: [_numpy(self._select(hidden)) for hidden in self.model.states(some)])
+
     def _select(self, hidden: torch.Tensor) -> torch.Tensor:
         return hidden if self.include_input else hidden[1:]
 
@@ -115,6 +133,17 @@ class SpeechEncoder:
         first = 0 if self.include_input else 1
         names = tuple(str(first + i) for i in range(len(hidden)))
         return SpeechStates(hidden, times, self.model.step, self.identity, names, joins)
+
+
+def describe_joins(joins: Sequence[float], seconds: float) -> tuple[Notice, ...]:
+    """What to know of a clip of so many seconds that was encoded in windows; nothing of one that training would have read whole."""
+    if not joins or seconds < LONG:
+        return ()
+    text = (
+        f"The clip of {seconds:.0f} s was encoded in {len(joins) + 1} windows, which meet at the quietest places. "
+        "The heads were trained on single sentences: one verdict for so long a clip is an average over everything in it."
+    )
+    return (Notice("encoders", text),)
 
 
 def find_inside(centres: np.ndarray, start: int, end: int) -> np.ndarray:
@@ -140,8 +169,11 @@ def find_cuts(samples: np.ndarray, *, window: float, grid: int) -> list[int]:
 class TextEncoder:
     """A frozen text encoder: Transcript -> TextStates. The tokenizer's special tokens frame every window and are dropped afterwards."""
 
-    def __init__(self, model: nn.Module, tokenizer: Tokenizer, *, identity: str, include_input: bool = False):
+    def __init__(
+        self, model: nn.Module, tokenizer: Tokenizer, *, identity: str, include_input: bool = False, placement: Placement | None = None
+    ):
         self.model = model
+        self.placement = placement or Placement()
         self.tokenizer = tokenizer
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
@@ -154,19 +186,20 @@ class TextEncoder:
         self.identity = f"{identity} input={include_input}"
 
     @classmethod
-    def load(cls, preset: Preset, *, device: str = "cpu", dtype: str = "float32", local_only: bool = False) -> TextEncoder:
-        """Finds, checks and loads the preset's text encoder.
+    def load(cls, preset: Preset, *, placement: Placement | None = None, dtype: str = "float32", local_only: bool = False) -> TextEncoder:
+        """Finds, checks and loads the preset's text encoder, by default onto the CPU.
 
         Raises: WeightsError when the files can't be had, are altered, or half precision changes the states too much.
         """
         folder = preset.text.find(local_only=local_only)
-        model = load_text_model(preset, folder).to(device)
+        model = load_text_model(preset, folder)
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        encoder = cls(model, tokenizer, identity=preset.text.identity, include_input=preset.include_input)
+        encoder = cls(model, tokenizer, identity=preset.text.identity, include_input=preset.include_input, placement=placement)
         if dtype != "float32":
             ids = encoder.tokenizer.encode("The quick brown fox jumps over the lazy dog.").ids
             halve(model, dtype, lambda: torch.stack(encoder._hidden([ids])), preset.text.model)
             encoder.identity += f" {dtype}"
+        encoder.placement.place(model)
         return encoder
 
     def encode(self, transcript: Transcript) -> TextStates:
@@ -180,11 +213,11 @@ class TextEncoder:
         cuts = [self._cuts(tokens) for tokens in pieces]
         spans = [(i, a, b) for i, cut in enumerate(cuts) for a, b in zip(cut, [*cut[1:], len(encodings[i].ids)])]
         windows = [self._widen(cuts[i], a, b, len(encodings[i].ids)) for i, a, b in spans]
-        layers = self._hidden([[*self.first, *encodings[i].ids[lo:hi], *self.last] for (i, _, _), (lo, hi) in zip(spans, windows)])
+        rows = [[*self.first, *encodings[i].ids[lo:hi], *self.last] for (i, _, _), (lo, hi) in zip(spans, windows)]
         states: list[list[np.ndarray]] = [[] for _ in transcripts]
-        for row, ((i, a, b), (lo, _)) in enumerate(zip(spans, windows)):
+        for hidden, (i, a, b), (lo, _) in zip(self.placement.run(rows, self._compute), spans, windows):
             start = len(self.first) + a - lo
-            states[i].append(_numpy(torch.stack([h[row, start : start + b - a] for h in layers])))
+            states[i].append(hidden[:, start : start + b - a])
         packed = zip(transcripts, encodings, pieces, states, cuts)
         return [self._pack(t, e, tokens, np.concatenate(h, axis=1), tuple(c[1:])) for t, e, tokens, h, c in packed]
 
@@ -220,6 +253,11 @@ class TextEncoder:
             mask[k, : len(row)] = 1
         hidden = self.model(ids.to(device), attention_mask=mask.to(device), output_hidden_states=True).hidden_states
         return list(hidden if self.include_input else hidden[1:])
+
+    def _compute(self, rows: Sequence[Sequence[int]]) -> list[np.ndarray]:
+        """The same, as an array (kept layers, tokens, dim) of each row."""
+        layers = self._hidden(rows)
+        return [_numpy(torch.stack([h[k, : len(row)] for h in layers])) for k, row in enumerate(rows)]
 
     def _pack(
         self, transcript: Transcript, encoding: Encoding, tokens: tuple[str, ...], hidden: np.ndarray, joins: tuple[int, ...]

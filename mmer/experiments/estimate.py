@@ -14,7 +14,7 @@ from mmer.experiments.experiment import Experiment
 from mmer.experiments.prepare import name_classes, read_experiment_data
 from mmer.experiments.remaining import Estimate, count_least_epochs, count_steps, guess_epochs
 from mmer.experiments.trainer.blocks import Block, Buffer, FeatureLoader, measure_budget
-from mmer.experiments.trainer.device import choose_device, choose_stacked
+from mmer.experiments.trainer.device import choose_stacked, find_device
 from mmer.experiments.trainer.layout import count_run_bytes, limit_state_bytes
 from mmer.experiments.trainer.run import Run
 from mmer.experiments.trainer.stack import Stack
@@ -51,7 +51,7 @@ def estimate_experiment(experiment: Experiment) -> Estimate:
         counts = {unit: [c for i in range(len(items)) if (c := loader.count(i, unit))] for unit in experiment.units}
         segments |= {unit: max(1, round(float(np.mean(found)))) for unit, found in counts.items() if found}
         held = sum(sum(found) * len(preset.name_layers(unit)) * preset.width(unit) * 2 for unit, found in counts.items())
-    device = choose_device(experiment)
+    device = find_device(experiment)
     steps = [count_steps(len(split.train), experiment.batch_size) for split in splits]  # of one epoch of each run
     step = time_step(experiment, segments, device=device) * (1 + VALIDATION_COST)
     most = experiment.epochs

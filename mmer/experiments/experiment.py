@@ -17,11 +17,12 @@ from mmer.choices.fusion_models import FUSION_MODELS, FusionModel
 from mmer.choices.units import UNITS, speech_units
 from mmer.datasets.classes import check_classes
 from mmer.datasets.folds import Split, SplitPlan
+from mmer.devices.choice import NAMES, is_device_name
 from mmer.encoders.presets import PRESETS
 from mmer.errors import DataError
 from mmer.heads.config import HeadConfig, shape_model
 
-DEVICES, STACKED, PRECISIONS = ("auto", "cpu", "cuda"), ("auto", "yes", "no"), ("float32", "tf32", "bfloat16")
+STACKED, PRECISIONS = ("auto", "yes", "no"), ("float32", "tf32", "bfloat16")
 MODEL = ("hidden", "dropout", "blocks", "heads", "feedforward")  # settings that are arguments of the model
 
 
@@ -156,7 +157,7 @@ class Experiment:
     voice_shift: float = 0.0  # greatest share of the difference between two training voices that is added to an utterance's states
     precision: str = "float32"  # float32 | tf32 (the same on a CPU) | bfloat16: of matrix products while training
     chunk: int = 512  # utterances of the visiting order that are sorted by length together
-    device: str = "auto"  # cpu | cuda | auto
+    device: str = "auto"  # auto | cpu | cuda | cuda:1 | mps
     stacked: str = "auto"  # yes | no | auto: whether runs are computed as one stack; auto on a GPU: as one batch. The result is the same
     threads: int = 0  # of the CPU; 0: all cores
     pairing: Pairing | None = None  # how voices and texts of different corpora are brought together; None: every utterance as it is
@@ -188,8 +189,10 @@ class Experiment:
             raise DataError(f"Aligner {self.aligner!r}: choose one of {', '.join(list_choices())}.")
         if self.precision not in PRECISIONS:
             raise DataError(f"Precision {self.precision!r}: choose one of {', '.join(PRECISIONS)}.")
-        if self.stacked not in STACKED or self.device not in DEVICES:
-            raise DataError(f"stacked is auto, yes or no, not {self.stacked!r}; device is auto, cpu or cuda, not {self.device!r}.")
+        if not is_device_name(self.device):
+            raise DataError(f"device is {NAMES}, not {self.device!r}.")
+        if self.stacked not in STACKED:
+            raise DataError(f"stacked is auto, yes or no, not {self.stacked!r}.")
 
     @property
     def kind(self) -> FusionModel:

@@ -38,10 +38,10 @@ class Engine:
 def load_engine() -> Engine:
     from mmer.experiments.estimate import estimate_experiment  # here because it brings torch
     from mmer.experiments.prepare import prepare_experiment
-    from mmer.experiments.trainer.device import choose_device
+    from mmer.experiments.trainer.device import find_device
 
     def prepare(root: Path, name: str, experiment: Experiment) -> RunFolder:
-        choose_device(experiment)  # a GPU that isn't here is reported before there is a folder
+        find_device(experiment)  # a GPU that isn't here is reported before there is a folder
         return prepare_experiment(root, name, experiment)
 
     return Engine(prepare, estimate_experiment)

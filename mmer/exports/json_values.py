@@ -18,7 +18,7 @@ from mmer.errors import DataError
 from mmer.results import Clip, CoattentionWeights
 
 ADDED = frozenset(
-    ["parent", "runs", "rate", "measured_clips", "in_silence", "untrusted", "language", "seen", "speech_seconds"]
+    ["parent", "runs", "rate", "measured_clips", "in_silence", "untrusted", "language", "seen", "speech_seconds", "devices"]
 )  # keys that files of the first releases lack
 LIST_LIMIT = 10_000  # arrays with more numbers are written as base64
 DTYPES = ("<f2", "<f4", "<f8", "<i2", "<i4", "<i8")  # what a base64 array may hold, little endian

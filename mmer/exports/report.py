@@ -9,6 +9,7 @@ from importlib.resources import files
 from mmer.align import find_choice
 from mmer.explain.verdict import FEW, describe_verdict, list_limits, read_headline, say_briefly
 from mmer.exports.summary import PURPOSE, describe_source
+from mmer.phrasing import say_devices
 from mmer.results import Analysis, Prediction
 from mmer.views import build_payload, render_views
 
@@ -101,6 +102,7 @@ def show_provenance(analysis: Analysis, command: str) -> str:
     facts += [(f"{kind} encoder", model) for kind, model in analysis.encoders.items()]
     facts += [("alignment", analysis.alignment.source if analysis.alignment else "none"), ("preset", analysis.preset)]
     facts += [(f"head {h.name}", f"{h.title}. Trained on: {h.trained_on} Licence: {h.licence}. sha256 {h.sha256}") for h in analysis.heads]
+    facts += [("computed on", where)] if (where := say_devices(analysis.devices)) else []
     facts += [("seconds", ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in analysis.timings.items()))]
     items = "\n".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts)
     return f"<h2>Where this comes from</h2>\n<dl>\n{items}\n<dt>again</dt><dd><code>{escape(command)}</code></dd>\n</dl>"

@@ -7,7 +7,7 @@ import numpy as np
 from mmer.choices.units import UNITS
 from mmer.explain.steps import CAPTION_SUM, centre, decision_steps
 from mmer.explain.verdict import FEW, describe_verdict, list_limits, read_headline
-from mmer.phrasing import join_words
+from mmer.phrasing import join_words, say_devices
 from mmer.results import Analysis
 from mmer.word_contributions import WordContributions, describe_division, group_rests, word_contributions
 
@@ -121,4 +121,5 @@ def describe_heads(analysis: Analysis) -> list[str]:
 def describe_timings(analysis: Analysis) -> str:
     total = sum(analysis.timings.values())
     parts = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in analysis.timings.items())
-    return f"{total:.2f} s ({parts}); mmer {analysis.version}, preset {analysis.preset}."
+    where = f" on {place}" if (place := say_devices(analysis.devices)) else ""
+    return f"{total:.2f} s ({parts}){where}; mmer {analysis.version}, preset {analysis.preset}."

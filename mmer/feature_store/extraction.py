@@ -20,6 +20,7 @@ from mmer.align import ALIGNERS, NO_ALIGNER, Aligner, Options, identify_aligner
 from mmer.choices.units import UNITS, aligned_units, speech_units
 from mmer.datasets.clips import load_clip
 from mmer.datasets.dataset import Dataset, Utterance
+from mmer.devices.placement import Placement, open_placement
 from mmer.encoders.encoders import SpeechEncoder, TextEncoder
 from mmer.encoders.presets import PRESETS, Preset
 from mmer.errors import AlignmentError, Bug, DataError, MmerError, TranscriptError, WeightsError
@@ -110,15 +111,14 @@ def extract_dataset(
     what could not be aligned; sound that can't be read is tried every time. `copies` augmented copies (augment.py) of every clip are
     brought in as well. `progress` gets what ("texts" | "clips"), how many are done
     and of how many; nothing is said when there is nothing to do.
-    Raises DataError for arguments that can't be or a full disk, AlignmentError when the aligner is not installed, WeightsError.
+    Raises DataError for wrong arguments or a full disk, AlignmentError when the aligner is not installed, DeviceError, WeightsError.
     """
     job = ExtractionJob(
         cache.folder, check_preset(preset).name, check_units(units), aligner, device, check, again, copies, aligner_options or {}
     )
     if not 0 <= shard[0] < shard[1]:
         raise DataError(f"Shard {shard[0] + 1} of {shard[1]}: count from 1 to the number of shards.")
-    if device != "cpu" and not torch.cuda.is_available():
-        raise DataError(f"Device {device}: PyTorch finds no GPU here; use cpu.")
+    open_placement(device, strict=True)  # a card that isn't here is reported before there is any work
     chosen = dataset.utterances[shard[0] :: shard[1]]
     index = FeatureIndex.read(cache, dataset.name, job.preset)
     work: dict[str, list[Any]] = {
@@ -228,13 +228,17 @@ class ExtractionWorker:
         self.cache = FeatureCache(job.features)
 
     @cached_property
+    def placement(self) -> Placement:
+        return open_placement(self.job.device, strict=True)
+
+    @cached_property
     def text(self) -> TextEncoder:
-        return TextEncoder.load(self.job.preset, device=self.job.device)
+        return TextEncoder.load(self.job.preset, placement=self.placement)
 
     @cached_property
     def speech(self) -> SpeechExtractor:
         job = self.job
-        encoder = SpeechEncoder.load(job.preset, device=job.device)
+        encoder = SpeechEncoder.load(job.preset, placement=self.placement)
         return SpeechExtractor(self.cache, encoder, preset=job.preset.name, aligner=self.load_aligner(), check=True, again=job.again)
 
     @cached_property

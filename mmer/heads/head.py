@@ -8,6 +8,7 @@ weights may lie on disk as float16.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch import nn
 
 from mmer.choices.fusion_models import COMBINATION, FUSION_MODELS
 from mmer.choices.units import UNITS
+from mmer.devices.placement import Placement
 from mmer.errors import HeadError
 from mmer.fusion import FusionOutput, combine
 from mmer.heads.calibration import softmax
@@ -55,10 +57,16 @@ class Head:
     ):
         self.config = config
         self.model = model.float().eval()
+        self.placement = Placement()
         self.normalisation = normalisation
         self.novelty = novelty
         self.clips = clips  # that it was trained on; None where that isn't known
         self.sha256 = sha256
+
+    def place(self, placement: Placement) -> None:
+        """Moves the model to where it is to compute; results are arrays on the CPU as before."""
+        self.placement = placement
+        placement.place(self.model)
 
     @property
     def role(self) -> str:
@@ -90,10 +98,7 @@ class Head:
             raise HeadError(sentence)
         units = [u for u in self.config.units if has_unit(features, u)]
         arrays = {u: self.prepare_unit(features, u) for u in units}
-        states = {u: torch.from_numpy(a)[None] for u, a in arrays.items()}  # (1, layers, segments, dim)
-        masks = {u: torch.ones(1, a.shape[1], dtype=torch.bool) for u, a in arrays.items()}
-        with torch.inference_mode():
-            output = self.model(states, masks, explain=True)
+        (output,) = self.placement.run([arrays], lambda rows: [self._compute(rows, explain=True)])
         logits = output.logits[0].numpy()
         return Prediction(
             role=role or self.role,
@@ -127,11 +132,20 @@ class Head:
             for sentence in self.unavailable(features).values():
                 raise HeadError(sentence)
         units = [u for u in self.config.units if has_unit(batch[0], u)]
-        arrays = {u: np.stack([self.prepare_unit(features, u) for features in batch]) for u in units}  # (batch, layers, segments, dim)
-        masks = {u: torch.ones(len(batch), a.shape[2], dtype=torch.bool) for u, a in arrays.items()}
+        arrays = [{u: self.prepare_unit(features, u) for u in units} for features in batch]
+        return np.stack(self.placement.run(arrays, lambda rows: list(self._compute(rows, explain=False).logits.numpy())))
+
+    def _compute(self, rows: Sequence[Mapping[str, np.ndarray]], *, explain: bool) -> FusionOutput:
+        """What the model says of a batch of unit -> (layers, segments, dim), computed where the model is, on the CPU."""
+        device = next(self.model.parameters()).device
+        # (batch, layers, segments, dim); of a single clip, which may be long, nothing is copied
+        arrays = {u: np.stack([row[u] for row in rows]) if len(rows) > 1 else rows[0][u][None] for u in rows[0]}
+        masks = {u: torch.ones(len(rows), a.shape[2], dtype=torch.bool, device=device) for u, a in arrays.items()}
         with torch.inference_mode():
-            found: np.ndarray = self.model({u: torch.from_numpy(a) for u, a in arrays.items()}, masks).logits.numpy()
-            return found
+            output: FusionOutput = bring_back(
+                self.model({u: torch.from_numpy(a).to(device) for u, a in arrays.items()}, masks, explain=explain)
+            )
+            return output
 
     def prepare_unit(self, features: Features, unit: str) -> np.ndarray:
         """(layers, segments, dim) float32, normalised if it is speech and the head normalises."""
@@ -171,6 +185,10 @@ class CombinedHead:
                 f"Head {config.name} can't combine {early.config.name} ({early.config.preset}: {', '.join(early.config.classes)}) "
                 f"with {late.config.name} ({late.config.preset}: {', '.join(late.config.classes)}): preset and classes must agree."
             )
+
+    def place(self, placement: Placement) -> None:
+        self.early.place(placement)
+        self.late.place(placement)
 
     @property
     def role(self) -> str:
@@ -228,6 +246,19 @@ class CombinedHead:
             novelty=nearest.novelty,
             novelty_threshold=nearest.novelty_threshold,
         )
+
+
+def bring_back(value: Any) -> Any:
+    """The same with every tensor in it on the CPU: a FusionOutput, and the dictionaries and tuples in it."""
+    if isinstance(value, torch.Tensor):
+        return value.cpu()
+    if isinstance(value, dict):
+        return {key: bring_back(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return tuple(bring_back(item) for item in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{field.name: bring_back(getattr(value, field.name)) for field in fields(value)})
+    return value
 
 
 def has_unit(features: Features, unit: str) -> bool:

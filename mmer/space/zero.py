@@ -35,11 +35,11 @@ Task = Callable[..., Any]
 Decorate = Callable[..., Task]  # (task, duration=from the task's arguments to seconds) -> the task, done where a card is; `spaces.GPU`
 
 
-def load_analyzer(*, preset: str, heads_folder: Path, aligner_options: Options | None = None) -> Analyzer:
-    """The app's analyzer: on ZeroGPU one that asks for a card, elsewhere the plain one. Raises as Analyzer.load does."""
+def load_analyzer(*, preset: str, heads_folder: Path, device: str = "auto", aligner_options: Options | None = None) -> Analyzer:
+    """The app's analyzer: on ZeroGPU one that asks for a card, elsewhere the plain one on `device`. Raises as Analyzer.load does."""
     options: dict[str, Any] = {"preset": preset, "heads_folder": heads_folder, "aligner_options": aligner_options}
     if not ON_ZERO:
-        return Analyzer.load(**options)
+        return Analyzer.load(**options, device=device)
     import gradio
     import httpx
 
@@ -88,6 +88,7 @@ class CardAnalyzer(Analyzer):
             transcript=transcript,
             alignment=alignment,
             timings={**stages.timings, **analysis.timings},
+            devices={**stages.devices, **analysis.devices},
             notices=tuple(dict.fromkeys((*analysis.notices, *notices))),
             speech_seconds=None if transcript.words else sum(end - start for start, end in self.find_speech(clip.samples)),
         )

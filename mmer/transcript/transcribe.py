@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from mmer.devices.choice import CPU, Device
+from mmer.devices.recognition import RecogniserDevice, RecogniserModel, choose_recogniser_device
 from mmer.encoders.languages import ENGLISH
 from mmer.encoders.presets import WHISPER_TINY, Weights
 from mmer.errors import TranscriptError
@@ -60,30 +62,49 @@ class Recogniser:
 
     def __init__(
         self,
-        model: Any,
+        model: Any,  # a faster_whisper.WhisperModel, or a RecogniserModel that holds one
         *,
         name: str = "whisper-tiny.en",
         languages: Mapping[str, str] = ENGLISH,
         find_speech: Callable[[np.ndarray], Spans] = find_speech,
     ):
-        self.model = model  # a faster_whisper.WhisperModel
+        self.held: RecogniserModel = model if isinstance(model, RecogniserModel) else RecogniserModel(lambda place: model)
         self.name = name
         self.languages = languages  # code -> name, those that its words may be used in
         self.find_speech = find_speech
 
     @classmethod
     def load(
-        cls, weights: Weights = WHISPER_TINY, *, languages: Mapping[str, str] = ENGLISH, threads: int = 0, local_only: bool = False
+        cls,
+        weights: Weights = WHISPER_TINY,
+        *,
+        languages: Mapping[str, str] = ENGLISH,
+        threads: int = 0,
+        local_only: bool = False,
+        device: Device = CPU,
     ) -> Recogniser:
-        """The recogniser with 8 bit weights on `threads` CPU threads (0: as many as there are cores, at most 4).
+        """The recogniser with 8 bit weights, on `threads` CPU threads (0: as many as there are cores, at most 4) where it is on the CPU.
 
         Raises: WeightsError when its weights are missing or altered.
         """
         folder = weights.find(local_only=local_only)
         from faster_whisper import WhisperModel
 
-        model = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=threads)
+        def open_model(place: RecogniserDevice) -> WhisperModel:
+            kind, number = place.device.kind, place.device.number
+            return WhisperModel(str(folder), device=kind, device_index=number, compute_type=place.compute_type, cpu_threads=threads)
+
+        model = RecogniserModel(open_model, choose_recogniser_device(device))
         return cls(model, name=weights.repo.rpartition("faster-")[2], languages=languages)
+
+    @property
+    def model(self) -> Any:
+        return self.held.model
+
+    @property
+    def place(self) -> RecogniserDevice:
+        """Where it computes, and why not on the card that the other models have."""
+        return self.held.place
 
     def find_language(self, clip: Clip, spans: Spans | None = None) -> str:
         """The code of the language that is spoken, which need not be one of `languages`; of the first window in which somebody speaks."""
@@ -91,15 +112,22 @@ class Recogniser:
             return next(iter(self.languages))
         windows = plan_windows(self.find_speech(clip.samples) if spans is None else spans, clip.duration)
         start, end = windows[0] if windows else (0.0, clip.duration)
-        language, *_ = self.model.detect_language(cut_samples(clip, start, end))
+        language, *_ = self.held.run(lambda: self.model.detect_language(cut_samples(clip, start, end)))
         return str(language)
 
     def transcribe(self, clip: Clip, *, progress: Progress | None = None) -> Transcript:
         """What is said in `clip`, with the recogniser's rough word times; no words at all for silence, noise or a hum.
 
         Only windows in which somebody speaks are recognised, and what was left out or stands in silence is said. The same clip gives
-        the same words every time: there is no sampling, and no window depends on the one before.
+        the same words every time: there is no sampling, and no window depends on the one before. Where a card fails, the CPU begins anew.
         """
+        before = self.place
+        found = self.held.run(lambda: self._transcribe(clip, progress))
+        if self.place is before:
+            return found
+        return replace(found, notices=(*found.notices, Notice("transcript", self.place.reason, "info")))
+
+    def _transcribe(self, clip: Clip, progress: Progress | None) -> Transcript:
         spans = self.find_speech(clip.samples)
         language = self.find_language(clip, spans) if spans else next(iter(self.languages))
         heard: list[RecognisedText] = []

@@ -7,6 +7,7 @@ from html import escape
 import gradio as gr
 
 from mmer.encoders.presets import PRESETS
+from mmer.phrasing import say_devices
 from mmer.pipeline import Analyzer
 from mmer.ui.texts import about as texts
 
@@ -34,12 +35,23 @@ def write_encoders(analyzer: Analyzer) -> str:
     if preset is None:
         return ""
     weights = zip(texts.ENCODERS, (preset.speech, preset.text, preset.recogniser))
+    devices = f'<tr><th scope="row">{texts.COMPUTED_ON}</th><td>{escape(name_devices(analyzer))}</td></tr>'
     languages = f'<tr><th scope="row">{texts.LANGUAGES}</th><td>{", ".join(preset.languages.values())}</td></tr>'
-    return languages + "".join(
-        f'<tr><th scope="row">{kind}</th><td>{escape(w.model)}, {escape(w.identity)}. {texts.LICENCE}: {escape(w.licence)}.'
-        f"{'' if w.is_pinned else texts.UNPINNED}</td></tr>"
-        for kind, w in weights
+    return "".join(
+        [devices, languages]
+        + [
+            f'<tr><th scope="row">{kind}</th><td>{escape(w.model)}, {escape(w.identity)}. {texts.LICENCE}: {escape(w.licence)}.'
+            f"{'' if w.is_pinned else texts.UNPINNED}</td></tr>"
+            for kind, w in weights
+        ]
     )
+
+
+def name_devices(analyzer: Analyzer) -> str:
+    """Where the models of this page compute, and why not on a card where one was expected."""
+    reasons = " ".join(filter(None, (analyzer.placement.reason, analyzer.recogniser.place.reason)))
+    places = {texts.MODELS: str(analyzer.placement.device), texts.ENCODERS[2]: str(analyzer.recogniser.place.device)}
+    return f"{say_devices(places)}. {reasons}".strip()
 
 
 def write_heads(analyzer: Analyzer) -> str:

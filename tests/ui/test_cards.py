@@ -109,6 +109,7 @@ def test_each_missing_unit_is_named_with_its_reason_once(analysis):
 
 
 def test_reused_stages_say_so():
-    line = cards.write_timings({"align": 0.0, "fuse": 0.25})
+    line = cards.write_timings({"align": 0.0, "fuse": 0.25}, {"fuse": "cuda:0 (A <card>)"})
     assert "align <b>kept</b>" in line
     assert line.count("0.25") == 2
+    assert line.endswith(" · on cuda:0 (A &lt;card&gt;)</p>")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch
-
 from mmer.choices.units import UNITS
-from mmer.errors import DataError
+from mmer.devices.choice import choose_device
+from mmer.devices.machine import look_at_machine
 from mmer.experiments.experiment import Experiment
 
 
@@ -20,17 +19,17 @@ def choose_stacked(experiment: Experiment, device: str) -> bool:
 
 
 def choose_batched(experiment: Experiment, device: str, wanted: bool | None = None) -> bool:
-    """Whether all runs are one batch (mmer/experiments/batched): on a GPU, unless `stacked` names another way.
+    """Whether all runs are one batch (mmer/experiments/batched): on a CUDA card, unless `stacked` names another way.
 
     `wanted` decides instead where it is given, but shifted voices are always left to the stack, which alone knows of them.
     """
     if experiment.voice_shift:
         return False
-    return device != "cpu" and experiment.stacked == "auto" if wanted is None else wanted
+    return device.startswith("cuda") and experiment.stacked == "auto" if wanted is None else wanted
 
 
-def choose_device(experiment: Experiment) -> str:
-    """The device, "cpu" or "cuda". Raises DataError when a GPU is asked for and there is none."""
-    if experiment.device == "cuda" and not torch.cuda.is_available():
-        raise DataError("Device cuda: PyTorch finds no GPU here; use cpu, or auto for a GPU where there is one.")
-    return ("cuda" if torch.cuda.is_available() else "cpu") if experiment.device == "auto" else experiment.device
+def find_device(experiment: Experiment) -> str:
+    """The device as PyTorch names it, such as "cpu" or "cuda:1". Raises DeviceError for a card that is not there or does not answer."""
+    if experiment.device == "cpu":
+        return "cpu"
+    return choose_device(experiment.device, look_at_machine(), strict=True).device.name

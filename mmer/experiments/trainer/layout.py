@@ -86,7 +86,7 @@ def count_run_bytes(experiment: Experiment) -> int:
     return 5 * 4 * count_parameters(experiment)
 
 
-STATE_BYTES = {"cpu": 3 * 2**30 // 2}  # what the parameters of the runs trained together may take
+STATE_BYTES = {"cpu": 3 * 2**30 // 2, "mps": 3 * 2**30 // 2}  # what the parameters of the runs trained together may take
 STATE_SHARE = 0.3  # of a GPU's memory; of all of it, not of what is free, so that the groups are the same when training goes on
 
 

@@ -25,7 +25,7 @@ from mmer.experiments.folder.runs import RunFolder, describe_environment, name_r
 from mmer.experiments.prepare import reads_sound
 from mmer.experiments.remaining import count_least_epochs, count_steps, guess_epochs, guess_epochs_left
 from mmer.experiments.trainer.blocks import FeatureLoader, fit_fold_normalisations
-from mmer.experiments.trainer.device import choose_batched, choose_device
+from mmer.experiments.trainer.device import choose_batched, find_device
 from mmer.experiments.trainer.layout import count_run_bytes, limit_state_bytes
 from mmer.experiments.trainer.loop import CHECKPOINT_SECONDS, TrainingLoop, read_checkpoint
 from mmer.experiments.trainer.run import EpochOfRun, ProgressByRun, Run
@@ -64,7 +64,7 @@ def run_experiment(
             tell(f"left out: {sentence}")
         if len(data.excluded) > 5:
             tell(f"and {len(data.excluded) - 5} more; data.json names them all")
-        device = choose_device(experiment)
+        device = find_device(experiment)
         threads = experiment.threads or threads or count_cores()
         torch.set_num_threads(threads)
         folder.write("environment", describe_environment(device=device, threads=threads))

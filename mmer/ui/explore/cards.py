@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from mmer.explain.verdict import FEW, ROLE_NAMES, list_limits, read_headline
-from mmer.phrasing import join_words
+from mmer.phrasing import join_words, say_devices
 from mmer.results import Analysis, Notice, Prediction
 from mmer.ui.explore.example_clip import ExampleClip
 from mmer.ui.explore.session import Stage
@@ -133,7 +133,7 @@ def write_trace(analysis: Analysis) -> str:
         "transcript": f"{analysis.transcript.source}{word_confidence(analysis.transcript.confidence)}",
         "alignment": word_alignment(analysis),
         **texts.name_facts(dict(analysis.encoders), {h.name: f"sha256 {h.sha256[:12]}…, {h.licence}" for h in analysis.heads}),
-        "computed": texts.say_computed(analysis.created, analysis.version),
+        "computed": texts.say_computed(analysis.created, analysis.version, say_devices(analysis.devices)),
     }
     rows = "".join(f'<tr><th scope="row">{escape(k)}</th><td>{escape(str(v))}</td></tr>' for k, v in facts.items())
     return f'<table class="mm-trace">{rows}</table>'
@@ -158,13 +158,14 @@ def write_stages(stages: Sequence[Stage]) -> str:
     return f'<ol class="mm-stages" aria-live="polite" aria-label="{texts.PROGRESS}">{items or starting}</ol>'
 
 
-def write_timings(timings: Mapping[str, float], *, origin: str = "") -> str:
-    """What each stage took, once it is done; where the result came from if none ran."""
+def write_timings(timings: Mapping[str, float], devices: Mapping[str, str], *, origin: str = "") -> str:
+    """What each stage took, once it is done, and on which device; where the result came from if none ran."""
     if origin:
         return f'<p class="mm-timings">{texts.ORIGINS[origin]}</p>'
     times = {stage: f"{seconds:.2f}&nbsp;s" if seconds else texts.KEPT_STAGE for stage, seconds in timings.items()}
     parts = [f"{escape(stage)} <b>{time}</b>" for stage, time in times.items()]
-    return f'<p class="mm-timings">{" · ".join(parts)} · {texts.TOGETHER} <b>{sum(timings.values()):.2f}&nbsp;s</b></p>'
+    where = f" · {escape(texts.say_device(place))}" if (place := say_devices(devices)) else ""
+    return f'<p class="mm-timings">{" · ".join(parts)} · {texts.TOGETHER} <b>{sum(timings.values()):.2f}&nbsp;s</b>{where}</p>'
 
 
 def write_problem(sentence: str, *, kept: bool) -> str:

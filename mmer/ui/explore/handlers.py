@@ -288,7 +288,7 @@ class ExploreHandlers:
         return {
             "empty": gr.HTML(visible=False),
             "body": gr.Column(visible=True),
-            "stages": cards.write_timings(analysis.timings, origin=session.origin),
+            "stages": cards.write_timings(analysis.timings, analysis.devices, origin=session.origin),
             "verdict": cards.write_verdict(analysis, example),
             "notices": cards.write_notices(analysis),
             "views": dump_payload(build_payload(analysis)) + anew,

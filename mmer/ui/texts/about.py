@@ -50,4 +50,5 @@ to research groups and is not part of this app. The encoders and the heads of th
 
 UNPINNED = " Unpinned: these are the hub's files of the day on which they were fetched; nobody here has compared their hashes."
 ENCODERS = ("speech encoder", "text encoder", "recogniser")
+COMPUTED_ON, MODELS = "computed on", "encoders and heads"
 LANGUAGES, LICENCE = "languages", "Licence"

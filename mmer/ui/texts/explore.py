@@ -122,8 +122,13 @@ def say_alignment(source: str, score: float | None, *, is_approximate: bool) -> 
     return source + (f", score {score:.1f} per 10 ms" if score is not None else "") + (", approximate" if is_approximate else "")
 
 
-def say_computed(when: str, version: str) -> str:
-    return f"{when} by mmer {version}"
+def say_computed(when: str, version: str, device: str) -> str:
+    return f"{when} by mmer {version}{f', {say_device(device)}' if device else ''}"
+
+
+def say_device(device: str) -> str:
+    """Where it was computed: "on cpu"."""
+    return f"on {device}"
 
 
 def name_facts(encoders: dict[str, str], heads: dict[str, str]) -> dict[str, str]:

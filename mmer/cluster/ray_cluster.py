@@ -163,9 +163,9 @@ def count_slots(nodes: Sequence[Node], needs: Resources) -> int:
     )
 
 
-def wants_card(device: str, any_card: bool) -> bool:
-    """Whether what computes on the device of this name needs a card, in a cluster that has any or none."""
-    return device.startswith("cuda") or (device == "auto" and any_card)
+def wants_card(device: str, nodes: Sequence[Node]) -> bool:
+    """Whether what computes on the device of this name needs a card, in a cluster that may have none."""
+    return device.startswith("cuda") or (device == "auto" and any(node.gpus for node in nodes))
 
 
 def choose_needs(nodes: Sequence[Node], tasks: int, *, cpus: int, gpus: float, memory: float) -> Resources:

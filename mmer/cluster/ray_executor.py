@@ -104,10 +104,9 @@ class RayExecutor:
         self, ray: Any, job: ClusterJob, runs: Mapping[str, RunFolder], experiments: Sequence[Experiment]
     ) -> dict[str, Task]:
         nodes = list_nodes(ray)
-        any_gpu = any(node.gpus for node in nodes)
         tasks = {}
         for folder, experiment in zip(runs.values(), experiments):
-            wished = 1.0 if wants_card(experiment.device, any_gpu) else 0.0
+            wished = 1.0 if wants_card(experiment.device, nodes) else 0.0
             needs = choose_needs(
                 nodes,
                 len(runs),
@@ -139,8 +138,7 @@ class RayExecutor:
 
     def _extract(self, ray: Any, source: SharedDataset, *, shards: int, workers: int, progress: Progress) -> FeatureSet:
         nodes = list_nodes(ray)
-        wished = wants_card(source.extraction.device, any(node.gpus for node in nodes))
-        gpus = (1.0 if self.gpus is None else self.gpus) if wished else 0.0
+        gpus = (1.0 if self.gpus is None else self.gpus) if wants_card(source.extraction.device, nodes) else 0.0
         slots = count_slots(nodes, Resources(workers, gpus, SHARD_BYTES))
         shards = shards or max(1, min(slots, math.ceil(len(source.dataset.utterances) / TASKS_PER_WORKER)))
         needs = choose_needs(nodes, shards, cpus=workers, gpus=gpus, memory=SHARD_BYTES)

@@ -14,7 +14,7 @@ import ray
 from ray.cluster_utils import Cluster
 
 from mmer.cli import build_command_parser, main
-from mmer.cluster.ray_cluster import ClusterJob, Node, Resources, choose_needs, connect, count_slots, open_job
+from mmer.cluster.ray_cluster import ClusterJob, Node, Resources, choose_needs, connect, count_slots, open_job, wants_card
 from mmer.cluster.ray_executor import RayExecutor, wait_until_free
 from mmer.datasets.reading import read_dataset
 from mmer.errors import DataError
@@ -91,6 +91,12 @@ def test_cores_are_shared_out():
     assert choose_needs((small, large), 100, cpus=0, gpus=0, memory=4e9).cpus == 1
     assert choose_needs((small, large), 100, cpus=3, gpus=0, memory=4e9).cpus == 3
     assert count_slots((small, large), Resources(1, 0, 8e9)) == 2 + 8  # memory holds no more
+
+
+def test_a_card_is_asked_for_where_one_was_named_or_there_is_any():
+    bare, rich = (Node(4, 0, 8e9),), (Node(4, 1, 8e9),)
+    assert [wants_card(name, bare) for name in ("cpu", "auto", "cuda", "cuda:1", "mps")] == [False, False, True, True, False]
+    assert wants_card("auto", rich) and not wants_card("cpu", rich)
 
 
 def test_gpus_are_shared_out():

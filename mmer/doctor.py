@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmer import __version__
+from mmer.devices.choice import Machine, choose_device
+from mmer.devices.machine import CardMemory, look_at_machine, measure_memory
+from mmer.devices.recognition import RecogniserCards, choose_recogniser_device, look_at_recogniser_cards
 from mmer.errors import AlignmentError, HeadError, WeightsError
 from mmer.phrasing import say_count
 
@@ -59,7 +62,8 @@ class Finding:
 
 def examine(*, heads_folder: Path, online: bool = False, aligner_options: Options | None = None) -> list[Finding]:
     """Everything that `mmer doctor` reports, in order. `online` also asks whether the hub answers; `aligner_options`: see align."""
-    findings = [examine_python(), *examine_packages(), *examine_presets(), *examine_aligners(aligner_options), *examine_heads(heads_folder)]
+    findings = [examine_python(), *examine_packages(), *examine_devices(), *examine_presets(), *examine_aligners(aligner_options)]
+    findings += examine_heads(heads_folder)
     return [*findings, examine_hub()] if online else findings
 
 
@@ -117,6 +121,54 @@ def name_install(package: str) -> str:
         needed = []
     names = (line.split(";")[0].strip() for line in needed)
     return f"pip install '{next((name for name in names if re.split('[<>=!~ ]', name)[0] == package), package)}'"
+
+
+def examine_devices(
+    machine: Machine | None = None,
+    measure: Callable[[int], CardMemory | str] = measure_memory,
+    look: Callable[[], RecogniserCards] = look_at_recogniser_cards,
+) -> list[Finding]:
+    """The cards, and what keeps PyTorch and the recogniser from using them; without one all works, only slower."""
+    machine = machine or look_at_machine()
+    findings = [examine_card(machine, number, measure(number)) for number in range(len(machine.cards))]
+    findings = findings or [Finding("devices", "card", False, describe_no_card(machine), essential=False)]
+    if machine.mps:
+        findings.append(Finding("devices", "mps", True, "Apple GPU, used with `--device mps` alone", essential=False))
+    place = choose_recogniser_device(choose_device("auto", machine).device, look)
+    ready = not place.reason
+    findings.append(Finding("devices", "recogniser", ready, place.reason or f"on {place.device}, {place.compute_type}", essential=False))
+    return findings
+
+
+def examine_card(machine: Machine, number: int, memory: CardMemory | str) -> Finding:
+    built = f"driver {machine.driver or 'of unknown version'}, PyTorch {machine.torch} for CUDA {machine.cuda}"
+    if isinstance(memory, str):
+        text = f"{machine.cards[number]}, {built}, does not answer: {memory} `nvidia-smi` lists the programs that hold it"
+        return Finding("devices", f"cuda:{number}", False, text, essential=False)
+    sizes = f"{memory.free / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free"
+    return Finding("devices", f"cuda:{number}", True, f"{machine.cards[number]}, {sizes}, {built}", essential=False)
+
+
+def describe_no_card(machine: Machine) -> str:
+    """Why nothing is computed on a card, and the command that mends it where there is one."""
+    if not machine.listed and not machine.failure:
+        return f"none is seen here, so the models compute on the CPU; PyTorch {machine.torch}"
+    card = f"{' and '.join(machine.listed) or 'a card'} (driver {machine.driver or 'of unknown version'})"
+    if not machine.cuda:
+        return (
+            f"{card} is not used: PyTorch {machine.torch} was built without CUDA; run `{name_torch_install(machine.torch, sys.platform)}`"
+        )
+    if machine.failure:
+        return (
+            f"{card} can't be used: {machine.failure} Restart the machine, or install the driver anew; `nvidia-smi` says whether it answers"
+        )
+    return f"{card} is hidden from PyTorch {machine.torch}: unset CUDA_VISIBLE_DEVICES"
+
+
+def name_torch_install(torch_version: str, system: str) -> str:
+    """The command that brings the same version of PyTorch with CUDA: PyPI's wheels for Linux have it, those for Windows have not."""
+    index = "https://pypi.org/simple" if system.startswith("linux") else "https://download.pytorch.org/whl/cu126"
+    return f"pip install --force-reinstall --index-url {index} torch=={torch_version.partition('+')[0]}"
 
 
 def examine_presets() -> list[Finding]:

@@ -64,7 +64,7 @@ function makeEvidence(view) {
   const flips = make("p", { class: "mv-flips", "data-part": "flips" });
   const chart = make("div", { class: "mv-waterfall", role: "group", "aria-label": "Waterfall of logits", "data-part": "waterfall" });
   const table = makeStepTable(view);
-  const parts = [flips, chart, make("p", { class: "mv-note", text: `${captions.centred} ${captions.early}` }), table.element];
+  const parts = [flips, chart, make("p", { class: "mv-note", text: captions.scale }), table.element];
   if (isNamed) panel.append(...parts);
   else panel.append(makeFold(data.payload.headline.few, ...(roles.length > 1 ? [choice.element] : []), make("p", { class: "mv-note", text: caption }), ...parts));
 

@@ -32,7 +32,6 @@ FORMAT, VERSION = "mmer-views", 1
 MOST_WEIGHTS = 1_500_000  # attention weights of one unit in the page, 3 MB in half precision; beyond, neighbours share a cell
 CAPTIONS = {
     "sum": CAPTION_SUM,
-    "centred": CAPTION_CENTRED,
     "early": CAPTION_EARLY,
     "attention": CAPTION_ATTENTION,
     "mixed": CAPTION_MIXED,
@@ -62,8 +61,13 @@ def build_payload(analysis: Analysis, *, with_sound: bool = True) -> dict[str, A
         "preset": analysis.preset,
         "created": analysis.created,
         "mmer_version": analysis.version,
-        "captions": CAPTIONS | {"caveats": describe_caveats(analysis.heads)},
+        "captions": CAPTIONS | {"scale": describe_scale(analysis), "caveats": describe_caveats(analysis.heads)},
     }
+
+
+def describe_scale(analysis: Analysis) -> str:
+    """What stands below the sum: its scale, and why early fusion is one part where the sum has other parts beside it."""
+    return f"{CAPTION_CENTRED} {CAPTION_EARLY}" if {"early", "late"} <= analysis.predictions.keys() else CAPTION_CENTRED
 
 
 def describe_caveats(heads: Sequence[HeadInfo]) -> list[str]:

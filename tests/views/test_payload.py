@@ -12,7 +12,7 @@ from planted_analysis import plant_analysis, plant_spread
 
 from mmer.results import CoattentionWeights
 from mmer.views import build_payload, dump_payload, read_script, render_views
-from mmer.views.payload import thin_maps
+from mmer.views.payload import describe_scale, thin_maps
 
 HOSTILE = '</script><img src=x onerror="window.broken=1">&\u2028'
 
@@ -49,6 +49,12 @@ def test_a_caveat_that_several_heads_share_is_said_once(analysis):
         ((replace(first, caveat=""), replace(second, caveat="")), []),
     ):
         assert build_payload(replace(analysis, heads=heads))["captions"]["caveats"] == said
+
+
+def test_early_fusion_is_explained_below_sums_that_have_it_beside_other_parts(analysis):
+    for roles in (("early", "late", "combined"), ("late",), ("early",)):
+        some = replace(analysis, predictions={role: analysis.predictions[role] for role in roles})
+        assert ("Early fusion" in describe_scale(some)) == (len(roles) == 3)
 
 
 def test_contributions_biases_and_logits_are_the_model_s(analysis, payload):

@@ -1,6 +1,6 @@
 """What heads say of people whom nobody here trained on: a table per corpus, of the voice alone and of the verdict on the page.
 
-python benchmarks/strangers.py --data DATA/speech --clips 40 --csv strangers.csv
+python benchmarks/strangers.py --data DATA/speech --features FEATURES --clips 80 --csv strangers.csv
 
 DATA/speech holds a folder per corpus with a manifest.csv (path, text, label, speaker). `--words recognised` goes the whole way of the app,
 `--words written` takes the manifest's words, `--words none` (default, the quickest) hears the voice alone.
@@ -8,6 +8,7 @@ DATA/speech holds a folder per corpus with a manifest.csv (path, text, label, sp
 
 import argparse
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,18 +16,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmer.audio.load import clip_from_samples
 from mmer.choices.emotions import EMOTIONS
 from mmer.datasets.clips import load_clip
-from mmer.datasets.dataset import Utterance
+from mmer.datasets.dataset import Dataset, Utterance
 from mmer.datasets.manifest import read_manifest
-from mmer.encoders.encoders import SpeechEncoder, TextEncoder
+from mmer.encoders.encoders import SpeechEncoder
 from mmer.encoders.features import extract_features
 from mmer.encoders.presets import PRESETS
+from mmer.feature_store.cache import FeatureCache
+from mmer.feature_store.extraction import extract_dataset
 from mmer.heads.folder import load_head
 from mmer.heads.head import AnyHead, Head
 from mmer.pipeline import Analyzer
-from mmer.results import SAMPLE_RATE, Prediction
+from mmer.results import Prediction
 
 NEUTRAL = EMOTIONS.index("neutral")
 TIMES = (1, 2, 4)  # so often in a row a clip of the length test is heard
@@ -52,22 +54,20 @@ class Listener:
     def __init__(self, folder: Path, head: str, words: str):
         self.head, self.words = load_head(folder / head), words
         self.late: Head = find_late(self.head)
-        preset = PRESETS[self.head.config.preset if isinstance(self.head, Head) else self.late.config.preset]
+        preset = PRESETS[self.late.config.preset]
         self.analyzer = Analyzer.load(preset=preset.name, heads_folder=folder, head=head) if words != "none" else None
         self.speech: SpeechEncoder = self.analyzer.speech if self.analyzer else SpeechEncoder.load(preset)
-        self.text: TextEncoder | None = self.analyzer.text if self.analyzer else None
 
     def hear_voice(self, samples: np.ndarray) -> Prediction:
         """What the late head's frame branch says by itself: no words, no alignment."""
-        features = extract_features(self.late.config.preset, self.speech.encode(samples), None, None)
-        return self.late.predict(replace(features, units={"F": features.units["F"]}))
+        return self.late.predict(extract_features(self.late.config.preset, self.speech.encode(samples), None, None))
 
-    def judge(self, utterance: Utterance, samples: np.ndarray) -> Prediction | None:
+    def judge(self, utterance: Utterance) -> Prediction | None:
         """The verdict that the page shows; None where words aren't read."""
         if self.analyzer is None:
             return None
         text = (utterance.text or None) if self.words == "written" else None
-        return self.analyzer.analyze(clip_from_samples(samples, SAMPLE_RATE, name="clip"), text=text, head=self.head.config.name).best
+        return self.analyzer.analyze(load_clip(utterance), text=text, head=self.head.config.name).best
 
 
 def find_late(head: AnyHead) -> Head:
@@ -85,17 +85,14 @@ def answer(truth: int, prediction: Prediction, *, always: bool) -> Answer:
     return Answer(truth, prediction.probabilities, bool(sure))
 
 
-def choose(utterances: Sequence[Utterance], most: int) -> list[Utterance]:
-    """At most `most`: one of each speaker and label, then a second one, and so on, so that few clips hold many voices."""
-    groups: dict[tuple[str, str], list[Utterance]] = {}
+def choose(utterances: Sequence[Utterance], most: int) -> tuple[Utterance, ...]:
+    """At most `most`: the first of each speaker and label, then the second, and so on, so that few clips hold many voices."""
+    ranks: Counter[tuple[str, str]] = Counter()
+    random, ranked = np.random.default_rng(0), []
     for utterance in utterances:
-        groups.setdefault((utterance.speaker, utterance.label), []).append(utterance)
-    random = np.random.default_rng(0)
-    ranked: list[tuple[int, float, Utterance]] = []
-    for own in groups.values():
-        shuffled = [own[i] for i in random.permutation(len(own))]
-        ranked += [(rank, random.random(), utterance) for rank, utterance in enumerate(shuffled)]
-    return [utterance for _, _, utterance in sorted(ranked, key=lambda row: row[:2])][: most or None]
+        ranked.append((ranks[utterance.speaker, utterance.label], random.random(), utterance))
+        ranks[utterance.speaker, utterance.label] += 1
+    return tuple(utterance for _, _, utterance in sorted(ranked, key=lambda row: row[:2])[: most or None])
 
 
 def measure(answers: Sequence[Answer]) -> dict[str, float | None]:
@@ -125,20 +122,27 @@ def measure_length(listener: Listener, clips: Sequence[np.ndarray]) -> dict[str,
     return found | {"largest change": max(changes), "median change": float(np.median(changes))}
 
 
-def measure_corpus(listener: Listener, utterances: Sequence[Utterance], *, looped: int) -> dict[str, float | None]:
-    voices, verdicts, clips = [], [], []
-    for utterance in utterances:
-        samples, truth = load_clip(utterance).samples, EMOTIONS.index(utterance.label)
-        voices.append(answer(truth, listener.hear_voice(samples), always=True))
-        verdict = listener.judge(utterance, samples)
-        if verdict is not None:
-            verdicts.append(answer(truth, verdict, always=False))
-        clips.append(samples)
-    found: dict[str, float | None] = {"clips": len(clips), **{f"voice: {k}": v for k, v in measure(voices).items()}}
+def hear_corpus(listener: Listener, dataset: Dataset, cache: FeatureCache | None) -> list[Prediction]:
+    """What each clip's voice gets, from states in the cache where one is given; what it lacks is extracted."""
+    if cache is None:
+        return [listener.hear_voice(load_clip(utterance).samples) for utterance in dataset.utterances]
+    found = extract_dataset(dataset, cache, preset=listener.late.config.preset, units=("F",), aligner=None)
+    if found.left_out:
+        raise SystemExit(f"{dataset.name}: {len(found.left_out)} clips can't be read, the first: {found.left_out[0]}")
+    return [listener.late.predict(cache.read(item.speech)) for item in found.items if item.speech]
+
+
+def measure_corpus(listener: Listener, dataset: Dataset, cache: FeatureCache | None, *, looped: int) -> dict[str, float | None]:
+    truths = [EMOTIONS.index(utterance.label) for utterance in dataset.utterances]
+    voices = [answer(truth, heard, always=True) for truth, heard in zip(truths, hear_corpus(listener, dataset, cache), strict=True)]
+    judged = [(truth, listener.judge(u)) for truth, u in zip(truths, dataset.utterances)]
+    verdicts = [answer(truth, verdict, always=False) for truth, verdict in judged if verdict is not None]
+    clips = [load_clip(utterance).samples for utterance in dataset.utterances[:looped]]
+    found: dict[str, float | None] = {"clips": len(truths), **{f"voice: {k}": v for k, v in measure(voices).items()}}
     if verdicts:
         found |= {f"verdict: {k}": v for k, v in measure(verdicts).items()}
         found["fusion gain"] = np.mean([a.said == a.truth for a in verdicts]) - np.mean([a.said == a.truth for a in voices])
-    return found | (measure_length(listener, clips[:looped]) if looped else {})
+    return found | (measure_length(listener, clips) if clips else {})
 
 
 def write_row(cells: Sequence[object]) -> str:
@@ -151,6 +155,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="a folder with a folder per corpus, each with manifest.csv")
     parser.add_argument("--heads", type=Path, default=Path("pretrained"), help="folder of the heads")
     parser.add_argument("--head", default="combined", help="the head whose verdict is measured")
+    parser.add_argument("--features", type=Path, help="a feature cache: what it has of the voices is not encoded again")
     parser.add_argument("--corpora", nargs="+", help="only these folders")
     parser.add_argument("--speakers", nargs="+", default=(), help="only these speakers, as corpus/speaker, of the corpora that they name")
     parser.add_argument("--words", choices=WORDS, default="none", help="whose words are read beside the voice")
@@ -160,14 +165,16 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     listener = Listener(args.heads, args.head, args.words)
+    cache = FeatureCache(args.features) if args.features else None
     rows: list[dict[str, object]] = []
     for manifest in sorted(args.data.glob("*/manifest.csv")):
         name = manifest.parent.name
         if args.corpora and name not in args.corpora:
             continue
         own = {s.partition("/")[2] for s in args.speakers if s.partition("/")[0] == name}
-        utterances = [u for u in read_manifest(manifest, classes=EMOTIONS).utterances if not own or u.speaker in own]
-        rows.append({"corpus": name, **measure_corpus(listener, choose(utterances, args.clips), looped=args.looped)})
+        dataset = read_manifest(manifest, classes=EMOTIONS)
+        chosen = choose([u for u in dataset.utterances if not own or u.speaker in own], args.clips)
+        rows.append({"corpus": name, **measure_corpus(listener, replace(dataset, utterances=chosen), cache, looped=args.looped)})
         if len(rows) == 1:
             print(f"{write_row(list(rows[0]))}\n|{'---|' * len(rows[0])}")
         print(write_row(list(rows[-1].values())), flush=True)

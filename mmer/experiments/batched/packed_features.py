@@ -133,14 +133,15 @@ def pack_all(loader: FeatureLoader, unit: str, listed: UnitEntries, *, device: s
 class PackedFeatures:
     """The features of the examples that a loader shows, for steps of all runs."""
 
-    def __init__(self, loader: FeatureLoader, *, device: str, residence: str):
+    def __init__(self, loader: FeatureLoader, *, device: str, residence: str, resident: Mapping[str, Tensor] | None = None):
+        """`resident` holds what was packed on the device before, unit by unit, in the order of the entries."""
         self.loader, self.device, self.residence = loader, device, residence
         self.entries = {unit: list_entries(loader, unit) for unit in loader.units}
-        self.resident: dict[str, Tensor] = {}
+        self.resident: Mapping[str, Tensor] = resident or {}
         self.source: HostSource | None = None
-        if residence == RESIDENT:
+        if residence == RESIDENT and resident is None:
             self.resident = {unit: pack_all(loader, unit, listed, device=device) for unit, listed in self.entries.items()}
-        else:
+        elif residence != RESIDENT:
             self.source = (PinnedSource if residence == PINNED else LoaderSource)(loader, self.entries)
 
     def read_steps(self, rows: np.ndarray, *, multiple: int = 1) -> Iterator[StepFeatures]:

@@ -77,9 +77,10 @@ class Stack:
     ):  # `batched` computes steps and predictions where it is given, from features of its own
         self.experiment, self.runs, self.device, self.stacked, self.batched = experiment, list(runs), device, stacked, batched
         self.head = shape_head(experiment)
-        models = [make_model(self.head, run.seed) for run in self.runs]
-        self.layout = ParameterLayout(models[0])
-        self.flat = torch.stack([self.layout.flatten(model) for model in models]).to(device)
+        self.layout = ParameterLayout(build_model(self.head))
+        self.flat = torch.empty(len(self.runs), self.layout.size, device=device)
+        for row, run in zip(self.flat, self.runs):  # one model at a time: all of them may take more than the host has
+            row.copy_(self.layout.flatten(make_model(self.head, run.seed)))
         self.best = self.flat.clone()
         self.first, self.second = torch.zeros_like(self.flat), torch.zeros_like(self.flat)
         self.steps = np.zeros(len(self.runs), np.int64)

@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from mmer.errors import DataError
 from mmer.experiments.batched.adam import AdamRates, AdamState, clip_and_step
@@ -21,6 +22,7 @@ from mmer.experiments.batched.layer_mix import Normals
 from mmer.experiments.batched.numerics import Memory, count_runs_at_once, fix_numerics
 from mmer.experiments.batched.packed_features import PackedFeatures, StepFeatures
 from mmer.experiments.batched.plan import EpochPlan, plan_keys, plan_prediction, plan_training
+from mmer.experiments.experiment import Experiment
 from mmer.experiments.trainer.outputs import EVALUATED, Outputs, make_outputs
 from mmer.experiments.trainer.stack import Stack, mark
 from mmer.fusion import TEXT
@@ -38,6 +40,23 @@ class StepBatch:
     keys: Tensor  # (runs, sites) int32
     target: Tensor  # (runs, batch) int64
     share: Tensor  # (runs, batch) float32
+
+
+def measure_losses(experiment: Experiment, outputs: RunOutputs, step: StepBatch, runs: slice) -> Tensor:
+    """Stack.measure's losses of these runs, (some runs,), by operations that PyTorch repeats bit by bit on CUDA: NLLLoss is none."""
+    classes = outputs.logits.shape[-1]
+    wanted = (step.target[runs, :, None] == torch.arange(classes, device=step.target.device)).float()  # (some runs, batch, classes)
+    wanted = wanted * (1 - experiment.label_smoothing) + experiment.label_smoothing / classes
+
+    def compare(logits: Tensor, share: Tensor) -> Tensor:
+        return -(F.log_softmax(logits.float(), -1) * wanted).sum(-1).mul(share).sum(-1)
+
+    share = step.share[runs]
+    loss = compare(outputs.logits, share)
+    for unit, own in outputs.branch_logits.items() if experiment.branch_loss else ():
+        present = step.features.units[unit].counts[runs] > 0
+        loss = loss + experiment.branch_loss * compare(own, share * present)
+    return loss
 
 
 @dataclass(eq=False)
@@ -150,8 +169,7 @@ class BatchedSteps:
         keys = {name: step.keys[runs, site].contiguous() for site, name in enumerate(stack.layout.keys)}
         with stack.autocast():
             outputs = self.compute(stack, leaves, step.features, step.normals, runs, keys)
-        masks = {unit: batch.slice(runs).mask for unit, batch in step.features.units.items()}
-        losses = stack.measure(outputs.logits, outputs.branch_logits, masks, step.target[runs], step.share[runs])
+        losses = measure_losses(stack.experiment, outputs, step, runs)
         losses.sum().backward()  # type: ignore[no-untyped-call]  # of torch
         for name in missing:  # what a loss does not depend on has no gradient
             stack.grad[runs, stack.layout.slices[name]] = 0

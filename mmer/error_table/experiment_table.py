@@ -13,7 +13,11 @@ from mmer.phrasing import say_count
 from mmer.scores.predictions import list_logits, read_classes, select_part
 
 BRANCH = "branch."  # before a unit and a class: the column of a branch's logit in the predictions
-OWN = ("speaker", "session", "gender")  # columns of the predictions that say who speaks
+OWN = {  # columns of the predictions that say who speaks
+    "speaker": "who speaks",
+    "session": "the session that it was recorded in",
+    "gender": "of the speaker",
+}
 
 
 def read_experiment_table(folder: RunFolder) -> UtteranceTable:
@@ -32,10 +36,10 @@ def make_table(predictions: pd.DataFrame, *, title: str, planned: int = 0) -> Ut
     own, found = describe_answers(rows, place, classes, values["label"])
     columns += own
     values |= found
-    for name in OWN:
+    for name, meaning in OWN.items():
         cells = _take(rows, name, first)
         if any(cells):
-            columns.append(Column(name, TEXT, f"{name}, as the predictions have it"))
+            columns.append(Column(name, TEXT, meaning))
             values[name] = cells
     branches, logits = average_branches(rows, place)
     columns += branches
@@ -46,8 +50,8 @@ def make_table(predictions: pd.DataFrame, *, title: str, planned: int = 0) -> Ut
 
 def keep_answers(rows: pd.DataFrame) -> pd.DataFrame:
     """What intervals and confusions are counted from."""
-    kept = ["utterance", "repetition", "fold", *OWN[:2], "label", "predicted", *list_logits(rows)]
-    return rows[kept].astype(dict.fromkeys(("utterance", *OWN[:2], "label", "predicted"), str)).reset_index(drop=True)
+    kept = ["utterance", "repetition", "fold", "speaker", "session", "label", "predicted", *list_logits(rows)]
+    return rows[kept].astype(dict.fromkeys(("utterance", "speaker", "session", "label", "predicted"), str)).reset_index(drop=True)
 
 
 def _take(rows: pd.DataFrame, column: str, first: np.ndarray) -> np.ndarray:

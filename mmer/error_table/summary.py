@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from mmer.error_table.filters import Filter
 from mmer.error_table.joined import count_flips, say_mcnemar
-from mmer.error_table.table import NUMBER, RIGHT, WRONG, UtteranceTable, is_of_answers, write_number
+from mmer.error_table.table import NUMBER, RIGHT, WRONG, UtteranceTable, decides_score, write_number
 from mmer.phrasing import say_count
 from mmer.scores.intervals import bootstrap_utterances, measure_interval
 from mmer.scores.metrics import mean_known, measure_counts
-from mmer.scores.predictions import count_groups
+from mmer.scores.predictions import count_groups, have_session_folds
 
 WIDTH = 100  # characters of a line of notes
 WIDEST = 34  # characters of a cell
@@ -26,18 +27,26 @@ def score_rows(table: UtteranceTable) -> dict[str, Any] | None:
 
     The interval is that of scores.measure_interval; where the speakers aren't known, or there is one, that of utterances drawn again.
     """
-    answers = table.select_answers()
+    return score_answers(table.select_answers(), by_session=have_session_folds(table.answers) if len(table.answers) else False)
+
+
+def score_answers(answers: pd.DataFrame, *, by_session: bool) -> dict[str, Any] | None:
+    """score_rows for single answers; `by_session`: whether a session is a fold in the whole table.
+
+    Rows that were all answered alike give an interval without any width, however few they are; it would promise too much, so there is none.
+    """
     if answers.empty:
         return None
     counts = count_groups(answers, "label")[0].sum(1)  # (repetitions, classes, classes)
     named = answers["speaker"].nunique() > 1
+    interval = measure_interval(answers, by_session=by_session) if named else bootstrap_utterances(answers)
     return {
         "ua": float(mean_known(measure_counts(counts)["ua"])),
         "wa": float(mean_known(measure_counts(counts)["wa"])),
         "utterances": int(answers["utterance"].nunique()),
         "classes": int((counts.sum((0, 2)) > 0).sum()),
         "speakers": int(answers["speaker"].nunique()) if named else 0,
-        "interval": measure_interval(answers) if named else bootstrap_utterances(answers),
+        "interval": interval if interval and interval["low"] < interval["high"] else None,
     }
 
 
@@ -47,7 +56,7 @@ def format_table(table: UtteranceTable, filters: Sequence[Filter], *, rows: int,
     if filters:
         parts.append(f"Filters: {'  '.join(map(str, filters))}: {len(table.frame):,} of {whole:,} are left.")
     text = "".join(f"{textwrap.fill(part, WIDTH)}\n" for part in parts)
-    chosen = [one.column for one in filters if is_of_answers(one.column)]
+    chosen = [one.column for one in filters if decides_score(one.column)]
     if chosen:
         text += textwrap.fill(say_chosen(chosen[0]), WIDTH) + "\n"
     elif table.has("flip"):

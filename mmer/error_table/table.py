@@ -71,8 +71,16 @@ class UtteranceTable:
 
 
 def is_of_answers(name: str) -> bool:
-    """Whether a column says what a model answered, not what the clip is: a score of rows chosen by it would say nothing."""
+    """Whether a column says what a model answered, not what the clip is."""
     return OF_ANSWERS.fullmatch(name) is not None
+
+
+def decides_score(name: str) -> bool:
+    """Whether a score of rows chosen by this column would only say how they were chosen.
+
+    How alike the runs answered, or how sure they were, may be asked: how often they are right then is no foregone conclusion.
+    """
+    return is_of_answers(name) and name.removesuffix(".a").removesuffix(".b") not in ("runs", "runs_agree", "entropy", "fold", "state")
 
 
 def write_number(value: float) -> str:

@@ -10,6 +10,7 @@ import gradio as gr
 from mmer.experiments.training_service import TrainingService
 from mmer.pipeline import Analyzer
 from mmer.ui import about, api, batch, lesson
+from mmer.ui.errors.errors import build as build_errors
 from mmer.ui.explore.cards import HEADER
 from mmer.ui.explore.examples import list_stored, open_with
 from mmer.ui.explore.explore import build as build_explore
@@ -31,6 +32,7 @@ VISITORS = {False: 10_000, True: 1000}  # is_public -> pages at once; what their
 
 def build_app(analyzer: Analyzer, *, examples: Path, service: TrainingService | None = None, is_public: bool = False) -> gr.Blocks:
     """The page for one analyzer and one service that all visitors share; launch it with `launch_options()`."""
+    service = service or TrainingService()
     stored, open_stored = list_stored(examples), open_with(analyzer)
     app: gr.Blocks
     with gr.Blocks(
@@ -47,11 +49,13 @@ def build_app(analyzer: Analyzer, *, examples: Path, service: TrainingService | 
                 lesson.build(analyzer, learn_tab, examples=stored, open_stored=open_stored, is_public=is_public)
             with gr.Tab(texts.BATCH, id="batch") as batch_tab:
                 batch.build(analyzer, is_public=is_public)
+            with gr.Tab(texts.ERRORS, id="errors") as errors_tab:
+                build_errors(service, errors_tab, is_public=is_public)
             with gr.Tab(texts.TRAIN, id="train") as train_tab:
-                training = build_train(service or TrainingService())
+                training = build_train(service)
             with gr.Tab(texts.ABOUT, id="about") as about_tab:
                 about.build(analyzer)
-        wake(training, train_tab, [explore_tab, learn_tab, batch_tab, about_tab])
+        wake(training, train_tab, [explore_tab, learn_tab, batch_tab, errors_tab, about_tab])
         api.build(analyzer, is_public=is_public)
     take_uploads_only(app)
     let_looks_pass(app)

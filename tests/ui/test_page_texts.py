@@ -19,6 +19,7 @@ TABS = {
     "keep": ("keep/cards.py", "keep/handlers.py", "keep/keep.py"),
     "train": (f"train/{path.name}" for path in UI.glob("train/*.py")),
     "batch": ("batch.py",),
+    "errors": ("errors/errors.py", "errors/handlers.py"),
     "learn": ("lesson.py",),
     "about": ("about.py",),
     "api": ("api.py",),

@@ -17,6 +17,10 @@ interface Window {
   mmerClaim: Record<string, (...values: any[]) => any>;
   mmerKeep: Record<string, (...values: any[]) => any>;
   mmerTrain: Record<string, (...values: any[]) => any>;
+  mmerFilters: Record<string, any>;
+  mmerCounts: Record<string, (...values: any[]) => any>;
+  mmerRows: Record<string, (...values: any[]) => any>;
+  mmerErrors: Record<string, (...values: any[]) => any>;
 }
 
 /** What Gradio hands to the script of an HTML component. */

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 TITLE = "mmer: why a machine hears an emotion"
-EXPLORE, LEARN, BATCH, TRAIN, ABOUT = "Explore", "Learn", "Batch", "Train", "About"
+EXPLORE, LEARN, BATCH, ERRORS, TRAIN, ABOUT = "Explore", "Learn", "Batch", "Errors", "Train", "About"
 REFUSED = "This can't be used"
 NO_ADDRESS = "An address can't be opened here. Send the file itself."
 GONE_TITLE = "This file is gone"

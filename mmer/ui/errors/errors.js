@@ -1,0 +1,331 @@
+// The Errors tab: a table that was sent once is filtered, counted, sorted and drawn here. What is chosen stands in the address after #.
+(() => {
+  const { parse, write, fits, compile, MOST_FILTERS } = window.mmerFilters;
+  const { judge, scoreRows, countConfusions, groupRows, sortRows, writeNumber, writeCsv, textAt } = window.mmerCounts;
+  const { make, makeList } = window.mmerRows;
+  const texts = window.mmerTexts.errors;
+  const START = "#errors?";
+  const PATIENCE = 350; // ms after the last change until intervals are asked for
+  const percent = (share) => `${(100 * share).toFixed(0)} %`;
+
+  let view = null; // of the table that is shown
+  let asked = 0; // the number of the last request for intervals
+  let player = null; // {audio, address} of the sound that was played last
+
+  // the address
+
+  const readAddress = () => (location.hash.startsWith(START) ? new URLSearchParams(location.hash.slice(START.length)) : null);
+
+  function writeAddress({ table, filters, order, bars }) {
+    if (!table.key || table.key === "uploaded") return; // nobody else could open it
+    const query = new URLSearchParams({ source: table.key });
+    if (table.other) query.set("with", table.other);
+    for (const filter of filters) query.append("where", write(filter));
+    if (order) query.set("sort", order);
+    if (bars) query.set("bars", bars);
+    history.replaceState(history.state, "", `${location.pathname}${location.search}${START}${query}`);
+  }
+
+  // the table
+
+  function readTable(payload) {
+    return { ...payload, columns: Object.fromEntries(payload.columns.map((column) => [column.name, column])) };
+  }
+
+  function findRows(table, filters) {
+    const tests = filters.map((filter) => compile(filter, table.columns[filter.column]));
+    const rows = [];
+    for (let row = 0; row < table.rows; row++) if (tests.every((test) => test(row))) rows.push(row);
+    return rows;
+  }
+
+  const cell = (column, row) => (column.kind === "number" ? writeNumber(column.values[row]) : textAt(column, row));
+
+  // the page
+
+  class View {
+    constructor(place, table, trigger) {
+      this.place = place;
+      this.table = table;
+      this.trigger = trigger;
+      /** @type {any[]} */
+      this.filters = [];
+      this.shares = false;
+      this.answer = table.columns.answer ? "answer" : "answer.a";
+      this.judged = judge(table);
+      this.bars = this.chooseBars();
+      this.order = table.columns.loss ? "loss:down" : "";
+      this.restore();
+      this.build();
+      this.update();
+    }
+
+    chooseBars() {
+      const { columns } = this.table;
+      return ["flip", "speaker", "session", "gender", "label"].find((name) => columns[name]) ?? "label";
+    }
+
+    restore() {
+      const query = readAddress();
+      const { table } = this;
+      if (!query || !table.key || query.get("source") !== table.key || (query.get("with") ?? "") !== table.other) return;
+      const found = query.getAll("where").slice(0, MOST_FILTERS).map(parse).filter((filter) => filter && fits(filter, table.columns[filter.column]));
+      this.filters = found;
+      const order = query.get("sort") ?? "";
+      if (table.columns[order.replace(/:(down|up)$/, "")]) this.order = order;
+      if (table.columns[query.get("bars") ?? ""]) this.bars = query.get("bars");
+    }
+
+    build() {
+      const { table } = this;
+      const names = Object.keys(table.columns);
+      this.count = make("p", { class: "me-count", role: "status" });
+      this.chips = make("div", { class: "me-chips" });
+      this.search = make("input", { type: "search", placeholder: texts.search, "aria-label": texts.search, oninput: () => this.look() });
+      this.searched = ["text", "words", "utterance"].find((name) => table.columns[name]);
+      this.matrix = make("div", { class: "me-matrix" });
+      this.barred = make("div", { class: "me-bars" });
+      this.barsNote = make("p", { class: "me-note" });
+      const pick = (label, chosen, choose, options) => {
+        const select = make("select", { onchange: () => choose(select.value) }, ...options.map(([value, text]) => make("option", { value, text })));
+        select.value = chosen;
+        return make("label", { class: "me-select" }, make("span", { text: label }), select);
+      };
+      const orders = [["", texts.asListed], ...names.flatMap((name) => [[name, texts.up(name)], [`${name}:down`, texts.down(name)]])];
+      const sort = pick(texts.sort, this.order, (value) => { this.order = value; this.update({ isSorted: true }); }, orders);
+      const bars = pick(texts.barsOf, this.bars, (value) => { this.bars = value; this.update(); }, names.map((name) => [name, name]));
+      this.sharesBox = make("input", { type: "checkbox", onchange: () => { this.shares = this.sharesBox.checked; this.drawMatrix(); } });
+      const answers = table.columns.answer ? null : pick(texts.answersOf, this.answer, (value) => { this.answer = value; this.drawMatrix(); }, [["answer.a", "A"], ["answer.b", "B"]]);
+      this.list = makeList(texts.list, {
+        draw: (row) => this.drawRow(row), choose: (row) => this.drawDetails(row), play: (row) => this.play(row), open: () => this.details.focus(),
+      });
+      this.details = make("section", { class: "me-details", tabindex: "-1", "aria-label": texts.details });
+      this.status = make("p", { class: "me-note", role: "status" });
+      const buttons = [[texts.copyCommand, () => this.copy(this.command())], [texts.copyLink, () => this.copy(location.href)], [texts.save, () => this.save()]];
+      this.root = make("div", { class: "mv me" },
+        make("header", { class: "me-head" }, make("h2", { text: table.title }), ...table.notes.map((text) => make("p", { class: "me-note", text })),
+          table.test ? make("p", { class: "me-test", text: table.test }) : null),
+        make("div", { class: "me-bar" }, this.count, this.chips,
+          make("div", { class: "me-tools" }, this.searched ? this.search : null,
+            ...buttons.map(([text, press]) => make("button", { type: "button", class: "mv-button", text, onclick: press }))), this.status),
+        make("div", { class: "me-columns" },
+          make("div", { class: "me-figures" },
+            make("section", { "aria-label": texts.confusion }, make("h3", { text: texts.confusion }),
+              make("div", { class: "me-controls" }, make("label", { class: "me-check" }, this.sharesBox, make("span", { text: texts.shares })), answers), this.matrix),
+            make("section", { "aria-label": texts.bars }, make("h3", { text: texts.bars }), make("div", { class: "me-controls" }, bars), this.barred, this.barsNote)),
+          make("div", { class: "me-right" }, make("div", { class: "me-controls" }, sort, make("span", { class: "me-note", text: table.plays ? texts.keysPlay : texts.keys })),
+            make("p", { class: "me-note", text: texts.legend(table.classes.join(", ")) }), this.list.element, this.details)));
+      this.place.replaceChildren(this.root);
+    }
+
+    // every change goes through here: the rows anew, then what is drawn of them
+    update({ isSorted = false } = {}) {
+      const current = this.list.current();
+      if (!isSorted) this.rows = findRows(this.table, this.filters);
+      const name = this.order.replace(/:(down|up)$/, "");
+      const column = this.table.columns[name];
+      this.sorted = column ? sortRows(this.rows, column, this.order.endsWith(":down")) : this.rows;
+      this.list.fill(this.sorted, { keep: current });
+      this.drawDetails(this.list.current());
+      if (!isSorted) { this.drawCount(); this.drawChips(); this.drawMatrix(); this.drawBars(); }
+      writeAddress(this);
+    }
+
+    isChosen() {
+      return this.filters.some((filter) => this.table.columns[filter.column].decides) || Boolean(this.table.columns.flip);
+    }
+
+    drawCount() {
+      const [n, all] = [this.rows.length, this.table.rows];
+      const score = this.isChosen() ? null : scoreRows(this.rows, this.judged, this.table.classes.length);
+      const why = this.filters.length && this.isChosen() && !this.table.columns.flip ? texts.noScore : "";
+      this.count.textContent = texts.count(n.toLocaleString("en"), all.toLocaleString("en")) + (score ? texts.score(percent(score.ua), score.classes, score.n.toLocaleString("en")) : why);
+    }
+
+    drawChips() {
+      const chips = this.filters.map((filter, i) => make("button", {
+        type: "button", class: "me-chip", title: texts.undo, "aria-label": texts.undoOne(write(filter)), text: `${write(filter)} ×`,
+        onclick: () => { this.filters = this.filters.filter((_, k) => k !== i); this.search.value = ""; this.update(); this.list.focus(); },
+      }));
+      if (chips.length > 1) chips.push(make("button", { type: "button", class: "me-chip me-all", text: texts.undoAll, onclick: () => { this.filters = []; this.update(); this.list.focus(); } }));
+      this.chips.replaceChildren(...(chips.length ? chips : [make("span", { class: "me-note", text: texts.noFilter })]));
+    }
+
+    // a filter takes the place of another on the same column
+    add(...wanted) {
+      const columns = new Set(wanted.map((filter) => filter.column));
+      this.filters = [...this.filters.filter((filter) => !columns.has(filter.column)), ...wanted].slice(0, MOST_FILTERS);
+      this.update();
+    }
+
+    look() {
+      const letters = this.search.value;
+      const others = this.filters.filter((filter) => !(filter.sign === "~" && filter.column === this.searched));
+      this.filters = letters.trim() ? [...others, { column: this.searched, sign: "~", values: [letters] }] : others;
+      this.update();
+    }
+
+    drawMatrix() {
+      const { table, answer } = this;
+      const outcome = table.columns[answer.replace("answer", "outcome")];
+      const counts = countConfusions(this.rows, table, table.columns[answer], outcome);
+      const is = (name) => ({ column: "label", sign: "=", values: [name] });
+      const says = (name) => ({ column: answer, sign: "=", values: [name] });
+      const button = (text, label, press, options = {}) => make("button", { type: "button", text, "aria-label": label, onclick: press, ...options });
+      const head = make("tr", {}, make("td", { class: "me-corner", text: texts.corner }),
+        ...table.classes.map((name) => make("th", { scope: "col" }, button(name, texts.allSaid(name), () => this.add(says(name))))));
+      const body = table.classes.map((name, i) => {
+        const whole = counts[i].reduce((sum, n) => sum + n, 0);
+        return make("tr", {}, make("th", { scope: "row" }, button(name, texts.allOf(name), () => this.add(is(name)))), ...table.classes.map((said, j) => {
+          const [n, share] = [counts[i][j], whole ? counts[i][j] / whole : 0];
+          const text = this.shares ? (whole ? percent(share) : "–") : n.toLocaleString("en");
+          const one = button(text, texts.cell(name, said, n, whole ? percent(share) : "–"), () => this.add(is(name), says(said)), { class: i === j ? "me-right-cell" : "me-wrong-cell" });
+          one.style.setProperty("--share", String(share));
+          return make("td", {}, one);
+        }));
+      });
+      this.matrix.replaceChildren(make("table", { class: "me-grid" }, make("thead", {}, head), make("tbody", {}, ...body)), make("p", { class: "me-note", text: this.shares ? texts.sharesNote : texts.countsNote }));
+    }
+
+    drawBars() {
+      const column = this.table.columns[this.bars];
+      const groups = groupRows(this.rows, column);
+      const scored = !this.isChosen() && !column.decides;
+      const most = Math.max(1, ...groups.map((group) => group.rows.length));
+      this.marks = [];
+      const lines = groups.map((group) => {
+        const score = scored ? scoreRows(group.rows, this.judged, this.table.classes.length) : null;
+        const bar = make("i", { class: "me-fill" }), mark = make("i", { class: "me-interval", hidden: true });
+        bar.style.width = `${100 * (scored ? score?.ua ?? 0 : group.rows.length / most)}%`;
+        const name = group.name === null ? texts.others(group.count) : group.name === "" ? texts.unknown : group.name;
+        const number = make("span", { class: "me-number", text: score ? percent(score.ua) : "" });
+        this.marks.push({ mark, number, score });
+        return make("button", { type: "button", class: "me-line", title: write(group.filter), onclick: () => this.add(group.filter) },
+          make("span", { class: "me-name", text: name }), make("span", { class: "me-track" }, bar, mark), number,
+          make("span", { class: "me-n", text: `n ${group.rows.length.toLocaleString("en")}` }));
+      });
+      this.barred.replaceChildren(...(lines.length ? lines : [make("p", { class: "me-note", text: texts.nothing })]));
+      const about = [column.meaning, column.unit ? texts.inUnit(column.unit) : ""].filter(Boolean).join(" ");
+      this.barsNote.textContent = `${this.bars}: ${about}. ${scored ? texts.barsScored : texts.barsCounted}`;
+      clearTimeout(this.timer);
+      const request = ++asked;
+      if (!scored || !lines.length) return;
+      const bars = ["", ...groups.map((group) => write(group.filter))]; // the first: all rows that are left
+      this.timer = setTimeout(() => this.trigger("input", { ask: request, filters: this.filters.map(write), bars }), PATIENCE);
+    }
+
+    // the intervals of the bars that are shown, when they come
+    judge({ ask, found, problem }) {
+      if (ask !== asked || !this.marks) return;
+      if (problem) { this.barsNote.textContent += ` ${problem}`; return; }
+      const [whole, ...groups] = found;
+      if (whole?.interval) this.count.textContent += texts.wholeInterval((100 * whole.interval.low).toFixed(0), percent(whole.interval.high), whole.interval.of);
+      if (groups.some((score) => score && !score.interval)) this.barsNote.textContent += ` ${texts.noInterval}`;
+      groups.forEach((score, i) => {
+        const place = this.marks[i];
+        if (!place || !score?.interval) return;
+        const { low, high, of } = score.interval;
+        place.mark.style.left = `${100 * low}%`;
+        place.mark.style.width = `${100 * (high - low)}%`;
+        place.mark.hidden = false;
+        place.number.textContent = `${percent(score.ua)} [${(100 * low).toFixed(0)}, ${(100 * high).toFixed(0)}]`;
+        place.number.title = texts.interval(of);
+      });
+    }
+
+    drawRow(row) {
+      const { columns, classes } = this.table;
+      const said = columns.answer ? textAt(columns.answer, row) : `${textAt(columns["answer.a"], row)} | ${textAt(columns["answer.b"], row)}`;
+      const outcome = columns.outcome ? textAt(columns.outcome, row) : textAt(columns.flip, row);
+      const sign = outcome.startsWith("right") || outcome === "both right" ? "✓" : outcome.startsWith("wrong") || outcome.startsWith("both wrong") ? "✗" : outcome === "only A right" ? "A" : outcome === "only B right" ? "B" : "·";
+      const words = ["text", "words"].map((name) => columns[name]).find(Boolean);
+      const shares = classes.map((name) => columns[`p_${name}`] ?? columns[`p_${name}.a`]).map((column) => column?.values[row] ?? null);
+      const bars = make("span", { class: "me-shares", "aria-hidden": "true", title: classes.map((name, k) => `${name} ${shares[k] === null ? "" : percent(shares[k])}`).join(", ") },
+        ...shares.map((share) => { const bar = make("i"); bar.style.height = `${Math.max(3, 100 * (share ?? 0))}%`; return bar; }));
+      const name = this.order.replace(/:(down|up)$/, "");
+      const sorted = columns[name] && !["utterance", "text", "words", "label"].includes(name) ? `${name} ${cell(columns[name], row)}` : "";
+      return make("div", { class: "me-cells" },
+        make("span", { class: `me-mark me-${sign === "✓" ? "yes" : sign === "✗" ? "no" : "other"}`, title: outcome, "aria-label": outcome, text: sign }),
+        this.table.plays ? make("span", { class: "me-play", "aria-hidden": "true", title: texts.play, text: "▶" }) : null,
+        make("span", { class: "me-what" },
+          make("span", { class: "me-said" }, make("b", { text: textAt(columns.label, row) || texts.noLabel }), ` → ${said || "–"}`, make("small", { text: sorted })),
+          make("span", { class: "me-words", text: words && textAt(words, row) ? `“${textAt(words, row)}” ${textAt(columns.utterance, row)}` : textAt(columns.utterance, row) })),
+        bars);
+    }
+
+    drawDetails(row) {
+      if (row === null) { this.details.replaceChildren(make("p", { class: "me-note", text: texts.nothing })); return; }
+      const { columns } = this.table;
+      const lines = Object.values(columns).filter((column) => cell(column, row) !== "").map((column) =>
+        make("div", { title: column.meaning }, make("dt", { text: column.name }), make("dd", { text: cell(column, row) + (column.unit ? ` ${column.unit}` : "") })));
+      const play = this.table.plays ? make("button", { type: "button", class: "mv-button mv-play", text: texts.play, onclick: () => this.play(row) }) : null;
+      this.details.replaceChildren(make("div", { class: "me-actions" },
+        make("button", { type: "button", class: "mv-button", text: texts.before, onclick: () => this.list.go(-1) }), play,
+        make("button", { type: "button", class: "mv-button", text: texts.after, onclick: () => this.list.go(1) })),
+      make("h3", { text: textAt(columns.utterance, row) }), make("dl", {}, ...lines));
+    }
+
+    play(row) {
+      if (!this.table.plays) { this.status.textContent = texts.notPlayed; return; }
+      const utterance = textAt(this.table.columns.utterance, row);
+      if (player?.utterance === utterance) { if (player.audio.paused) player.audio.play(); else player.audio.pause(); return; }
+      player?.audio.pause();
+      this.status.textContent = texts.fetching(utterance);
+      this.trigger("click", { utterance });
+    }
+
+    hear({ utterance, sound }) {
+      const bytes = Uint8Array.from(atob(sound), (letter) => letter.charCodeAt(0));
+      if (player) { player.audio.pause(); URL.revokeObjectURL(player.address); }
+      const address = URL.createObjectURL(new Blob([bytes], { type: "audio/flac" }));
+      player = { utterance, address, audio: new Audio(address) };
+      this.status.textContent = texts.playing(utterance);
+      player.audio.play().catch(() => { this.status.textContent = texts.notAllowed; });
+    }
+
+    command() {
+      const shell = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
+      const where = this.filters.map((filter) => `--where ${shell(write(filter))}`);
+      return [this.table.command, ...where, ...(this.order ? [`--sort ${shell(this.order)}`] : [])].join(" ");
+    }
+
+    async copy(text) {
+      this.status.textContent = (await window.mmer.copy(text)) ? texts.copied(text) : texts.notCopied(text);
+    }
+
+    save() {
+      const address = URL.createObjectURL(new Blob([writeCsv(this.table, this.sorted)], { type: "text/csv" }));
+      make("a", { href: address, download: "errors.csv" }).click();
+      setTimeout(() => URL.revokeObjectURL(address), 10_000);
+    }
+  }
+
+  // the tab opens by itself for an address that names it
+  function follow() {
+    if (!readAddress()) return;
+    let tries = 0;
+    const wait = setInterval(() => {
+      const tab = document.querySelector("#tabs [role=tab][data-tab-id=errors]");
+      if (tab instanceof HTMLElement) { if (tab.ariaSelected !== "true") tab.click(); }
+      if (++tries > 100 || tab?.ariaSelected === "true") clearInterval(wait);
+    }, 150);
+  }
+
+  window.mmerErrors = {
+    takeAddress: () => (readAddress() ? location.hash : ""),
+    show: (element, props, watch, trigger) => {
+      const place = element.querySelector(".me-place");
+      const empty = [...place.childNodes];
+      const draw = () => {
+        if (props.value) view = new View(place, readTable(JSON.parse(props.value)), trigger);
+        else { view = null; place.replaceChildren(...empty); }
+      };
+      watch("value", draw);
+      draw();
+    },
+    hear: (props, watch) => watch("value", () => { if (props.value && view) view.hear(JSON.parse(props.value)); }),
+    judge: (props, watch) => watch("value", () => { if (props.value && view) view.judge(JSON.parse(props.value)); }),
+    view: () => view, // for whoever drives the page
+  };
+  follow();
+})();

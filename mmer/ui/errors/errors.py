@@ -1,0 +1,89 @@
+"""The Errors tab: an experiment or a batch's table in, its utterances out, filtered by the page itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from mmer.experiments.training_service import TrainingService
+from mmer.ui.errors.handlers import ErrorsHandlers, ErrorsSession
+from mmer.ui.page.events import IMPORT_QUEUE, POLL, QUIET
+from mmer.ui.page.upload_folder import KEPT_SECONDS
+from mmer.ui.page.wiring import Wiring, name_components
+from mmer.ui.texts import errors as texts
+
+SHOW = "window.mmerErrors.show(element, props, watch, trigger);"
+HEAR = "window.mmerErrors.hear(props, watch);"
+JUDGE = "window.mmerErrors.judge(props, watch);"
+WITH_ADDRESS = "(session, source, address) => [session, source, window.mmerErrors.takeAddress()]"
+SHOWN = ("source", "other", "view", "said", "sound", "intervals")
+
+
+@dataclass
+class ErrorsWidgets:
+    """What the tab is made of."""
+
+    source: gr.Dropdown
+    other: gr.Dropdown
+    table_file: gr.File
+    said: gr.HTML
+    view: gr.HTML  # its value is the payload of mmer.error_table.page as JSON text
+    sound: gr.HTML  # never seen: the sound that was asked for, as JSON text
+    intervals: gr.HTML  # never seen: the intervals that were asked for
+    address: gr.Textbox  # never seen: what stands after # in the address
+
+
+def build(service: TrainingService, tab: gr.Tab, *, is_public: bool) -> None:
+    """The tab's content, inside the gr.Blocks that is open."""
+    session, handlers = gr.State(ErrorsSession(), time_to_live=KEPT_SECONDS), ErrorsHandlers(service, is_public)
+    with gr.Row(elem_classes="me-sources", equal_height=False):
+        source = gr.Dropdown(handlers.list_sources(), value=None, label=texts.SOURCE, elem_id="errors-source", scale=3, min_width=220)
+        other = gr.Dropdown(
+            [(texts.NONE, ""), *handlers.list_sources()], value="", label=texts.OTHER, elem_id="errors-other", scale=3, min_width=220
+        )
+    with gr.Accordion(texts.FILE_TITLE, open=False):
+        table_file = gr.File(label=texts.FILE, file_types=[".csv", ".json"], type="filepath", elem_id="errors-file", height=130)
+        gr.HTML(f'<p class="mm-note">{texts.FILE_NOTE}</p>')
+    hidden: dict[str, Any] = {"elem_classes": "mm-hidden", "apply_default_css": False, "html_template": "<i></i>"}
+    widgets = ErrorsWidgets(
+        source,
+        other,
+        table_file,
+        gr.HTML("", elem_id="errors-said"),
+        gr.HTML(
+            "",
+            elem_id="errors-view",
+            html_template=f'<div class="me-place">{write_empty()}</div>',
+            js_on_load=SHOW,
+            apply_default_css=False,
+            elem_classes="mm-views",
+        ),
+        gr.HTML("", js_on_load=HEAR, elem_id="errors-sound", **hidden),
+        gr.HTML("", js_on_load=JUDGE, elem_id="errors-intervals", **hidden),
+        gr.Textbox("", label=texts.ADDRESS, elem_classes="mm-hidden", elem_id="errors-address"),
+    )
+    wire(handlers, widgets, tab, session)
+
+
+def write_empty() -> str:
+    """What stands there before anything is chosen."""
+    items = "".join(f"<li>{sentence}</li>" for sentence in texts.EMPTY)
+    return f'<section class="mm-empty"><p>{texts.EMPTY_TITLE}</p><ol>{items}</ol></section>'
+
+
+def wire(handlers: ErrorsHandlers, widgets: ErrorsWidgets, tab: gr.Tab, session: gr.State) -> None:
+    """What triggers what."""
+    wiring = Wiring(name_components(widgets), session)
+    chosen = wiring.connect(handlers.choose, asks=["source", "other"], changes=SHOWN)
+    opened = wiring.connect(handlers.open, asks=["source", "address"], changes=SHOWN)
+    tab.select(**opened, js=WITH_ADDRESS, api_name="open_errors", **POLL)
+    for dropdown, name in ((widgets.source, "choose_errors"), (widgets.other, "join_errors")):
+        dropdown.change(**chosen, api_name=name, show_progress_on=[widgets.view], queue=False, api_visibility="undocumented")
+    sent = wiring.connect(handlers.upload, asks=["table_file"], changes=SHOWN)
+    widgets.table_file.upload(**sent, api_name="open_errors_table", **QUIET, **IMPORT_QUEUE)
+    played = wiring.connect(handlers.play, changes=["sound"])
+    widgets.view.click(**played, api_name="play_utterance", **POLL)
+    measured = wiring.connect(handlers.measure, changes=["intervals"])
+    widgets.view.input(**measured, api_name="measure_bars", **POLL)

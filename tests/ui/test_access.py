@@ -161,6 +161,12 @@ def test_recorded_experiments_and_two_compared(open_page):
     open_tab(page, "Compare")
     expect(page.locator("#compare-confusion-difference .main-svg").first).to_be_visible()
     expect_no_violations(page)
+    open_tab(page, "Explore")
+    page.evaluate("location.hash = '#errors?source=recorded%2Fravdess-linear-f&where=label%3Dsadness&where=gender%3Dmale'")
+    open_tab(page, "Errors")
+    expect(page.locator(".me-row").first).to_be_visible()
+    expect(page.locator(".me-interval:not([hidden])").first).to_be_visible()
+    expect_no_violations(page)
 
 
 def test_the_report(open_page, analysis, tmp_path):

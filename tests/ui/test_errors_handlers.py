@@ -144,4 +144,6 @@ def test_the_address_names_sources_and_nothing_else(handlers, session):
         assert read_address(address) == ("", "")
     opened = handlers.open(session, None, "#errors?source=run%2Ffirst&with=run%2Fsecond")
     assert (opened["source"].value, opened["other"].value) == ("run/first", "run/second")
-    assert handlers.open(session, None, "#errors?source=run%2F..%2F..")["source"].value is None
+    assert json.loads(opened["view"])["other"] == "run/second"
+    assert set(handlers.open(session, "run/first", "#errors?source=run%2Fsecond")) == {"said", "source", "other"}  # what is chosen stays
+    assert "view" not in handlers.open(session, None, "#errors?source=run%2F..%2F..")

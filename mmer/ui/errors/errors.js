@@ -99,7 +99,7 @@
       this.list = makeList(texts.list, {
         draw: (row) => this.drawRow(row), choose: (row) => this.drawDetails(row), play: (row) => this.play(row), open: () => this.details.focus(),
       });
-      this.details = make("section", { class: "me-details", tabindex: "-1", "aria-label": texts.details });
+      this.details = make("section", { class: "me-details", tabindex: "-1", "aria-label": texts.current });
       this.status = make("p", { class: "me-note", role: "status" });
       const buttons = [[texts.copyCommand, () => this.copy(this.command())], [texts.copyLink, () => this.copy(location.href)], [texts.save, () => this.save()]];
       this.root = make("div", { class: "mv me" },
@@ -122,13 +122,24 @@
     update({ isSorted = false } = {}) {
       const current = this.list.current();
       if (!isSorted) this.rows = findRows(this.table, this.filters);
-      const name = this.order.replace(/:(down|up)$/, "");
-      const column = this.table.columns[name];
-      this.sorted = column ? sortRows(this.rows, column, this.order.endsWith(":down")) : this.rows;
+      this.sorted = this.sort();
       this.list.fill(this.sorted, { keep: current });
       this.drawDetails(this.list.current());
       if (!isSorted) { this.drawCount(); this.drawChips(); this.drawMatrix(); this.drawBars(); }
       writeAddress(this);
+    }
+
+    // all rows are sorted once for an order; a filter keeps their order
+    sort() {
+      const column = this.table.columns[this.order.replace(/:(down|up)$/, "")];
+      if (!column) return this.rows;
+      if (this.ordered?.order !== this.order) {
+        const all = Array.from({ length: this.table.rows }, (_, row) => row);
+        this.ordered = { order: this.order, rows: sortRows(all, column, this.order.endsWith(":down")) };
+      }
+      const isLeft = new Uint8Array(this.table.rows);
+      for (const row of this.rows) isLeft[row] = 1;
+      return this.ordered.rows.filter((row) => isLeft[row]);
     }
 
     isChosen() {
@@ -262,7 +273,7 @@
       this.details.replaceChildren(make("div", { class: "me-actions" },
         make("button", { type: "button", class: "mv-button", text: texts.before, onclick: () => this.list.go(-1) }), play,
         make("button", { type: "button", class: "mv-button", text: texts.after, onclick: () => this.list.go(1) })),
-      make("h3", { text: textAt(columns.utterance, row) }), make("dl", {}, ...lines));
+      make("h3", { text: textAt(columns.utterance, row) }), make("div", { class: "me-facts", tabindex: "0", role: "region", "aria-label": texts.details }, make("dl", {}, ...lines)));
     }
 
     play(row) {

@@ -80,7 +80,7 @@ def wire(handlers: ErrorsHandlers, widgets: ErrorsWidgets, tab: gr.Tab, session:
     opened = wiring.connect(handlers.open, asks=["source", "address"], changes=SHOWN)
     tab.select(**opened, js=WITH_ADDRESS, api_name="open_errors", **POLL)
     for dropdown, name in ((widgets.source, "choose_errors"), (widgets.other, "join_errors")):
-        dropdown.change(**chosen, api_name=name, show_progress_on=[widgets.view], queue=False, api_visibility="undocumented")
+        dropdown.input(**chosen, api_name=name, show_progress_on=[widgets.view], queue=False, api_visibility="undocumented")
     sent = wiring.connect(handlers.upload, asks=["table_file"], changes=SHOWN)
     widgets.table_file.upload(**sent, api_name="open_errors_table", **QUIET, **IMPORT_QUEUE)
     played = wiring.connect(handlers.play, changes=["sound"])

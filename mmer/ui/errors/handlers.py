@@ -96,13 +96,13 @@ class ErrorsHandlers:
         chosen = source if source in keys else next((key for key in wanted[:1] if key in keys), None)
         beside = next((key for key in wanted[1:] if key in keys and chosen == wanted[0]), None)
         update: ErrorsUpdate = {"said": "" if listed else f'<p class="mm-note">{escape(texts.NO_EXPERIMENTS)}</p>'}
-        if source in keys:
-            return {**update, "source": gr.Dropdown(listed)}
-        return {
-            **update,
+        if source in keys or chosen is None:
+            return {**update, "source": gr.Dropdown(listed), "other": gr.Dropdown([(texts.NONE, ""), *listed])}
+        named: ErrorsUpdate = {
             "source": gr.Dropdown(listed, value=chosen),
             "other": gr.Dropdown([(texts.NONE, ""), *listed], value=beside or ""),
         }
+        return {**update, **self.choose(session, chosen, beside), **named}
 
     def choose(self, session: ErrorsSession, source: str | None, other: str | None) -> ErrorsUpdate:
         """An experiment was chosen, or a second one beside it."""

@@ -49,7 +49,7 @@ window.mmerTexts = {
     legend: (names) => `Small bars: the probabilities of ${names}, in this order.`,
     nothing: "No utterance is left. Undo a filter.",
     sort: "Sort by", asListed: "name", up: (name) => `${name}, lowest first`, down: (name) => `${name}, highest first`,
-    list: "Utterances", details: "All columns of this utterance", noLabel: "no label",
+    list: "Utterances", current: "This utterance", details: "All columns of this utterance", noLabel: "no label",
     keys: "↑ ↓ go on, Enter shows all columns", keysPlay: "↑ ↓ go on, space plays, Enter shows all columns",
     play: "Play", before: "Previous", after: "Next",
     fetching: (name) => `Reading ${name}`, playing: (name) => `Playing ${name}`,

@@ -36,7 +36,11 @@ FILTER = """(text) => {
 SCROLL = """() => {
   const list = document.querySelector(".me-list");
   const begun = performance.now();
-  for (let i = 0; i < 50; i++) { list.scrollTop = (i * 7919 * 56) % list.scrollHeight; list.dispatchEvent(new Event("scroll")); list.getBoundingClientRect(); }
+  for (let i = 0; i < 50; i++) {
+    list.scrollTop = (i * 7919 * 56) % list.scrollHeight;
+    list.dispatchEvent(new Event("scroll"));
+    list.getBoundingClientRect();
+  }
   return (performance.now() - begun) / 50;
 }"""
 FILTERS = ("label=anger", "p_anger:0.4..", "speaker=s001,s002,s003", "utterance~77", "loss:1..2", "gender=male")
@@ -103,9 +107,8 @@ def main() -> None:
             print(f"a jump in the list: {page.evaluate(SCROLL):.1f} ms")
             browser.close()
         app.close()
-        print(
-            f"memory of the app above what it had before: {(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024:.0f} MB at most"
-        )
+        more = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        print(f"memory of the app above what it had before: {more:.0f} MB at most")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 
@@ -22,6 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data-root", metavar="FOLDER", type=Path, action="append", default=[], help="a folder that the experiment's data set lies in now"
     )
     parser.add_argument("--labels", metavar="MAP", help="what a batch's labels mean: angry=anger,calm= or a JSON file")
+    parser.add_argument("--measure", action="store_true", help="add pitch, loudness, pace ... of the clips; what was measured is kept")
+    parser.add_argument("--features", metavar="FOLDER", type=Path, default=Path("cache"), help="where measures are kept (cache)")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 
@@ -30,6 +33,7 @@ def run(args: argparse.Namespace) -> None:
     from mmer.datasets.reading import read_labels
     from mmer.error_table.filters import find_rows, parse_filters, sort_rows
     from mmer.error_table.joined import join_tables
+    from mmer.error_table.measures import add_measures
     from mmer.error_table.sources import read_source
     from mmer.error_table.summary import format_table
     from mmer.error_table.write import check_suffix, write_table
@@ -41,6 +45,7 @@ def run(args: argparse.Namespace) -> None:
     labels = read_labels(args.labels) if args.labels else None
     tables = [read_source(source, runs=args.runs, roots=args.data_root, labels=labels) for source in (args.source, args.other) if source]
     table = join_tables(*tables) if len(tables) == 2 else tables[0]
+    table = add_measures(table, args.features, measure=args.measure, progress=None if args.quiet or not args.measure else show_progress)
     whole = len(table.frame)
     table = table.keep(find_rows(table, filters))
     if args.sort:
@@ -49,3 +54,9 @@ def run(args: argparse.Namespace) -> None:
         print_summary(format_table(table, filters, rows=max(0, args.rows), whole=whole), (args.out,), quiet=False)
     if args.out is not None:
         write(args.out, write_table(table, args.out.suffix), quiet=args.quiet)
+
+
+def show_progress(done: int, total: int) -> None:
+    """Every hundredth clip, and the last."""
+    if done % 100 == 0 or done == total:
+        print(f"[{done}/{total}] clips measured", file=sys.stderr, flush=True)

@@ -17,6 +17,7 @@ import gradio as gr
 from mmer.error_table.batch_table import read_batch_table
 from mmer.error_table.data import read_table_with_data
 from mmer.error_table.joined import join_tables
+from mmer.error_table.measures import add_measures
 from mmer.error_table.page import PageSource, build_payload, load_utterance, measure_bars
 from mmer.error_table.table import UtteranceTable
 from mmer.errors import DataError, MmerError
@@ -131,7 +132,11 @@ class ErrorsHandlers:
         folder = self.service.find(key)
         _, learned = self.service.sign(key)
         roots = () if self.is_public or self.service.closed else self.service.roots
-        return self.cache.find((key, learned), lambda: read_table_with_data(folder, roots=roots))
+
+        def read() -> UtteranceTable:
+            return add_measures(read_table_with_data(folder, roots=roots), self.service.features, measure=False)
+
+        return self.cache.find((key, learned), read)
 
     def can_play(self, table: UtteranceTable) -> bool:
         return bool(table.utterances) and any(u.has_audio for u in (table.utterances or {}).values())

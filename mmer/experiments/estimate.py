@@ -10,11 +10,12 @@ import torch
 from mmer.choices.units import UNITS
 from mmer.datasets.folds import make_splits
 from mmer.encoders.presets import PRESETS
+from mmer.experiments.batched.start import make_steps
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.prepare import name_classes, read_experiment_data
 from mmer.experiments.remaining import Estimate, count_least_epochs, count_steps, guess_epochs
 from mmer.experiments.trainer.blocks import Block, Buffer, FeatureLoader, measure_budget
-from mmer.experiments.trainer.device import choose_stacked, find_device
+from mmer.experiments.trainer.device import choose_batched, choose_stacked, find_device
 from mmer.experiments.trainer.layout import count_run_bytes, limit_state_bytes
 from mmer.experiments.trainer.run import Run
 from mmer.experiments.trainer.stack import Stack
@@ -29,6 +30,7 @@ from mmer.heads.normalisation import Normalisation
 TYPICAL_SECONDS = 4.5  # of an utterance: IEMOCAP's mean
 VALIDATION_COST = 0.04  # of an epoch's, beside training: a tenth of the utterances, forward only
 TIMED_RUNS, TIMED_UTTERANCES = 2, 8  # smaller than a real step where a step takes seconds
+BATCHED_BYTES = 2**28  # of parameters of the runs that are timed as one batch
 BASE_BYTES = 500 * 2**20  # the process itself
 
 
@@ -74,9 +76,32 @@ def estimate_extraction(preset: str, *, texts: int, clips: int) -> float:
 class SyntheticFeatures:
     """Stands in for a FeatureLoader: utterances of one length, the same random numbers in each."""
 
+    stride = 1
+
     def __init__(self, experiment: Experiment, segments: dict[str, int], *, device: str):
+        self.units, self.items, self.firsts = experiment.units, range(experiment.batch_size), np.zeros(experiment.batch_size, np.int64)
         preset = PRESETS[experiment.preset]
         self.states = {u: torch.randn(len(preset.name_layers(u)), 1, segments[u], preset.width(u), device=device) for u in experiment.units}
+
+    @property
+    def cache(self) -> SyntheticFeatures:
+        return self
+
+    def find_key(self, index: int, unit: str) -> str:
+        return "the same for all"
+
+    def count_key(self, key: str, unit: str) -> int:
+        return self.states[unit].shape[2]
+
+    def measure_states(self, unit: str) -> tuple[int, int]:
+        return self.states[unit].shape[0], self.states[unit].shape[3]
+
+    def read_states(self, key: str, unit: str) -> np.ndarray:
+        """(layers, segments, dim)"""
+        found: np.ndarray = self.states[unit][:, 0].half().cpu().numpy()
+        return found
+
+    read_whole = read_states
 
     def build_block(
         self, rows: np.ndarray, unit: str, normalisation: Normalisation | None, *, fold: int = 0, buffer: Buffer | None = None
@@ -86,7 +111,9 @@ class SyntheticFeatures:
 
 
 def time_step(experiment: Experiment, segments: dict[str, int], *, device: str) -> float:
-    """Seconds of one run's step of batch_size utterances, when runs of a fold are trained together."""
+    """Seconds of one run's step of batch_size utterances, when runs of a fold, or on a card all runs, are trained together."""
+    if choose_batched(experiment, device):
+        return time_batched_step(experiment, segments, device=device)
     heavy = experiment.kind.has_attention and device == "cpu"
     count = 1 if heavy else min(TIMED_RUNS, experiment.repetitions)
     size = min(TIMED_UTTERANCES, experiment.batch_size) if heavy else experiment.batch_size
@@ -100,3 +127,20 @@ def time_step(experiment: Experiment, segments: dict[str, int], *, device: str) 
         stack.take_step(features, [None], dict.fromkeys(range(count), rows), labels)
         seconds.append(time.perf_counter() - begun)
     return min(seconds) / count * experiment.batch_size / size
+
+
+def time_batched_step(experiment: Experiment, segments: dict[str, int], *, device: str) -> float:
+    """As time_step, of as many runs as are made in a moment: all of them where the model is small."""
+    count = max(1, min(experiment.folds * experiment.repetitions, BATCHED_BYTES // count_run_bytes(experiment)))
+    rows = np.arange(experiment.batch_size)
+    features = SyntheticFeatures(experiment, segments, device=device)
+    steps = make_steps(experiment, features, device=device)
+    stack = Stack(experiment, [Run(0, run, run, rows, rows, rows) for run in range(count)], device=device, stacked=True, batched=steps)
+    lengths, labels = np.full(len(rows), max(segments[unit] for unit in experiment.units)), rows % len(experiment.class_names)
+    seconds = []
+    for epoch in range(3):  # of one step each; the first measures memory and compiles kernels
+        begun = time.perf_counter()
+        losses = steps.train_epoch(stack, [None], lengths, labels, epoch=epoch, rows=[rows] * count, report=lambda steps: None)
+        losses.tolist()  # waits for the device
+        seconds.append(time.perf_counter() - begun)
+    return min(seconds) / count

@@ -19,12 +19,14 @@ from mmer.experiments.batched.packed_features import (
 )
 from mmer.experiments.batched.plan import plan_keys, plan_prediction, plan_training
 from mmer.experiments.batched.steps import BatchedSteps
+from mmer.experiments.estimate import time_batched_step
+from mmer.experiments.experiment import Experiment
 from mmer.experiments.trainer.blocks import FeatureLoader
 from mmer.experiments.trainer.stack import Stack, mark
 from mmer.experiments.trainer.visits import scramble_keys, visit_epoch
 from mmer.feature_store.cache import FeatureCache
 
-SMALL = {"heads": 4, "feedforward": 32, "blocks": 2}
+SMALL = {"heads": 4, "feedforward": 32, "blocks": 1}
 MODELS = [
     {"fusion": "linear", "units": ("F",)},
     {"fusion": "late", "units": ("T", "F", "S"), "branch_loss": 0.5, "label_smoothing": 0.1, "weight_decay": 0.01, "warmup_steps": 5},
@@ -198,6 +200,24 @@ def test_plans_are_the_steps_and_keys_of_the_trainer():
     found = plan_prediction(wanted, lengths, runs=3, size=32)
     assert found.rows.shape == (3, 3, 32) and (found.rows[:, 1] == -1).all()
     assert sorted(found.rows[:, 2][found.rows[:, 2] >= 0].tolist()) == list(range(70))
+
+
+def test_an_estimate_for_a_card_times_the_batch():
+    """On made-up features of one length, here on a CPU."""
+    experiment = Experiment("data", "features", folds=2, repetitions=1, batch_size=4)
+    assert 0 < time_batched_step(experiment, {"T": 3, "F": 5, "S": 2}, device="cpu") < 60
+
+
+@pytest.mark.parametrize(("precision", "products"), [("float32", "highest"), ("tf32", "high"), ("bfloat16", "highest")])
+def test_on_a_card_products_are_as_asked_and_sums_repeat_and_all_is_as_before_afterwards(precision, products):
+    def read():
+        return torch.get_float32_matmul_precision(), torch.are_deterministic_algorithms_enabled()
+
+    before = read()
+    with fix_numerics("cuda:1", precision):
+        assert read() == (products, True)
+        assert torch.backends.cuda.matmul.allow_tf32 is (precision == "tf32")  # raises where PyTorch's two ways to set it are mixed
+    assert read() == before
 
 
 def test_on_a_cpu_no_global_setting_is_touched():

@@ -83,7 +83,7 @@ def compute(x: Tensor, rest: Tensor | None, keys: Tensor, places: Tensor | None,
     """rest + keep * x / (1 - p); of the type of `rest` where there is one, else of x."""
     if not kernels:
         values = F.relu(x) if relu else x
-        dropped = values * (draw_run_masks(keys, x.shape, p, places) * (1 / (1 - p))).to(x.dtype)
+        dropped = (values * (draw_run_masks(keys, x.shape, p, places) * (1 / (1 - p)))).to(x.dtype)
         return dropped if rest is None else rest + dropped
     from mmer.experiments.batched.kernels import drop_values
 

@@ -22,17 +22,15 @@ def fix_numerics(device: str, precision: str) -> Iterator[None]:
         yield
         return
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS needs to give the same bits every time
-    matmul, fill = torch.backends.cuda.matmul, torch.utils.deterministic
-    name = "fp32_precision" if hasattr(matmul, "fp32_precision") else "allow_tf32"  # the latter until PyTorch 2.8
-    chosen = ("tf32" if precision == "tf32" else "ieee") if name == "fp32_precision" else precision == "tf32"
-    before = getattr(matmul, name), torch.are_deterministic_algorithms_enabled(), fill.fill_uninitialized_memory  # type: ignore[attr-defined]
+    fill = torch.utils.deterministic
+    before = torch.get_float32_matmul_precision(), torch.are_deterministic_algorithms_enabled(), fill.fill_uninitialized_memory  # type: ignore[attr-defined]
     try:
-        setattr(matmul, name, chosen)
+        torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")  # every version of PyTorch knows this way
         torch.use_deterministic_algorithms(True)
         fill.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nothing here reads what was not written
         yield
     finally:
-        setattr(matmul, name, before[0])
+        torch.set_float32_matmul_precision(before[0])
         torch.use_deterministic_algorithms(before[1])
         fill.fill_uninitialized_memory = before[2]  # type: ignore[attr-defined]
 

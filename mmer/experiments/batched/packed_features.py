@@ -8,17 +8,43 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mmer.experiments.batched.layer_mix import UnitBatch
-from mmer.experiments.trainer.blocks import FeatureLoader
 
 RESIDENT_SHARE = 0.6  # of the device's free memory that features may take; the rest is for computing
 RESIDENT, PINNED, DISK = "on the device", "in pinned host memory", "on disk"
+
+
+class PackableFeatures(Protocol):
+    """A FeatureLoader, or what stands in for one."""
+
+    @property
+    def units(self) -> tuple[str, ...]: ...
+
+    @property
+    def items(self) -> Sequence[Any]: ...
+
+    @property
+    def firsts(self) -> np.ndarray: ...
+
+    @property
+    def stride(self) -> int: ...
+
+    @property
+    def cache(self) -> Any: ...
+
+    def find_key(self, index: int, unit: str) -> str | None: ...
+
+    def count_key(self, key: str, unit: str) -> int: ...
+
+    def measure_states(self, unit: str) -> tuple[int, int]: ...
+
+    def read_whole(self, key: str, unit: str) -> np.ndarray: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +64,7 @@ class UnitEntries:
         return torch.empty(positions, self.layers, self.dim, dtype=torch.float16, device=device, pin_memory=pinned)
 
 
-def list_entries(loader: FeatureLoader, unit: str) -> UnitEntries:
+def list_entries(loader: PackableFeatures, unit: str) -> UnitEntries:
     """The entries of all examples that the loader shows now."""
     found = (loader.find_key(i, unit) for i in range(len(loader.items)))
     keys = tuple(dict.fromkeys(key for key in found if key is not None))
@@ -56,7 +82,7 @@ class ExamplePlaces:
     stride: int
 
 
-def find_places(loader: FeatureLoader, unit: str, listed: UnitEntries) -> ExamplePlaces:
+def find_places(loader: PackableFeatures, unit: str, listed: UnitEntries) -> ExamplePlaces:
     """Of the examples that the loader shows now. Raises ValueError for one whose entry was not shown when they were packed."""
     position = {key: i for i, key in enumerate(listed.keys)}
     stride = loader.stride if unit == "F" else 1
@@ -91,7 +117,7 @@ class HostSource(Protocol):
 class LoaderSource:
     """Reads entries from the cache by way of the loader, which keeps some in memory."""
 
-    def __init__(self, loader: FeatureLoader, entries: Mapping[str, UnitEntries]):
+    def __init__(self, loader: PackableFeatures, entries: Mapping[str, UnitEntries]):
         self.loader, self.entries = loader, entries
 
     def read_into(self, target: Tensor, unit: str, entry: int) -> None:
@@ -104,7 +130,7 @@ class LoaderSource:
 class PinnedSource:
     """Holds all entries in page-locked memory, which a device reads without the processor's help."""
 
-    def __init__(self, loader: FeatureLoader, entries: Mapping[str, UnitEntries]):
+    def __init__(self, loader: PackableFeatures, entries: Mapping[str, UnitEntries]):
         self.entries = entries
         self.packed = {unit: pack_all(loader, unit, listed) for unit, listed in entries.items()}
         if torch.cuda.is_available():
@@ -121,7 +147,7 @@ def lock_pages(packed: Tensor) -> None:
     torch.cuda.cudart().cudaHostRegister(packed.data_ptr(), packed.numel() * packed.element_size(), 0)  # type: ignore[no-untyped-call]
 
 
-def pack_all(loader: FeatureLoader, unit: str, listed: UnitEntries, *, device: str = "cpu") -> Tensor:
+def pack_all(loader: PackableFeatures, unit: str, listed: UnitEntries, *, device: str = "cpu") -> Tensor:
     """All entries of a unit, read once."""
     packed = listed.allocate(int(listed.begins[-1]), device=device)
     for entry, key in enumerate(listed.keys):
@@ -133,7 +159,7 @@ def pack_all(loader: FeatureLoader, unit: str, listed: UnitEntries, *, device: s
 class PackedFeatures:
     """The features of the examples that a loader shows, for steps of all runs."""
 
-    def __init__(self, loader: FeatureLoader, *, device: str, residence: str, resident: Mapping[str, Tensor] | None = None):
+    def __init__(self, loader: PackableFeatures, *, device: str, residence: str, resident: Mapping[str, Tensor] | None = None):
         """`resident` holds what was packed on the device before, unit by unit, in the order of the entries."""
         self.loader, self.device, self.residence = loader, device, residence
         self.entries = {unit: list_entries(loader, unit) for unit in loader.units}
@@ -230,7 +256,7 @@ def choose_residence(needed: int, *, free: int, budget: int) -> str:
     return PINNED if needed <= budget else DISK
 
 
-def measure_features(loader: FeatureLoader) -> int:
+def measure_features(loader: PackableFeatures) -> int:
     """Bytes of all features that the examples read."""
     return sum(list_entries(loader, unit).bytes for unit in loader.units)
 

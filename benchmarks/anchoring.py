@@ -77,9 +77,9 @@ def read_voices(data: Path, features: Path) -> Voices:
 class Training:
     """The clips of one training, with what anchoring adds to each corpus."""
 
-    def __init__(self, voices: Voices, acted: tuple[str, ...], *, anchor: bool):
+    def __init__(self, voices: Voices, acted: tuple[str, ...], *, anchor: float):
         held_out = np.isin(voices.speakers, [*TEST_SPEAKERS, *VALIDATION_SPEAKERS])
-        self.voices, self.acted = voices, acted
+        self.voices, self.acted, self.share = voices, acted, anchor
         self.own = np.flatnonzero(np.isin(voices.corpora, acted) & ~held_out)
         self.readers = np.flatnonzero(voices.is_reader(training=True))
         means, layers = voices.means, voices.blocks[0].shape[1:]
@@ -153,7 +153,9 @@ def train_branch(training: Training, *, weight: float, strength: float, seed: in
         drawn = draw_epoch(training, weight, rng)
         for at in range(0, len(drawn), 32):
             batch = drawn[at : at + 32]
-            logits = model(*pad([training.move(i)[:LONGEST] for i in batch], mean, deviation)).logits
+            moved = rng.random(len(batch)) < training.share if 0 < training.share < 1 else np.full(len(batch), bool(training.share))
+            blocks = [(training.move(i) if move else voices.blocks[i])[:LONGEST] for i, move in zip(batch, moved)]
+            logits = model(*pad(blocks, mean, deviation)).logits
             loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(voices.labels[batch]), label_smoothing=0.3)
             optimiser.zero_grad()
             loss.backward()
@@ -178,7 +180,7 @@ def recall(labels: np.ndarray, logits: np.ndarray) -> tuple[float, float]:
     return float(np.mean([right[labels == y].mean() for y in sorted(set(labels))])), float(right[labels == NEUTRAL].mean())
 
 
-def measure(voices: Voices, train, *, anchor: bool, **settings) -> dict[str, tuple[float, float]]:
+def measure(voices: Voices, train, *, anchor: float, **settings) -> dict[str, tuple[float, float]]:
     found = {}
     for left_out, acted in ROUNDS:
         ask = train(Training(voices, acted, anchor=anchor), **settings)
@@ -198,7 +200,7 @@ def main() -> None:
     parser.add_argument("--features", type=Path, required=True, help="the feature cache; what is missing is extracted")
     parser.add_argument("--model", choices=MODELS, default="probe")
     parser.add_argument("--weights", type=float, nargs="+", default=[0.0, 0.1, 0.3], help="everyday clips per acted clip")
-    parser.add_argument("--anchors", type=int, nargs="+", default=[0, 1], help="0: without, 1: with anchoring")
+    parser.add_argument("--anchors", type=float, nargs="+", default=[0, 1], help="share of the acted clips that are moved (probe: 0 or 1)")
     parser.add_argument("--strengths", type=float, nargs="+", default=[0.003], help="C of the probe; smaller regularises more")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of the branch")
     args = parser.parse_args()
@@ -211,13 +213,13 @@ def main() -> None:
         for anchor in args.anchors:
             for weight in args.weights:
                 for seed in args.seeds:
-                    found = measure(voices, MODELS[args.model], anchor=bool(anchor), weight=weight, strength=strength, seed=seed)
+                    found = measure(voices, MODELS[args.model], anchor=anchor, weight=weight, strength=strength, seed=seed)
                     left_out = [found[n] for n in ("ravdess", "nemo", "tess")]
                     neutral = [found[n][1] for n in everyday]
                     score = np.mean([ua for ua, _ in left_out]) + np.mean([n for _, n in left_out] + neutral)
                     cells = [f"{ua:.2f} ({n:.2f})" for ua, n in left_out] + [f"{n:.2f}" for n in neutral]
                     cells += [f"{found[f'own {n}'][0]:.2f}" for n in ("ravdess", "nemo")] + [f"{score:.2f}"]
-                    print(f"| {strength:g} | {'yes' if anchor else 'no'} | {weight:g} | {seed} | {' | '.join(cells)} |", flush=True)
+                    print(f"| {strength:g} | {anchor:g} | {weight:g} | {seed} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

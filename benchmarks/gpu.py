@@ -36,7 +36,8 @@ from mmer.experiments.experiment import Experiment, shape_head
 from mmer.experiments.remaining import count_least_epochs, count_steps, guess_epochs
 from mmer.experiments.trainer.layout import count_run_bytes, limit_state_bytes, make_model
 from mmer.experiments.trainer.run import Run
-from mmer.experiments.trainer.stack import Stack, mark
+from mmer.experiments.trainer.stack import Stack
+from mmer.experiments.trainer.visits import mark
 from mmer.heads.normalisation import Normalisation
 
 GOALS = {  # fusion and units -> how many times as fast as one by one

@@ -24,8 +24,8 @@ from mmer.experiments.trainer.blocks import Buffer, FeatureLoader, fit_fold_norm
 from mmer.experiments.trainer.device import choose_stacked
 from mmer.experiments.trainer.outputs import EVALUATED
 from mmer.experiments.trainer.run import make_run
-from mmer.experiments.trainer.stack import Stack, mark
-from mmer.experiments.trainer.visits import visit_epoch
+from mmer.experiments.trainer.stack import Stack
+from mmer.experiments.trainer.visits import mark, visit_epoch
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.feature_items import choose_items
 from mmer.feature_store.feature_set import read_feature_set

@@ -22,8 +22,8 @@ from mmer.experiments.batched.steps import BatchedSteps
 from mmer.experiments.estimate import time_batched_step
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.trainer.blocks import FeatureLoader
-from mmer.experiments.trainer.stack import Stack, mark
-from mmer.experiments.trainer.visits import scramble_keys, visit_epoch
+from mmer.experiments.trainer.stack import Stack
+from mmer.experiments.trainer.visits import mark, scramble_keys, visit_epoch
 from mmer.feature_store.cache import FeatureCache
 
 SMALL = {"heads": 4, "feedforward": 32, "blocks": 1}

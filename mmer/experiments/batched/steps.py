@@ -7,12 +7,14 @@ are rows of one matrix, which one step of Adam follows.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmer.errors import DataError
@@ -23,12 +25,32 @@ from mmer.experiments.batched.numerics import Memory, count_runs_at_once, fix_nu
 from mmer.experiments.batched.packed_features import PackedFeatures, StepFeatures
 from mmer.experiments.batched.plan import EpochPlan, plan_keys, plan_prediction, plan_training
 from mmer.experiments.experiment import Experiment
+from mmer.experiments.trainer.layout import ParameterLayout
 from mmer.experiments.trainer.outputs import EVALUATED, Outputs, make_outputs
-from mmer.experiments.trainer.stack import Stack, mark
+from mmer.experiments.trainer.run import Run
+from mmer.experiments.trainer.visits import mark
 from mmer.fusion import TEXT
+from mmer.heads.config import HeadConfig
 from mmer.heads.normalisation import Normalisation
 
 ATTENTION_MULTIPLE = 16  # segments to which attention is padded on a GPU, whose fused kernels read masks in such steps
+
+
+class TrainedRuns(Protocol):
+    """What steps need of a Stack: its runs, and the rows of its matrices, one a run."""
+
+    experiment: Experiment
+    runs: list[Run]
+    head: HeadConfig
+    layout: ParameterLayout
+    skeleton: nn.Module
+    flat: Tensor  # (runs, parameters) float32, as are the next three
+    grad: Tensor
+    first: Tensor
+    second: Tensor
+    steps: np.ndarray  # (runs,) how many each run has taken
+
+    def autocast(self) -> AbstractContextManager[None]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +95,7 @@ class BatchedSteps:
 
     def train_epoch(
         self,
-        stack: Stack,
+        stack: TrainedRuns,
         normalisations: Sequence[Normalisation | None],
         lengths: np.ndarray,
         labels: np.ndarray,
@@ -107,7 +129,7 @@ class BatchedSteps:
     def send(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(values).to(self.device)
 
-    def collect_normals(self, stack: Stack, normalisations: Sequence[Normalisation | None]) -> dict[str, Normals]:
+    def collect_normals(self, stack: TrainedRuns, normalisations: Sequence[Normalisation | None]) -> dict[str, Normals]:
         """Each run's own: that of its fold for speech, none for text."""
         found = {}
         for unit, listed in self.features.entries.items():
@@ -134,7 +156,7 @@ class BatchedSteps:
 
     def measure_step(
         self,
-        stack: Stack,
+        stack: TrainedRuns,
         plan: EpochPlan,
         lengths: np.ndarray,
         normals: Mapping[str, Normals],
@@ -154,7 +176,7 @@ class BatchedSteps:
         self.cut(1, partial(self.backpropagate, stack, step))
         self.at_once = count_runs_at_once(len(stack.runs), peak=self.memory.read_peak(), free=self.memory.count_free())
 
-    def backpropagate(self, stack: Stack, step: StepBatch, runs: slice) -> Tensor:
+    def backpropagate(self, stack: TrainedRuns, step: StepBatch, runs: slice) -> Tensor:
         """The losses of these runs, (some runs,); their gradients are in their rows of stack.grad afterwards."""
         leaves = stack.layout.view_rows(stack.flat[runs])
         missing = set(leaves)
@@ -177,7 +199,7 @@ class BatchedSteps:
 
     def compute(
         self,
-        stack: Stack,
+        stack: TrainedRuns,
         parameters: Mapping[str, Tensor],
         features: StepFeatures,
         normals: Mapping[str, Normals],
@@ -191,7 +213,7 @@ class BatchedSteps:
     @torch.no_grad()
     def predict(
         self,
-        stack: Stack,
+        stack: TrainedRuns,
         normalisations: Sequence[Normalisation | None],
         wanted: Mapping[int, np.ndarray],
         lengths: np.ndarray,

@@ -26,7 +26,7 @@ from mmer.experiments.trainer.blocks import Block, Buffer, MixedStates
 from mmer.experiments.trainer.layout import ParameterLayout, key_dropouts, make_model, set_keys
 from mmer.experiments.trainer.outputs import EVALUATED, Outputs, make_outputs
 from mmer.experiments.trainer.run import Run
-from mmer.experiments.trainer.visits import scramble_keys, visit_epoch
+from mmer.experiments.trainer.visits import mark, scramble_keys, visit_epoch
 from mmer.fusion import normalise_weights
 from mmer.heads.head import build_model
 from mmer.heads.normalisation import Normalisation
@@ -381,10 +381,3 @@ class Stack:
                         shape = (len(wanted[run]), logits.shape[1])
                         found[run].setdefault(unit, np.zeros(shape, np.float32))[at] = logits.float().cpu().numpy()
         return {run: make_outputs(labels[wanted[run]], logits, len(self.head.classes)) for run, logits in found.items()}
-
-
-def mark(rows: np.ndarray, count: int) -> np.ndarray:
-    """(count,) bool, True at `rows`."""
-    marked = np.zeros(count, bool)
-    marked[rows] = True
-    return marked

@@ -51,6 +51,13 @@ def visit_epoch(
                 yield step
 
 
+def mark(rows: np.ndarray, count: int) -> np.ndarray:
+    """(count,) bool, True at `rows`."""
+    marked = np.zeros(count, bool)
+    marked[rows] = True
+    return marked
+
+
 def scramble_keys(seeds: np.ndarray, step: np.ndarray, sites: int) -> np.ndarray:
     """Keys of the dropout masks, (runs, sites) int32: a hash (splitmix64) of each run's seed (runs,), its step (runs,) and the site."""
     with np.errstate(over="ignore"):

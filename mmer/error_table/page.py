@@ -43,7 +43,7 @@ def build_payload(table: UtteranceTable, source: PageSource) -> dict[str, Any]:
         "command": shlex.join(["python", "-m", "mmer", "errors", *source.arguments]),
         "rows": len(table.frame),
         "columns": [describe_column(column, table.frame[column.name].to_numpy()) for column in table.columns],
-        "test": say_mcnemar(count_flips(table)) if table.has("flip") else "",
+        "test": f"Over all of these, whatever is filtered: {say_mcnemar(count_flips(table))}" if table.has("flip") else "",
         "plays": source.can_play,
     }
 

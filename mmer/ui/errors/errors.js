@@ -114,7 +114,7 @@
               make("div", { class: "me-controls" }, make("label", { class: "me-check" }, this.sharesBox, make("span", { text: texts.shares })), answers), this.matrix),
             make("section", { "aria-label": texts.bars }, make("h3", { text: texts.bars }), make("div", { class: "me-controls" }, bars), this.barred, this.barsNote)),
           make("div", { class: "me-right" }, make("div", { class: "me-controls" }, sort, make("span", { class: "me-note", text: table.plays ? texts.keysPlay : texts.keys })),
-            make("p", { class: "me-note", text: texts.legend(table.classes.join(", ")) }), this.list.element, this.details)));
+            make("p", { class: "me-note", text: texts.legend(table.classes.join(", "), Boolean(table.columns.flip)) }), this.list.element, this.details)));
       this.place.replaceChildren(this.root);
     }
 
@@ -211,8 +211,8 @@
         const name = group.name === null ? texts.others(group.count) : group.name === "" ? texts.unknown : group.name;
         const number = make("span", { class: "me-number", text: score ? percent(score.ua) : "" });
         this.marks.push({ mark, number, score });
-        return make("button", { type: "button", class: "me-line", title: write(group.filter), onclick: () => this.add(group.filter) },
-          make("span", { class: "me-name", text: name }), make("span", { class: "me-track" }, bar, mark), number,
+        return make("button", { type: "button", class: scored ? "me-line" : "me-line me-counted", title: write(group.filter), onclick: () => this.add(group.filter) },
+          make("span", { class: "me-name", text: name }), make("span", { class: "me-track" }, bar, mark), scored ? number : null,
           make("span", { class: "me-n", text: `n ${group.rows.length.toLocaleString("en")}` }));
       });
       this.barred.replaceChildren(...(lines.length ? lines : [make("p", { class: "me-note", text: texts.nothing })]));
@@ -311,19 +311,28 @@
     }
   }
 
-  // the tab opens by itself for an address that names it
+  let isFollowed = false; // whether the page has been asked for what its address names
+
+  function takeAddress() {
+    isFollowed = true;
+    return readAddress() ? location.hash : "";
+  }
+
+  // The tab opens by itself for an address that names it. Its events are there only a little later, and a first answer may be lost while
+  // the page still comes: it is asked again, the second time only after six seconds.
   function follow() {
     if (!readAddress()) return;
     let tries = 0;
     const wait = setInterval(() => {
+      if (view || ++tries > 160) { clearInterval(wait); return; }
       const tab = document.querySelector("#tabs [role=tab][data-tab-id=errors]");
-      if (tab instanceof HTMLElement) { if (tab.ariaSelected !== "true") tab.click(); }
-      if (++tries > 100 || tab?.ariaSelected === "true") clearInterval(wait);
+      if (!isFollowed && tab instanceof HTMLElement && tab.ariaSelected !== "true") tab.click();
+      else if (tab && tries % (isFollowed ? 40 : 4) === 0) document.getElementById("errors-follow")?.click();
     }, 150);
   }
 
   window.mmerErrors = {
-    takeAddress: () => (readAddress() ? location.hash : ""),
+    takeAddress,
     show: (element, props, watch, trigger) => {
       const place = element.querySelector(".me-place");
       const empty = [...place.childNodes];

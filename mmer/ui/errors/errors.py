@@ -32,6 +32,7 @@ class ErrorsWidgets:
     view: gr.HTML  # its value is the payload of mmer.error_table.page as JSON text
     sound: gr.HTML  # never seen: the sound that was asked for, as JSON text
     intervals: gr.HTML  # never seen: the intervals that were asked for
+    follow: gr.Button  # never seen: pressed by the browser for an address that names the tab
     address: gr.Textbox  # never seen: what stands after # in the address
 
 
@@ -62,6 +63,7 @@ def build(service: TrainingService, tab: gr.Tab, *, is_public: bool) -> None:
         ),
         gr.HTML("", js_on_load=HEAR, elem_id="errors-sound", **hidden),
         gr.HTML("", js_on_load=JUDGE, elem_id="errors-intervals", **hidden),
+        gr.Button(texts.FOLLOW, elem_classes="mm-hidden", elem_id="errors-follow"),
         gr.Textbox("", label=texts.ADDRESS, elem_classes="mm-hidden", elem_id="errors-address"),
     )
     wire(handlers, widgets, tab, session)
@@ -78,7 +80,8 @@ def wire(handlers: ErrorsHandlers, widgets: ErrorsWidgets, tab: gr.Tab, session:
     wiring = Wiring(name_components(widgets), session)
     chosen = wiring.connect(handlers.choose, asks=["source", "other"], changes=SHOWN)
     opened = wiring.connect(handlers.open, asks=["source", "address"], changes=SHOWN)
-    tab.select(**opened, js=WITH_ADDRESS, api_name="open_errors", **POLL)
+    for trigger, name in ((tab.select, "open_errors"), (widgets.follow.click, "follow_errors")):
+        trigger(**opened, js=WITH_ADDRESS, api_name=name, **POLL)
     for dropdown, name in ((widgets.source, "choose_errors"), (widgets.other, "join_errors")):
         dropdown.input(**chosen, api_name=name, show_progress_on=[widgets.view], queue=False, api_visibility="undocumented")
     sent = wiring.connect(handlers.upload, asks=["table_file"], changes=SHOWN)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 SOURCE, OTHER = "Errors of", "Beside them those of (optional)"
 NONE = "no other"
-ADDRESS = "Address"  # of a field that nobody sees
+ADDRESS, FOLLOW = "Address", "Open what the address names"  # of what nobody sees
 FILE, FILE_TITLE = "A batch's table (.csv or mmer-batch.json)", "Or a batch's table"
 FILE_NOTE = "It is used for your page only and is deleted within the hour. A batch's recordings are not kept, so its clips are not played."
 RECORDED = "came with the app"

@@ -78,7 +78,8 @@ def test_batched_steps_are_those_of_runs_by_themselves(cache, model):
 
 @pytest.mark.parametrize("stride", [1, 3])
 @pytest.mark.parametrize("residence", [PINNED, DISK])
-def test_it_is_the_same_bits_wherever_features_are(cache, residence, stride):
+def test_it_is_the_same_bits_wherever_features_are(cache, residence, stride, monkeypatch):
+    monkeypatch.setattr("mmer.experiments.batched.packed_features.PIECE", 100_000)  # so that entries lie in several pieces
     bench = Bench(cache, frame_stride=stride)
     firsts = np.random.default_rng(0).integers(stride, size=len(bench.items))
     bench.loader = FeatureLoader(cache, bench.items, bench.experiment.units, max_seconds=15, stride=stride, budget=100_000)

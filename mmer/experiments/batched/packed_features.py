@@ -17,6 +17,7 @@ from torch import Tensor
 from mmer.experiments.batched.layer_mix import UnitBatch
 
 RESIDENT_SHARE = 0.6  # of the device's free memory that features may take; the rest is for computing
+PIECE = 2**29  # numbers in a piece of page-locked memory: 1 GiB
 RESIDENT, PINNED, DISK = "on the device", "in pinned host memory", "on disk"
 
 
@@ -128,31 +129,38 @@ class LoaderSource:
 
 
 class PinnedSource:
-    """Holds all entries in page-locked memory, which a device reads without the processor's help."""
+    """Holds all entries in page-locked memory, which a device reads without the processor's help.
+
+    PyTorch rounds each piece of such memory up to a power of two, so entries lie one after the other in pieces of that size.
+    """
 
     def __init__(self, loader: PackableFeatures, entries: Mapping[str, UnitEntries]):
-        self.entries = entries
-        self.packed = {unit: pack_all(loader, unit, listed) for unit, listed in entries.items()}
-        if torch.cuda.is_available():
-            for packed in self.packed.values():
-                lock_pages(packed)
+        self.held: dict[tuple[str, int], Tensor] = {}  # (unit, entry) -> (positions, layers, dim)
+        for unit, listed in entries.items():
+            piece, used = torch.empty(0, dtype=torch.float16), 0
+            for entry, key in enumerate(listed.keys):
+                states = read_entry(loader, key, unit)
+                if used + states.numel() > piece.numel():
+                    size = max(states.numel(), min(PIECE, listed.bytes // 2))
+                    piece, used = torch.empty(size, dtype=torch.float16, pin_memory=torch.cuda.is_available()), 0
+                self.held[unit, entry] = piece[used : used + states.numel()].view(states.shape).copy_(states)
+                used += states.numel()
 
     def read_into(self, target: Tensor, unit: str, entry: int) -> None:
-        begins = self.entries[unit].begins
-        target.copy_(self.packed[unit][begins[entry] : begins[entry + 1]], non_blocking=True)
+        target.copy_(self.held[unit, entry], non_blocking=True)
 
 
-def lock_pages(packed: Tensor) -> None:
-    """Page-locks memory where it lies: pin_memory() would take up to twice as much. Where that is refused, copies are only slower."""
-    torch.cuda.cudart().cudaHostRegister(packed.data_ptr(), packed.numel() * packed.element_size(), 0)  # type: ignore[no-untyped-call]
+def read_entry(loader: PackableFeatures, key: str, unit: str) -> Tensor:
+    """(positions, layers, dim) float16 on the host."""
+    states = loader.cache.read_states(key, unit)[:, : loader.count_key(key, unit)]
+    return torch.from_numpy(np.ascontiguousarray(states.transpose(1, 0, 2)))
 
 
 def pack_all(loader: PackableFeatures, unit: str, listed: UnitEntries, *, device: str = "cpu") -> Tensor:
     """All entries of a unit, read once."""
     packed = listed.allocate(int(listed.begins[-1]), device=device)
     for entry, key in enumerate(listed.keys):
-        states = loader.cache.read_states(key, unit)[:, : loader.count_key(key, unit)]
-        packed[listed.begins[entry] : listed.begins[entry + 1]] = torch.from_numpy(np.ascontiguousarray(states.transpose(1, 0, 2)))
+        packed[listed.begins[entry] : listed.begins[entry + 1]] = read_entry(loader, key, unit)
     return packed
 
 

@@ -85,7 +85,7 @@ def wire(handlers: ErrorsHandlers, widgets: ErrorsWidgets, tab: gr.Tab, session:
     for dropdown, name in ((widgets.source, "choose_errors"), (widgets.other, "join_errors")):
         dropdown.input(**chosen, api_name=name, show_progress_on=[widgets.view], queue=False, api_visibility="undocumented")
     sent = wiring.connect(handlers.upload, asks=["table_file"], changes=SHOWN)
-    widgets.table_file.upload(**sent, api_name="open_errors_table", **QUIET, **IMPORT_QUEUE)
+    widgets.table_file.upload(**sent, api_name="import_errors_table", **QUIET, **IMPORT_QUEUE)
     played = wiring.connect(handlers.play, changes=["sound"])
     widgets.view.click(**played, api_name="play_utterance", **POLL)
     measured = wiring.connect(handlers.measure, changes=["intervals"])

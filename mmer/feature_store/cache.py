@@ -24,7 +24,7 @@ from mmer.files.guarded_json import explain_name
 from mmer.files.replace import remove_parts, replace_file
 from mmer.results import Features, UnitStates
 
-FEATURES_VERSION = 1  # part of every key; raise it when mmer.encoders.features gives other numbers
+FEATURES_VERSION = 2  # part of every key; raise it when entries get other numbers; 1 had long clips out of order
 _DTYPES = {"F16": np.float16, "F32": np.float32, "F64": np.float64, "I64": np.int64, "I32": np.int32, "U8": np.uint8}
 
 

@@ -150,7 +150,7 @@
       const [n, all] = [this.rows.length, this.table.rows];
       const score = this.isChosen() ? null : scoreRows(this.rows, this.judged, this.table.classes.length);
       const why = this.filters.length && this.isChosen() && !this.table.columns.flip ? texts.noScore : "";
-      this.count.textContent = texts.count(n.toLocaleString("en"), all.toLocaleString("en")) + (score ? texts.score(percent(score.ua), score.classes, score.n.toLocaleString("en")) : why);
+      this.count.textContent = texts.count(n.toLocaleString("en"), all.toLocaleString("en")) + (score ? texts.score(percent(score.ua), score.classes, score.n.toLocaleString("en"), Boolean(this.table.columns.runs)) : why);
     }
 
     drawChips() {

@@ -28,7 +28,7 @@ window.mmerTexts = {
   // the Errors tab
   errors: {
     count: (n, all) => `${n} of ${all} utterances`,
-    score: (ua, classes, n) => `. UA ${ua}: mean recall of ${classes === 1 ? "the only class that occurs" : `the ${classes} classes that occur`}, over ${n} with a label`,
+    score: (ua, classes, n, isOfRuns) => `. UA ${ua}: ${isOfRuns ? "the mean over the runs of the mean" : "mean"} recall of ${classes === 1 ? "the only class that occurs" : `the ${classes} classes that occur`}, over ${n} with a label`,
     noScore: ". They are chosen by what was answered, so a score of them would say nothing.",
     noFilter: "No filter: press a cell, a bar, or search.",
     undo: "Press to undo this filter", undoOne: (filter) => `Undo the filter ${filter}`, undoAll: "Undo all",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from dataclasses import replace
 from pathlib import Path
+
+from mmer.errors import DataError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from mmer.commands.options.clip import check_outputs, print_summary, write
     from mmer.datasets.reading import read_labels
-    from mmer.error_table.filters import find_rows, parse_filters, sort_rows
+    from mmer.error_table.filters import describe_absent, find_rows, parse_filters, sort_rows
     from mmer.error_table.joined import join_tables
     from mmer.error_table.measures import add_measures
     from mmer.error_table.sources import read_source
@@ -41,19 +45,33 @@ def run(args: argparse.Namespace) -> None:
     filters = parse_filters(args.where)
     if args.out is not None:
         check_suffix(args.out)
-        check_outputs(Path(args.source), (args.out,))
+        check_apart(args.out, [source for source in (args.source, args.other) if source])
+        check_outputs(args.out.parent, (args.out,))
+    sources = [source for source in (args.source, args.other) if source is not None]
+    if args.labels and not any(map(os.path.isfile, sources)):
+        raise DataError("--labels says what a batch's labels mean, and no batch's table is named; leave it out.")
     labels = read_labels(args.labels) if args.labels else None
-    tables = [read_source(source, runs=args.runs, roots=args.data_root, labels=labels) for source in (args.source, args.other) if source]
+    tables = [read_source(source, runs=args.runs, roots=args.data_root, labels=labels) for source in sources]
     table = join_tables(*tables) if len(tables) == 2 else tables[0]
     table = add_measures(table, args.features, measure=args.measure, progress=None if args.quiet or not args.measure else show_progress)
-    whole = len(table.frame)
-    table = table.keep(find_rows(table, filters))
+    whole, kept = len(table.frame), find_rows(table, filters)
+    table = replace(table, notes=(*table.notes, *describe_absent(table, filters))).keep(kept)
     if args.sort:
         table = sort_rows(table, args.sort)
     if not args.quiet:
         print_summary(format_table(table, filters, rows=max(0, args.rows), whole=whole), (args.out,), quiet=False)
     if args.out is not None:
         write(args.out, write_table(table, args.out.suffix), quiet=args.quiet)
+
+
+def check_apart(out: Path, sources: list[str]) -> None:
+    """Raises DataError for an output that would take the place of what is read, or of an experiment's answers."""
+    if not os.path.exists(out):
+        return
+    if any(os.path.isfile(source) and os.path.samefile(out, source) for source in sources):
+        raise DataError(f"{out} is the table that is read; choose another name for the output.")
+    if out.name == "predictions.parquet" and os.path.isfile(out.with_name("config.json")):
+        raise DataError(f"{out} holds the answers of an experiment; choose another name for the output.")
 
 
 def show_progress(done: int, total: int) -> None:

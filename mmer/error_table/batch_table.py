@@ -13,7 +13,7 @@ import pandas as pd
 
 from mmer.batch.columns import FACTS, ROLES
 from mmer.batch.table import free_cell
-from mmer.datasets.table import parse_table
+from mmer.datasets.table import MISSING, parse_table
 from mmer.error_table.experiment_table import describe_shares
 from mmer.error_table.table import NUMBER, RIGHT, SEEN_APART, TEXT, WRONG, Column, UtteranceTable, read_texts, round_numbers
 from mmer.errors import DataError
@@ -37,6 +37,7 @@ MEANINGS = {
     "state": ("how sure the verdict is", ""),
 }
 APART = ", in training"  # after the outcome of a clip that the head was trained or validated on
+ROUNDED = 1e-4  # by which the probability of the answer may fall behind
 LEFT_OUT = ("file_sha256", "head_sha256", "aligner_identity")  # long digits that tell a reader nothing
 
 
@@ -97,6 +98,9 @@ def make_batch_table(
     label = [(labels or {}).get(one, one) for one in listed]
     shares = np.array([[_number(row.get(f"{role}_p_{name}", "")) for name in classes] for row, role in zip(rows, roles)], float)
     said = [row.get(role, "") if role else "" for row, role in zip(rows, roles)]
+    for row, role in zip(rows, roles):
+        if role:
+            check_answer(row, role, classes)
     names = name_rows(rows)
     outcome = [judge(row, one, answer) if answer and one in classes else "" for row, one, answer in zip(rows, label, said)]
     columns = [
@@ -129,6 +133,22 @@ def judge(row: Mapping[str, str], label: str, answer: str) -> str:
 def _prefer(row: Mapping[str, str]) -> str:
     """The model whose verdict counts, as the Batch tab has it; "" for a row without one."""
     return next((role for role in ("combined", "late", "early") if row.get(role)), "") if not row.get("error") else ""
+
+
+def check_answer(row: Mapping[str, str], role: str, classes: Sequence[str]) -> None:
+    """Raises DataError for an answer that is no class, or isn't what its probabilities say; probabilities may be missing."""
+    where = f"The row of {row['path']!r:.100}"
+    if row[role] not in classes:
+        raise DataError(f"{where}: {role} is {row[role]!r:.60}, which is none of its classes ({', '.join(classes)}). Mend the table.")
+    shares = {}
+    for name in classes:
+        cell = row.get(column := f"{role}_p_{name}", "").strip()
+        shares[name] = _number(cell)
+        if cell and cell.lower() not in MISSING and not 0 <= shares[name] <= 1:
+            raise DataError(f"{where}, column {column}: {cell!r:.60} is no probability, a number from 0 to 1 such as 0.7. Mend the table.")
+    first = max(classes, key=lambda name: -1.0 if math.isnan(shares[name]) else shares[name])
+    if shares[first] > shares[row[role]] + ROUNDED:
+        raise DataError(f"{where}: {role} is {row[role]!r:.60}, but its probability of {first} is higher. Mend the table.")
 
 
 def name_rows(rows: Sequence[Mapping[str, str]]) -> list[str]:
@@ -169,7 +189,7 @@ def describe_batch_shares(shares: np.ndarray, classes: Sequence[str], label: Seq
 
 def list_rest(rows: Sequence[Mapping[str, str]], classes: Sequence[str]) -> tuple[list[Column], dict[str, np.ndarray]]:
     """Every other column that holds anything, under its own name or listed_<name> where that is taken."""
-    taken = {"utterance", "label", "answer", "outcome", "entropy", "margin", "loss", *(f"p_{name}" for name in classes)}
+    taken = {"utterance", "label", "answer", "outcome", "flip", "entropy", "margin", "loss", *(f"p_{name}" for name in classes)}
     columns, values = [], {}
     for name in rows[0]:
         cells = [row.get(name, "") or "" for row in rows]

@@ -26,6 +26,7 @@ from mmer.errors import DataError
 LONGEST = 4000  # characters of a filter
 MOST_VALUES = 500  # of one filter
 MOST_FILTERS = 40
+MOST_SHOWN = 12  # values of a column, where a filter names one that it has not
 IS, IS_NOT, RANGE, HOLDS = "=", "!=", ":", "~"
 FORMS = "Its form is column=value, column=a,b, column!=value, column:low..high or column~letters."
 _QUOTED = r'"(?:[^"]|"")*"'
@@ -127,6 +128,21 @@ def find_rows(table: UtteranceTable, filters: Sequence[Filter]) -> np.ndarray:
     for one in filters:
         rows &= _find(table.find_column(one.column), table.frame[one.column].to_numpy(), one)
     return rows
+
+
+def describe_absent(table: UtteranceTable, filters: Sequence[Filter]) -> tuple[str, ...]:
+    """A sentence for each filter that names values which no row has, so that a slip of the pen is not taken for a finding."""
+    said = []
+    for one in filters:
+        column = table.find_column(one.column)
+        if one.sign not in (IS, IS_NOT) or column.kind == NUMBER:
+            continue
+        there = dict.fromkeys(sorted(cell for cell in table.frame[one.column].tolist() if cell))
+        absent = [value for value in one.values if value and value not in there]
+        if absent:
+            shown = f"; it has {', '.join(there)}" if 0 < len(there) <= MOST_SHOWN else ""
+            said.append(f"No row has {one.column}={', '.join(absent[:5])[:100]}{shown}.")
+    return tuple(dict.fromkeys(said))
 
 
 def _find(column: Column, cells: np.ndarray, one: Filter) -> np.ndarray:

@@ -150,7 +150,7 @@ def test_cold_speaks_for_anger_as_a_whole_and_against_it_by_its_text():
     found, at = word_contributions(analysis), analysis.best.classes.index("anger")
     cold = found.texts.index("cold")
     parts = {unit: round(float(centre(part)[cold, at]), 3) for unit, part in found.parts.items()}
-    assert parts == {"T": -0.03, "F": 0.082, "S": 0.172} and round(float(centre(found.words)[cold, at]), 3) == 0.223
+    assert parts == {"T": -0.03, "F": 0.087, "S": 0.188} and round(float(centre(found.words)[cold, at]), 3) == 0.244
 
 
 def test_the_text_s_part_alone_has_the_wrong_sign_for_a_third_of_the_examples_words():
@@ -161,4 +161,4 @@ def test_the_text_s_part_alone_has_the_wrong_sign_for_a_third_of_the_examples_wo
         text, whole = centre(found.parts["T"])[:, at], centre(found.words)[:, at]
         wrong, count = wrong + int((np.sign(text) != np.sign(whole)).sum()), count + len(whole)
         strongest_differs += int(np.abs(text).argmax() != np.abs(whole).argmax())
-    assert (wrong, count, strongest_differs) == (23, 69, 6)
+    assert (wrong, count, strongest_differs) == (25, 69, 6)

@@ -104,7 +104,7 @@ def list_words(analysis: Analysis) -> list[str]:
 
 
 def describe_word(found: WordContributions, i: int, column: int) -> str:
-    """ "cold +0.223 = text -0.030, frames +0.082, syllables +0.172", and what is odd about the word's place in the sound."""
+    """ "cold +0.244 = text -0.030, frames +0.087, syllables +0.188", and what is odd about the word's place in the sound."""
     parts = [(unit, centre(part[i])[column]) for unit, part in found.parts.items() if found.counts[unit][i]]
     named = " = " + ", ".join(f"{UNITS[unit].name} {value:+.3f}" for unit, value in parts) if len(found.units) > 1 else ""
     odd = "" if found.placed[i] or not found.divided else " (not found in the sound)"

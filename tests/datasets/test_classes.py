@@ -73,7 +73,7 @@ def test_more_than_twelve_labels_are_refused_with_the_most_frequent(tmp_path):
 @pytest.mark.parametrize(
     ("told", "words"),
     [
-        ("only", "1 classes .only.; it must be 2 to 12"),
+        ("only", "1 class .only.; it must be 2 to 12"),
         (",".join("abcdefghijklm"), "13 classes"),
         ("a,b,a", "the class 'a' is named twice"),
         ("Joy,joy", "'Joy' and 'joy' would be two classes"),

@@ -80,7 +80,7 @@ def test_its_other_labels_can_be_chosen(full_root):
     ("classes", "words"),
     [
         (("anger", "joy"), "no label 'joy'; choose 2 to 10 of anger, happiness"),
-        (("anger",), "1 classes .anger.; it must be 2 to 12"),
+        (("anger",), "1 class .anger.; it must be 2 to 12"),
         (("anger", "anger"), "'anger' is named twice"),
     ],
 )

@@ -80,6 +80,31 @@ def test_words(text, said):
     assert say(text) == said
 
 
+BESIDE = [
+    ("at 5.30pm or 5.05 a.m.", "at five thirty p m or five oh five a m"),
+    ("it costs 5.30", "it costs five point three zero"),
+    ("a 6in pipe, 1in, 5 in a row", "a six inches pipe one inch five in a row"),
+    ("5 mm x 3 mm 8.5in x 11in", "five millimeters by three millimeters eight point five inches by eleven inches"),
+    ("solve for x 3 times", "solve for x three times"),
+    ("p ≤ 5 x ≥ 3 ∞", "p less than or equal to five x greater than or equal to three infinity"),
+    ("Act Ⅳ, scene ii, part vii; Henry Ⅷ", "act four scene two part seven henry the eighth"),
+    ("I put it in step vivid xi", "i put it in step vivid xi"),
+    ("10⁶ 5² 10¹²", "ten to the six five squared ten to the twelve"),
+    ("UTC-5 GMT+1 UTC-03", "u t c minus five g m t plus one u t c minus three"),
+    ("Beverly Hills, CA 90210", "beverly hills ca nine zero two one zero"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), BESIDE)
+def test_signs_and_neighbours(text, said):
+    assert say(text) == said
+
+
+@pytest.mark.parametrize(("text", "guessed"), [("I <3 you", "3"), ("NY 10001", "10001"), ("10⁻⁶", "⁶")])
+def test_what_signs_and_neighbours_leave_open_is_a_guess(text, guessed):
+    assert [word.text for word in split_words(text) if word.is_guess] == [guessed]
+
+
 SAID = {
     "money": """
         $5M = five million dollars
@@ -105,6 +130,9 @@ SAID = {
         €3,50 £1,50 $1,500 = three euros and fifty cents one pound and fifty pence one thousand five hundred dollars
         R$10 R$1 ₹2 lakh £3 crore = ten reais one real two lakh rupees three crore pounds
         ($5) (-5) = five dollars minus five
+        $.50, $.5, £.99 = fifty cents zero point five dollars ninety nine pence
+        a $20 bill, an $8,000 loss = a twenty dollar bill an eight thousand dollar loss
+        a $5 or $10 bills, a £5 note = a five dollars or ten dollars bills a five pound note
         $100/day $20/hr $1,500/mo = one hundred dollars per day twenty dollars per hour one thousand five hundred dollars per month""",
     "telephone numbers": """
         1-800-555-0199 = one eight zero zero five five five zero one nine nine

@@ -53,7 +53,7 @@ def say_number(folded: str, following: str, *, say_letters: Callable[[str], tupl
     if spread and (not rest or rest.lower() in LETTER_MAGNITUDES):
         said += [_say_compound(spread[1], bare=False), "to"]  # $5-10: five to ten dollars
         digits = spread[2]
-    if mark in CURRENCIES and re.fullmatch(r"[\d,]+(\.\d+)?", digits) and (not rest or rest.lower() in LETTER_MAGNITUDES):
+    if mark in CURRENCIES and re.fullmatch(r"[\d,]+(\.\d+)?|\.\d+", digits) and (not rest or rest.lower() in LETTER_MAGNITUDES):
         said += _say_money(digits, mark, LETTER_MAGNITUDES.get(rest.lower(), ""), COUNTRIES.get(country, ""), following)
     else:
         said += _say_digits(digits, rest, following, say_letters)
@@ -193,9 +193,13 @@ def _say_digits(digits: str, rest: str, following: str, say_letters: Callable[[s
     if ending == "s" and digits.isdigit():
         return [plural(cardinal(digits, year=True))]
     half_day = following.lower().replace(".", "") in ("am", "pm") or ending in ("am", "pm")
+    if half_day and re.fullmatch(r"\d{1,2}\.[0-5]\d", digits):
+        digits = digits.replace(".", ":")  # 5.30 pm
     said = [_say_time(digits, half_day) if re.fullmatch(r"\d{1,2}(:\d\d){1,2}", digits) else _say_compound(digits, bare=not rest)]
     if ending in ("am", "pm"):
         return said + list(ending)
+    if ending == "in":  # with a space it is mostly the word
+        return [*said, "inch" if digits == "1" else "inches"]
     if rest in ("G", "K") and digits in ("1", "2", "3", "4", "5", "6", "8") and (rest == "G" or digits in "48"):
         return [*said, rest.lower()]  # a mobile network, a screen
     if rest in ("M", "B", "T") and not (rest == "T" and "." not in digits):
@@ -239,6 +243,7 @@ def _say_side(digits: str, *, bare: bool) -> str:
 
 def _say_money(digits: str, mark: str, magnitude: str, country: str, following: str) -> list[str]:
     whole, _, part = digits.replace(",", "").partition(".")
+    whole = whole or "0"
     one, many, cent, cents = CURRENCIES[mark]
     if following.lower() in MAGNITUDES or following in SHORT_MAGNITUDES:
         return [_say_compound(digits, bare=False)]  # "$5 million": the dollars come after the million

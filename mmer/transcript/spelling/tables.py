@@ -109,6 +109,7 @@ SYMBOLS = {"&": "and", "+": "plus", "=": "equals", "%": "percent", "@": "at", "#
     "№": "number",
     "π": "pi",
     "√": "square root of",
+    "∞": "infinity",
     "§": "section",
 }
 CURRENCIES = {  # one, many, a hundredth, many of them
@@ -165,7 +166,11 @@ COUNTRIES = {
     "S": "singapore",
     "R": "",
 }
-BETWEEN = {"*": "times", "^": "to the", ">": "greater than", "<": "less than"}  # said only between two numbers or names
+BETWEEN = {"*": "times", "^": "to the", ">": "greater than", "<": "less than"} | {
+    "≤": "less than or equal to",
+    "≥": "greater than or equal to",
+    "≠": "not equal to",
+}  # said only between two numbers or names
 UNITS = {  # singular, plural; said so only behind a number
     "kg": ("kilogram", "kilograms"),
     "g": ("gram", "grams"),

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from mmer.transcript.spelling.beside import is_code, plain_roman, say_beside, say_one_of
 from mmer.transcript.spelling.numbers import cardinal, is_guess, ordinal, plural, say_number, say_roman, say_unit
 from mmer.transcript.spelling.tables import (
     ABBREVIATIONS,
@@ -194,14 +195,15 @@ def _is_range(before: str, after: str) -> bool:
 def _say(written: str, preceding: str, following: str) -> tuple[str, ...]:
     if len(written) > MAX_LETTERS:
         return ()
+    written = plain_roman(written, preceding)
     if written in SYMBOLS or written in BETWEEN:
         return tuple((SYMBOLS.get(written) or BETWEEN[written]).split())
     if (span := re.fullmatch(r"([A-Z][a-z]{2,4})-([A-Z][a-z]{2,4})", written)) and {span[1].lower(), span[2].lower()} <= SPANS.keys():
         return (SPANS[span[1].lower()], "to", SPANS[span[2].lower()])
-    if written[-1:] in ("²", "³") and len(written) > 1:
+    if written[-1:] in ("²", "³") and len(written) > 1 and written[-2] not in "⁰¹²³⁴⁵⁶⁷⁸⁹":
         return (*_say(written[:-1], preceding, following), "squared" if written[-1] == "²" else "cubed")
     folded = _fold(re.sub(r"(\d)([¼-¾⅐-⅞])", r"\1 \2", written))
-    said = _say_after(written, folded, preceding)
+    said = say_beside(written, folded, preceding, following) or _say_after(written, folded, preceding)
     if said:
         return said
     if _is_day(folded) and _is_month(preceding) and not _is_measured(following):
@@ -216,7 +218,8 @@ def _say(written: str, preceding: str, following: str) -> tuple[str, ...]:
     if _is_address(folded):
         return _say_address(folded)
     if re.match(rf"(?:[A-Z]{{1,2}}(?=[$]))?[-~+(]?[{SIGNS}#]?\s?-?\.?\d", folded):
-        return say_number(re.sub(r"(?<=\d)[\s'](?=\d{3}(?!\d|/))", "", folded), following, say_letters=say_letters) or say_letters(folded)
+        said = say_number(re.sub(r"(?<=\d)[\s'](?=\d{3}(?!\d|/))", "", folded), following, say_letters=say_letters)
+        return say_one_of(said, folded, preceding, following) or say_letters(folded)
     return say_letters(folded)
 
 
@@ -280,6 +283,8 @@ def _is_guess(written: str, preceding: str) -> bool:
 def _is_guess_there(text: str, start: int, end: int, preceding: str, following: str) -> bool:
     """Whether what stands around a word leaves open how it is said."""
     written, beside = text[start:end], text[start - 1 : start] == " " and text[: start - 1].endswith(preceding or "\0")
+    if is_code(written, preceding) or (written[0].isdigit() and text[start - 1 : start] in ("<", ">", "⁻")):  # CA 90210; <3
+        return True
     if written in BETWEEN or (_is_day(written) and _is_month(following)):  # 4 March: fourth march, the fourth of march
         return True
     if beside and written == "I" and preceding[:1].isupper() and preceding.lower() in RULERS:

@@ -184,7 +184,8 @@ def _check_times(tier: Tier) -> None:
             times = f"{start:g} to {stop:g}"
             raise AlignmentError(f"{_place(tier, number)} runs from {times}: a time must be a number of seconds, at most {LATEST:,.0f}.")
         if start < last - OVERLAP:
-            raise AlignmentError(f"{_place(tier, number)} begins at {start:.3f} s, before {last:.3f} s where the one before it ends.")
+            what = "the one before it ends" if number > 1 else "the recording begins"
+            raise AlignmentError(f"{_place(tier, number)} begins at {start:.3f} s, before {last:.3f} s where {what}.")
         if stop < start:
             raise AlignmentError(f"{_place(tier, number)} has no length: it runs from {start:.3f} to {stop:.3f} s.")
         last = stop

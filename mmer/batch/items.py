@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmer.batch.columns import FIRST, is_found, list_found
 from mmer.choices.emotions import EMOTIONS
-from mmer.datasets.table import SeenFiles, parse_table
+from mmer.datasets.table import SeenFiles, check_numbers, parse_table
 from mmer.errors import DataError
 from mmer.files.encoding import decode_text
 from mmer.files.guarded_json import show as show_path
@@ -70,6 +70,8 @@ def read_list(text: str, name: str, *, folder: Path) -> list[BatchItem]:
         raise DataError(f"{name}: there is no column 'path'; it has {', '.join(map(repr, table.columns)) or 'no header'}.")
     if not table.rows:
         raise DataError(f"{name}: there are no rows below the header.")
+    for column in ("session", "speaker", "dialogue"):
+        check_numbers(table.rows, column, name)
     items, seen = [], SeenFiles()
     for number, row in table.rows:
         item = read_item(row, f"{name}, row {number}", folder)

@@ -91,6 +91,8 @@ def _read_json_lines(path: Path, lines: Iterable[str]) -> list[tuple[int, dict[s
         for column in COLUMNS:
             if column not in row:
                 raise DataError(f"{path}, row {number}, column {column!r}: missing.")
+            if isinstance(row[column], (list, dict, bool)):
+                raise DataError(f"{path}, row {number}, column {column!r}: a text is expected, not {json.dumps(row[column])[:40]}.")
         rows.append((number, {k: "" if v is None else v if isinstance(v, str) else json.dumps(v) for k, v in row.items()}))
     return rows
 

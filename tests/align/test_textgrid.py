@@ -117,6 +117,7 @@ SHORT = (SAMPLES / "align.short.TextGrid").read_text()
         (make_grid(words=((0.0, 0.6, "say"), (0.5, 1.0, "hello"))), "Interval 2 (“hello”) of the tier “words” begins at 0.500 s"),
         (make_grid(words=((0.5, 0.5, "say"),)), "Interval 1 (“say”) of the tier “words” has no length"),
         (make_grid(words=((0.0, 0.5, ""),)), "tier of words is empty"),
+        (make_grid(words=((-1.0, 0.5, "say"),)), "begins at -1.000 s, before 0.000 s where the recording begins"),
         (make_grid(words=((0.0, 0.5, "say"),)), "The phone “OW” at 0.500 s lies outside every word"),
         (make_grid(phones=((0.0, 0.5, "§"),)), "“§” at 0.000 s in the tier of phones is neither"),
         (make_grid(words=((0.0, 0.5, "say"), (0.5, 3.0, "hello"))), "goes on to 3.00 s (“hello”), but the recording ends at 1.00 s"),

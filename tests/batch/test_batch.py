@@ -96,6 +96,7 @@ BAD_LISTS = {
     "time": ("path,start\na.wav,soon\n", "row 2, column 'start': 'soon' is not a number"),
     "endless": ("path,end\na.wav,inf\n", "not a time within"),
     "backwards": ("path,start,end\na.wav,2,1\n", "the end, 1 s, is not after the start, 2 s"),
+    "one number in two ways": ("path,speaker\na.wav,1\nb.wav,1.0\n", "row 3, column 'speaker': '1.0' here and '1' in row 2"),
     "open quote": ('path\n"a.wav\n', "not a table"),
 }
 

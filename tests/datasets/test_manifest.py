@@ -80,6 +80,8 @@ def test_bad_tables_are_refused_with_their_place(folder, text, words):
         ("m.jsonl", b'{"path": 1\n', ["row 1", "not JSON"]),
         ("m.jsonl", b"[1]\n", ["row 1", "an object"]),
         ("m.jsonl", b'{"path": "a.wav", "text": "", "label": "anger"}\n', ["row 1", "'speaker'"]),
+        ("m.jsonl", b'{"path": "a.wav", "text": ["a"], "label": "anger", "speaker": "s"}\n', ["row 1, column 'text'", 'not ["a"]']),
+        ("m.jsonl", b'{"path": "a.wav", "text": "", "label": true, "speaker": "s"}\n', ["column 'label'", "not true"]),
         ("m.csv", b"path,label\xff\n", ["UTF-8", "byte 10"]),
         ("m.xlsx", b"", [".csv, .tsv or .jsonl"]),
     ],

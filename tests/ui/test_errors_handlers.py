@@ -111,7 +111,9 @@ def test_intervals_are_those_of_the_scores_and_never_of_rows_chosen_by_their_ans
 
 
 def write_batch(path, rows=2):
-    path.write_text("path,label,late,late_p_a,late_p_b\n" + "".join(f"{i}.wav,a,{'ab'[i % 2]},0.6,0.4\n" for i in range(rows)))
+    path.write_text(
+        "path,label,late,late_p_a,late_p_b\n" + "".join(f"{i}.wav,a,{'b,0.4,0.6' if i % 2 else 'a,0.6,0.4'}\n" for i in range(rows))
+    )
     return str(path)
 
 

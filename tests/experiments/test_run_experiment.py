@@ -259,7 +259,7 @@ def test_runs_that_never_had_a_finite_loss_are_named_and_no_heads(undisturbed, t
         run["validation_loss"] = None  # as write_done leaves it
     folder.write("results", results)
     shown = format_run(folder)
-    assert "6 of 6 runs had no finite validation loss. They are untrained, but part of the means (fold 1 repetition 1, fold 2" in shown
+    assert "6 of 6 runs had no finite validation loss: untrained, but part of the means (fold 1 repetition 1, fold 2" in shown
     with pytest.raises(DataError, match="No run of steep had a finite validation loss"):
         promote_run(folder, name="x", out=tmp_path / "heads")
 

@@ -41,7 +41,8 @@ from mmer.experiments.folder.runs import RunFolder
 from mmer.experiments.prepare import read_experiment_data, reads_sound
 from mmer.experiments.trainer.run_experiment import run_experiment
 from mmer.feature_store.cache import FeatureCache
-from mmer.feature_store.extraction import TASKS_PER_WORKER, ExtractionJob, Progress, count_missing, extract_dataset, plan_extraction
+from mmer.feature_store.extraction import TASKS_PER_WORKER, Progress, count_missing, extract_dataset, plan_extraction
+from mmer.feature_store.extraction_job import ExtractionJob
 from mmer.feature_store.feature_index import FeatureIndex
 from mmer.feature_store.feature_items import FeatureSet
 from mmer.feature_store.feature_set import make_feature_set

@@ -1,7 +1,6 @@
 """Experiments and shards of an extraction as tasks of a Ray cluster: one task per folder, whose checkpoint another node goes on from.
 
-Nothing but paths crosses the network: all nodes see the same folders. Ray tries a task again when its worker or node dies; what a person
-can mend is reported at the end, by name, while the other tasks go on.
+Only paths cross the network. Ray tries a task again when its worker or node dies; what a person can mend is named at the end.
 """
 
 from __future__ import annotations

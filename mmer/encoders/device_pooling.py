@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from mmer.encoders.encoders import SpeechEncoder, find_inside
-from mmer.encoders.pooling import frame_ranges
+from mmer.encoders.pooling import PooledClip, frame_ranges
 from mmer.results import SAMPLE_RATE, Segment
 
 BATCH_FRAMES = 12_000  # padding included; halved where they don't fit. Not measured
@@ -26,15 +26,6 @@ class PoolingRequest:
     samples: np.ndarray  # (samples,) float32 at 16 kHz
     segments: Mapping[str, Sequence[Segment]]  # unit -> its segments
     frames: bool = True  # whether the frames themselves are wanted
-
-
-@dataclass(frozen=True, eq=False)
-class PooledClip:
-    """What a request was answered."""
-
-    times: np.ndarray  # (frames,) seconds, centre of each frame
-    frames: np.ndarray | None  # (layers, frames, dim) float16; None where they were not wanted
-    units: Mapping[str, np.ndarray]  # unit -> (layers, segments, dim) float16
 
 
 @dataclass(frozen=True, eq=False)

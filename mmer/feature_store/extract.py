@@ -15,9 +15,9 @@ from mmer.align import Aligner
 from mmer.align.files import read_alignment
 from mmer.choices.units import aligned_units, speech_units
 from mmer.datasets.dataset import Utterance
-from mmer.encoders.device_pooling import PooledClip
 from mmer.encoders.encoders import SpeechEncoder, TextEncoder
 from mmer.encoders.features import extract_features
+from mmer.encoders.pooling import PooledClip
 from mmer.errors import AlignmentError, TranscriptError
 from mmer.feature_store.augment import CLEAN, Augmentation, apply_augmentation, draw_augmentation, name_augmentation
 from mmer.feature_store.cache import FEATURES_VERSION, FeatureCache, make_key

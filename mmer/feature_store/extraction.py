@@ -21,8 +21,9 @@ from mmer.choices.units import UNITS, speech_units
 from mmer.datasets.clips import load_clip
 from mmer.datasets.dataset import Dataset, Utterance
 from mmer.devices.placement import Placement, open_placement
-from mmer.encoders.device_pooling import BATCH_FRAMES, PooledClip, PoolingEncoder, PoolingRequest
+from mmer.encoders.device_pooling import BATCH_FRAMES, PoolingEncoder, PoolingRequest
 from mmer.encoders.encoders import SpeechEncoder, TextEncoder
+from mmer.encoders.pooling import PooledClip
 from mmer.errors import AlignmentError, Bug, DataError, MmerError, TranscriptError, WeightsError
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.entry_names import name_alignment, name_text

@@ -272,9 +272,10 @@ def test_what_a_stage_raises_ends_all_and_is_raised(stage):
         for number in range(50):
             yield Loaded(fail("load", number) if number > 5 else number), True
 
-    stages = StageWork(
-        lambda clips: fail("encode", clips), lambda clip, made: fail("write", made), lambda c: c[:1], lambda clip: 1.0, 1, 2, 2
-    )
+    def write(clip, made):
+        return fail("write", made)
+
+    stages = StageWork(lambda clips: fail("encode", clips), write, lambda clips: clips[:1], lambda clip: 1.0, batch=1, ahead=2, behind=2)
     with pytest.raises(DataError, match="planted"):
         list(run_stages(load(), stages, StageTimes()))
 

@@ -58,7 +58,7 @@ class WhisperModel:
         self.silence = silence
         self.extractor: Any = WhisperFeatureExtractor(feature_size=encoder.config.num_mel_bins)  # type: ignore[no-untyped-call]  # transformers
         self.per_frame = encoder.conv1.stride[0] * encoder.conv2.stride[0]  # steps of the spectrogram in a frame of the encoder
-        self.hop = self.per_frame * self.extractor.hop_length
+        self.hop: int = self.per_frame * self.extractor.hop_length
         self.step = self.hop / SAMPLE_RATE
         self.longest = len(encoder.embed_positions.weight) * self.step
 
@@ -67,7 +67,7 @@ class WhisperModel:
         return found
 
     def count_frames(self, samples: int) -> int:
-        return math.ceil(samples / self.hop)  # those whose centre lies in the clip
+        return -(-samples // self.hop)  # those whose centre lies in the clip
 
     def states(self, clips: Sequence[np.ndarray]) -> list[torch.Tensor]:
         layers = self.layers(clips)

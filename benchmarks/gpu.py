@@ -14,18 +14,28 @@ from __future__ import annotations
 import argparse
 import csv
 import gc
+import itertools
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
+from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
 from mmer.choices.units import UNITS
+from mmer.devices.choice import Choice, Device
+from mmer.devices.placement import Placement, full_precision
+from mmer.encoders.device_pooling import PoolingEncoder, PoolingRequest
+from mmer.encoders.encoders import SpeechEncoder
+from mmer.encoders.pooling import PooledClip
 from mmer.encoders.presets import PRESETS
+from mmer.encoders.speech_models import WaveModel
 from mmer.experiments.batched.forms import choose_form
 from mmer.experiments.batched.kernel_check import explain_no_kernels
 from mmer.experiments.batched.numerics import CudaMemory
@@ -38,7 +48,12 @@ from mmer.experiments.trainer.layout import count_run_bytes, limit_state_bytes, 
 from mmer.experiments.trainer.run import Run
 from mmer.experiments.trainer.stack import Stack
 from mmer.experiments.trainer.visits import mark
+from mmer.feature_store.cache import FeatureCache
+from mmer.feature_store.extract import LoadedClip, PreparedEntry, choose_similar, write_pooled
+from mmer.feature_store.extraction import AHEAD, BEHIND
+from mmer.feature_store.overlap import StageTimes, StageWork, run_stages
 from mmer.heads.normalisation import Normalisation
+from mmer.results import SAMPLE_RATE, Alignment, Segment
 
 GOALS = {  # fusion and units -> how many times as fast as one by one
     "linear:T": 15.0,
@@ -428,8 +443,74 @@ def extrapolate(seconds: dict[str, float]) -> Iterator[Row]:
     yield Row("tables", "Tables 1 to 3", "IEMOCAP, 25 runs a cell", sum(tables.values()) * epochs / 60, "min", "goal: 120, stretch 60")
 
 
+# extraction
+
+CLIP_SECONDS = 4.0
+SHARE_GOAL = 0.8  # of the bare forward pass
+
+
+def measure_extraction(sizes: Sizes, resident: dict[str, Tensor]) -> Iterator[Row]:
+    """The way that `extract` takes on a card, with clips that are in memory already, against the encoder's bare forward pass: an encoder
+    of wav2vec2-base's size with random weights, each clip with 12 words, 16 syllables and 40 phones."""
+    tiny, name = sizes.preset != "paper", "wav2vec2-base, clips of 4 s"
+    device = Device("cpu:0" if tiny else "cuda:0")  # to PyTorch a CPU, to extraction a card
+    small = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16, "conv_dim": (8,) * 7}
+    module = Wav2Vec2Model(Wav2Vec2Config(**small if tiny else {})).eval().requires_grad_(False)
+    encoder = SpeechEncoder(
+        WaveModel(module, Wav2Vec2FeatureExtractor()),
+        identity="random",
+        placement=Placement(Choice(device)),
+    )
+    encoder.placement.place(module)
+    count, pooling, rng = 6 if tiny else 480, PoolingEncoder(encoder), np.random.default_rng(0)
+    sounds = [rng.normal(0, 0.1, round(CLIP_SECONDS * SAMPLE_RATE)).astype(np.float32) for _ in range(count)]
+    clips = [LoadedClip(None, str(k), (), (make_entry(str(k), sound),), CLIP_SECONDS, "") for k, sound in enumerate(sounds)]
+    at_once = pooling.most_frames // encoder.model.count_frames(len(sounds[0]))
+    batches = [clips[k : k + at_once] for k in range(0, count, at_once)]
+    values = [torch.from_numpy(np.stack(sounds[: len(batch)])).to(sizes.device) for batch in batches]
+
+    def encode(batch: Sequence[LoadedClip]) -> list[PooledClip]:
+        return pooling.encode([PoolingRequest(clip.entries[0].samples, clip.entries[0].segments) for clip in batch])
+
+    def go_bare() -> None:
+        with torch.no_grad(), full_precision():
+            for each in values:
+                module(each)
+
+    def go_whole(folder: str, times: StageTimes) -> None:
+        def write(clip: LoadedClip, made: PooledClip) -> None:
+            write_pooled(cache, clip.entries[0], made, preset="paper", encoder="random", step=encoder.model.step)
+
+        cache, batch = FeatureCache(folder), at_once * CLIP_SECONDS
+        choose = partial(choose_similar, most=batch)
+        work = StageWork(encode, write, choose, lambda clip: clip.length, batch=batch, ahead=AHEAD, behind=BEHIND)
+        for _ in run_stages(((clip, True) for clip in clips), work, times):
+            pass
+
+    real, bare = count * CLIP_SECONDS, 0.0
+    for _ in range(2):  # the first time warms up
+        bare = measure(go_bare, sizes.device)
+        pooled = measure(lambda: [encode(batch) for batch in batches], sizes.device)
+        times = StageTimes()
+        with tempfile.TemporaryDirectory() as folder:
+            whole = measure(lambda folder=folder, times=times: go_whole(folder, times), sizes.device)
+    yield Row("extraction", name, "bare forward pass", real / bare, "x real time", "float32, TF32 off")
+    for figure, seconds in (("encoded and pooled, in the CPU's memory", pooled), ("encoded, pooled and written", whole)):
+        yield Row("extraction", name, figure, real / seconds, "x real time")
+        yield Row("extraction", name, f"{figure}: share", bare / seconds, "of bare", f"goal: {SHARE_GOAL:g}")
+    yield Row("extraction", name, "the device waited for the disk", times.for_disk / whole, "of the time", times.describe())
+
+
+def make_entry(key: str, sound: np.ndarray) -> PreparedEntry:
+    def divide(parts: int) -> tuple[Segment, ...]:
+        edges = np.linspace(0, CLIP_SECONDS, parts + 1)
+        return tuple(Segment("x", float(a), float(b), word=0) for a, b in itertools.pairwise(edges))
+
+    return PreparedEntry(key.zfill(4), sound, Alignment(divide(12), divide(16), divide(40), "synthetic"), {}, frozenset("FPSW"))
+
+
 Part = Callable[[Sizes, dict[str, Tensor]], Iterator[Row]]
-PARTS: dict[str, Part] = {"agreement": measure_agreement, "training": measure_training}  # extraction and the app take a row each
+PARTS: dict[str, Part] = {"agreement": measure_agreement, "training": measure_training, "extraction": measure_extraction}
 
 
 def main() -> None:

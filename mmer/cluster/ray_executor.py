@@ -1,7 +1,6 @@
 """Experiments and shards of an extraction as tasks of a Ray cluster: one task per folder, whose checkpoint another node goes on from.
 
-Nothing but paths crosses the network: all nodes see the same folders. Ray tries a task again when its worker or node dies; what a person
-can mend is reported at the end, by name, while the other tasks go on.
+Only paths cross the network. Ray tries a task again when its worker or node dies; what a person can mend is named at the end.
 """
 
 from __future__ import annotations
@@ -41,7 +40,8 @@ from mmer.experiments.folder.runs import RunFolder
 from mmer.experiments.prepare import read_experiment_data, reads_sound
 from mmer.experiments.trainer.run_experiment import run_experiment
 from mmer.feature_store.cache import FeatureCache
-from mmer.feature_store.extraction import TASKS_PER_WORKER, ExtractionJob, Progress, count_missing, extract_dataset, plan_extraction
+from mmer.feature_store.extraction import TASKS_PER_WORKER, Progress, count_missing, extract_dataset, plan_extraction
+from mmer.feature_store.extraction_job import ExtractionJob
 from mmer.feature_store.feature_index import FeatureIndex
 from mmer.feature_store.feature_items import FeatureSet
 from mmer.feature_store.feature_set import make_feature_set

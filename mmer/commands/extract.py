@@ -78,7 +78,9 @@ def extract(args: argparse.Namespace) -> tuple[FeatureSet, tuple[str, ...]]:
     from mmer.datasets.reading import read_dataset, read_labels
     from mmer.feature_store.cache import FeatureCache
     from mmer.feature_store.extraction import extract_dataset
+    from mmer.feature_store.overlap import StageTimes
 
+    times = StageTimes()
     dataset = read_dataset(
         args.dataset,
         labels=read_labels(args.labels) if args.labels else None,
@@ -97,8 +99,11 @@ def extract(args: argparse.Namespace) -> tuple[FeatureSet, tuple[str, ...]]:
         shard=shard,
         check=args.check,
         again=args.again,
-        progress=make_progress(),
+        times=times,
+        progress=make_progress(describe=times.describe_shortly),
     )
+    if summary := times.describe():
+        print(summary, file=sys.stderr)
     return features, units
 
 
@@ -112,7 +117,7 @@ def extract_on_ray(args: argparse.Namespace, units: Sequence[str]) -> FeatureSet
     from mmer.cluster.ray_executor import SharedDataset
     from mmer.datasets.classes import parse_classes
     from mmer.datasets.reading import read_labels
-    from mmer.feature_store.extraction import ExtractionJob, check_units
+    from mmer.feature_store.extraction_job import ExtractionJob, check_units
 
     aligner = None if args.aligner == "none" else args.aligner
     job = ExtractionJob(
@@ -146,8 +151,10 @@ def choose_units(named: Sequence[str] | None, *, audio: bool) -> tuple[str, ...]
     return ("T",)
 
 
-def make_progress(*, every: float = 2.0, now: Callable[[], float] = time.monotonic) -> Callable[[str, int, int], None]:
-    """One line on standard error now and then: how far, how fast, how long still."""
+def make_progress(
+    *, every: float = 2.0, now: Callable[[], float] = time.monotonic, describe: Callable[[], str] = lambda: ""
+) -> Callable[[str, int, int], None]:
+    """One line on standard error now and then: how far, how fast, how long still, and what `describe` says of clips."""
     begun: dict[str, tuple[float, int]] = {}  # from the first answer on: before it the processes start
     last = now()
 
@@ -166,7 +173,8 @@ def make_progress(*, every: float = 2.0, now: Callable[[], float] = time.monoton
         rate = (done - first) / max(at - start, 1e-9)
         speed = f", {rate:.1f} a second" if done > first else ""
         left = f", {say_time((total - done) / rate)} left" if done < total and rate else ""
-        print(f"{what}: {done} of {total}{speed}{left}", file=sys.stderr, flush=True)
+        held_up = f"; {words}" if what == "clips" and (words := describe()) else ""
+        print(f"{what}: {done} of {total}{speed}{left}{held_up}", file=sys.stderr, flush=True)
 
     return report
 

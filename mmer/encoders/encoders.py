@@ -104,8 +104,18 @@ class SpeechEncoder:
                 found[i][:, kept] = piece[:, inside]
         return [self._pack(hidden, states.times, states.joins) for hidden in found]
 
+    def find_windows(self, samples: np.ndarray) -> list[tuple[int, int, int, int]]:
+        """Of each window of a clip the range of samples that is read, and the range whose frames are kept; the first may end later."""
+        if len(samples) <= self.window * SAMPLE_RATE:
+            return [(0, len(samples), 0, len(samples))]
+        cuts = self._find_cuts(samples)
+        return [(*self._widen(start, end), start, end) for start, end in itertools.pairwise([0, *cuts, len(samples)])]
+
+    def _find_cuts(self, samples: np.ndarray) -> list[int]:
+        return find_cuts(samples, window=self.window - 2 * self.context, grid=self.model.hop)
+
     def _encode_long(self, samples: np.ndarray) -> SpeechStates:
-        cuts = find_cuts(samples, window=self.window - 2 * self.context, grid=self.model.hop)
+        cuts = self._find_cuts(samples)
         hidden, times = [], []
         for start, end in itertools.pairwise([0, *cuts, len(samples)]):
             check_stopped()

@@ -22,8 +22,10 @@ def extract_features(
     alignment: Alignment | None,
     *,
     absent: Mapping[str, str] | None = None,
+    pooled: Mapping[str, np.ndarray] | None = None,
 ) -> Features:
-    """Units F, P, S, W from the speech states (and alignment), T from the text states.
+    """Units F, P, S, W from the speech states (and alignment), T from the text states. `pooled` (unit -> (layers, segments, dim)) are
+    states that were pooled already, elsewhere than here.
 
     What can't be had is left out and named in `Features.absent`; `absent` gives the reasons known to the caller
     (unit -> sentence), e.g. why there is no alignment. Nothing is filled with zeros.
@@ -37,9 +39,10 @@ def extract_features(
         for unit in aligned_units():
             segments = alignment.tier(unit) if alignment else ()
             if segments:
+                states = pooled[unit] if pooled and unit in pooled else pool_segments(speech.hidden, speech.times, segments)
                 units[unit] = UnitStates(
                     unit,
-                    pool_segments(speech.hidden, speech.times, segments),
+                    states,
                     tuple(s.label for s in segments),
                     np.array([s.start for s in segments]),
                     np.array([s.end for s in segments]),

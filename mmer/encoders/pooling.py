@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from mmer.results import Segment
+
+
+@dataclass(frozen=True, eq=False)
+class PooledClip:
+    """What is stored of a clip's speech states, pooled where they were computed."""
+
+    times: np.ndarray  # (frames,) seconds, centre of each frame
+    frames: np.ndarray | None  # (layers, frames, dim) float16; None where they were not wanted
+    units: Mapping[str, np.ndarray]  # unit -> (layers, segments, dim) float16
 
 
 def pool_segments(hidden: np.ndarray, times: np.ndarray, segments: Sequence[Segment]) -> np.ndarray:

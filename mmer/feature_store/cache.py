@@ -89,7 +89,7 @@ class FeatureCache:
         wanted = set(units) & set(features.units)  # stored in one order, so that equal content is equal bytes
         for unit in (u for u in UNITS if u in wanted):
             found = features.units[unit]
-            arrays[f"{unit}.states"] = found.states.astype(np.float16, order="C")  # the file takes the memory as it lies
+            arrays[f"{unit}.states"] = found.states.astype(np.float16, order="C", copy=False)  # the file takes the memory as it lies
             arrays[f"{unit}.words"] = found.words.astype(np.int64)
             labels[unit] = list(found.labels)
             if found.starts is not None and found.ends is not None:

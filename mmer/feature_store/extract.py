@@ -6,7 +6,8 @@ The path is the app's: read_transcript, an aligner, the encoders, extract_featur
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -16,11 +17,12 @@ from mmer.choices.units import aligned_units, speech_units
 from mmer.datasets.dataset import Utterance
 from mmer.encoders.encoders import SpeechEncoder, TextEncoder
 from mmer.encoders.features import extract_features
+from mmer.encoders.pooling import PooledClip
 from mmer.errors import AlignmentError, TranscriptError
 from mmer.feature_store.augment import CLEAN, Augmentation, apply_augmentation, draw_augmentation, name_augmentation
 from mmer.feature_store.cache import FEATURES_VERSION, FeatureCache, make_key
 from mmer.feature_store.entry_names import name_alignment, name_text
-from mmer.results import Alignment, Clip, Features, Segment, TextStates
+from mmer.results import SAMPLE_RATE, Alignment, Clip, Features, Segment, SpeechStates, TextStates
 from mmer.transcript.transcribe import read_transcript
 
 TEXT_BATCH = 64
@@ -33,24 +35,40 @@ def draw_augmentations(clip: Clip, copies: int) -> list[Augmentation]:
     return [CLEAN, *(draw_augmentation(np.random.default_rng([copy, int(clip.sha256[:8], 16)])) for copy in range(1, copies + 1))]
 
 
-class SpeechExtractor:
-    """One encoder and one aligner, which write the units of clips into a cache."""
+@dataclass(frozen=True, eq=False)
+class PreparedEntry:
+    """An entry that is to be written, up to what the encoder makes of it."""
+
+    key: str
+    samples: np.ndarray  # (samples,) float32 at 16 kHz, as it is or as an augmented copy
+    alignment: Alignment | None
+    absent: Mapping[str, str]  # unit -> why it can't be had
+    kept: frozenset[str]  # units that are stored
+
+    @property
+    def segments(self) -> dict[str, tuple[Segment, ...]]:
+        """Of each unit that the alignment has."""
+        tiers = {unit: self.alignment.tier(unit) for unit in aligned_units()} if self.alignment else {}
+        return {unit: tier for unit, tier in tiers.items() if tier}
+
+
+class ClipPreparer:
+    """One aligner, and what a cache holds already: what of a clip has to be encoded, by an encoder that need not be here."""
 
     def __init__(
         self,
         cache: FeatureCache,
-        encoder: SpeechEncoder,
+        identity: str,
         *,
-        preset: str,
         aligner: Aligner | None = None,
         check: bool = False,
         again: bool = False,
     ):
-        self.cache, self.encoder, self.preset, self.aligner = cache, encoder, preset, aligner
+        self.cache, self.identity, self.aligner = cache, identity, aligner  # the identity is the encoder's
         self.check = check  # read entries that are there through: altered ones are written again
         self.again = again  # try once more what could not be had before
 
-    def extract(
+    def prepare(
         self,
         utterance: Utterance,
         clip: Clip,
@@ -58,10 +76,9 @@ class SpeechExtractor:
         augmentations: Sequence[Augmentation] = (CLEAN,),
         units: Sequence[str] | None = None,
         aligned: bool = True,
-    ) -> list[str]:
-        """The cache keys of `clip` under `augmentations`, each with `units` (all) or the reason why not.
-
-        What is missing or damaged is written.
+    ) -> tuple[list[str], list[PreparedEntry]]:
+        """The cache keys of `clip` under `augmentations`, and the entries among them that lack any of `units` (all) without a reason, or
+        are damaged.
 
         `aligned` False does without the units that need an alignment.
         """
@@ -70,19 +87,19 @@ class SpeechExtractor:
         keys = [self.name_entry(clip, augmentation, spoken=spoken) for augmentation in augmentations]
         missing = {key: augmentation for key, augmentation in zip(keys, augmentations) if not self.holds(key, units)}
         if not missing:
-            return keys
+            return keys, []
         alignment, absent = self._align(utterance, clip) if aligned else (None, {})
-        copies = [apply_augmentation(clip.samples, augmentation) for augmentation in missing.values()]
-        for (key, augmentation), states in zip(missing.items(), self.encoder.encode_batch(copies)):
+        entries = []
+        for key, augmentation in missing.items():
             moved = None if alignment is None else scale_alignment(alignment, augmentation.speed)
-            kept = {*units, *self.cache.list_units(key)} if key in self.cache else units
-            self.cache.write(key, extract_features(self.preset, states, None, moved, absent=absent), units=kept)
-        return keys
+            kept = frozenset({*units, *self.cache.list_units(key)} if key in self.cache else units)
+            entries.append(PreparedEntry(key, apply_augmentation(clip.samples, augmentation), moved, absent, kept))
+        return keys, entries
 
     def name_entry(self, clip: Clip, augmentation: Augmentation = CLEAN, *, spoken: str) -> str:
         """The cache key of an entry; `spoken` is the result of name_alignment."""
         content = f"{clip.sha256} {name_augmentation(augmentation)}"
-        return make_key(content=content, encoder=self.encoder.identity, version=FEATURES_VERSION, alignment=spoken)
+        return make_key(content=content, encoder=self.identity, version=FEATURES_VERSION, alignment=spoken)
 
     def holds(self, key: str, units: Sequence[str]) -> bool:
         """Whether the entry has each of `units`, or the reason why it can't be had."""
@@ -101,6 +118,59 @@ class SpeechExtractor:
             return self.aligner.align(clip, read_transcript(utterance.text)), {}
         except (AlignmentError, TranscriptError) as error:
             return None, dict.fromkeys(aligned_units(), str(error))
+
+
+class SpeechExtractor(ClipPreparer):
+    """One encoder and one aligner, which write the units of clips into a cache."""
+
+    def __init__(self, cache: FeatureCache, encoder: SpeechEncoder, *, preset: str, **options: Any):
+        super().__init__(cache, encoder.identity, **options)
+        self.encoder, self.preset = encoder, preset
+
+    def extract(self, utterance: Utterance, clip: Clip, **wanted: Any) -> list[str]:
+        """The keys that `prepare` gives; each entry has the wanted units then, or the reason why not. What is missing or damaged is
+        written."""
+        keys, entries = self.prepare(utterance, clip, **wanted)
+        for entry, states in zip(entries, self.encoder.encode_batch([entry.samples for entry in entries])):
+            self.cache.write(entry.key, extract_features(self.preset, states, None, entry.alignment, absent=entry.absent), units=entry.kept)
+        return keys
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedClip:
+    """A clip that was read and aligned, for the device."""
+
+    utterance: Utterance
+    identity: str  # identify_speech's
+    keys: tuple[str, ...]  # of its entry, then of its copies
+    entries: tuple[PreparedEntry, ...]  # those of them that are to be written
+    seconds: float
+    sha256: str
+
+    @property
+    def length(self) -> float:
+        """Seconds of the longest entry."""
+        return max(len(entry.samples) for entry in self.entries) / SAMPLE_RATE
+
+
+def choose_similar(clips: Sequence[LoadedClip], *, most: float) -> list[LoadedClip]:
+    """The clip that has waited longest, and those nearest to it in length, up to `most` seconds with each as long as the longest."""
+    chosen: list[LoadedClip] = []
+    count, longest = 0, 0.0
+    for clip in sorted(clips, key=lambda clip: abs(clip.length - clips[0].length)):  # stable: the first is the oldest
+        count, longest = count + len(clip.entries), max(longest, clip.length)
+        if chosen and count * longest > most:
+            break
+        chosen.append(clip)
+    return chosen
+
+
+def write_pooled(cache: FeatureCache, entry: PreparedEntry, pooled: PooledClip, *, preset: str, encoder: str, step: float) -> None:
+    """Writes an entry whose states were pooled on a device. `encoder` is its identity, `step` the seconds between its frames."""
+    frames = np.empty((0, len(pooled.times), 0), np.float16) if pooled.frames is None else pooled.frames  # those that nobody stores
+    units = {unit: np.empty((0, len(tier), 0), np.float16) for unit, tier in entry.segments.items()} | dict(pooled.units)
+    states = SpeechStates(frames, pooled.times, step, encoder, ())
+    cache.write(entry.key, extract_features(preset, states, None, entry.alignment, absent=entry.absent, pooled=units), units=entry.kept)
 
 
 def scale_alignment(alignment: Alignment, speed: float) -> Alignment:

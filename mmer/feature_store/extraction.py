@@ -7,84 +7,51 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
-from mmer.align import ALIGNERS, NO_ALIGNER, Aligner, Options, identify_aligner
-from mmer.choices.units import UNITS, aligned_units, speech_units
+from mmer.align import ALIGNERS, NO_ALIGNER, Aligner, Options
+from mmer.choices.units import UNITS, speech_units
 from mmer.datasets.clips import load_clip
 from mmer.datasets.dataset import Dataset, Utterance
 from mmer.devices.placement import Placement, open_placement
+from mmer.encoders.device_pooling import BATCH_FRAMES, PoolingEncoder, PoolingRequest
 from mmer.encoders.encoders import SpeechEncoder, TextEncoder
-from mmer.encoders.presets import PRESETS, Preset
+from mmer.encoders.pooling import PooledClip
 from mmer.errors import AlignmentError, Bug, DataError, MmerError, TranscriptError, WeightsError
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.entry_names import name_alignment, name_text
-from mmer.feature_store.extract import SpeechExtractor, draw_augmentations, extract_texts
+from mmer.feature_store.extract import (
+    ClipPreparer,
+    LoadedClip,
+    PreparedEntry,
+    SpeechExtractor,
+    choose_similar,
+    draw_augmentations,
+    extract_texts,
+    write_pooled,
+)
+from mmer.feature_store.extraction_job import ExtractionJob, SpeechTask, TextTask, check_units, describe_failure
 from mmer.feature_store.feature_index import FeatureIndex, FeatureRecord, identify_speech
 from mmer.feature_store.feature_items import FeatureSet
 from mmer.feature_store.feature_set import check_preset, make_feature_set, name_utterance
+from mmer.feature_store.overlap import StageTimes, StageWork, run_stages
 from mmer.feature_store.workers import WorkerCrash, count_cores, run_tasks
 from mmer.files.bugs import catch_bugs
+from mmer.results import Clip
 
 SAVE_SECONDS = 5.0  # between two writings of the index
 TASKS_PER_WORKER = 50  # fewer are not worth another process, which takes seconds to start
 TEXTS_PER_TASK = 256  # of similar length, among which there are batches of equal length
+AHEAD, BEHIND = 1800.0, 600.0  # seconds of sound that wait for a card, 64 kB each; and for the disk then, 1 to 2.5 MB each
+Found = TypeVar("Found")
 Progress = Callable[[str, int, int], None]  # ("texts" | "clips", done, of how many)
-
-
-@dataclass(frozen=True)
-class ExtractionJob:
-    """What an extraction does; sent to every process."""
-
-    features: Path  # folder of the cache
-    preset_name: str
-    units: tuple[str, ...] = field(default_factory=lambda: tuple(UNITS))
-    aligner: str | None = "sphinx"  # for utterances without an alignment file
-    device: str = "cpu"
-    check: bool = False  # read every entry through
-    again: bool = False  # try once more what could not be had before
-    copies: int = 0  # augmented copies of every clip
-    aligner_options: Options = field(default_factory=dict)
-
-    @property
-    def preset(self) -> Preset:
-        return PRESETS[self.preset_name]
-
-    @property
-    def speech_units(self) -> tuple[str, ...]:
-        return tuple(u for u in self.units if u in speech_units())
-
-    @property
-    def aligned(self) -> bool:
-        return bool(set(self.units) & set(aligned_units()))
-
-    def name_aligner(self, utterance: Utterance) -> str:
-        """Who finds the words of `utterance`: file | an aligner's identity | none; "" when no unit needs them."""
-        return "" if not self.aligned else "file" if utterance.alignment else self.identity or "none"
-
-    @cached_property
-    def identity(self) -> str:
-        """The identity of the aligner, "" without one. Raises AlignmentError when it is not installed."""
-        return identify_aligner(self.aligner, self.aligner_options) if self.aligner else ""
-
-
-@dataclass(frozen=True)
-class SpeechTask:
-    utterance: Utterance
-    identity: str  # identify_speech's
-
-
-@dataclass(frozen=True)
-class TextTask:
-    texts: tuple[str, ...]
-    names: tuple[str, ...]  # of the first utterance that says each
 
 
 def extract_dataset(
@@ -101,6 +68,8 @@ def extract_dataset(
     check: bool = False,
     again: bool = False,
     copies: int = 0,
+    placement: Placement | None = None,
+    times: StageTimes | None = None,
     progress: Progress = lambda what, done, total: None,
 ) -> FeatureSet:
     """Brings `units` (all) of every utterance of `dataset` into the cache, those already there excepted, and lists them.
@@ -109,8 +78,10 @@ def extract_dataset(
     utterance from the i-th, so that n processes or machines with one folder share the work; the answer is that shard's. `check` reads
     entries that are there through and redoes altered ones; without it that is done to those whose file changed. `again` tries once more
     what could not be aligned; sound that can't be read is tried every time. `copies` augmented copies (augment.py) of every clip are
-    brought in as well. `progress` gets what ("texts" | "clips"), how many are done
-    and of how many; nothing is said when there is nothing to do.
+    brought in as well. `placement` is where the encoders run, in place of `device`. On a card this process encodes batches of clips,
+    while `workers` processes load and align them and threads write; `times` gets who waited for whom then.
+
+    `progress` gets what ("texts" | "clips"), how many are done and of how many; nothing is said when there is nothing to do.
     Raises DataError for wrong arguments or a full disk, AlignmentError when the aligner is not installed, DeviceError, WeightsError.
     """
     job = ExtractionJob(
@@ -118,7 +89,7 @@ def extract_dataset(
     )
     if not 0 <= shard[0] < shard[1]:
         raise DataError(f"Shard {shard[0] + 1} of {shard[1]}: count from 1 to the number of shards.")
-    open_placement(device, strict=True)  # a card that isn't here is reported before there is any work
+    placement = placement or open_placement(device, strict=True)  # a card that isn't here is reported before there is any work
     chosen = dataset.utterances[shard[0] :: shard[1]]
     index = FeatureIndex.read(cache, dataset.name, job.preset)
     work: dict[str, list[Any]] = {
@@ -127,18 +98,14 @@ def extract_dataset(
     }
     if any(work.values()):
         cache.remove_parts()
-        _run(work, index, job, workers, progress)
+        count = sum(map(len, work.values())) if placement.device.is_cpu else len(work["clips"])
+        workers = workers or max(1, min(count_cores(), math.ceil(count / TASKS_PER_WORKER)))
+        if placement.device.is_cpu:
+            answers = run_tasks(partial(ExtractionWorker, job), [*work["texts"], *work["clips"]], workers=workers)
+        else:
+            answers = work_on_device(work, job, placement, times or StageTimes(), workers=workers)
+        _run(work, answers, index, job, progress)
     return make_feature_set(dataset, index, job.preset, utterances=chosen)
-
-
-def check_units(units: Sequence[str] | None) -> tuple[str, ...]:
-    """The named units in the order of UNITS, or all of them. Raises DataError for a name that is not a unit."""
-    if units is None:
-        return tuple(UNITS)
-    wrong = [u for u in units if u not in UNITS]
-    if wrong or not units:
-        raise DataError(f"Units {' '.join(units)!r}: name some of {', '.join(UNITS)}.")
-    return tuple(u for u in UNITS if u in units)
 
 
 def list_text_tasks(utterances: Sequence[Utterance], index: FeatureIndex, cache: FeatureCache, job: ExtractionJob) -> list[TextTask]:
@@ -183,18 +150,18 @@ def _is_done(record: FeatureRecord | None, utterance: Utterance, cache: FeatureC
     return not missing or (not job.again and missing <= set(record.absent))
 
 
-def _run(work: dict[str, list[Any]], index: FeatureIndex, job: ExtractionJob, workers: int, progress: Progress) -> None:
-    """Extracts texts first, then clips. The index is written every few seconds, and at the end even if an error ends the work."""
-    tasks = [*work["texts"], *work["clips"]]
+def _run(
+    work: dict[str, list[Any]], answers: Generator[tuple[Any, Any]], index: FeatureIndex, job: ExtractionJob, progress: Progress
+) -> None:
+    """Takes the records of all answers. The index is written every few seconds, and at the end even if an error ends the work."""
     totals = {"texts": sum(len(task.texts) for task in work["texts"]), "clips": len(work["clips"])}
     done = dict.fromkeys(totals, 0)
     saved = time.monotonic()
-    workers = workers or max(1, min(count_cores(), math.ceil(len(tasks) / TASKS_PER_WORKER)))
     for what, total in totals.items():
         if total:
             progress(what, 0, total)
     try:
-        with closing(run_tasks(partial(ExtractionWorker, job), tasks, workers=workers)) as answers:
+        with closing(answers):
             for task, answer in answers:
                 kind, what = ("texts", "texts") if isinstance(task, TextTask) else ("speech", "clips")
                 for name, record in (_describe_crash(task, answer, job) if isinstance(answer, WorkerCrash) else answer).items():
@@ -213,11 +180,7 @@ def _describe_crash(task: SpeechTask | TextTask, crash: WorkerCrash, job: Extrac
     if isinstance(task, TextTask):
         keys = (name_text(text, job.preset.text_identity) for text in task.texts)
         return {key: FeatureRecord(name, None, None, (), {"T": str(crash)}) for key, name in zip(keys, task.names)}
-    return {task.identity: _fail(name_utterance(task.utterance), str(crash))}
-
-
-def _fail(name: str, reason: str) -> FeatureRecord:
-    return FeatureRecord(name, None, None, (), dict.fromkeys(speech_units(), reason))
+    return {task.identity: describe_failure(name_utterance(task.utterance), str(crash))}
 
 
 class ExtractionWorker:
@@ -255,14 +218,17 @@ class ExtractionWorker:
             return None
         return ALIGNERS[self.job.aligner].load(self.job.aligner_options, check_words=False)
 
-    def __call__(self, task: SpeechTask | TextTask) -> dict[str, FeatureRecord]:
+    def __call__(self, task: Any) -> Any:
         """Does a task with one thread: the last bits of a sum depend on the number of threads, and other processes use the other cores."""
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            return self.extract_texts(task) if isinstance(task, TextTask) else {task.identity: self.extract_speech(task.utterance)}
+            return self.work(task)
         finally:
             torch.set_num_threads(threads)
+
+    def work(self, task: Any) -> Any:
+        return self.extract_texts(task) if isinstance(task, TextTask) else self.extract_speech(task)
 
     def extract_texts(self, task: TextTask) -> dict[str, FeatureRecord]:
         """Records by key. A text that is too long, or meets a bug, is one without an entry."""
@@ -277,30 +243,30 @@ class ExtractionWorker:
             return {key: record for single in singles for key, record in self.extract_texts(single).items()}
         return {key: self.describe(name, key) for name, key in zip(task.names, keys)}
 
-    def extract_speech(self, utterance: Utterance) -> FeatureRecord:
-        """The record of one utterance; one that can't be used, or meets a bug, has the reason, and the others go on."""
+    def extract_speech(self, task: SpeechTask) -> dict[str, FeatureRecord]:
         speech = self.speech  # what can't be loaded ends everything
-        try:
-            return catch_bugs(lambda: self.extract_clip(utterance, speech))
-        except (DataError, WeightsError):  # the disk is full, or a model is not there: so it would be for all
-            raise
-        except MmerError as error:
-            return _fail(name_utterance(utterance), str(error))
+        return try_utterance(task, lambda: {task.identity: self.extract_clip(task.utterance, speech)})
 
     def extract_clip(self, utterance: Utterance, speech: SpeechExtractor) -> FeatureRecord:
-        name, job = name_utterance(utterance), self.job
         clip = load_clip(utterance)
-        key = None
+        keys = self.choose_keys(utterance, clip, speech, speech.extract)
+        return self.finish(utterance, keys, seconds=clip.duration, sha256=clip.sha256)
+
+    def choose_keys(self, utterance: Utterance, clip: Clip, speech: ClipPreparer, extract: Callable[..., list[str]]) -> list[str]:
+        """The clip's entry, then those of its copies; `extract` is asked for what isn't there."""
+        job, keys = self.job, []
         if not job.aligned:  # frames may be there together with aligned units
             spoken = speech.name_entry(clip, spoken=name_alignment(utterance, self.aligner_identity))
-            key = spoken if speech.holds(spoken, job.speech_units) else None
-        copies: tuple[str, ...] = ()
-        if key is None or job.copies:
+            keys = [spoken] if speech.holds(spoken, job.speech_units) else []
+        if not keys or job.copies:
             wanted: dict[str, Any] = {"units": job.speech_units, "aligned": job.aligned}
-            key, *further = speech.extract(utterance, clip, augmentations=draw_augmentations(clip, job.copies), **wanted)
-            copies = tuple(further)
-        found = replace(self.describe(name, key), aligner=job.name_aligner(utterance), seconds=clip.duration)
-        return replace(found, copies=copies, sha256=clip.sha256)
+            keys = extract(utterance, clip, augmentations=draw_augmentations(clip, job.copies), **wanted)
+        return keys
+
+    def finish(self, utterance: Utterance, keys: Sequence[str], *, seconds: float, sha256: str) -> FeatureRecord:
+        """The record of a clip whose entries are in the cache."""
+        found = replace(self.describe(name_utterance(utterance), keys[0]), aligner=self.job.name_aligner(utterance), seconds=seconds)
+        return replace(found, copies=tuple(keys[1:]), sha256=sha256)
 
     def describe(self, name: str, key: str) -> FeatureRecord:
         """The record of an entry that is in the cache."""
@@ -308,6 +274,111 @@ class ExtractionWorker:
         kind = ("T",) if set(units) <= {"T"} else speech_units()
         absent = {u: why for u, why in self.cache.read_absent(key).items() if u in kind and u not in units}
         return FeatureRecord(name, key, self.cache.stamp(key), units, absent)
+
+
+class ClipLoader(ExtractionWorker):
+    """Reads and aligns clips for a device that another process has. Called with a task, it returns the clip, or its record by identity
+    where there is nothing to encode."""
+
+    @cached_property
+    def preparer(self) -> ClipPreparer:
+        identity = self.job.preset.speech_identity
+        return ClipPreparer(self.cache, identity, aligner=self.load_aligner(), check=True, again=self.job.again)
+
+    def work(self, task: SpeechTask) -> LoadedClip | dict[str, FeatureRecord]:
+        preparer = self.preparer  # an aligner that can't be loaded ends everything
+        return try_utterance(task, lambda: self.load(task, preparer))
+
+    def load(self, task: SpeechTask, preparer: ClipPreparer) -> LoadedClip | dict[str, FeatureRecord]:
+        clip = load_clip(task.utterance)
+        entries: list[PreparedEntry] = []
+
+        def prepare(*given: Any, **wanted: Any) -> list[str]:
+            keys, missing = preparer.prepare(*given, **wanted)
+            entries.extend(missing)
+            return keys
+
+        keys = self.choose_keys(task.utterance, clip, preparer, prepare)
+        if not entries:
+            return {task.identity: self.finish(task.utterance, keys, seconds=clip.duration, sha256=clip.sha256)}
+        return LoadedClip(task.utterance, task.identity, tuple(keys), tuple(entries), clip.duration, clip.sha256)
+
+
+class DeviceWorker(ExtractionWorker):
+    """The encoders on a device: batches of loaded clips -> entries and their records."""
+
+    def __init__(self, job: ExtractionJob, placement: Placement):
+        super().__init__(job)
+        self.placement = placement
+
+    @cached_property
+    def pooling(self) -> PoolingEncoder:
+        return PoolingEncoder(SpeechEncoder.load(self.job.preset, placement=self.placement))
+
+    def encode(self, clips: Sequence[LoadedClip]) -> list[list[PooledClip] | str]:
+        """Of each clip what its entries' encodings are, or why there are none: a bug over one leaves those beside it."""
+        entries = [entry for clip in clips for entry in clip.entries]
+        try:
+            requests = [
+                PoolingRequest(entry.samples, {u: t for u, t in entry.segments.items() if u in entry.kept}, frames="F" in entry.kept)
+                for entry in entries
+            ]
+            found = iter(catch_bugs(lambda: self.pooling.encode(requests)))
+        except (DataError, WeightsError):
+            raise
+        except MmerError as error:
+            return [str(error)] if len(clips) == 1 else [made for clip in clips for made in self.encode([clip])]
+        return [[next(found) for _ in clip.entries] for clip in clips]
+
+    def write(self, clip: LoadedClip, made: list[PooledClip] | str) -> tuple[SpeechTask, dict[str, FeatureRecord]]:
+        task = SpeechTask(clip.utterance, clip.identity)
+        if isinstance(made, str):
+            return task, {task.identity: describe_failure(name_utterance(task.utterance), made)}
+        return task, try_utterance(task, lambda: self.store(clip, made))
+
+    def store(self, clip: LoadedClip, made: Sequence[PooledClip]) -> dict[str, FeatureRecord]:
+        encoder = self.pooling.encoder
+        for entry, pooled in zip(clip.entries, made):
+            write_pooled(self.cache, entry, pooled, preset=self.job.preset.name, encoder=encoder.identity, step=encoder.model.step)
+        return {clip.identity: self.finish(clip.utterance, clip.keys, seconds=clip.seconds, sha256=clip.sha256)}
+
+
+def try_utterance(task: SpeechTask, do: Callable[[], Found]) -> Found | dict[str, FeatureRecord]:
+    """What `do` returns; for an utterance that can't be used, or meets a bug, its record with the reason, so that the others go on."""
+    try:
+        return catch_bugs(do)
+    except (DataError, WeightsError):  # the disk is full, or a model is not there: so it would be for all
+        raise
+    except MmerError as error:
+        return {task.identity: describe_failure(name_utterance(task.utterance), str(error))}
+
+
+def work_on_device(
+    work: dict[str, list[Any]], job: ExtractionJob, placement: Placement, times: StageTimes, *, workers: int
+) -> Generator[tuple[Any, Any]]:
+    """As run_tasks with an ExtractionWorker: texts first, then clips, which `workers` processes load while the device encodes others."""
+    worker = DeviceWorker(job, placement)
+    for task in work["texts"]:
+        yield task, worker(task)
+    if not work["clips"]:
+        return
+    worker.pooling  # noqa: B018  # what can't be loaded ends everything
+    needs_aligner = job.aligned and job.aligner and any(task.utterance.alignment is None for task in work["clips"])
+    times.source = "aligner" if needs_aligner else "reading of clips"
+    batch = BATCH_FRAMES * job.preset.step
+    stages = StageWork(
+        encode=worker.encode,
+        write=worker.write,
+        choose=partial(choose_similar, most=batch),
+        weigh=lambda clip: len(clip.entries) * clip.length,
+        batch=batch,
+        ahead=AHEAD,
+        behind=BEHIND,
+    )
+    with closing(run_tasks(partial(ClipLoader, job), work["clips"], workers=workers)) as answers:
+        loaded = ((answer, True) if isinstance(answer, LoadedClip) else ((task, answer), False) for task, answer in answers)
+        with closing(run_stages(loaded, stages, times)) as done:
+            yield from done
 
 
 def plan_extraction(

@@ -34,6 +34,9 @@ def test_the_script_runs_and_writes_every_figure(gpu, monkeypatch, tmp_path, cap
         assert found[name, "times as fast as one by one"] == pytest.approx(alone / found[name, "all runs as one batch"])
         shares = [value for (own, figure), value in found.items() if own == name and figure in gpu.KINDS]
         assert shares and 0 < found[name, "floor: products"] < 1
+    name = "wav2vec2-base, clips of 4 s"
+    whole = "encoded, pooled and written"
+    assert found[name, f"{whole}: share"] == pytest.approx(found[name, whole] / found[name, "bare forward pass"])
 
 
 def test_every_cell_of_the_paper_s_tables_is_counted(gpu):

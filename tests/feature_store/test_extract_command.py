@@ -87,6 +87,15 @@ def test_progress_tells_rate_and_time_left(capsys):
     ]
 
 
+def test_progress_of_clips_names_the_bottleneck(capsys):
+    clock = iter([0.0, 5.0, 7.0, 8.0, 9.0]).__next__
+    report = make_progress(every=0.0, now=clock, describe=lambda: "the disk is the bottleneck")
+    report("texts", 1, 1)
+    report("clips", 1, 3)
+    report("clips", 3, 3)
+    assert capsys.readouterr().err.splitlines()[-1] == "clips: 3 of 3, 2.0 a second; the disk is the bottleneck"
+
+
 def test_small_things():
     assert parse_shard("2/8") == (1, 8) and choose_units(None, audio=False) == ("T",)
     assert list_names("left out", []) == []

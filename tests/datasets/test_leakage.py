@@ -69,7 +69,7 @@ def test_planted_overlaps_are_counted():
 def test_report_prints_and_is_json():
     (report,) = measure_leakages(PLANTED, [SPLIT])
     text = format_leakage({"summary": summarise_leakage([report]), "reports": [report.to_json()]})
-    assert "the most and the mean of 1 splits" in text
+    assert "the most and the mean of 1 split:" in text
     assert "sentences  train and test: 1, 1.0; in 50.0% of test at most" in text
     assert "dialogues  train and test: none shared" in text
     assert "audio      not compared for 7 utterances: no sound was compared" in text and "audio      train" not in text

@@ -237,7 +237,7 @@ def list_answers(frame: pd.DataFrame) -> pd.DataFrame:
 def _say_batch(frame: pd.DataFrame, rows: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
     lost, seen = sum(bool(row.get("error")) for row in rows), sum(row.get(SEEN_APART, "") in SEEN for row in rows)
     labelled = int((frame["outcome"] != "").sum())
-    notes = [f"{say_count(len(rows), 'clip')}, of which {labelled:,} have an answer and a label that is one of the classes."]
+    notes = [f"{say_count(len(rows), 'clip')}; {labelled:,} with an answer and a label that is one of the classes."]
     if lost:
         notes.append(f"{say_count(lost, 'clip')} could not be analysed: the filter error!= finds them.")
     if seen:

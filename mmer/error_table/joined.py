@@ -91,8 +91,9 @@ def check_labels(a: UtteranceTable, b: UtteranceTable, first: pd.DataFrame, seco
     if len(other):
         i = int(other[0])
         raise DataError(
-            f"{say_count(len(other), 'utterance')} have another label in {b.title} than in {a.title}, the first is "
-            f"{first['utterance'][i]!r:.100}: {second['label'][i]!r:.60} instead of {first['label'][i]!r:.60}. They can't be joined."
+            f"{say_count(len(other), 'utterance')} {'has' if len(other) == 1 else 'have'} another label in {b.title} than in {a.title}, "
+            f"the first is {first['utterance'][i]!r:.100}: {second['label'][i]!r:.60} instead of {first['label'][i]!r:.60}. "
+            "They can't be joined."
         )
 
 

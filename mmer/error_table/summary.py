@@ -84,7 +84,7 @@ def say_score(found: dict[str, Any]) -> str:
     of = f"{say_count(found['classes'], 'class', 'classes')} that occur" if found["classes"] > 1 else "the only class that occurs"
     speakers = f" of {say_count(found['speakers'], 'speaker')}" if found["speakers"] else ""
     return (
-        f"UA {found['ua']:.3f}{bounds}: mean recall of {of}, pooled over these {say_count(found['utterances'], 'utterance')}{speakers} "
+        f"UA {found['ua']:.3f}{bounds}: mean recall of {of}, pooled over {say_count(found['utterances'], 'utterance')}{speakers} "
         f"in each repetition, mean over repetitions. WA {found['wa']:.3f}."
     )  # fmt: skip
 

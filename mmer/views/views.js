@@ -216,6 +216,8 @@ function empty(place) {
 }
 
 window.mmerViews = {
+  // an element with attributes, listeners and text, never markup; for the other scripts of the page
+  make,
   // shows a payload in an element, in place of what was there; returns the view's handle
   mount: (place, payload) => {
     empty(place);

@@ -2,7 +2,8 @@
 (() => {
   const { parse, write, fits, compile, MOST_FILTERS } = window.mmerFilters;
   const { judge, scoreRows, countConfusions, groupRows, sortRows, writeNumber, writeCsv, textAt } = window.mmerCounts;
-  const { make, makeList } = window.mmerRows;
+  const { make } = window.mmerViews;
+  const { makeList } = window.mmerRows;
   const texts = window.mmerTexts.errors;
   const START = "#errors?";
   const PATIENCE = 350; // ms after the last change until intervals are asked for

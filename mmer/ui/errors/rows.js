@@ -3,18 +3,7 @@
   const HEIGHT = 56; // pixels of a row, as errors.css has it
   const SPARE = 6; // rows above and below what is seen
 
-  function make(tag, options = {}, ...children) {
-    const element = document.createElement(tag);
-    for (const [name, value] of Object.entries(options)) {
-      if (value === undefined || value === null || value === false) continue;
-      if (name === "class") element.className = value;
-      else if (name === "text") element.textContent = value;
-      else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-      else element.setAttribute(name, value === true ? "" : value);
-    }
-    element.append(...children.filter((child) => child !== null && child !== undefined));
-    return element;
-  }
+  const { make } = window.mmerViews;
 
   // draw(row): the element of a row's content; choose(row): it became the current one; play(row); open(row)
   function makeList(label, { draw, choose, play, open }) {
@@ -86,5 +75,5 @@
     return { element, fill, go: (step) => go(at + step), current: () => (rows.length ? rows[at] : null), focus: () => element.focus() };
   }
 
-  window.mmerRows = { make, makeList };
+  window.mmerRows = { makeList };
 })();

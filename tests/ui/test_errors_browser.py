@@ -43,6 +43,9 @@ def test_from_a_cell_to_its_clips_and_back_by_a_link(page, address):
     assert found == [c["filter"] and {"filter": c["filter"], "again": c["again"]} for c in CASES["read"]]
     assert page.evaluate(READ, CASES["refused"]) == [None] * len(CASES["refused"])
 
+    written = page.evaluate("[0.99995, 1, 0.12345, 12.5, 8.996, null].map(window.mmerCounts.writeNumber)")
+    assert written == ["0.99995", "1", "0.123", "12.5", "9", ""]  # no share of nearly 1 reads as certain
+
     expect(page.locator(".me-interval:not([hidden])").first).to_be_visible()  # the intervals have come from the server
     cell = page.locator(".me-wrong-cell", has_text="2").first
     count = int(cell.text_content())

@@ -95,7 +95,12 @@
     return shown;
   }
 
-  const writeNumber = (value) => (value === null ? "" : Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(3))));
+  // three digits, and more where a share of nearly 1 would read as 1
+  function writeNumber(value) {
+    if (value === null) return "";
+    const short = [3, 4, 5, 6, 7].map((digits) => Number(value.toPrecision(digits))).find((number) => Math.abs(value) > 1 || !Number.isInteger(number));
+    return String(short ?? value);
+  }
 
   // the rows of a column's order; what is unknown comes last, ties stay as they are
   function sortRows(rows, column, isDown) {

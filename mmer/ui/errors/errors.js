@@ -82,8 +82,9 @@
       const names = Object.keys(table.columns);
       this.count = make("p", { class: "me-count", role: "status" });
       this.chips = make("div", { class: "me-chips" });
-      this.search = make("input", { type: "search", placeholder: texts.search, "aria-label": texts.search, oninput: () => this.look() });
       this.searched = ["text", "words", "utterance"].find((name) => table.columns[name]);
+      const searches = this.searched === "utterance" ? texts.searchNames : texts.search;
+      this.search = make("input", { type: "search", placeholder: searches, "aria-label": searches, oninput: () => this.look() });
       this.matrix = make("div", { class: "me-matrix" });
       this.barred = make("div", { class: "me-bars" });
       this.barsNote = make("p", { class: "me-note" });

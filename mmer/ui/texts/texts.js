@@ -32,7 +32,7 @@ window.mmerTexts = {
     noScore: ". They are chosen by what was answered, so a score of them would say nothing.",
     noFilter: "No filter: press a cell, a bar, or search.",
     undo: "Press to undo this filter", undoOne: (filter) => `Undo the filter ${filter}`, undoAll: "Undo all",
-    search: "Search in the words",
+    search: "Search in the words", searchNames: "Search in the names of utterances",
     copyCommand: "Copy as command", copyLink: "Copy link", save: "Save as CSV",
     copied: (text) => `Copied: ${text}`, notCopied: (text) => `The browser let nothing be copied: ${text}`,
     confusion: "Confusions", shares: "shares of the label", answersOf: "Answers of",

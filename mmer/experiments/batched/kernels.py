@@ -2,6 +2,7 @@
 
 No kernel adds atomically, so that no sum depends on the order in which a card happens to compute. What each computes is written plainly
 beside its caller, and tests compare the two. Elements are counted in 64 bits: a card holds more of them than 32 can count.
+Sizes that differ from step to step are not specialised on: a kernel would be compiled anew for some of them, in the midst of training.
 """
 
 # mypy: disable-error-code="untyped-decorator, no-untyped-def, no-untyped-call"
@@ -14,7 +15,7 @@ A, B, C = tl.constexpr(-1640531535), tl.constexpr(-2048144777), tl.constexpr(-10
 PLACES = tl.constexpr(65536)  # dropout.POSITIONS
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["batch", "segments", "stride"])
 def mix_forward(
     packed,
     starts,
@@ -49,7 +50,7 @@ def mix_forward(
     tl.store(out + where[:, None] * DIM + d[None, :], total, mask=(k < segments)[:, None] & wide[None, :])
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["batch", "segments", "stride", "tiles"])
 def mix_backward(
     packed,
     starts,
@@ -95,7 +96,7 @@ def hash_places(x):
     return x ^ (x >> 13)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["batch", "segments"])
 def drop_values(
     x,
     rest,
@@ -138,7 +139,7 @@ def drop_values(
     tl.store(out + at, values, mask=wide)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["columns", "mixes"])
 def step_adam(
     values,
     gradient,

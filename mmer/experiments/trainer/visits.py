@@ -37,7 +37,8 @@ def visit_epoch(
     """Step after step, every run's next batch; None for a run that has none at this step.
 
     Utterances of similar length stand in a batch together: each chunk of the order is sorted by length, and its batches are visited in
-    random order. `masks` holds one (count,) bool array per run.
+    random order. Runs have unlike numbers of batches in a chunk; their longest meet at a step, then their second longest and so on, since
+    runs that are one batch are padded to the longest utterance of all. `masks` holds one (count,) bool array per run.
     """
     order = draw_order(seed, epoch, len(lengths))
     pending = [order[:0]] * len(masks)
@@ -46,7 +47,7 @@ def visit_epoch(
         cuts = [cut_chunk(order[start : start + chunk], kept, mask, lengths, size=size, last=last) for kept, mask in zip(pending, masks)]
         pending = [kept for _, kept in cuts]
         for place in np.random.default_rng([seed, 6, epoch, number]).permutation(chunk // size + 2):  # the same for any set of runs
-            step = [batches[place] if place < len(batches) else None for batches, _ in cuts]
+            step = [batches[-1 - place] if place < len(batches) else None for batches, _ in cuts]
             if any(batch is not None for batch in step):
                 yield step
 

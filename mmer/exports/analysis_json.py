@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mmer.errors import DataError
+from mmer.explain.because import explain_verdict
 from mmer.exports.json_values import decode, decode_array, decode_scalar, encode, encode_base64, expect, field_types, need
 from mmer.files.guarded_json import read_json, show
 from mmer.results import Analysis, Clip, Prediction
@@ -31,6 +32,7 @@ def analysis_to_json(analysis: Analysis, *, include_samples: bool = False) -> di
     data["clip"] = encode_clip(analysis.clip, include_samples=include_samples)
     data["best"] = analysis.best.role if analysis.predictions else None
     data["state"] = analysis.state if analysis.predictions else None
+    data["because"] = explain_verdict(analysis) if analysis.predictions else ""
     for role, prediction in analysis.predictions.items():
         data["predictions"][role] |= {"label": prediction.label, "verdict": prediction.verdict}
     found = word_contributions(analysis)

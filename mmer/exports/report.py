@@ -7,6 +7,7 @@ from html import escape
 from importlib.resources import files
 
 from mmer.align import find_choice
+from mmer.explain.because import explain_verdict
 from mmer.explain.verdict import FEW, describe_verdict, list_limits, read_headline, say_briefly
 from mmer.exports.summary import PURPOSE, describe_source
 from mmer.phrasing import say_devices
@@ -63,6 +64,7 @@ def show_head(analysis: Analysis) -> str:
         f"<h1>{escape(clip.name)}</h1>",
         f'<p class="soft">{escape(facts)}</p>',
         f'<p class="verdict"><b>{escape(describe_verdict(analysis))}</b></p>',
+        f'<p class="because">{escape(why)}</p>' if (why := explain_verdict(analysis)) else "",
         f'<p class="words">{text}</p>',
         f'<p class="soft">{escape(describe_source(analysis))}</p>',
         list_notices(analysis),

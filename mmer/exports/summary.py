@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mmer.choices.units import UNITS
+from mmer.explain.because import explain_verdict
 from mmer.explain.steps import CAPTION_SUM, centre, decision_steps
 from mmer.explain.verdict import FEW, describe_verdict, list_limits, read_headline
 from mmer.phrasing import join_words, say_devices
@@ -23,7 +24,7 @@ def summarise(analysis: Analysis) -> str:
     """The summary that `mmer analyze` prints, ending in a line break."""
     parts = (
         describe_input(analysis),
-        [describe_verdict(analysis)],
+        [text for text in (describe_verdict(analysis), explain_verdict(analysis)) if text],
         list_probabilities(analysis),
         list_steps(analysis),
         list_words(analysis),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmer.errors import EditError
+from mmer.explain.because import WordFlip
 from mmer.explain.steps import centre, share_overlap, speech_attention, text_attention
 from mmer.results import Analysis
 from mmer.word_contributions import own_segments
@@ -150,3 +151,23 @@ def place_unit(analysis: Analysis, segments: Segments, unit: str) -> np.ndarray:
         found: np.ndarray = ((segments.words[:, None] == analysis.words["T"][None]) & (segments.words[:, None] >= 0)).astype(np.float64)
         return found
     return share_overlap(segments.starts, segments.ends, analysis.starts[unit], analysis.ends[unit])
+
+
+def find_word_flips(result: LeaveOneOut, analysis: Analysis) -> tuple[WordFlip, ...] | None:
+    """The words whose muting changed the shown verdict alike against every baseline, largest drop first.
+
+    None where that was not tried on this analysis (another clip or tier, or the sound or the text alone), and where nothing changed it for
+    certain but something may: a word could not be muted, or silence and noise in its place disagree.
+    """
+    best = analysis.best
+    is_of_it = result.parent == analysis.clip.sha256 and result.classes == best.classes and all(best.role in c.drops for c in result.curves)
+    if not is_of_it or result.tier != "words" or result.medium != "both":
+        return None
+    drops = np.stack([curve.drops[best.role] for curve in result.curves]).astype(np.float64)  # (baselines, segments, classes)
+    winners = np.argmax(best.logits.astype(np.float64) - drops, axis=2)
+    verdict = best.classes.index(best.label)
+    changed = (winners == winners[0]).all(axis=0) & (winners[0] != verdict) & (result.words >= 0)
+    if not changed.any() and (result.left_out or (winners != verdict).any()):
+        return None
+    order = np.argsort(-centre(drops)[:, :, verdict].mean(axis=0), kind="stable")
+    return tuple(WordFlip(int(result.words[i]), best.classes[int(winners[0, i])]) for i in order if changed[i])

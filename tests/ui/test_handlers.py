@@ -3,12 +3,14 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import gradio as gr
 import numpy as np
 import pytest
 import soundfile
 
+from mmer.explain.verdict import read_headline
 from mmer.results import Parent
 from mmer.ui.explore.examples import list_stored, open_example
 from mmer.ui.explore.handlers import AlignerRequest, ExploreHandlers
@@ -64,6 +66,23 @@ def test_a_link_that_asks_for_another_head_shows_no_other_verdict_first(analysis
     assert update["analyse"] == BUSY and session.analysis is None
     session = Session(analysis=analysis)
     assert analysis.transcript.text in str(handlers.show_linked(session))
+
+
+def test_the_verdict_says_what_leaving_words_out_showed(analysis):
+    handlers, session = ExploreHandlers(analyzer=None), Session(analysis=analysis)
+    assert handlers.show_tested(session) == {}
+    curve = SimpleNamespace(
+        parent=analysis.clip.sha256,
+        classes=analysis.best.classes,
+        tier="words",
+        medium="both",
+        words=np.arange(len(analysis.transcript.words)),
+        left_out=(),
+        curves=[SimpleNamespace(drops={analysis.best.role: np.zeros((len(analysis.transcript.words), len(analysis.best.classes)))})],
+    )
+    session.curve = curve
+    named = read_headline(analysis).names_emotion
+    assert ("muting any one word leaves it as it is" in handlers.show_tested(session)["verdict"]) == named
 
 
 def finish(steps):

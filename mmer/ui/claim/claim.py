@@ -156,8 +156,11 @@ def offer_curve() -> dict[str, Any]:
     return {"save_curve": gr.Button(visible=True)}
 
 
-def wire(handlers: ClaimHandlers, panel: ClaimPanel, session: gr.State, shown: gr.HTML, show_again: Callable[[Any], Any]) -> None:
-    """`shown`: the linked views, whose change means another result. `show_again(event)` shows the session's analysis after an event."""
+def wire(handlers: ClaimHandlers, panel: ClaimPanel, session: gr.State, shown: gr.HTML, show_again: Callable[[Any], Any]) -> Any:
+    """`shown`: the linked views, whose change means another result. `show_again(event)` shows the session's analysis after an event.
+
+    Returns the event of a curve that has come.
+    """
     wiring = Wiring(name_components(panel), session)
     refreshed = shown.change(**wiring.connect(handlers.refresh, changes=REFRESHED), api_name="refresh_claim", **QUIET)
     refreshed.success(fn=None, js=FOLLOW, api_visibility="private")
@@ -166,7 +169,7 @@ def wire(handlers: ClaimHandlers, panel: ClaimPanel, session: gr.State, shown: g
     stretch = wiring.connect(offer_stretch, asks=["part"], changes=["start", "end"])
     panel.part.change(**stretch, api_name="offer_stretch", queue=False, **QUIET)
     wire_change(handlers, panel, wiring, show_again)
-    wire_curve(handlers, panel, Wiring({**wiring.components, "stages": panel.curve_stages, "run": panel.run_curve}, session))
+    curve = wire_curve(handlers, panel, Wiring({**wiring.components, "stages": panel.curve_stages, "run": panel.run_curve}, session))
     for name, button, handler in (
         ("change", panel.save_change, handlers.export_change),
         ("sound", panel.save_sound, handlers.export_sound),
@@ -174,6 +177,7 @@ def wire(handlers: ClaimHandlers, panel: ClaimPanel, session: gr.State, shown: g
     ):
         written = button.click(**wiring.connect(handler, changes=["saved"]), api_name=f"export_{name}", **QUIET)
         written.success(fn=None, js="() => window.mmer.download('claim-download')", api_visibility="private")
+    return curve
 
 
 def wire_change(handlers: ClaimHandlers, panel: ClaimPanel, wiring: Wiring, show_again: Callable[[Any], Any]) -> None:
@@ -196,7 +200,7 @@ def wire_change(handlers: ClaimHandlers, panel: ClaimPanel, wiring: Wiring, show
     show_again(panel.back.click(**wiring.connect(handlers.open_parent), api_name="open_parent", **QUIET))
 
 
-def wire_curve(handlers: ClaimHandlers, panel: ClaimPanel, wiring: Wiring) -> None:
+def wire_curve(handlers: ClaimHandlers, panel: ClaimPanel, wiring: Wiring) -> Any:
     """Leave one out: run, Cancel, another emotion or model."""
     offered = wiring.connect(offer_media, asks=["tier"], changes=["curve_medium"])
     panel.tier.input(**offered, api_name="offer_media", queue=False, **QUIET)
@@ -224,3 +228,4 @@ def wire_curve(handlers: ClaimHandlers, panel: ClaimPanel, wiring: Wiring) -> No
         choice.input(**picture, api_name=f"choose_curve_{number}", **QUIET)
     cancelled = wiring.connect(handlers.cancel, changes=PROGRESS)
     panel.cancel_curve.click(**cancelled, queue=False, cancels=[curve], api_name="cancel_curve", **QUIET)
+    return curve

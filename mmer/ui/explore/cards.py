@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from mmer.explain.because import WordFlip, explain_verdict
 from mmer.explain.verdict import FEW, ROLE_NAMES, list_limits, read_headline
 from mmer.phrasing import join_words, say_devices
 from mmer.results import Analysis, Notice, Prediction
@@ -35,12 +36,13 @@ def write_empty(classes: Sequence[str], *, more: str = "") -> str:
     return EMPTY.replace("{}", escape(named[:1].upper() + named[1:])).replace("</section>", f"{more}</section>")
 
 
-def write_verdict(analysis: Analysis, example: ExampleClip | None) -> str:
-    """The card at the top: what the best model says, how sure, who speaks, and all models side by side.
+def write_verdict(analysis: Analysis, example: ExampleClip | None, *, flips: Sequence[WordFlip] | None = None) -> str:
+    """The card at the top: what the best model says, why, how sure, who speaks, and all models side by side.
 
-    Where no emotion can be named, it says why in the place of one, and the numbers are folded away.
+    `flips`: the words whose muting changes it, None where nobody tried. Where no emotion can be named, it says why in the place of one,
+    and the numbers are folded away.
     """
-    said, best = read_headline(analysis), analysis.best
+    said, best, because = read_headline(analysis), analysis.best, explain_verdict(analysis, flips=flips)
     if said.share is None:
         headline = f'<p class="mm-emotion mm-none">{escape(said.text)}</p>'
     else:
@@ -53,6 +55,7 @@ def write_verdict(analysis: Analysis, example: ExampleClip | None) -> str:
     return f"""
 <section class="mm-verdict" aria-label="{texts.VERDICT}">
   {headline}
+  {f'<p class="mm-because">{escape(because)}</p>' if because else ""}
   <div class="mm-said">
     <p class="mm-state mm-{said.state.replace(" ", "-")}{" mm-seen" if analysis.seen else ""}">{escape(said.sentence)}</p>
     {write_truth(analysis, example) if example else ""}

@@ -102,7 +102,9 @@ def build(analyzer: Analyzer, *, examples: Sequence[ExampleClip], open_stored: O
     imported = keep.wire(keeping, results.keep, side, inputs.importer, session, results.views, show_again)
     imported.failure(**wiring.connect(handlers.show_problem, changes=PROGRESS), api_name="problem_import", **HIDDEN)
     keep.wire_beside(keeping, results.keep, side, results.claim.beside, session)
-    claim.wire(ClaimHandlers(analyzer, MOST_SECONDS[is_public], BOUNDS[is_public]), results.claim, session, results.views, show_again)
+    claiming = ClaimHandlers(analyzer, MOST_SECONDS[is_public], BOUNDS[is_public])
+    tested = claim.wire(claiming, results.claim, session, results.views, show_again)
+    tested.success(**wiring.connect(handlers.show_tested, changes=["verdict"]), **UNSEEN)
 
 
 def build_inputs(analyzer: Analyzer, *, is_public: bool) -> Inputs:

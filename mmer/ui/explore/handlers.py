@@ -14,6 +14,7 @@ from mmer.align.textgrid_tiers import read_text
 from mmer.audio.load import load_audio
 from mmer.errors import MmerError, TranscriptError
 from mmer.exports.formats import EXPORTS, Wishes
+from mmer.interventions.curves import find_word_flips
 from mmer.interventions.edited_clip import read_edited_clip
 from mmer.model_queue import UNBOUNDED, QueueLimits
 from mmer.pipeline import Analyzer
@@ -294,6 +295,13 @@ class ExploreHandlers:
             "views": dump_payload(build_payload(analysis)) + anew,
             "trace": cards.write_trace(analysis),
         }
+
+    def show_tested(self, session: Session) -> ExploreUpdate:
+        """The verdict again, with what leaving its words out showed."""
+        analysis, curve = session.analysis, session.curve
+        if analysis is None or curve is None:
+            return {}
+        return {"verdict": cards.write_verdict(analysis, session.example, flips=find_word_flips(curve, analysis))}
 
     def fill_inputs(self, session: Session) -> ExploreUpdate:
         """Clip, words, head and aligner of what is shown, so that Analyse means the same again."""

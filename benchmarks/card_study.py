@@ -127,7 +127,8 @@ def study_extraction(folder: Path, features: Path, device: str, workers: int) ->
     done, times, begun = count_entries(features), StageTimes(), time.perf_counter()
     cache = extract(dataset, features, device, workers=workers, times=times)
     seconds, parts = time.perf_counter() - begun, len(list(features.rglob("*.part")))
-    print(f"killed after {done} entries; went on to {count_entries(features)} in {seconds:.1f} s, {parts} torn files left, which an extraction takes away after ten minutes")
+    print(f"killed after {done} entries; went on to {count_entries(features)} in {seconds:.1f} s")
+    print(f"{parts} torn files left, which an extraction takes away after ten minutes")
     print(times.describe(), flush=True)
     sound = sum(soundfile.info(u.path).duration for u in dataset.utterances)
     fresh, begun = StageTimes(), time.perf_counter()
@@ -149,7 +150,7 @@ def study_extraction(folder: Path, features: Path, device: str, workers: int) ->
 # precision
 
 
-def study_precisions(folder: Path, features: Path, device: str, models: Sequence[str], precisions: Sequence[str]) -> None:
+def study_precisions(folder: Path, features: Path, device: str, models: Sequence[str], precisions: Sequence[str], stride: int) -> None:
     """Trains each model in each precision; the same folds, splits, weights and dropout masks."""
     from mmer.experiments.experiment import Experiment
     from mmer.experiments.prepare import claim_experiment
@@ -160,7 +161,7 @@ def study_precisions(folder: Path, features: Path, device: str, models: Sequence
         fusion, _, units = model.partition(":")
         base = None
         for precision in precisions:
-            options: dict[str, Any] = {"preset": ROW, "precision": precision, "device": device, "by": "speaker"}
+            options: dict[str, Any] = {"preset": ROW, "precision": precision, "device": device, "by": "speaker", "frame_stride": stride}
             experiment = Experiment(str(folder / "data"), str(features), fusion=fusion, units=tuple(units), **options)
             begun = time.perf_counter()
             run = claim_experiment(features.with_name("runs"), f"{fusion}-{units}-{precision}", experiment)
@@ -182,11 +183,15 @@ def main() -> None:
     parser.add_argument("--make", action="store_true")
     parser.add_argument("--data", type=Path, help="with --make: the corpus, a folder with a manifest")
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--features", type=Path, default=Path("study-features"), help="a folder for the features; its neighbours are written too")
+    parser.add_argument(
+        "--features", type=Path, default=Path("study-features"), help="a folder for the features; its neighbours are written too"
+    )
     parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--models", nargs="+", default=MODELS)
     parser.add_argument("--precisions", nargs="+", default=PRECISIONS)
-    parser.add_argument("--only-extract", action="store_true", help="no more than the first extraction")
+    parser.add_argument("--frame-stride", type=int, default=1, help="train on every n-th frame")
+    parser.add_argument("--only-extract", action="store_true", help="no more than one extraction")
+    parser.add_argument("--only-train", action="store_true", help="one extraction and the precisions")
     args = parser.parse_args()
     if args.make:
         return make_study(args.study, args.data)
@@ -195,8 +200,12 @@ def main() -> None:
     if args.only_extract:
         extract(read_dataset(args.study / "data"), args.features, args.device, workers=args.workers)
         return None
-    study_extraction(args.study, args.features, args.device, args.workers)
-    study_precisions(args.study, args.features, "cpu" if args.device == PLANTED else args.device, args.models, args.precisions)
+    if args.only_train:
+        extract(read_dataset(args.study / "data"), args.features, args.device, workers=args.workers)
+    else:
+        study_extraction(args.study, args.features, args.device, args.workers)
+    device = "cpu" if args.device == PLANTED else args.device
+    study_precisions(args.study, args.features, device, args.models, args.precisions, args.frame_stride)
     return None
 
 

@@ -66,7 +66,6 @@ GOALS = {  # fusion and units -> how many times as fast as one by one
 }
 FURTHER = [*(f"linear:{unit}" for unit in "PSW"), *(f"transformer:{unit}" for unit in "TFPSW"), *(f"coattention:T{unit}" for unit in "PSW")]
 PRECISIONS = ("float32", "tf32", "bfloat16")
-DEFAULT = Experiment("", "").precision
 IEMOCAP = 5531  # utterances
 SPEECH_SETS = ("F", "FP", "FS", "FW", "FPS", "FPW", "FSW", "FPSW")  # the columns of Table 2, each with T
 
@@ -168,6 +167,11 @@ class Bench:
         self.normalisations = [Normalisation(np.zeros(speech, np.float32), np.ones(speech, np.float32)) for _ in range(sizes.folds)]
 
     @property
+    def default(self) -> str:
+        """The precision in which it is trained on a card unless another one is asked for."""
+        return replace(self.experiment, precision="auto").choose_precision("cuda")
+
+    @property
     def rows(self) -> list[np.ndarray]:
         """As many steps as are timed."""
         return [run.train[: self.sizes.steps * self.sizes.batch_size] for run in self.runs]
@@ -188,8 +192,13 @@ class Bench:
         """Runs that the trainer would take together, by the memory of their parameters."""
         return max(1, min(self.sizes.runs, limit_state_bytes(self.sizes.device) // count_run_bytes(self.experiment)))
 
-    def train(self, stack: Stack, epoch: int) -> None:
-        options = {"epoch": epoch, "rows": self.rows[: len(stack.runs)]}
+    @property
+    def longest(self) -> list[np.ndarray]:
+        """Two steps of each run's longest utterances: whoever holds these in memory holds all."""
+        return [run.train[np.argsort(self.loader.lengths[run.train])[-2 * self.sizes.batch_size :]] for run in self.runs]
+
+    def train(self, stack: Stack, epoch: int, rows: Sequence[np.ndarray] | None = None) -> None:
+        options = {"epoch": epoch, "rows": (rows or self.rows)[: len(stack.runs)]}
         stack.train_epoch(None, self.normalisations, self.loader.lengths, self.loader.labels, **options)
 
     def validate(self, stack: Stack) -> None:
@@ -306,12 +315,12 @@ def measure_training(sizes: Sizes, resident: dict[str, Tensor]) -> Iterator[Row]
         plain = None if goal is None else time_plain(sizes, model, resident) * sizes.runs
         if plain is not None:
             yield Row("training", model, "one by one x runs", plain, "s a step")
-        bench = Bench(sizes, model, DEFAULT, resident)
+        bench = Bench(sizes, model, "auto", resident)
         fitting = bench.count_fitting()
         stack = bench.make_stack(runs=fitting)
         if fitting < sizes.runs:
             yield Row("training", model, "runs in a group", float(fitting), f"of {sizes.runs}", "seconds below are those of all groups")
-        for precision in PRECISIONS if goal is not None else (DEFAULT,):
+        for precision in PRECISIONS if goal is not None else (bench.default,):
             clean(sizes.device)
             stack.experiment = replace(bench.experiment, precision=precision)
             yield from time_batched(bench, stack, rates, plain=plain, goal=goal, seconds=seconds)
@@ -359,6 +368,7 @@ def time_batched(
 ) -> Iterator[Row]:
     sizes, precision = bench.sizes, stack.experiment.precision
     stack.batched.at_once = None
+    bench.train(stack, 0, bench.longest)
     bench.train(stack, 0)
     own = measure(lambda: bench.train(stack, 1), sizes.device) / sizes.steps
     second, name = own * sizes.runs / len(stack.runs), f"{bench.model} {precision}"
@@ -367,13 +377,13 @@ def time_batched(
     if sizes.device != "cpu":
         yield Row("training", name, "peak memory", torch.cuda.max_memory_allocated() / 1e9, "GB", "features of the benchmark among it")
     if plain is not None:
-        wanted = goal if precision == DEFAULT else None
+        wanted = goal if precision == bench.default else None
         yield Row("training", name, "times as fast as one by one", plain / second, "x", f"goal: {wanted:g}" if wanted else "no goal")
-    if precision == DEFAULT:
+    if precision == bench.default:
         validation = measure(lambda: bench.validate(stack), sizes.device) / len(bench.runs[0].validation) * sizes.runs / len(stack.runs)
         seconds[bench.model] = second * count_steps(round(IEMOCAP * 0.72), sizes.batch_size) + validation * IEMOCAP * 0.08
         yield Row("training", name, "an epoch of IEMOCAP's size with validation", seconds[bench.model], "s", "by its measured steps")
-    if goal is not None and (sizes.device != "cpu" or bench.model == "late:TFS"):
+    if goal is not None and (precision == bench.default or sizes.device == "cpu"):
         yield from profile(bench, stack, own, precision, rates)
 
 

@@ -31,7 +31,7 @@ def list_texts() -> dict[str, str]:
         "validation": "how the validation part is chosen: random, speaker or session (random, as in the paper)",
         "device": f"where to train: {NAMES} (auto)",
         "stacked": "yes, no or auto: whether all runs are computed as one stack (auto)",
-        "precision": "of the matrix products of training: float32, tf32 (on a GPU, else float32) or bfloat16 (float32)",
+        "precision": "of training's products: float32, tf32 (a GPU's), bfloat16, or auto: float32 on a CPU, tf32 or bfloat16 on a GPU (auto)",
     }
 
 

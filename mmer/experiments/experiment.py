@@ -22,7 +22,7 @@ from mmer.encoders.presets import PRESETS
 from mmer.errors import DataError
 from mmer.heads.config import HeadConfig, shape_model
 
-STACKED, PRECISIONS = ("auto", "yes", "no"), ("float32", "tf32", "bfloat16")
+STACKED, PRECISIONS = ("auto", "yes", "no"), ("auto", "float32", "tf32", "bfloat16")
 MODEL = ("hidden", "dropout", "blocks", "heads", "feedforward")  # settings that are arguments of the model
 
 
@@ -155,7 +155,7 @@ class Experiment:
     branch_loss: float = 0.0  # weight of each present branch's own loss beside that of the sum (late fusion)
     frame_stride: int = 1  # while training only every n-th frame is read, from a random first one; measured on all of them
     voice_shift: float = 0.0  # greatest share of the difference between two training voices that is added to an utterance's states
-    precision: str = "float32"  # float32 | tf32 (the same on a CPU) | bfloat16: of matrix products while training
+    precision: str = "auto"  # float32 | tf32 (the same on a CPU) | bfloat16 | auto: of matrix products while training
     chunk: int = 512  # utterances of the visiting order that are sorted by length together
     device: str = "auto"  # auto | cpu | cuda | cuda:1 | mps
     stacked: str = "auto"  # yes | no | auto: whether runs are computed as one stack; auto on a GPU: as one batch. The result is the same
@@ -202,6 +202,15 @@ class Experiment:
     @property
     def rate(self) -> float:
         return self.learning_rate or self.kind.rate
+
+    def choose_precision(self, device: str) -> str:
+        """Of the matrix products of training on a device as PyTorch names it: float32, tf32 or bfloat16.
+
+        On a card the fastest that ended at the UA of float32 (benchmarks/RESULTS.md): attention alone is bound by its products.
+        """
+        if self.precision != "auto" or not device.startswith("cuda"):
+            return "float32" if self.precision == "auto" else self.precision
+        return "bfloat16" if self.kind.has_attention else "tf32"
 
     @property
     def class_names(self) -> tuple[str, ...]:

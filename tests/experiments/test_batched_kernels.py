@@ -16,7 +16,7 @@ from mmer.experiments.batched import kernel_check
 from mmer.experiments.batched.adam import AdamRates, AdamState, clip_and_step
 from mmer.experiments.batched.kernel_check import find_difference
 from mmer.experiments.batched.keyed_dropout import draw_run_masks, drop
-from mmer.experiments.batched.layer_mix import Normals, UnitBatch, mix_layers
+from mmer.experiments.batched.layer_mix import Normals, UnitBatch, mix_layers, norm_mix
 from mmer.experiments.experiment import Experiment
 
 RUNS, BATCH, LAYERS, SEGMENTS, DIM = 3, 4, 5, 7, 16
@@ -49,8 +49,15 @@ def test_sums_and_their_gradient_are_those_of_a_padded_normalised_batch(packed, 
     slope = torch.randn_like(found)
     assert torch.allclose(found, expected, atol=1e-5)
     assert torch.equal(unit.mask, padded.ne(0).any(-1).any(-1))
-    for one, other in zip(torch.autograd.grad(found, weights, slope), torch.autograd.grad(expected, weights, slope)):
+    for one, other in zip(torch.autograd.grad(found, weights, slope), torch.autograd.grad(expected, weights, slope, retain_graph=True)):
         assert torch.allclose(one, other, atol=1e-4)
+    normed = torch.nn.functional.layer_norm(expected, (DIM,))
+    (theirs,) = torch.autograd.grad(normed, weights, slope)
+    for kind, tolerance in ((torch.float32, 1e-4), (torch.bfloat16, 0.02)):
+        found = norm_mix(weights, unit, normals, kind=kind)
+        (ours,) = torch.autograd.grad(found, weights, slope.to(kind))
+        assert found.dtype == kind and torch.allclose(found.float(), normed, atol=tolerance)
+        assert torch.allclose(ours, theirs, atol=tolerance * float(theirs.abs().max()))
 
 
 @pytest.mark.parametrize("shape", [(BATCH, SEGMENTS, DIM), (BATCH, DIM)])

@@ -1,6 +1,6 @@
 """What the settings of an experiment may be: bounds hold for the form, the shell and a stored config alike."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
@@ -59,3 +59,11 @@ def test_every_number_is_a_setting_with_its_default_within_bounds():
     assert {s.name for s in settings} == numbers | set(MODEL)
     for setting in settings:
         setting.check(default_of(setting))
+
+
+def test_precision_is_that_of_the_device_unless_it_is_named():
+    linear, attention = Experiment("data", "features"), Experiment("data", "features", fusion="coattention")
+    assert [each.choose_precision(device) for each in (linear, attention) for device in ("cpu", "mps")] == ["float32"] * 4
+    assert linear.choose_precision("cuda:1") == "tf32" and attention.choose_precision("cuda") == "bfloat16"
+    assert replace(attention, precision="float32").choose_precision("cuda") == "float32"
+    assert replace(linear, precision="bfloat16").choose_precision("cpu") == "bfloat16"

@@ -41,7 +41,19 @@ def test_an_experiment_comes_back_as_it_was(folder):
 
 def test_environment_says_on_what_it_ran(folder):
     environment = folder.read("environment")
-    assert environment.keys() == {"mmer", "python", "torch", "numpy", "platform", "cpu", "cores", "device", "threads", "command"}
+    assert environment.keys() == {
+        "mmer",
+        "python",
+        "torch",
+        "numpy",
+        "platform",
+        "cpu",
+        "cores",
+        "device",
+        "threads",
+        "precision",
+        "command",
+    }
     assert environment["numpy"] == np.__version__ and environment["cores"] >= 1
     assert describe_environment(device="cuda", threads=3)["device"] == "cuda"
 

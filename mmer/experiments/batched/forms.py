@@ -19,7 +19,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from mmer.building_blocks.dropout import count_places
 from mmer.choices.units import UNITS
 from mmer.experiments.batched.keyed_dropout import drop
-from mmer.experiments.batched.layer_mix import Normals, UnitBatch, mix_layers
+from mmer.experiments.batched.layer_mix import Normals, UnitBatch, mix_layers, norm_mix
 from mmer.fusion import TEXT, normalise_weights
 from mmer.heads.config import HeadConfig
 
@@ -77,9 +77,10 @@ class RunInputs:
         return mix_layers(weights, self.units[unit], self.normals[unit], kernels=models.kernels)
 
     def norm_layers(self, models: RunModels, unit: str, mix: str) -> Tensor:
-        """The sums with mean 0 and variance 1 over dim; the norm's scale and shift are still to come."""
-        mixed = self.sum_layers(models, unit, mix)
-        return F.layer_norm(mixed, mixed.shape[-1:])
+        """The sums with mean 0 and variance 1 over dim, in the precision of products; the norm's scale and shift are still to come."""
+        weights = normalise_weights(models.parameters[f"{mix}.weights"])
+        kind = lower(weights).dtype
+        return norm_mix(weights, self.units[unit], self.normals[unit], kernels=models.kernels, kind=kind)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,6 +179,12 @@ class AttentionKeys:
         return cls(bias.flatten(0, 1)[:, None, None], absent[..., None] if unit in inputs.gaps else None)
 
 
+def lower(x: Tensor) -> Tensor:
+    """x in the precision of products: once for all products that read it, which else would each convert it."""
+    device = x.device.type
+    return x.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else x
+
+
 def attend(models: RunModels, name: str, x: Tensor, others: Tensor, keys: AttentionKeys) -> Tensor:
     """The Attention `name`: x (runs, batch, queries, dim) hears others (runs, batch, segments, dim)."""
 
@@ -191,9 +198,9 @@ def attend(models: RunModels, name: str, x: Tensor, others: Tensor, keys: Attent
     return models.linear(f"{name}.out", heard)
 
 
-def run_block(models: RunModels, name: str, x: Tensor, others: Tensor, keys: AttentionKeys) -> Tensor:
-    """The EncoderBlock `name`."""
-    heard = attend(models, f"{name}.attention", x, others, keys)
+def run_block(models: RunModels, name: str, x: Tensor, low: Tensor, others: Tensor, keys: AttentionKeys) -> Tensor:
+    """The EncoderBlock `name`. `low` is lower(x), and others are lowered too."""
+    heard = attend(models, f"{name}.attention", low, others, keys)
     x = models.norm(f"{name}.norm1", models.drop(f"{name}.dropout1", heard, rest=x))
     inner = models.drop(f"{name}.dropout2", models.linear(f"{name}.layer1", x), relu=True)
     return models.norm(f"{name}.norm2", models.drop(f"{name}.dropout3", models.linear(f"{name}.layer2", inner), rest=x))
@@ -204,7 +211,7 @@ def run_transformer(models: RunModels, inputs: RunInputs) -> RunOutputs:
     mix, mask, keys = f"mixes.{unit}", inputs.units[unit].mask, AttentionKeys.of(inputs, unit)
     x = finish_mix(models, mix, inputs.norm_layers(models, unit, mix))
     for block in range(models.head.blocks):
-        x = run_block(models, f"blocks.{block}", x, x, keys)
+        x = run_block(models, f"blocks.{block}", x, low := lower(x), low, keys)
     logits = finish_branch(models, "branch", models.linear("branch.layer1", x), mask)
     logits = add_bias(models, "branch", logits, mask)
     return RunOutputs(logits, {unit: logits})
@@ -220,9 +227,10 @@ def run_coattention(models: RunModels, inputs: RunInputs) -> RunOutputs:
         text, speech = first, finish_mix(models, f"mixes.{unit}", inputs.norm_layers(models, unit, f"mixes.{unit}"))
         for block in range(models.head.blocks):
             name = f"blocks.{unit}.{block}"
+            low_speech, low_text = lower(speech), lower(text)
             speech, text = (
-                run_block(models, f"{name}.speech", speech, text, keys[TEXT]),
-                run_block(models, f"{name}.text", text, speech, keys[unit]),
+                run_block(models, f"{name}.speech", speech, low_speech, low_text, keys[TEXT]),
+                run_block(models, f"{name}.text", text, low_text, low_speech, keys[unit]),
             )
         present = masks[unit].any(2, keepdim=True).int() + masks[TEXT].any(2, keepdim=True).int()  # (runs, batch, 1)
         averaged.append((average(speech, masks[unit]) + average(text, masks[TEXT])) / present.clamp(min=1))

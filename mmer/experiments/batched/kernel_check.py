@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mmer.experiments.batched.adam import AdamRates, AdamState, clip_and_step
 from mmer.experiments.batched.keyed_dropout import drop
-from mmer.experiments.batched.layer_mix import Normals, UnitBatch, mix_layers
+from mmer.experiments.batched.layer_mix import Normals, UnitBatch, mix_layers, norm_mix
 from mmer.experiments.experiment import Experiment
 
 RUNS, BATCH, LAYERS, DIM, POSITIONS, SEGMENTS, STRIDE = 3, 2, 3, 20, 60, 9, 2
@@ -35,7 +35,7 @@ def make_numbers(seed: int, *shape: int, device: torch.device) -> Tensor:
 
 
 def check_mix(device: torch.device, kernels: bool) -> list[Tensor]:
-    """Sums and gradients of the weights; one utterance lacks the unit, every second position is read."""
+    """Sums, raw and normed, and gradients of the weights; one utterance lacks the unit, every second position is read."""
     rng = np.random.default_rng(0)
     counts = rng.integers(1, SEGMENTS + 1, (RUNS, BATCH)).astype(np.int32)
     counts[1, 1] = 0
@@ -44,9 +44,12 @@ def check_mix(device: torch.device, kernels: bool) -> list[Tensor]:
     unit = UnitBatch(packed, torch.from_numpy(starts).to(device), torch.from_numpy(counts).to(device), SEGMENTS, STRIDE)
     normals = Normals(make_numbers(2, RUNS, LAYERS, DIM, device=device), make_numbers(3, RUNS, LAYERS, DIM, device=device).abs())
     weights = make_numbers(4, RUNS, LAYERS, device=device).requires_grad_()
-    found = mix_layers(weights, unit, normals, kernels=kernels)
-    (gradient,) = torch.autograd.grad(found, weights, make_numbers(5, *found.shape, device=device))
-    return [found.detach(), gradient]
+    found = []
+    for mix in (mix_layers, norm_mix):
+        mixed = mix(weights, unit, normals, kernels=kernels)
+        (gradient,) = torch.autograd.grad(mixed, weights, make_numbers(5, *mixed.shape, device=device))
+        found += [mixed.detach(), gradient]
+    return found
 
 
 def check_drop(device: torch.device, kernels: bool) -> list[Tensor]:

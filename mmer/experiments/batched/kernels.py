@@ -23,6 +23,7 @@ def mix_forward(
     scale,
     offset,
     out,
+    inverse_deviations,
     batch,
     segments,
     stride,
@@ -30,8 +31,13 @@ def mix_forward(
     DIM: tl.constexpr,
     BLOCK: tl.constexpr,
     TILE: tl.constexpr,
+    NORMED: tl.constexpr,
+    EPSILON: tl.constexpr,
 ):
-    """A program takes TILE segments of one utterance of one run: out[d] = sum_l scale[l, d] * packed[l, d] - offset[d]; 0 at padding."""
+    """A program takes TILE segments of one utterance of one run: x[d] = sum_l scale[l, d] * packed[l, d] - offset[d]; 0 at padding.
+
+    Where NORMED, out is (x - its mean over d) / its deviation, whose inverse is stored too.
+    """
     utterance, tile = tl.program_id(0), tl.program_id(1)
     run = utterance // batch
     start, count = tl.load(starts + utterance), tl.load(counts + utterance)
@@ -41,12 +47,18 @@ def mix_forward(
     real = (k < count)[:, None] & wide[None, :]
     at = start + k.to(tl.int64) * stride
     total = tl.zeros((TILE, BLOCK), tl.float32)
-    for layer in range(LAYERS):
-        states = tl.load(packed + (at * LAYERS + layer)[:, None] * DIM + d[None, :], mask=real, other=0.0).to(tl.float32)
-        total += states * tl.load(scale + (run * LAYERS + layer) * DIM + d, mask=wide, other=0.0)[None, :]
-    total -= tl.load(offset + run * DIM + d, mask=wide, other=0.0)[None, :]
-    total = tl.where(real, total, 0.0)
     where = utterance.to(tl.int64) * segments + k
+    if tile * TILE < count:
+        for layer in tl.range(LAYERS, num_stages=4):  # several layers are on their way from memory at once
+            states = tl.load(packed + (at * LAYERS + layer)[:, None] * DIM + d[None, :], mask=real, other=0.0).to(tl.float32)
+            total += states * tl.load(scale + (run * LAYERS + layer) * DIM + d, mask=wide, other=0.0)[None, :]
+        total -= tl.load(offset + run * DIM + d, mask=wide, other=0.0)[None, :]
+        total = tl.where(real, total, 0.0)
+        if NORMED:
+            total = tl.where(wide[None, :], total - (tl.sum(total, 1) / DIM)[:, None], 0.0)
+            inverse = 1.0 / tl.sqrt(tl.sum(total * total, 1) / DIM + EPSILON)
+            total *= inverse[:, None]
+            tl.store(inverse_deviations + where, inverse, mask=k < segments)
     tl.store(out + where[:, None] * DIM + d[None, :], total, mask=(k < segments)[:, None] & wide[None, :])
 
 
@@ -58,6 +70,8 @@ def mix_backward(
     inverse,
     mean,
     gradient,
+    normed,
+    inverse_deviations,
     out,
     batch,
     segments,
@@ -67,25 +81,39 @@ def mix_backward(
     DIM: tl.constexpr,
     BLOCK: tl.constexpr,
     TILE: tl.constexpr,
+    NORMED: tl.constexpr,
+    SLOTS: tl.constexpr,
 ):
-    """The first of two passes: out[utterance, tile, layer] = the tile's sum of gradient * normalised state. The second adds the tiles."""
+    """The first of two passes: out[utterance, tile, layer] = the tile's sum of slope * normalised state. The second adds the tiles.
+
+    The slope of a sum is its gradient, or where NORMED what that of the normed sum makes of it.
+    """
     utterance, tile = tl.program_id(0), tl.program_id(1)
     run = utterance // batch
     start, count = tl.load(starts + utterance), tl.load(counts + utterance)
-    k = tile * TILE + tl.arange(0, TILE)
-    d = tl.arange(0, BLOCK)
-    wide = d < DIM
-    real = (k < count)[:, None] & wide[None, :]
-    at = start + k.to(tl.int64) * stride
-    where = utterance.to(tl.int64) * segments + k
-    slope = tl.load(gradient + where[:, None] * DIM + d[None, :], mask=real, other=0.0).to(tl.float32)
-    for layer in range(LAYERS):
-        states = tl.load(packed + (at * LAYERS + layer)[:, None] * DIM + d[None, :], mask=real, other=0.0).to(tl.float32)
-        own = (run * LAYERS + layer) * DIM + d
-        states -= tl.load(mean + own, mask=wide, other=0.0)[None, :]
-        states *= tl.load(inverse + own, mask=wide, other=0.0)[None, :]
-        found = tl.sum(tl.sum(slope * states, 1), 0)
-        tl.store(out + (utterance * tiles + tile) * LAYERS + layer, found)
+    found = out + (utterance * tiles + tile) * LAYERS
+    if tile * TILE < count:
+        k = tile * TILE + tl.arange(0, TILE)
+        d = tl.arange(0, BLOCK)
+        wide = d < DIM
+        real = (k < count)[:, None] & wide[None, :]
+        at = start + k.to(tl.int64) * stride
+        where = utterance.to(tl.int64) * segments + k
+        slope = tl.load(gradient + where[:, None] * DIM + d[None, :], mask=real, other=0.0).to(tl.float32)
+        if NORMED:
+            own = tl.load(normed + where[:, None] * DIM + d[None, :], mask=real, other=0.0).to(tl.float32)
+            rest = (tl.sum(slope, 1) / DIM)[:, None] + own * (tl.sum(slope * own, 1) / DIM)[:, None]
+            slope = (slope - rest) * tl.load(inverse_deviations + where, mask=k < count, other=0.0)[:, None]
+            slope = tl.where(real, slope, 0.0)
+        whole = tl.sum(slope, 0)
+        for layer in tl.range(LAYERS, num_stages=4):
+            states = tl.load(packed + (at * LAYERS + layer)[:, None] * DIM + d[None, :], mask=real, other=0.0).to(tl.float32)
+            place = (run * LAYERS + layer) * DIM + d
+            part = tl.sum(slope * states, 0) - whole * tl.load(mean + place, mask=wide, other=0.0)
+            tl.store(found + layer, tl.sum(part * tl.load(inverse + place, mask=wide, other=0.0), 0))
+    else:
+        slots = tl.arange(0, SLOTS)
+        tl.store(found + slots, tl.zeros((SLOTS,), tl.float32), mask=slots < LAYERS)
 
 
 @triton.jit

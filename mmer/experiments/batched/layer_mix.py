@@ -1,11 +1,13 @@
-"""Equation 1 for all runs at once, before its LayerNorm: packed states -> the normalised, weighted sums of every run's own utterances.
+"""Equation 1 for all runs at once: packed states -> the normalised, weighted sums of every run's own utterances, and their LayerNorm.
 
 The global normalisation is affine and the sum is linear, so both are one map for each run, layer and dimension: a segment is gathered,
-normalised and weighted in one reading. Nothing is padded in memory; padding appears in what comes out, as zeros.
+normalised and weighted in one reading. Nothing is padded in memory; padding appears in what comes out, as zeros. Of the LayerNorm mean and
+variance are taken here, in the same reading; its scale and shift follow in forms.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +15,7 @@ import torch
 from torch import Tensor
 
 TILE = 8  # segments of one program
+EPSILON = 1e-5  # nn.LayerNorm's own
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,24 +50,32 @@ class Normals:
 
 def mix_layers(weights: Tensor, unit: UnitBatch, normals: Normals, *, kernels: bool = False) -> Tensor:
     """The sums of every run, (runs, batch, segments, dim) float32, for weights (runs, layers) that add up to 1; 0 at padding."""
-    found: Tensor = MixLayers.apply(weights, unit, normals, kernels)  # type: ignore[no-untyped-call]  # of torch
+    found: Tensor = MixLayers.apply(weights, unit, normals, kernels, None)  # type: ignore[no-untyped-call]  # of torch
+    return found
+
+
+def norm_mix(weights: Tensor, unit: UnitBatch, normals: Normals, *, kernels: bool = False, kind: torch.dtype = torch.float32) -> Tensor:
+    """The sums of mix_layers with mean 0 and variance 1 over dim, stored as `kind`; 0 at padding."""
+    found: Tensor = MixLayers.apply(weights, unit, normals, kernels, kind)  # type: ignore[no-untyped-call]  # of torch
     return found
 
 
 class MixLayers(torch.autograd.Function):
-    """mix_layers, with a gradient for the weights alone."""
+    """mix_layers, or where there is a `kind` norm_mix, with a gradient for the weights alone."""
 
     @staticmethod
-    def forward(ctx: Any, weights: Tensor, unit: UnitBatch, normals: Normals, kernels: bool) -> Tensor:
+    def forward(ctx: Any, weights: Tensor, unit: UnitBatch, normals: Normals, kernels: bool, kind: torch.dtype | None) -> Tensor:
         ctx.unit, ctx.normals, ctx.kernels = unit, normals, kernels
         scale = weights[:, :, None].float() * normals.inverse  # (runs, layers, dim)
         offset = (scale * normals.mean).sum(1)  # (runs, dim)
-        return (run_forward if kernels else mix_plainly)(unit, scale.contiguous(), offset.contiguous())
+        out, inverse = (run_forward if kernels else mix_plainly)(unit, scale.contiguous(), offset.contiguous(), kind)
+        ctx.save_for_backward(*((out, inverse) if kind else ()))
+        return out
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
-        found = (run_backward if ctx.kernels else differentiate_plainly)(ctx.unit, ctx.normals, gradients[0].contiguous())
-        return found, None, None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        differentiate = run_backward if ctx.kernels else differentiate_plainly
+        return differentiate(ctx.unit, ctx.normals, gradients[0].contiguous(), ctx.saved_tensors), None, None, None, None
 
 
 def gather_run(unit: UnitBatch, run: int) -> tuple[Tensor, Tensor]:
@@ -75,46 +86,57 @@ def gather_run(unit: UnitBatch, run: int) -> tuple[Tensor, Tensor]:
     return unit.packed[index.flatten()[real]].float(), real
 
 
-def mix_plainly(unit: UnitBatch, scale: Tensor, offset: Tensor) -> Tensor:
+def mix_plainly(unit: UnitBatch, scale: Tensor, offset: Tensor, kind: torch.dtype | None) -> tuple[Tensor, Tensor]:
     """What mix_forward computes, run by run: all runs at once would take several times the memory of the features."""
     runs, batch = unit.counts.shape
     out = scale.new_zeros(runs, batch * unit.segments, scale.shape[-1])
     for run in range(runs):
         states, real = gather_run(unit, run)
         out[run, real] = states.mul_(scale[run]).sum(1) - offset[run]
-    return out.view(runs, batch, unit.segments, -1)
+    out = out.view(runs, batch, unit.segments, -1)
+    if kind is None:
+        return out, out
+    normed, _, inverse = torch.native_layer_norm(out, out.shape[-1:], None, None, EPSILON)
+    return normed.to(kind), inverse
 
 
-def differentiate_plainly(unit: UnitBatch, normals: Normals, gradient: Tensor) -> Tensor:
-    """What mix_backward and its second pass compute: (runs, layers)."""
-    found = gradient.new_empty(len(gradient), normals.mean.shape[1])
+def differentiate_plainly(unit: UnitBatch, normals: Normals, gradient: Tensor, normed: Sequence[Tensor]) -> Tensor:
+    """What mix_backward and its second pass compute: (runs, layers). `normed`: the sums and inverse deviations; () for raw sums."""
+    found = gradient.new_empty(len(gradient), normals.mean.shape[1], dtype=torch.float32)
     for run in range(len(found)):
         states, real = gather_run(unit, run)
-        slope = gradient[run].flatten(0, 1)[real]  # (real segments, dim)
+        slope = gradient[run].flatten(0, 1)[real].float()  # (real segments, dim)
+        if normed:
+            own, inverse = (values[run].flatten(0, 1)[real].float() for values in normed)
+            slope = (slope - slope.mean(1, keepdim=True) - own * (slope * own).mean(1, keepdim=True)) * inverse
         found[run] = ((states - normals.mean[run]) * normals.inverse[run] * slope[:, None]).sum((0, 2))
     return found
 
 
-def run_forward(unit: UnitBatch, scale: Tensor, offset: Tensor) -> Tensor:
+def run_forward(unit: UnitBatch, scale: Tensor, offset: Tensor, kind: torch.dtype | None) -> tuple[Tensor, Tensor]:
     from mmer.experiments.batched import kernels
 
     (runs, batch), (_, layers, dim) = unit.counts.shape, unit.packed.shape
-    out = scale.new_empty(runs, batch, unit.segments, dim)
+    out = scale.new_empty(runs, batch, unit.segments, dim, dtype=kind or torch.float32)
+    inverse = scale.new_empty(runs, batch, unit.segments, 1) if kind else out
     grid = (runs * batch, -(-unit.segments // TILE))
     sizes = (batch, unit.segments, unit.stride, layers, dim, round_to_power(dim), TILE)
-    kernels.mix_forward[grid](unit.packed, unit.starts, unit.counts, scale, offset, out, *sizes, num_warps=8)
-    return out
+    kernels.mix_forward[grid](
+        unit.packed, unit.starts, unit.counts, scale, offset, out, inverse, *sizes, kind is not None, EPSILON, num_warps=4
+    )
+    return out, inverse
 
 
-def run_backward(unit: UnitBatch, normals: Normals, gradient: Tensor) -> Tensor:
+def run_backward(unit: UnitBatch, normals: Normals, gradient: Tensor, normed: Sequence[Tensor]) -> Tensor:
     from mmer.experiments.batched import kernels
 
     (runs, batch), (_, layers, dim) = unit.counts.shape, unit.packed.shape
     tiles = -(-unit.segments // TILE)
     parts = gradient.new_empty(runs, batch * tiles, layers, dtype=torch.float32)
+    own, inverse = normed or (gradient, gradient)
+    tensors = (unit.packed, unit.starts, unit.counts, normals.inverse, normals.mean, gradient, own, inverse, parts)
     sizes = (batch, unit.segments, unit.stride, tiles, layers, dim, round_to_power(dim), TILE)
-    inputs = (unit.packed, unit.starts, unit.counts, normals.inverse, normals.mean, gradient, parts)
-    kernels.mix_backward[runs * batch, tiles](*inputs, *sizes, num_warps=8)
+    kernels.mix_backward[runs * batch, tiles](*tensors, *sizes, bool(normed), round_to_power(layers), num_warps=4)
     return parts.sum(1)
 
 

@@ -153,7 +153,7 @@ class PinnedSource:
 def read_entry(loader: PackableFeatures, key: str, unit: str) -> Tensor:
     """(positions, layers, dim) float16 on the host."""
     states = loader.cache.read_states(key, unit)[:, : loader.count_key(key, unit)]
-    return torch.from_numpy(np.ascontiguousarray(states.transpose(1, 0, 2)))
+    return torch.from_numpy(states.transpose(1, 0, 2).copy())  # the cache's own are mapped for reading only
 
 
 def pack_all(loader: PackableFeatures, unit: str, listed: UnitEntries, *, device: str = "cpu") -> Tensor:

@@ -116,7 +116,7 @@ class BatchedSteps:
         normals = self.collect_normals(stack, normalisations)
         state = AdamState(stack.flat, stack.grad, stack.first, stack.second, stack.layout.mixes)
         total = torch.zeros(len(stack.runs), device=self.device)
-        with fix_numerics(self.device, experiment.precision):
+        with fix_numerics(self.device, experiment.choose_precision(self.device)):
             if self.at_once is None:
                 self.measure_step(stack, plan, lengths, normals, keys, target, share)
             for number, features in enumerate(self.features.read_steps(plan.rows, multiple=self.multiple)):

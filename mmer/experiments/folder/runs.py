@@ -241,8 +241,8 @@ def check_name(root: str | Path, name: str) -> Path:
     return Path(root) / name
 
 
-def describe_environment(*, device: str = "", threads: int = 0) -> dict[str, Any]:
-    """What the figures may depend on: versions, machine, the command. `device` and `threads` as the engine uses them."""
+def describe_environment(*, device: str = "", threads: int = 0, precision: str = "") -> dict[str, Any]:
+    """What the figures may depend on: versions, machine, the command. `device`, `threads` and `precision` as the engine uses them."""
     return {
         "mmer": __version__,
         "python": platform.python_version(),
@@ -253,6 +253,7 @@ def describe_environment(*, device: str = "", threads: int = 0) -> dict[str, Any
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "device": device,
         "threads": threads,
+        "precision": precision,
         "command": shlex.join(["python", "-m", "mmer", *sys.argv[1:]]),
     }
 

@@ -67,7 +67,7 @@ def run_experiment(
         device = find_device(experiment)
         threads = experiment.threads or threads or count_cores()
         torch.set_num_threads(threads)
-        folder.write("environment", describe_environment(device=device, threads=threads))
+        folder.write("environment", describe_environment(device=device, threads=threads, precision=experiment.choose_precision(device)))
         options: dict[str, Any] = {"device": device, "checkpoint_seconds": checkpoint_seconds, "budget": budget, "batched": batched}
         Training(folder, experiment, data, lock, tell, **options).run()
         lock.update(stage="scoring", done=1.0)

@@ -332,7 +332,7 @@ class Stack:
 
     def autocast(self) -> AbstractContextManager[None]:
         """Matrix products in half precision where the experiment says so; what is predicted is computed in single precision."""
-        if self.experiment.precision != "bfloat16":
+        if self.experiment.choose_precision(self.device) != "bfloat16":
             return nullcontext()
         return torch.autocast(torch.device(self.device).type, torch.bfloat16)
 

@@ -190,7 +190,7 @@ def write_facts(view: RunView) -> str:
     if view.experiment is None:
         return ""
     settings = describe_settings(view.experiment)
-    shown = ("mmer", "python", "torch", "numpy", "platform", "cpu", "cores", "device", "threads")
+    shown = ("mmer", "python", "torch", "numpy", "platform", "cpu", "cores", "device", "threads", "precision")
     machine = {k: str(view.environment[k]) for k in shown if view.environment.get(k)}
     place = replace(view.experiment, data="DATA", features="cache") if view.recorded else view.experiment
     return "".join(

@@ -31,7 +31,7 @@ def list_texts() -> dict[str, str]:
         "validation": "how the validation part is chosen: random, speaker or session (random, as in the paper)",
         "device": f"where to train: {NAMES} (auto)",
         "stacked": "yes, no or auto: whether all runs are computed as one stack (auto)",
-        "precision": "of training's products: float32, tf32 (a GPU's), bfloat16, or auto: float32 on a CPU, tf32 or bfloat16 on a GPU (auto)",
+        "precision": "of training's products: float32, tf32 (a GPU's), bfloat16, or auto: float32 on a CPU, else tf32 or bfloat16 (auto)",
     }
 
 

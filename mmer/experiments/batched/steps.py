@@ -6,6 +6,7 @@ are rows of one matrix, which one step of Adam follows.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from mmer.fusion import TEXT
 from mmer.heads.config import HeadConfig
 from mmer.heads.normalisation import Normalisation
 
+ROWS_ARE_VIEWS = "grad and param do not obey the gradient layout contract"  # PyTorch says so of gradients that are columns of a matrix
 ATTENTION_MULTIPLE = 16  # segments to which attention is padded on a GPU, whose fused kernels read masks in such steps
 
 
@@ -92,6 +94,7 @@ class BatchedSteps:
     memory: Memory | None = None  # None: all runs at once, unless memory runs out
     at_once: int | None = None  # runs that a step computes at once; None until it was measured
     multiple: int = 1  # segments to which batches are padded
+    tied: tuple[Tensor, Tensor, dict[tuple[int, int], Mapping[str, Tensor]]] | None = None  # of find_leaves
 
     def train_epoch(
         self,
@@ -116,7 +119,8 @@ class BatchedSteps:
         normals = self.collect_normals(stack, normalisations)
         state = AdamState(stack.flat, stack.grad, stack.first, stack.second, stack.layout.mixes)
         total = torch.zeros(len(stack.runs), device=self.device)
-        with fix_numerics(self.device, experiment.choose_precision(self.device)):
+        with fix_numerics(self.device, experiment.choose_precision(self.device)), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=ROWS_ARE_VIEWS)
             if self.at_once is None:
                 self.measure_step(stack, plan, lengths, normals, keys, target, share)
             for number, features in enumerate(self.features.read_steps(plan.rows, multiple=self.multiple)):
@@ -178,24 +182,26 @@ class BatchedSteps:
 
     def backpropagate(self, stack: TrainedRuns, step: StepBatch, runs: slice) -> Tensor:
         """The losses of these runs, (some runs,); their gradients are in their rows of stack.grad afterwards."""
-        leaves = stack.layout.view_rows(stack.flat[runs])
-        missing = set(leaves)
-
-        def take(name: str, leaf: Tensor) -> None:
-            stack.grad[runs, stack.layout.slices[name]].copy_(leaf.grad.flatten(1))  # type: ignore[union-attr]  # it has just come
-            leaf.grad = None  # so that not all gradients are there twice
-            missing.discard(name)
-
-        for name, leaf in leaves.items():
-            leaf.register_post_accumulate_grad_hook(partial(take, name))  # type: ignore[no-untyped-call]
+        leaves = self.find_leaves(stack, runs)
+        stack.grad[runs].zero_()  # what a loss does not depend on has no gradient
         keys = {name: step.keys[runs, site].contiguous() for site, name in enumerate(stack.layout.keys)}
         with stack.autocast():
             outputs = self.compute(stack, leaves, step.features, step.normals, runs, keys)
         losses = measure_losses(stack.experiment, outputs, step, runs)
         losses.sum().backward()  # type: ignore[no-untyped-call]  # of torch
-        for name in missing:  # what a loss does not depend on has no gradient
-            stack.grad[runs, stack.layout.slices[name]] = 0
         return losses.detach()
+
+    def find_leaves(self, stack: TrainedRuns, runs: slice) -> Mapping[str, Tensor]:
+        """The parameters of these runs, whose gradients are added to views of stack.grad. Made once: many small calls."""
+        if self.tied is None or self.tied[0] is not stack.flat or self.tied[1] is not stack.grad:
+            self.tied = stack.flat, stack.grad, {}
+        held = self.tied[2]
+        if (runs.start, runs.stop) not in held:
+            leaves = stack.layout.view_rows(stack.flat[runs])
+            for name, leaf in leaves.items():
+                leaf.grad = stack.grad[runs, stack.layout.slices[name]].view(leaf.shape)
+            held[runs.start, runs.stop] = leaves
+        return held[runs.start, runs.stop]
 
     def compute(
         self,

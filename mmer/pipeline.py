@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +19,9 @@ from mmer.align.textgrid import read_textgrid, textgrid_transcript
 from mmer.choices.units import UNITS, aligned_units
 from mmer.devices.placement import Placement, open_placement
 from mmer.encoders.encoders import SpeechEncoder, TextEncoder, describe_joins
-from mmer.encoders.features import extract_features
+from mmer.encoders.features import check_pieces, extract_features
 from mmer.encoders.presets import PRESETS
-from mmer.errors import AlignmentError, Cancelled, HeadError, MmerError, TranscriptError
+from mmer.errors import AlignmentError, Cancelled, HeadError, MmerError
 from mmer.fusion import combine
 from mmer.heads.folder import load_heads_beside
 from mmer.heads.head import AnyHead, Head
@@ -30,7 +32,6 @@ from mmer.stages import IsCancelled, Progress, StageResults, Stages, split_batch
 from mmer.transcript.speech_activity import Spans, find_speech
 from mmer.transcript.transcribe import Recogniser, read_transcript
 
-MAX_PAIRS = 60_000_000  # word pieces times frames, or phones: one attention map of it takes 240 MB, and three are needed at once
 MAX_BATCH_FRAMES = 1500  # of changed versions encoded at once: 5 clips of 5 s; larger batches are no faster on a CPU (benchmarks)
 MAX_CARD_FRAMES = 12_000  # the same on a card, which is idle with few: 40 clips of 5 s; halved where they don't fit. Not measured
 
@@ -70,6 +71,7 @@ class Analyzer:
         self.heads = {name: head.infos[-1] for name, head in heads.items()}  # what the interface may offer
         self.left_out = left_out  # a sentence on damaged heads that were not loaded; "" where none was
         self._aligners = dict(aligners)
+        self.seconds = math.inf  # of a clip that are read: what begins later is left out, as where a model was trained and tested so
         self.queue = ModelQueue()  # taken by whoever has the models work where several people may ask: one at a time
         self.aligners: dict[str, str | None] = {**dict.fromkeys(aligners), **(unavailable_aligners or {})}  # name -> why not, None: ready
 
@@ -115,6 +117,15 @@ class Analyzer:
             left_out=left_out,
             placement=placement,
         )
+
+    def lend(self, heads: Mapping[str, AnyHead], *, seconds: float = math.inf) -> Analyzer:
+        """The same encoders, in the same queue, with other heads; of a clip the first `seconds` are read."""
+        shared: dict[str, Any] = {"recogniser": self.recogniser, "speech": self.speech, "text": self.text, "find_speech": self.find_speech}
+        lent = Analyzer(preset=self.preset, aligners=self._aligners, heads=heads, placement=self.placement, **shared)
+        lent.queue, lent.seconds = self.queue, seconds
+        for head in heads.values():
+            head.place(self.placement)
+        return lent
 
     def transcribe(
         self, clip: Clip, *, earlier: StageResults | None = None, progress: Progress | None = None, cancelled: IsCancelled | None = None
@@ -222,9 +233,20 @@ class Analyzer:
             check_pieces(len(transcript.words), segments)  # each has a piece or more; before they are encoded
             states = stages.run("encode text", (transcript, self.text.identity), lambda: self.text.encode(transcript), **place)
             check_pieces(states.hidden.shape[1], segments)
-        pooled_from = (clip.sha256, self.speech.identity, transcript, self.text.identity, alignment, tuple(sorted(reasons.items())))
-        features = stages.run("pool", pooled_from, lambda: extract_features(self.preset, speech, states, alignment, absent=reasons))
-        predictions, silent, more = stages.run("fuse", (pooled_from, head), lambda: predict(chosen, features, self._heads), **place)
+        read_from: dict[str, Any] = {"absent": reasons, "seconds": self.seconds}
+        reading = (
+            clip.sha256,
+            self.speech.identity,
+            transcript,
+            self.text.identity,
+            alignment,
+            tuple(sorted(reasons.items())),
+            self.seconds,
+        )
+        features = stages.run("pool", reading, lambda: extract_features(self.preset, speech, states, alignment, **read_from))
+        predictions, silent, more = stages.run(
+            "fuse", (reading, head, chosen.sha256), lambda: predict(chosen, features, self._heads), **place
+        )
         stages.progress(1.0, "Done")
         notices = (*clip.notices, *transcript.notices, *notices, *more, *describe_joins(speech.joins, clip.duration))
         notices += (Notice("encoders", self.placement.reason, "info"),) if self.placement.reason else ()
@@ -319,7 +341,7 @@ class Analyzer:
         new = [text for text in dict.fromkeys(texts) if text.is_readable and text not in read]
         read = {**read, **dict(zip(new, self.text.encode_batch(new) if new else ()))}
         return [
-            extract_features(self.preset, heard.get(id(v), speech), read.get(text), analysis.alignment, absent=absent)
+            extract_features(self.preset, heard.get(id(v), speech), read.get(text), analysis.alignment, absent=absent, seconds=self.seconds)
             for v, text in zip(batch, texts)
         ]
 
@@ -384,12 +406,3 @@ class Analyzer:
             return None, dict.fromkeys(aligned_units(), reason), (failed,)
         rough = align_from_recogniser(transcript)
         return rough, dict.fromkeys((unit for unit in aligned_units() if UNITS[unit].needs_phones), reason), (failed, *rough.notices)
-
-
-def check_pieces(pieces: int, segments: int) -> None:
-    """Raises TranscriptError when text and clip together are too long for early fusion, where each piece looks at each frame or phone."""
-    if pieces * segments > MAX_PAIRS:
-        raise TranscriptError(
-            f"The words are {pieces:,} pieces of text to the model, which reads at most {MAX_PAIRS // segments:,} beside a clip this long. "
-            "Cut the clip, or type only what is said."
-        )

@@ -129,3 +129,11 @@ def analyzer(recogniser, speech_encoder, text_encoder, sphinx, random_heads):
         unavailable_aligners={"mfa": "It is not installed."},
         heads=random_heads,
     )
+
+
+@pytest.fixture(scope="session")
+def heard(tmp_path_factory):
+    """The folder of a small experiment that was really trained on real speech."""
+    from heard_experiment import train_heard_experiment  # here because few tests need the trainer
+
+    return train_heard_experiment(tmp_path_factory.mktemp("heard"))

@@ -121,7 +121,8 @@ def make_batch_table(
     rest, cells = list_rest(rows, classes)
     columns += [*more, *rest]
     frame = pd.DataFrame(values | found | cells)
-    return UtteranceTable(title, frame, tuple(columns), tuple(classes), list_answers(frame), _say_batch(frame, rows))
+    own = dict(zip(names, rows))
+    return UtteranceTable(title, frame, tuple(columns), tuple(classes), list_answers(frame), _say_batch(frame, rows), listed=own)
 
 
 def judge(row: Mapping[str, str], label: str, answer: str) -> str:

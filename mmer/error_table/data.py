@@ -1,9 +1,10 @@
-"""Where an experiment's data set can be read -> its metadata beside the answers, and its clips."""
+"""Where an experiment's data set can be read -> its metadata beside the answers, and its clips; where a batch's recordings lie."""
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +14,11 @@ from mmer.datasets.reading import read_dataset
 from mmer.error_table.experiment_table import add_metadata, read_experiment_table
 from mmer.error_table.table import UtteranceTable
 from mmer.errors import DataError
-from mmer.experiments.data_roots import allow_path, find_data
+from mmer.experiments.data_roots import NO_ROOTS, allow_path, find_data
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.folder.runs import RunFolder
+from mmer.files.guarded_json import show
+from mmer.files.replace import hash_file
 
 MOST_TRIED = 20  # data sets below the roots that are read, those of the experiment's name first
 
@@ -84,3 +87,31 @@ def _list_places(experiment: Experiment, name: str, roots: Sequence[Path], *, tr
             below.append(allow_path(place, roots))
     own = [Path(experiment.data)] if trusted and os.path.exists(experiment.data) else []
     return list(dict.fromkeys([*own, *below]))[:MOST_TRIED]
+
+
+def find_recording(row: Mapping[str, str], roots: Sequence[Path]) -> Utterance:
+    """The recording of a batch's row, which must be the one that the batch read. Raises DataError that says what to do."""
+    if not roots:
+        raise DataError(f"A batch's table has no sound, and its recordings may lie anywhere. {NO_ROOTS.rpartition('. ')[2]}")
+    path = allow_path(row["path"], roots)
+    expected = row.get("file_sha256", "")
+    try:
+        found = hash_file(path) if expected else ""
+    except OSError as error:
+        raise DataError(f"{show(row['path'])} can't be read: {error.strerror}.") from error
+    if found != expected:
+        raise DataError(f"{show(row['path'])} is another recording than the one that the batch read; restore that one.")
+    start, end = (_read_seconds(row.get(name, ""), name, row["path"]) for name in ("start", "end"))
+    return Utterance(path, row.get("text", ""), row.get("label", ""), "", start=start, end=end)
+
+
+def _read_seconds(cell: str, column: str, path: str) -> float | None:
+    if not cell.strip():
+        return None
+    try:
+        seconds = float(cell)
+    except ValueError:
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise DataError(f"The row of {show(path)}: {column} is {cell[:40]!r}, which is no number of seconds.")
+    return seconds

@@ -9,13 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from mmer.datasets.clips import load_clip
 from mmer.error_table.filters import MOST_FILTERS, find_rows, parse_filters
 from mmer.error_table.joined import count_flips, say_mcnemar
 from mmer.error_table.summary import score_answers
 from mmer.error_table.table import NUMBER, Column, UtteranceTable, decides_score, is_of_answers
 from mmer.errors import DataError
-from mmer.results import Clip
 from mmer.scores.predictions import have_session_folds
 
 MOST_BARS = 30  # groups whose intervals are measured at once
@@ -85,11 +83,3 @@ def measure_bars(table: UtteranceTable, filters: Sequence[str], bars: Sequence[s
         rows = base & find_rows(table, own)
         found.append(score_answers(answers[rows[place]], by_session=by_session))
     return found
-
-
-def load_utterance(table: UtteranceTable, name: str) -> Clip:
-    """The clip of one utterance of the table. Raises DataError where it is none, or its data set is not read; AudioError."""
-    utterance = (table.utterances or {}).get(name)
-    if utterance is None:
-        raise DataError(f"There is no recording of {name[:100]!r} here: the data set is not read, or does not have it.")
-    return load_clip(utterance)

@@ -43,6 +43,7 @@ class UtteranceTable:
     answers: pd.DataFrame  # every single answer: utterance, repetition, fold, speaker, session, label, predicted, logit.<class>
     notes: tuple[str, ...] = ()  # sentences on what is missing or must be known to read the table
     utterances: Mapping[str, Utterance] | None = None  # by name, where the data set was read; None: its clips can't be found
+    listed: Mapping[str, Mapping[str, str]] | None = None  # by name, of a batch: the cells of its row, as they were read
 
     def find_column(self, name: str) -> Column:
         """Raises DataError for a name that the table does not have."""

@@ -10,6 +10,7 @@ import gradio as gr
 from mmer.experiments.training_service import TrainingService
 from mmer.pipeline import Analyzer
 from mmer.ui import about, api, batch, lesson
+from mmer.ui.errors.errors import OpeningPlace, build_opened
 from mmer.ui.errors.errors import build as build_errors
 from mmer.ui.explore.cards import HEADER
 from mmer.ui.explore.examples import list_stored, open_with
@@ -44,13 +45,14 @@ def build_app(analyzer: Analyzer, *, examples: Path, service: TrainingService | 
         gr.HTML(HEADER, js_on_load=SHOW_ERRORS)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab(texts.EXPLORE, id="explore") as explore_tab:
-                build_explore(analyzer, examples=stored, open_stored=open_stored, is_public=is_public)
+                opened = build_opened()
+                explore = build_explore(analyzer, examples=stored, open_stored=open_stored, is_public=is_public)
             with gr.Tab(texts.LEARN, id="learn") as learn_tab:
                 lesson.build(analyzer, learn_tab, examples=stored, open_stored=open_stored, is_public=is_public)
             with gr.Tab(texts.BATCH, id="batch") as batch_tab:
                 batch.build(analyzer, is_public=is_public)
             with gr.Tab(texts.ERRORS, id="errors") as errors_tab:
-                build_errors(service, errors_tab, is_public=is_public)
+                build_errors(service, errors_tab, is_public=is_public, place=OpeningPlace(analyzer, opened, explore))
             with gr.Tab(texts.TRAIN, id="train") as train_tab:
                 training = build_train(service)
             with gr.Tab(texts.ABOUT, id="about") as about_tab:

@@ -15,7 +15,8 @@ from errors_cases import EVIL, make_service
 from mmer.error_table.page import MOST_BARS
 from mmer.error_table.summary import score_rows
 from mmer.experiments.training_service import PUBLIC
-from mmer.ui.errors.handlers import ErrorsHandlers, ErrorsSession, read_address
+from mmer.ui.errors.handlers import ErrorsHandlers, read_address
+from mmer.ui.errors.session import ErrorsSession
 
 RECORDED = Path(__file__).parents[2] / "assets" / "runs"
 
@@ -120,7 +121,7 @@ def write_batch(path, rows=2):
 def test_a_visitor_s_own_table_is_shown_to_that_visitor(handlers, session, tmp_path):
     update = handlers.upload(session, write_batch(tmp_path / "my table.csv"))
     payload = json.loads(update["view"])
-    assert (payload["rows"], payload["plays"], payload["command"]) == (2, False, "python -m mmer errors 'my table.csv'")
+    assert (payload["rows"], payload["plays"], payload["command"]) == (2, True, "python -m mmer errors 'my table.csv'")
     assert handlers.upload(session, None) == {}
     (tmp_path / "bad.csv").write_text("x\n1\n")
     assert "is not a batch&#x27;s table" in handlers.upload(session, str(tmp_path / "bad.csv"))["said"]

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmer.encoders.features import count_begun
 from mmer.feature_store.cache import FeatureCache
 from mmer.fusion import TEXT
 from mmer.heads.normalisation import MIN_DEVIATION, Normalisation
@@ -261,18 +262,9 @@ class FeatureLoader:
 
 
 def count_until(cache: FeatureCache, key: str, unit: str, *, seconds: float) -> int:
-    """Segments of an entry's first `seconds`, at least one where there is any: phones, syllables and words that begin in them, frames whose
-    centre lies in them, all of a text."""
+    """Segments of an entry's first `seconds`, as count_begun has it; all of a text."""
     whole = cache.count_segments(key, unit)
-    if unit == TEXT or whole == 0:
-        return whole
-    starts = cache.read_starts(key, unit)
-    if unit != "F":
-        return max(1, int(np.searchsorted(starts, seconds)))
-    if whole < 3:
-        return whole
-    step = starts[-1] - starts[-2]  # the first frame's begin may be cut off at 0
-    return max(1, int(np.searchsorted(starts + step / 2, seconds - 1e-6)))
+    return whole if unit == TEXT or whole == 0 else count_begun(cache.read_starts(key, unit), unit, seconds)
 
 
 def measure_budget() -> int:

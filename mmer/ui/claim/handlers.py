@@ -123,7 +123,7 @@ class ClaimHandlers:
             analysis = need_analysis(session)
             edit = read_edit(analysis, request)
             voices = {kept.analysis.clip.sha256: kept.analysis for kept in session.kept}
-            return partial(intervene, self.analyzer, analysis, [edit], voices=voices)
+            return partial(intervene, find_models(session, self.analyzer), analysis, [edit], voices=voices)
 
         yield from self.report(session, prepare, "intervention")
 
@@ -159,7 +159,7 @@ class ClaimHandlers:
         options: dict[str, Any] = {"tier": tier, "medium": curve_medium, "most_seconds": self.most_seconds}
 
         def prepare() -> Task:
-            return partial(leave_one_out, self.analyzer, need_analysis(session), **options)
+            return partial(leave_one_out, find_models(session, self.analyzer), need_analysis(session), **options)
 
         yield from self.report(session, prepare, "curve")
 
@@ -237,6 +237,16 @@ def need_analysis(session: Session) -> Analysis:
     if session.analysis is None:
         raise MmerError(session.let_go or texts.NO_RESULT)
     return session.analysis
+
+
+def find_models(session: Session, usual: Analyzer) -> Analyzer:
+    """Those that analysed what is shown: `usual`, the page's own, or an experiment's."""
+    models, analysis = session.models, session.analysis
+    if models is None or analysis is None:
+        return usual
+    spoke = [(prediction.head, prediction.head_sha256) for prediction in analysis.predictions.values()]
+    found: Analyzer = models if all(name in models.heads and models.heads[name].sha256 == sha256 for name, sha256 in spoke) else usual
+    return found
 
 
 def find_parent(session: Session, analysis: Analysis) -> Any:

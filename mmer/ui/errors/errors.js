@@ -17,13 +17,14 @@
 
   const readAddress = () => (location.hash.startsWith(START) ? new URLSearchParams(location.hash.slice(START.length)) : null);
 
-  function writeAddress({ table, filters, order, bars }) {
+  function writeAddress({ table, filters, order, bars, row = "" }) {
     if (!table.key || table.key === "uploaded") return; // nobody else could open it
     const query = new URLSearchParams({ source: table.key });
     if (table.other) query.set("with", table.other);
     for (const filter of filters) query.append("where", write(filter));
     if (order) query.set("sort", order);
     if (bars) query.set("bars", bars);
+    if (row) query.set("row", row);
     history.replaceState(history.state, "", `${location.pathname}${location.search}${START}${query}`);
   }
 
@@ -52,6 +53,9 @@
       /** @type {any[]} */
       this.filters = [];
       this.shares = false;
+      this.row = ""; // the utterance that the list is at, once somebody has gone there
+      /** @type {number | null} */
+      this.wanted = null; // the row that the address names
       this.answer = table.columns.answer ? "answer" : "answer.a";
       this.judged = judge(table);
       this.bars = this.chooseBars();
@@ -75,6 +79,8 @@
       const order = query.get("sort") ?? "";
       if (table.columns[order.replace(/:(down|up)$/, "")]) this.order = order;
       if (table.columns[query.get("bars") ?? ""]) this.bars = query.get("bars");
+      const place = query.get("row") ? table.columns.utterance.texts.indexOf(query.get("row")) : -1;
+      if (place >= 0) [this.wanted, this.row] = [table.columns.utterance.codes.indexOf(place), query.get("row")];
     }
 
     build() {
@@ -99,7 +105,8 @@
       this.sharesBox = make("input", { type: "checkbox", onchange: () => { this.shares = this.sharesBox.checked; this.drawMatrix(); } });
       const answers = table.columns.answer ? null : pick(texts.answersOf, this.answer, (value) => { this.answer = value; this.drawMatrix(); }, [["answer.a", "A"], ["answer.b", "B"]]);
       this.list = makeList(texts.list, {
-        draw: (row) => this.drawRow(row), choose: (row) => this.drawDetails(row), play: (row) => this.play(row), open: () => this.details.focus(),
+        draw: (row) => this.drawRow(row), choose: (row) => this.choose(row), play: (row) => this.play(row), details: () => this.details.focus(),
+        open: (row) => this.openClip(row),
       });
       this.details = make("section", { class: "me-details", tabindex: "-1", "aria-label": texts.current });
       this.status = make("p", { class: "me-note", role: "status" });
@@ -120,12 +127,19 @@
       this.place.replaceChildren(this.root);
     }
 
+    // the utterance that the list is at; it stands in the address, so that a link and the way back lead to it
+    choose(row) {
+      this.row = row === null ? "" : textAt(this.table.columns.utterance, row);
+      this.drawDetails(row);
+      writeAddress(this);
+    }
+
     // every change goes through here: the rows anew, then what is drawn of them
     update({ isSorted = false } = {}) {
       const current = this.list.current();
       if (!isSorted) this.rows = findRows(this.table, this.filters);
       this.sorted = this.sort();
-      this.list.fill(this.sorted, { keep: current });
+      this.list.fill(this.sorted, { keep: current ?? this.wanted });
       this.drawDetails(this.list.current());
       if (!isSorted) { this.drawCount(); this.drawChips(); this.drawMatrix(); this.drawBars(); }
       writeAddress(this);
@@ -272,8 +286,10 @@
       const lines = Object.values(columns).filter((column) => cell(column, row) !== "").map((column) =>
         make("div", { title: column.meaning }, make("dt", { text: column.name }), make("dd", { text: cell(column, row) + (column.unit ? ` ${column.unit}` : "") })));
       const play = this.table.plays ? make("button", { type: "button", class: "mv-button mv-play", text: texts.play, onclick: () => this.play(row) }) : null;
+      const sides = columns.flip ? [["a", texts.openA], ["b", texts.openB]] : [["a", texts.open]];
+      const opens = sides.map(([side, text]) => make("button", { type: "button", class: "mv-button", text, onclick: () => this.openClip(row, side) }));
       this.details.replaceChildren(make("div", { class: "me-actions" },
-        make("button", { type: "button", class: "mv-button", text: texts.before, onclick: () => this.list.go(-1) }), play,
+        make("button", { type: "button", class: "mv-button", text: texts.before, onclick: () => this.list.go(-1) }), play, ...opens,
         make("button", { type: "button", class: "mv-button", text: texts.after, onclick: () => this.list.go(1) })),
       make("h3", { text: textAt(columns.utterance, row) }), make("div", { class: "me-facts", tabindex: "0", role: "region", "aria-label": texts.details }, make("dl", {}, ...lines)));
     }
@@ -296,6 +312,13 @@
       player.audio.play().catch(() => { this.status.textContent = texts.notAllowed; });
     }
 
+    // the clip in Explore, explained by a run that tested it; how far that is comes to followOpening
+    openClip(row, side = "a") {
+      const utterance = textAt(this.table.columns.utterance, row);
+      this.status.textContent = texts.opening(utterance, "");
+      this.trigger("submit", { utterance, side });
+    }
+
     command() {
       const shell = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
       const where = this.filters.map((filter) => `--where ${shell(write(filter))}`);
@@ -312,6 +335,49 @@
       setTimeout(() => URL.revokeObjectURL(address), 10_000);
     }
   }
+
+  // to Explore and back
+
+  // On a phone the tab may lie in the menu of those that found no room, whose entries have a name alone.
+  function chooseTab(name) {
+    const tab = document.querySelector(`#tabs [role=tab][data-tab-id=${name}]`);
+    const others = [...document.querySelectorAll("#tabs button:not([role=tab])")].filter((one) => one.textContent.trim() === texts.tabs[name]);
+    const found = tab ?? others.at(-1); // the first of its name is a copy that only measures room
+    if (found instanceof HTMLElement && found.ariaSelected !== "true") found.click();
+  }
+
+  function followOpening(props, watch) {
+    watch("value", () => {
+      if (!props.value || !view) return;
+      const { stage, problem, utterance, done } = JSON.parse(props.value);
+      view.status.textContent = problem ?? (done ? "" : texts.opening(utterance, stage));
+    });
+  }
+
+  // The clip is a step forward in the browser's history, so that its Back leads to the list too.
+  function enterExplore() {
+    if (!history.state?.mmerOpened) history.pushState({ mmerOpened: true }, "", location.href);
+    chooseTab("explore");
+  }
+
+  const revealOpened = () => setTimeout(() => {
+    const bar = document.querySelector(".me-opened");
+    if (bar instanceof HTMLElement) { bar.focus({ preventScroll: true }); bar.scrollIntoView({ block: "start" }); }
+  }, 250); // after the page has gone to the verdict (mmer.reveal)
+
+  const goBack = () => { if (history.state?.mmerOpened) history.back(); else showList(); };
+
+  // the list as it was left: its place is lost while the tab is hidden
+  function showList() {
+    chooseTab("errors");
+    setTimeout(() => { if (view) { view.list.fill(view.sorted, { keep: view.list.current() }); view.list.focus(); } }, 100);
+  }
+
+  window.addEventListener("popstate", ({ state }) => {
+    if (!view || !readAddress()) return;
+    if (state?.mmerOpened) chooseTab("explore");
+    else showList();
+  });
 
   let isFollowed = false; // whether the page has been asked for what its address names
 
@@ -334,7 +400,7 @@
   }
 
   window.mmerErrors = {
-    takeAddress,
+    takeAddress, followOpening, enterExplore, revealOpened, goBack,
     show: (element, props, watch, trigger) => {
       const place = element.querySelector(".me-place");
       const empty = [...place.childNodes];

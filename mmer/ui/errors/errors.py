@@ -8,8 +8,12 @@ from typing import Any
 import gradio as gr
 
 from mmer.experiments.training_service import TrainingService
-from mmer.ui.errors.handlers import ErrorsHandlers, ErrorsSession
-from mmer.ui.page.events import IMPORT_QUEUE, POLL, QUIET
+from mmer.pipeline import Analyzer
+from mmer.ui.errors.handlers import ErrorsHandlers
+from mmer.ui.errors.opening import OpenHandlers
+from mmer.ui.errors.session import ErrorsSession
+from mmer.ui.explore.updates import ExploreLink
+from mmer.ui.page.events import BOUNDS, IMPORT_QUEUE, MODEL_QUEUE, POLL, QUIET
 from mmer.ui.page.upload_folder import KEPT_SECONDS
 from mmer.ui.page.wiring import Wiring, name_components
 from mmer.ui.texts import errors as texts
@@ -18,6 +22,8 @@ SHOW = "window.mmerErrors.show(element, props, watch, trigger);"
 HEAR = "window.mmerErrors.hear(props, watch);"
 JUDGE = "window.mmerErrors.judge(props, watch);"
 WITH_ADDRESS = "(session, source, address) => [session, source, window.mmerErrors.takeAddress()]"
+SHOW_OPENED = "window.mmerOpened.show(element, props, watch, trigger);"
+FOLLOW_OPENING = "window.mmerErrors.followOpening(props, watch);"
 SHOWN = ("source", "other", "view", "said", "sound", "intervals")
 
 
@@ -32,12 +38,28 @@ class ErrorsWidgets:
     view: gr.HTML  # its value is the payload of mmer.error_table.page as JSON text
     sound: gr.HTML  # never seen: the sound that was asked for, as JSON text
     intervals: gr.HTML  # never seen: the intervals that were asked for
+    opening: gr.HTML  # never seen: how far a clip is that is being opened
     follow: gr.Button  # never seen: pressed by the browser for an address that names the tab
     address: gr.Textbox  # never seen: what stands after # in the address
 
 
-def build(service: TrainingService, tab: gr.Tab, *, is_public: bool) -> None:
-    """The tab's content, inside the gr.Blocks that is open."""
+@dataclass(frozen=True)
+class OpeningPlace:
+    """Where clips are opened: the analyzer, what Explore says above one, and Explore itself."""
+
+    analyzer: Analyzer
+    opened: gr.HTML
+    explore: ExploreLink
+
+
+def build_opened() -> gr.HTML:
+    """What Explore says of a clip that was opened from here; it is built there, and empty until then."""
+    look: dict[str, Any] = {"html_template": '<div class="me-opened-place"></div>', "apply_default_css": False, "elem_classes": "mm-views"}
+    return gr.HTML("", elem_id="errors-opened", js_on_load=SHOW_OPENED, **look)
+
+
+def build(service: TrainingService, tab: gr.Tab, *, is_public: bool, place: OpeningPlace | None = None) -> None:
+    """The tab's content, inside the gr.Blocks that is open. Without a `place` no clip is opened."""
     session, handlers = gr.State(ErrorsSession(), time_to_live=KEPT_SECONDS), ErrorsHandlers(service, is_public)
     with gr.Row(elem_classes="me-sources", equal_height=False):
         source = gr.Dropdown(handlers.list_sources(), value=None, label=texts.SOURCE, elem_id="errors-source", scale=3, min_width=220)
@@ -63,10 +85,14 @@ def build(service: TrainingService, tab: gr.Tab, *, is_public: bool) -> None:
         ),
         gr.HTML("", js_on_load=HEAR, elem_id="errors-sound", **hidden),
         gr.HTML("", js_on_load=JUDGE, elem_id="errors-intervals", **hidden),
+        gr.HTML("", js_on_load=FOLLOW_OPENING, elem_id="errors-opening", **hidden),
         gr.Button(texts.FOLLOW, elem_classes="mm-hidden", elem_id="errors-follow"),
         gr.Textbox("", label=texts.ADDRESS, elem_classes="mm-hidden", elem_id="errors-address"),
     )
     wire(handlers, widgets, tab, session)
+    if place is not None:
+        opening = OpenHandlers(place.analyzer, service, handlers.find_utterance, is_public, BOUNDS[is_public])
+        wire_opening(opening, widgets, place, session)
 
 
 def write_empty() -> str:
@@ -90,3 +116,17 @@ def wire(handlers: ErrorsHandlers, widgets: ErrorsWidgets, tab: gr.Tab, session:
     widgets.view.click(**played, api_name="play_utterance", **POLL)
     measured = wiring.connect(handlers.measure, changes=["intervals"])
     widgets.view.input(**measured, api_name="measure_bars", **POLL)
+
+
+def wire_opening(handlers: OpenHandlers, widgets: ErrorsWidgets, place: OpeningPlace, session: gr.State) -> None:
+    """A row becomes what Explore shows, from the list here, and by another run from what stands above it there."""
+    named = {"opening": widgets.opening, "opened": place.opened, "explored": place.explore.session}
+    wiring = Wiring(named, session)
+    opened = wiring.connect(handlers.open, asks=["explored"], changes=["opening", "opened"])
+    for trigger, name in ((widgets.view.submit, "open_utterance"), (place.opened.submit, "open_by_another_run")):
+        event = trigger(**opened, api_name=name, trigger_mode="once", **QUIET, **MODEL_QUEUE)
+        event.success(fn=None, js="() => window.mmerErrors.enterExplore()", api_visibility="private")
+        shown = place.explore.show_again(event)
+        shown.success(fn=None, js="() => window.mmerErrors.revealOpened()", api_visibility="private")
+    checked = wiring.connect(handlers.check, asks=["explored"], changes=["opened"])
+    place.explore.views.change(**checked, api_name="check_opened", **POLL)

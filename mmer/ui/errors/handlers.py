@@ -14,15 +14,18 @@ from urllib.parse import parse_qs
 
 import gradio as gr
 
+from mmer.datasets.clips import load_clip
+from mmer.datasets.dataset import Utterance
 from mmer.error_table.batch_table import read_batch_table
-from mmer.error_table.data import read_table_with_data
+from mmer.error_table.data import find_recording, read_table_with_data
 from mmer.error_table.joined import join_tables
 from mmer.error_table.measures import add_measures
-from mmer.error_table.page import PageSource, build_payload, load_utterance, measure_bars
+from mmer.error_table.page import PageSource, build_payload, measure_bars
 from mmer.error_table.table import UtteranceTable
 from mmer.errors import DataError, MmerError
 from mmer.experiments.data_roots import allow_path
 from mmer.experiments.training_service import TrainingService, is_recorded
+from mmer.ui.errors.session import ErrorsSession
 from mmer.ui.page.failures import show_errors
 from mmer.ui.texts import errors as texts
 from mmer.views.payload import dump_payload, encode_sound
@@ -32,13 +35,6 @@ MOST_KEPT = 4  # tables of experiments that all visitors share
 LONGEST_ADDRESS = 8000
 UPLOADED = "uploaded"
 ADDRESS = "#errors?"
-
-
-@dataclass(eq=False)
-class ErrorsSession:
-    """What one visitor looks at; lives in gr.State."""
-
-    table: UtteranceTable | None = None
 
 
 class ErrorsUpdate(TypedDict, total=False):
@@ -109,7 +105,7 @@ class ErrorsHandlers:
         """An experiment was chosen, or a second one beside it."""
         if not source:
             return {}
-        session.table = None
+        session.table, session.sources = None, ()
         beside = other if other and other != source else ""
         try:
             table = self.read(source)
@@ -117,8 +113,8 @@ class ErrorsHandlers:
                 table = join_tables(table, self.read(beside))
         except MmerError as error:
             return say_problem(error)
-        session.table = table
-        arguments = tuple(name_key(key) for key in (source, beside) if key)
+        session.table, session.sources = table, tuple(key for key in (source, beside) if key)
+        arguments = tuple(name_key(key) for key in session.sources)
         return show(table, PageSource(source, beside, (*arguments, *self.list_arguments(source, table)), self.can_play(table)))
 
     def list_arguments(self, source: str, table: UtteranceTable) -> tuple[str, ...]:
@@ -139,6 +135,9 @@ class ErrorsHandlers:
         return self.cache.find((key, learned), read)
 
     def can_play(self, table: UtteranceTable) -> bool:
+        """Of a batch each row is looked for when it is asked for."""
+        if table.listed is not None:
+            return bool(self.service.roots) and not self.is_public and not self.service.closed
         return bool(table.utterances) and any(u.has_audio for u in (table.utterances or {}).values())
 
     def upload(self, session: ErrorsSession, table_file: str | None) -> ErrorsUpdate:
@@ -151,10 +150,11 @@ class ErrorsHandlers:
             if len(table.frame) > most:
                 raise DataError(texts.TOO_MANY.format(most=most))
         except MmerError as error:
-            session.table = None
+            session.table, session.sources = None, ()
             return {"source": None, "other": "", **say_problem(error)}
-        session.table = table
-        return {"source": None, "other": "", **show(table, PageSource(UPLOADED, arguments=(path.name,)))}
+        session.table, session.sources = table, ()
+        source = PageSource(UPLOADED, arguments=(path.name,), can_play=self.can_play(table))
+        return {"source": None, "other": "", **show(table, source)}
 
     @show_errors
     def play(self, session: ErrorsSession, event: gr.EventData) -> ErrorsUpdate:
@@ -162,11 +162,23 @@ class ErrorsHandlers:
         name = getattr(event, "utterance", None)
         if session.table is None or not isinstance(name, str):
             raise DataError(texts.CHOOSE_FIRST)
-        utterance = (session.table.utterances or {}).get(name)
-        if utterance is None or self.is_public or self.service.closed:
+        utterance = self.find_utterance(session.table, name)
+        return {"sound": dump_payload({"utterance": name, "sound": encode_sound(load_clip(utterance))})}
+
+    def find_utterance(self, table: UtteranceTable, name: str) -> Utterance:
+        """The recording of one row, below a folder that the app may read. Raises DataError where there is none, and for strangers."""
+        if self.is_public or self.service.closed:
+            raise DataError(texts.NOT_PLAYED)
+        if table.listed is not None:
+            row = table.listed.get(name)
+            if row is None:
+                raise DataError(texts.NOT_PLAYED)
+            return find_recording(row, self.service.roots)
+        utterance = (table.utterances or {}).get(name)
+        if utterance is None:
             raise DataError(texts.NOT_PLAYED)
         allow_path(str(utterance.path), self.service.roots)
-        return {"sound": dump_payload({"utterance": name, "sound": encode_sound(load_utterance(session.table, name))})}
+        return utterance
 
     def measure(self, session: ErrorsSession, event: gr.EventData) -> ErrorsUpdate:
         """Intervals of the bars that the page shows; `ask` tells the page which answer is which."""

@@ -1,12 +1,12 @@
-// The list of utterances: only the rows in sight are elements, so that 50,000 stay smooth. Arrows go on, space plays, Enter shows all columns.
+// The list of utterances: only the rows in sight are elements, so that 50,000 stay smooth. Arrows go on, space plays, Enter shows all columns, o opens.
 (() => {
   const HEIGHT = 56; // pixels of a row, as errors.css has it
   const SPARE = 6; // rows above and below what is seen
 
   const { make } = window.mmerViews;
 
-  // draw(row): the element of a row's content; choose(row): it became the current one; play(row); open(row)
-  function makeList(label, { draw, choose, play, open }) {
+  // draw(row): the element of a row's content; choose(row): it became the current one; play(row); details(row); open(row)
+  function makeList(label, { draw, choose, play, details, open }) {
     const space = make("div", { class: "me-space", role: "presentation" });
     const element = make("div", { class: "me-list", role: "listbox", tabindex: "0", "aria-label": label }, space);
     let rows = [];
@@ -68,7 +68,8 @@
       if (event.ctrlKey || event.metaKey || event.altKey || event.target !== element) return;
       if (event.key in steps) go(steps[event.key]);
       else if (event.key === " ") { if (rows.length) play(rows[at]); }
-      else if (event.key === "Enter") { if (rows.length) open(rows[at]); }
+      else if (event.key === "Enter") { if (rows.length) details(rows[at]); }
+      else if (event.key === "o") { if (rows.length) open(rows[at]); }
       else return;
       event.preventDefault();
     });

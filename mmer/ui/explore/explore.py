@@ -21,6 +21,7 @@ from mmer.ui.explore.examples import choose_head
 from mmer.ui.explore.forms import OTHER_FILES, name_heads
 from mmer.ui.explore.handlers import AlignerRequest, AnalysisRequest, ExploreHandlers
 from mmer.ui.explore.session import Session
+from mmer.ui.explore.updates import ExploreLink
 from mmer.ui.keep import keep
 from mmer.ui.keep.handlers import KeepHandlers
 from mmer.ui.page.events import BOUNDS, HIDDEN, MODEL_QUEUE, MOST_SECONDS, POLL, QUIET
@@ -75,7 +76,7 @@ class Results:
     download: gr.DownloadButton
 
 
-def build(analyzer: Analyzer, *, examples: Sequence[ExampleClip], open_stored: Opener, is_public: bool) -> None:
+def build(analyzer: Analyzer, *, examples: Sequence[ExampleClip], open_stored: Opener, is_public: bool) -> ExploreLink:
     """The tab's content, inside the gr.Blocks that is open."""
     session = gr.State(Session(), time_to_live=KEPT_SECONDS)  # copied for every visitor
     chips = build_examples(examples)
@@ -91,11 +92,12 @@ def build(analyzer: Analyzer, *, examples: Sequence[ExampleClip], open_stored: O
     wire_analysis(handlers, inputs, wiring)
     wire_exports(handlers, results, wiring)
 
-    def show_again(event: Any) -> None:
-        """After an event that changed the session's analysis."""
+    def show_again(event: Any) -> Any:
+        """After an event that changed the session's analysis; returns the event that shows it."""
         shown = event.success(**wiring.connect(handlers.show, changes=SHOWN), **UNSEEN)
         shown.success(**wiring.connect(handlers.fill_inputs, changes=FILLED), **UNSEEN)
         shown.success(fn=None, js="() => window.mmer && window.mmer.reveal(true)", api_visibility="private")
+        return shown
 
     keeping = KeepHandlers(examples, tuple(analyzer.heads), tuple(str(value) for _, value in inputs.aligner.choices), open_stored)
     wire_link(handlers, keeping, wiring)
@@ -105,6 +107,7 @@ def build(analyzer: Analyzer, *, examples: Sequence[ExampleClip], open_stored: O
     claiming = ClaimHandlers(analyzer, MOST_SECONDS[is_public], BOUNDS[is_public])
     tested = claim.wire(claiming, results.claim, session, results.views, show_again)
     tested.success(**wiring.connect(handlers.show_tested, changes=["verdict"]), **UNSEEN)
+    return ExploreLink(session, show_again, results.views)
 
 
 def build_inputs(analyzer: Analyzer, *, is_public: bool) -> Inputs:

@@ -67,6 +67,7 @@ class Session:
     problem: str = ""  # the last error's sentence, until the next success
     intervention: Intervention | None = None  # the last claim that was tested
     curve: LeaveOneOut | None = None  # of the analysis that is shown
+    models: Any = None  # the Analyzer with the head of an experiment's run, where a clip was opened from the Errors tab
     kept: list[KeptAnalysis] = field(default_factory=list)  # what was analysed, oldest first; bounded (keep.py)
     numbered: int = 0  # entries so far
     pinned: dict[str, KeptAnalysis] = field(default_factory=dict)  # "A", "B"
@@ -86,7 +87,7 @@ class Session:
 
     def let_results_go(self, reason: str) -> None:
         """Nothing that takes memory stays; what the page shows stays on the page."""
-        self.earlier, self.analysis, self.intervention, self.curve = StageResults(), None, None, None
+        self.earlier, self.analysis, self.intervention, self.curve, self.models = StageResults(), None, None, None, None
         self.kept, self.pinned, self.drawn, self.let_go = [], {}, (), reason
 
     def explain_end(self) -> str:

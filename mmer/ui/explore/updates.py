@@ -1,7 +1,9 @@
-"""What the handlers of the Explore tab change."""
+"""What the handlers of the Explore tab change, and how another tab shows a clip there."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypedDict
 
 import gradio as gr
@@ -24,3 +26,12 @@ class ExploreUpdate(TypedDict, total=False):
     views: str
     trace: str
     download: str  # path
+
+
+@dataclass(frozen=True)
+class ExploreLink:
+    """How another tab shows a clip here."""
+
+    session: gr.State  # the visitor's; who has put an analysis into it ...
+    show_again: Callable[[Any], Any]  # ... hands the event that did so to this, and gets the event that shows it
+    views: gr.HTML  # changes with every result that is shown

@@ -20,6 +20,7 @@ interface Window {
   mmerFilters: Record<string, any>;
   mmerCounts: Record<string, (...values: any[]) => any>;
   mmerRows: Record<string, (...values: any[]) => any>;
+  mmerOpened: Record<string, (...values: any[]) => any>;
   mmerErrors: Record<string, (...values: any[]) => any>;
 }
 

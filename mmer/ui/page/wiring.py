@@ -65,6 +65,13 @@ def adapt(
     handler: Callable[..., Any], read: Callable[[Sequence[Any]], dict[str, Any]], changes: Sequence[str], *, has_event: bool
 ) -> Callable[..., Any]:
     """The handler as Gradio calls it: values by position in, values by position out."""
+    if inspect.isgeneratorfunction(handler) and has_event:
+
+        def stepwise_on_event(event: gr.EventData, *values: Any) -> Iterator[Any]:
+            for update in handler(**read(values), event=event):
+                yield list_values(update, changes)
+
+        return stepwise_on_event
     if inspect.isgeneratorfunction(handler):
 
         def stepwise(*values: Any) -> Iterator[Any]:

@@ -6,7 +6,9 @@ SOURCE, OTHER = "Errors of", "Beside them those of (optional)"
 NONE = "no other"
 ADDRESS, FOLLOW = "Address", "Open what the address names"  # of what nobody sees
 FILE, FILE_TITLE = "A batch's table (.csv or mmer-batch.json)", "Or a batch's table"
-FILE_NOTE = "It is used for your page only and is deleted within the hour. A batch's recordings are not kept, so its clips are not played."
+FILE_NOTE = (
+    "It is used for your page only and is deleted within the hour. Its clips can be played and opened where they lie below a --data-root."
+)
 RECORDED = "came with the app"
 EMPTY_TITLE = "Which utterances does a model get wrong?"
 EMPTY = (
@@ -17,6 +19,7 @@ EMPTY = (
 NO_EXPERIMENTS = "There are no experiments yet. Train one in the Train tab, or open a batch's table."
 TOO_MANY = "This page takes tables of at most {most:,} rows; `python -m mmer errors` takes more."
 CHOOSE_FIRST = "Choose an experiment, or open a batch's table first."
+NOT_OPENED = "On a page for strangers no recordings are read, so no clip is opened; run mmer yourself."
 NOT_PLAYED = "The recordings of this table can't be read here."
 
 

@@ -234,19 +234,11 @@ class Analyzer:
             states = stages.run("encode text", (transcript, self.text.identity), lambda: self.text.encode(transcript), **place)
             check_pieces(states.hidden.shape[1], segments)
         read_from: dict[str, Any] = {"absent": reasons, "seconds": self.seconds}
-        reading = (
-            clip.sha256,
-            self.speech.identity,
-            transcript,
-            self.text.identity,
-            alignment,
-            tuple(sorted(reasons.items())),
-            self.seconds,
-        )
+        models, lacking = (self.speech.identity, self.text.identity), tuple(sorted(reasons.items()))
+        reading = (clip.sha256, models, transcript, alignment, lacking, self.seconds)
         features = stages.run("pool", reading, lambda: extract_features(self.preset, speech, states, alignment, **read_from))
-        predictions, silent, more = stages.run(
-            "fuse", (reading, head, chosen.sha256), lambda: predict(chosen, features, self._heads), **place
-        )
+        fused_from = (reading, head, chosen.sha256)
+        predictions, silent, more = stages.run("fuse", fused_from, lambda: predict(chosen, features, self._heads), **place)
         stages.progress(1.0, "Done")
         notices = (*clip.notices, *transcript.notices, *notices, *more, *describe_joins(speech.joins, clip.duration))
         notices += (Notice("encoders", self.placement.reason, "info"),) if self.placement.reason else ()

@@ -36,6 +36,7 @@ LAYERS = (
     {"heads"},
     {"pipeline", "experiments", "doctor"},
     {"batch", "interventions", "demo_heads", "cluster", "space"},
+    {"notes"},
     {"lesson", "error_table"},
     {"cli", "commands", "ui"},
     {"__main__"},

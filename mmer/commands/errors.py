@@ -7,8 +7,12 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmer.errors import DataError
+
+if TYPE_CHECKING:
+    from mmer.error_table.table import UtteranceTable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", metavar="MAP", help="what a batch's labels mean: angry=anger,calm= or a JSON file")
     parser.add_argument("--measure", action="store_true", help="add pitch, loudness, pace ... of the clips; what was measured is kept")
     parser.add_argument("--features", metavar="FOLDER", type=Path, default=Path("cache"), help="where measures are kept (cache)")
+    parser.add_argument("--notes-in", metavar="FILE", type=Path, help="bring in notes that were exported (.json, .csv)")
+    parser.add_argument("--notes-out", metavar="FILE", type=Path, help="write what people noted: .json (with the codebook) or .csv")
+    parser.add_argument("--agreement", action="store_true", help="print how far every two coders agree on each tag (Cohen's kappa)")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 
@@ -54,6 +61,7 @@ def run(args: argparse.Namespace) -> None:
     tables = [read_source(source, runs=args.runs, roots=args.data_root, labels=labels) for source in sources]
     table = join_tables(*tables) if len(tables) == 2 else tables[0]
     table = add_measures(table, args.features, measure=args.measure, progress=None if args.quiet or not args.measure else show_progress)
+    table = use_notes(args, table)
     whole, kept = len(table.frame), find_rows(table, filters)
     table = replace(table, notes=(*table.notes, *describe_absent(table, filters))).keep(kept)
     if args.sort:
@@ -64,7 +72,35 @@ def run(args: argparse.Namespace) -> None:
         write(args.out, write_table(table, args.out.suffix), quiet=args.quiet)
 
 
-def check_apart(out: Path, sources: list[str]) -> None:
+def use_notes(args: argparse.Namespace, table: UtteranceTable) -> UtteranceTable:
+    """The table with what people noted of the first source, after what was asked to be done with that."""
+    from mmer.commands.options.clip import check_outputs, write
+    from mmer.error_table.findings.noted import add_notes
+    from mmer.error_table.sources import place_source_notes
+    from mmer.notes.agreement import list_agreements
+    from mmer.notes.exchange import check_suffix, read_notes, write_notes
+    from mmer.notes.store import NotesFile
+
+    file = NotesFile(place_source_notes(args.source, runs=args.runs))
+    if args.notes_out is not None:
+        check_suffix(args.notes_out.suffix)
+        check_apart(args.notes_out, [source for source in (args.source, args.other, args.notes_in) if source])
+        check_outputs(args.notes_out.parent, (args.notes_out,))
+    if args.notes_in is not None:
+        brought = read_notes(args.notes_in)
+        count = file.merge(brought.entries, brought.codebook)
+        if not args.quiet:
+            print(f"{count:,} of {len(brought.entries):,} entries of {args.notes_in} are new and were brought in.", file=sys.stderr)
+    notes = file.read()
+    if args.notes_out is not None:
+        write(args.notes_out, write_notes(notes, args.notes_out.suffix), quiet=args.quiet)
+    if args.agreement:
+        found = list_agreements(notes.entries)
+        print("\n".join(one.sentence for one in found) if found else "No two people have coded the same utterance and used a tag there.")
+    return add_notes(table, notes)
+
+
+def check_apart(out: Path, sources: list[str | Path]) -> None:
     """Raises DataError for an output that would take the place of what is read, or of an experiment's answers."""
     if not os.path.exists(out):
         return

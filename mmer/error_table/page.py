@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,8 +30,9 @@ class PageSource:
     can_play: bool = False
 
 
-def build_payload(table: UtteranceTable, source: PageSource) -> dict[str, Any]:
-    """Plain JSON types: every column once, texts as indices into their different values, numbers with null where unknown."""
+def build_payload(table: UtteranceTable, source: PageSource, notes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Plain JSON types: every column once, texts as indices into their different values, numbers with null where unknown. `notes`: where
+    they are kept, and what they are."""
     return {
         "title": table.title,
         "notes": list(table.notes),
@@ -43,6 +44,7 @@ def build_payload(table: UtteranceTable, source: PageSource) -> dict[str, Any]:
         "columns": [describe_column(column, table.frame[column.name].to_numpy()) for column in table.columns],
         "test": f"Over all of these, whatever is filtered: {say_mcnemar(count_flips(table))}" if table.has("flip") else "",
         "plays": source.can_play,
+        "noted": notes,
     }
 
 

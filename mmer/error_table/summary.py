@@ -11,7 +11,7 @@ import pandas as pd
 
 from mmer.error_table.filters import Filter
 from mmer.error_table.joined import count_flips, say_mcnemar
-from mmer.error_table.table import NUMBER, RIGHT, WRONG, UtteranceTable, decides_score, write_number
+from mmer.error_table.table import NOTED, NUMBER, RIGHT, WRONG, UtteranceTable, decides_score, write_number
 from mmer.phrasing import say_count
 from mmer.scores.intervals import bootstrap_utterances, measure_interval
 from mmer.scores.metrics import mean_known, measure_counts
@@ -70,7 +70,8 @@ def format_table(table: UtteranceTable, filters: Sequence[Filter], *, rows: int,
 
 def say_chosen(column: str) -> str:
     """Why there is no score."""
-    return f"The rows are chosen by what was answered ({column[:60]}), so no score or test of them would mean anything."
+    by = "what people noted who saw the answers" if column in NOTED else "what was answered"
+    return f"The rows are chosen by {by} ({column[:60]}), so no score or test of them would mean anything."
 
 
 def say_score(found: dict[str, Any]) -> str:

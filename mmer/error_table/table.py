@@ -19,6 +19,7 @@ SEEN_APART = "in_training"  # the column that says which clips a head was traine
 OF_ANSWERS = re.compile(
     r"(answer|outcome|flip|runs|runs_right|runs_agree|entropy|margin|loss|fold|state|verdict|p_.*|logit_.*|(late|early|combined)(_.*)?)(\.[ab])?"
 )
+NOTED = ("notes", "note_tags", "note_disputed", "note_coders")  # columns of what people noted, who saw the answers
 DIGITS = 7  # of a number, as it is written and as a filter reads it
 
 
@@ -81,6 +82,8 @@ def decides_score(name: str) -> bool:
 
     How alike the runs answered, or how sure they were, may be asked: how often they are right then is no foregone conclusion.
     """
+    if name in NOTED:
+        return True  # who tags what is wrong makes the score of what is tagged
     return is_of_answers(name) and name.removesuffix(".a").removesuffix(".b") not in ("runs", "runs_agree", "entropy", "fold", "state")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from errors_cases import make_service, serve
 from playwright.sync_api import expect
+from test_access import find_violations
 
 PATIENCE = 60_000  # ms
 CASES = json.loads((Path(__file__).parents[1] / "error_table" / "filter_cases.json").read_text(encoding="utf-8"))
@@ -82,3 +83,52 @@ def test_a_phone_has_the_list_and_two_experiments_stand_beside_each_other(page, 
     page.fill(".me input[type=search]", "NEVER")
     expect(page.locator(".me-chip", has_text="text~NEVER")).to_be_visible()
     assert page.evaluate("window.harmed") is None
+
+
+def test_a_note_by_keyboard_stands_in_the_table_after_a_reload(page, address):
+    page.goto(f"{address}#errors?source=run%2Fsecond")
+    page.locator(".me-list").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("n")
+    page.keyboard.type("a sigh <b>first</b>")
+    page.keyboard.press("Enter")
+    expect(page.locator(".me-notes")).to_contain_text("Whose note is it?")
+    expect(page.get_by_label("Your name or initials")).to_be_focused()
+    page.keyboard.type("AB")
+    page.locator(".me-notes").get_by_role("button", name="Add note").click()
+    expect(page.locator(".me-given")).to_contain_text("AB: a sigh <b>first</b>")
+    expect(page.locator(".me-list")).to_be_focused()
+    page.keyboard.press("t")
+    page.keyboard.type("Sigh")
+    page.keyboard.press("Enter")
+    expect(page.locator(".me-given")).to_contain_text("#sigh")
+    page.keyboard.press("d")
+    expect(page.get_by_label("Label disputed")).to_be_checked()
+    expect(page.locator(".me-row[aria-selected=true] .me-noted")).to_have_text("⚑ ✎ sigh")
+    page.reload()
+    expect(page.locator(".me-row[aria-selected=true] .me-noted")).to_have_text("⚑ ✎ sigh")  # the same row, from the file
+    assert page.get_by_label("Your name or initials").input_value() == "AB"  # asked once
+    assert find_violations(page, ".me") == []
+
+
+def test_on_a_page_for_strangers_notes_stay_in_the_browser(browser, tmp_path):
+    service = make_service(tmp_path, recorded=Path(__file__).parents[2] / "assets" / "runs", closed="Off for strangers.")
+    app, url = serve(service, is_public=True)
+    page = browser.new_page(viewport={"width": 390, "height": 800}, color_scheme="dark")
+    page.goto(f"{url}#errors?source=recorded%2Fravdess-linear-f")
+    expect(page.locator(".me-notes")).to_contain_text("Notes stay in this browser", timeout=PATIENCE)
+    page.get_by_label("Your name or initials").fill("AB")
+    page.locator(".me-list").focus()
+    page.keyboard.press("t")
+    page.keyboard.type("sigh")
+    page.keyboard.press("Enter")
+    expect(page.locator(".me-given")).to_contain_text("#sigh")
+    page.reload()
+    expect(page.locator(".me-row .me-noted").first).to_have_text("sigh", timeout=PATIENCE)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_text("Notes as a file").click()
+    page.get_by_role("button", name="Forget all notes of this browser").click()
+    expect(page.locator(".me-noted")).to_have_count(0)
+    assert page.evaluate("localStorage.getItem('mmerNotes')") is None
+    page.close()
+    app.close()

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +16,10 @@ from errors_cases import EVIL, make_service
 from mmer.error_table.page import MOST_BARS
 from mmer.error_table.summary import score_rows
 from mmer.experiments.training_service import PUBLIC
+from mmer.notes.exchange import write_notes
+from mmer.notes.store import NotesFile
 from mmer.ui.errors.handlers import ErrorsHandlers, read_address
+from mmer.ui.errors.noting import NoteHandlers
 from mmer.ui.errors.session import ErrorsSession
 
 RECORDED = Path(__file__).parents[2] / "assets" / "runs"
@@ -150,3 +154,90 @@ def test_the_address_names_sources_and_nothing_else(handlers, session):
     assert json.loads(opened["view"])["other"] == "run/second"
     assert set(handlers.open(session, "run/first", "#errors?source=run%2Fsecond")) == {"said", "source", "other"}  # what is chosen stays
     assert "view" not in handlers.open(session, None, "#errors?source=run%2F..%2F..")
+
+
+# notes
+
+
+def note(session, **given):
+    return json.loads(NoteHandlers().note(session, SimpleNamespace(ask=1, **given))["noted"])
+
+
+def test_notes_are_kept_with_the_experiment_and_stand_in_its_table_after_a_restart(tmp_path):
+    service, session = make_service(tmp_path), ErrorsSession()
+    sent = json.loads(ErrorsHandlers(service).choose(session, "run/first", "")["view"])
+    assert sent["noted"] == {"mode": "file", "key": "run/first", "entries": [], "codebook": {}}
+    assert read_column(sent, "notes") == [""] * 48
+    said = {"action": "add", "utterance": "clips/1-2.wav", "coder": "AB"}
+    assert note(session, **said, kind="note", value=f"a sigh {EVIL}", start=0.1, end=0.4)["problem"] == ""
+    answer = note(session, **said, kind="tag", value="Sigh")
+    assert [entry["value"] for entry in answer["entries"]] == [f"a sigh {EVIL}", "sigh"]
+    assert answer["codebook"] == {"sigh": ""}
+    note(session, **said, kind="disputed")
+
+    again = ErrorsSession()  # another app, another visitor
+    sent = ErrorsHandlers(service).choose(again, "run/first", "run/second")["view"]
+    assert "<" not in sent
+    payload = json.loads(sent)
+    row = read_column(payload, "utterance").index("clips/1-2.wav")
+    cells = [read_column(payload, name)[row] for name in ("notes", "note_tags", "note_disputed", "note_coders")]
+    assert cells == [f"AB (0.1 s to 0.4 s): a sigh {EVIL}", "sigh", "AB", "AB"]
+    assert len(payload["noted"]["entries"]) == 3
+    assert (service.runs / "first" / "notes.sqlite").is_file()
+    assert next(column for column in payload["columns"] if column["name"] == "note_tags")["decides"] is True
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"action": "add", "utterance": "nobody", "coder": "AB", "kind": "note", "value": "x"}, "Choose an experiment"),
+        ({"action": "add", "utterance": "clips/1-2.wav", "coder": "", "kind": "note", "value": "x"}, "coder's name is empty"),
+        ({"action": "add", "utterance": "clips/1-2.wav", "coder": "AB", "kind": "note", "value": ["x"]}, "A note is empty"),
+        ({"action": "add", "utterance": "clips/1-2.wav", "coder": {"a": 1}, "kind": "coded"}, "coder's name is empty"),
+        ({"action": "take back", "id": "0" * 32, "coder": "AB"}, "changed or taken back meanwhile"),
+        ({"action": "define", "kind": "", "value": "x", "coder": "AB"}, "A tag is empty"),
+        ({"action": "import", "value": "{"}, "The file"),
+        ({"action": "import", "value": "[]"}, "holds no notes of mmer"),
+        ({"action": "drop table"}, "Choose an experiment"),
+        ({"action": None}, "Choose an experiment"),
+    ],
+)
+def test_what_can_t_be_noted_is_said_and_nothing_is_written(handlers, session, given, said):
+    handlers.choose(session, "run/first", "")
+    before = NotesFile(session.notes).read().entries
+    assert said in note(session, **given)["problem"]
+    assert NotesFile(session.notes).read().entries == before
+
+
+def test_notes_of_two_coders_come_back_as_a_file_and_agree(tmp_path):
+    session, other = ErrorsSession(), ErrorsSession()
+    handlers = ErrorsHandlers(make_service(tmp_path))
+    handlers.choose(session, "run/first", "")
+    handlers.choose(other, "run/second", "")
+    for coder in ("AB", "CD"):
+        note(session, action="add", utterance="clips/1-2.wav", coder=coder, kind="tag", value="sigh")
+        note(session, action="add", utterance="clips/1-3.wav", coder=coder, kind="coded")
+    assert note(session, action="agree")["agreements"] == [
+        "sigh: AB and CD, 2 utterances that both coded: both 1, only AB 0, only CD 0; kappa 1.00."
+    ]
+    exported = write_notes(NotesFile(session.notes).read(), ".json")
+    answer = note(other, action="import", value=exported)
+    assert (answer["added"], answer["of"], len(answer["entries"])) == (4, 4, 4)
+    assert note(other, action="import", value=exported)["added"] == 0
+
+
+def test_strangers_notes_are_never_written_here(service, session, tmp_path):
+    runs = tmp_path / "runs"
+    shutil.copytree(RECORDED / "ravdess-linear-f", runs / "own")
+    public = ErrorsHandlers(service.__class__(**{**vars(service), "runs": runs, "closed": PUBLIC}), is_public=True)
+    payload = json.loads(public.choose(session, "recorded/ravdess-linear-f", "")["view"])
+    assert payload["noted"]["mode"] == "browser"
+    assert session.notes is None
+    utterance = read_column(payload, "utterance")[0]
+    assert "kept in the browser" in note(session, action="add", utterance=utterance, coder="AB", kind="note", value="x")["problem"]
+    public.upload(session, write_batch(tmp_path / "table.csv"))
+    assert session.notes is None
+    assert not list(runs.rglob("*.sqlite"))
+    private = ErrorsHandlers(service.__class__(**{**vars(service), "runs": runs}))
+    private.upload(session, write_batch(tmp_path / "table.csv"))
+    assert session.notes.parent == runs / ".notes"

@@ -4,6 +4,7 @@
   const { judge, scoreRows, countConfusions, groupRows, sortRows, writeNumber, writeCsv, textAt } = window.mmerCounts;
   const { make } = window.mmerViews;
   const { makeList } = window.mmerRows;
+  const { NotePanel, COLUMNS } = window.mmerNotes;
   const texts = window.mmerTexts.errors;
   const START = "#errors?";
   const PATIENCE = 350; // ms after the last change until intervals are asked for
@@ -106,9 +107,12 @@
       const answers = table.columns.answer ? null : pick(texts.answersOf, this.answer, (value) => { this.answer = value; this.drawMatrix(); }, [["answer.a", "A"], ["answer.b", "B"]]);
       this.list = makeList(texts.list, {
         draw: (row) => this.drawRow(row), choose: (row) => this.choose(row), play: (row) => this.play(row), details: () => this.details.focus(),
-        open: (row) => this.openClip(row),
+        open: (row) => this.openClip(row), press: (key) => this.notes?.press(key),
       });
       this.details = make("section", { class: "me-details", tabindex: "-1", "aria-label": texts.current });
+      this.notes = table.noted ? new NotePanel(table.noted, {
+        send: (change) => this.trigger("edit", change), changed: (utterance, cells) => this.takeCells(utterance, cells), leave: () => this.list.focus(),
+      }) : null;
       this.status = make("p", { class: "me-note", role: "status" });
       const buttons = [[texts.copyCommand, () => this.copy(this.command())], [texts.copyLink, () => this.copy(location.href)], [texts.save, () => this.save()]];
       this.root = make("div", { class: "mv me" },
@@ -123,7 +127,7 @@
               make("div", { class: "me-controls" }, make("label", { class: "me-check" }, this.sharesBox, make("span", { text: texts.shares })), answers), this.matrix),
             make("section", { "aria-label": texts.bars }, make("h3", { text: texts.bars }), make("div", { class: "me-controls" }, bars), this.barred, this.barsNote)),
           make("div", { class: "me-right" }, make("div", { class: "me-controls" }, sort, make("span", { class: "me-note", text: table.plays ? texts.keysPlay : texts.keys })),
-            make("p", { class: "me-note", text: texts.legend(table.classes.join(", "), Boolean(table.columns.flip)) }), this.list.element, this.details)));
+            make("p", { class: "me-note", text: texts.legend(table.classes.join(", "), Boolean(table.columns.flip)) }), this.list.element, this.details, this.notes?.element ?? null)));
       this.place.replaceChildren(this.root);
     }
 
@@ -132,6 +136,21 @@
       this.row = row === null ? "" : textAt(this.table.columns.utterance, row);
       this.drawDetails(row);
       writeAddress(this);
+    }
+
+    // what is noted of an utterance stands in its cells too; the rows that a filter left stay until it changes
+    takeCells(utterance, cells) {
+      const { columns } = this.table;
+      const code = columns.utterance.texts.indexOf(utterance), row = code < 0 ? -1 : columns.utterance.codes.indexOf(code);
+      if (row < 0 || !COLUMNS.every((name) => columns[name]?.texts)) return;
+      COLUMNS.forEach((name, k) => {
+        const known = columns[name].texts.indexOf(cells[k]);
+        columns[name].codes[row] = known < 0 ? columns[name].texts.push(cells[k]) - 1 : known;
+      });
+      this.ordered = null;
+      if (!this.list) return;
+      this.list.refresh(row);
+      if (this.list.current() === row) this.drawDetails(row, { isNoted: true });
     }
 
     // every change goes through here: the rows anew, then what is drawn of them
@@ -270,17 +289,21 @@
       const bars = make("span", { class: "me-shares", "aria-hidden": "true", title: classes.map((name, k) => `${name} ${shares[k] === null ? "" : percent(shares[k])}`).join(", ") },
         ...shares.map((share) => { const bar = make("i"); bar.style.height = `${Math.max(3, 100 * (share ?? 0))}%`; return bar; }));
       const name = this.order.replace(/:(down|up)$/, "");
+      const noted = [columns.note_disputed && textAt(columns.note_disputed, row) ? "⚑" : "", columns.notes?.texts && textAt(columns.notes, row) ? "✎" : "",
+        columns.note_tags ? textAt(columns.note_tags, row) : ""].filter(Boolean).join(" ");
       const sorted = columns[name] && !["utterance", "text", "words", "label"].includes(name) ? `${name} ${cell(columns[name], row)}` : "";
       return make("div", { class: "me-cells" },
         make("span", { class: `me-mark me-${sign === "✓" ? "yes" : sign === "✗" ? "no" : "other"}`, title: outcome, "aria-label": outcome, text: sign }),
         this.table.plays ? make("span", { class: "me-play", "aria-hidden": "true", title: texts.play, text: "▶" }) : null,
         make("span", { class: "me-what" },
-          make("span", { class: "me-said" }, make("b", { text: textAt(columns.label, row) || texts.noLabel }), ` → ${said || "–"}`, make("small", { text: sorted })),
+          make("span", { class: "me-said" }, make("b", { text: textAt(columns.label, row) || texts.noLabel }), ` → ${said || "–"}`, make("small", { text: sorted }), noted ? make("small", { class: "me-noted", text: noted }) : null),
           make("span", { class: "me-words", text: words && textAt(words, row) ? `“${textAt(words, row)}” ${textAt(columns.utterance, row)}` : textAt(columns.utterance, row) })),
         bars);
     }
 
-    drawDetails(row) {
+    drawDetails(row, { isNoted = false } = {}) {
+      if (this.notes) this.notes.element.hidden = row === null;
+      if (row !== null && !isNoted) this.notes?.show(textAt(this.table.columns.utterance, row));
       if (row === null) { this.details.replaceChildren(make("p", { class: "me-note", text: texts.nothing })); return; }
       const { columns } = this.table;
       const lines = Object.values(columns).filter((column) => cell(column, row) !== "").map((column) =>
@@ -338,12 +361,17 @@
 
   // to Explore and back
 
-  // On a phone the tab may lie in the menu of those that found no room, whose entries have a name alone.
-  function chooseTab(name) {
+  // On a phone a tab may lie in the menu of those that found no room, whose entries have a name alone.
+  function findTab(name) {
     const tab = document.querySelector(`#tabs [role=tab][data-tab-id=${name}]`);
     const others = [...document.querySelectorAll("#tabs button:not([role=tab])")].filter((one) => one.textContent.trim() === texts.tabs[name]);
-    const found = tab ?? others.at(-1); // the first of its name is a copy that only measures room
-    if (found instanceof HTMLElement && found.ariaSelected !== "true") found.click();
+    const found = tab ?? (others.length > 1 ? others.at(-1) : null); // the first of its name is a copy that only measures room
+    return found instanceof HTMLElement ? found : null;
+  }
+
+  function chooseTab(name) {
+    const tab = findTab(name);
+    if (tab && tab.ariaSelected !== "true") tab.click();
   }
 
   function followOpening(props, watch) {
@@ -393,8 +421,8 @@
     let tries = 0;
     const wait = setInterval(() => {
       if (view || ++tries > 160) { clearInterval(wait); return; }
-      const tab = document.querySelector("#tabs [role=tab][data-tab-id=errors]");
-      if (!isFollowed && tab instanceof HTMLElement && tab.ariaSelected !== "true") tab.click();
+      const tab = findTab("errors");
+      if (!isFollowed && tab && tab.ariaSelected !== "true") tab.click();
       else if (tab && tries % (isFollowed ? 40 : 4) === 0) document.getElementById("errors-follow")?.click();
     }, 150);
   }
@@ -411,6 +439,7 @@
       watch("value", draw);
       draw();
     },
+    takeNoted: (props, watch) => watch("value", () => { if (props.value && view) view.notes?.hear(JSON.parse(props.value)); }),
     hear: (props, watch) => watch("value", () => { if (props.value && view) view.hear(JSON.parse(props.value)); }),
     judge: (props, watch) => watch("value", () => { if (props.value && view) view.judge(JSON.parse(props.value)); }),
     view: () => view, // for whoever drives the page

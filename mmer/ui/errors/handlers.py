@@ -18,6 +18,7 @@ from mmer.datasets.clips import load_clip
 from mmer.datasets.dataset import Utterance
 from mmer.error_table.batch_table import read_batch_table
 from mmer.error_table.data import find_recording, read_table_with_data
+from mmer.error_table.findings.noted import add_notes
 from mmer.error_table.joined import join_tables
 from mmer.error_table.measures import add_measures
 from mmer.error_table.page import PageSource, build_payload, measure_bars
@@ -25,6 +26,9 @@ from mmer.error_table.table import UtteranceTable
 from mmer.errors import DataError, MmerError
 from mmer.experiments.data_roots import allow_path
 from mmer.experiments.training_service import TrainingService, is_recorded
+from mmer.notes.entries import Notes
+from mmer.notes.store import NotesFile, place_batch_notes, place_notes
+from mmer.ui.errors.noting import describe_notes
 from mmer.ui.errors.session import ErrorsSession
 from mmer.ui.page.failures import show_errors
 from mmer.ui.texts import errors as texts
@@ -105,22 +109,26 @@ class ErrorsHandlers:
         """An experiment was chosen, or a second one beside it."""
         if not source:
             return {}
-        session.table, session.sources = None, ()
+        session.table, session.sources, session.notes = None, (), None
         beside = other if other and other != source else ""
         try:
             table = self.read(source)
             if beside:
                 table = join_tables(table, self.read(beside))
+            sources = tuple(key for key in (source, beside) if key)
+            place = place_page_notes(self.service, sources, is_public=self.is_public)
+            table, notes = with_notes(table, place, source)
         except MmerError as error:
             return say_problem(error)
-        session.table, session.sources = table, tuple(key for key in (source, beside) if key)
-        arguments = tuple(name_key(key) for key in session.sources)
-        return show(table, PageSource(source, beside, (*arguments, *self.list_arguments(source, table)), self.can_play(table)))
+        session.table, session.sources, session.notes = table, sources, place
+        arguments = (*map(name_key, sources), *self.list_arguments(source, table))
+        return show(table, PageSource(source, beside, arguments, self.can_play(table)), notes)
 
     def list_arguments(self, source: str, table: UtteranceTable) -> tuple[str, ...]:
-        """The folders that the shell must be told of: that of recorded experiments is not its own; strangers see no path."""
+        """The folders that the shell must be told of; strangers see no path."""
         roots = [argument for root in self.service.roots for argument in ("--data-root", str(root))]
-        return (*(("--runs", "assets/runs") if is_recorded(source) else ()), *(roots if table.utterances and not self.is_public else ()))
+        own = ("--runs", str(self.service.runs)) if self.service.runs not in (None, Path("runs")) else ()
+        return () if self.is_public else (*(roots if table.utterances else ()), *own)
 
     def read(self, key: str) -> UtteranceTable:
         if self.is_public and not is_recorded(key):
@@ -149,12 +157,14 @@ class ErrorsHandlers:
             table = read_batch_table(path)
             if len(table.frame) > most:
                 raise DataError(texts.TOO_MANY.format(most=most))
+            place = place_page_notes(self.service, (), is_public=self.is_public, batch=path)
+            table, notes = with_notes(table, place, f"{UPLOADED} {table.title}")
         except MmerError as error:
-            session.table, session.sources = None, ()
+            session.table, session.sources, session.notes = None, (), None
             return {"source": None, "other": "", **say_problem(error)}
-        session.table, session.sources = table, ()
+        session.table, session.sources, session.notes = table, (), place
         source = PageSource(UPLOADED, arguments=(path.name,), can_play=self.can_play(table))
-        return {"source": None, "other": "", **show(table, source)}
+        return {"source": None, "other": "", **show(table, source, notes)}
 
     @show_errors
     def play(self, session: ErrorsSession, event: gr.EventData) -> ErrorsUpdate:
@@ -193,8 +203,23 @@ class ErrorsHandlers:
         return {"intervals": json.dumps(answer)}
 
 
-def show(table: UtteranceTable, source: PageSource) -> ErrorsUpdate:
-    return {"view": dump_payload(build_payload(table, source)), "said": "", "sound": "", "intervals": ""}
+def place_page_notes(service: TrainingService, sources: tuple[str, ...], *, is_public: bool, batch: Path | None = None) -> Path | None:
+    """The file of the notes of what is shown, of the first of two experiments; None where nothing is written: the browser keeps them."""
+    if is_public or service.closed or service.runs is None:
+        return None
+    if batch is not None:
+        return place_batch_notes(service.runs, batch.read_bytes())
+    return place_notes(service.runs, service.find(sources[0]).path)
+
+
+def with_notes(table: UtteranceTable, place: Path | None, key: str) -> tuple[UtteranceTable, dict[str, Any]]:
+    """The table with the columns of notes, and what the page must know of these. Raises DataError for a damaged file of notes."""
+    found = NotesFile(place).read() if place else Notes()
+    return add_notes(table, found, always=True), describe_notes(found, key, is_kept=place is not None)
+
+
+def show(table: UtteranceTable, source: PageSource, notes: dict[str, Any]) -> ErrorsUpdate:
+    return {"view": dump_payload(build_payload(table, source, notes)), "said": "", "sound": "", "intervals": ""}
 
 
 def say_problem(error: MmerError) -> ErrorsUpdate:
@@ -216,5 +241,6 @@ def read_address(address: str | None) -> Sequence[str]:
 
 
 def name_key(key: str) -> str:
-    """How the shell names an experiment of the list."""
-    return key.partition("/")[2]
+    """How the shell names an experiment of the list; recorded ones lie in a folder of their own."""
+    name = key.partition("/")[2]
+    return f"assets/runs/{name}" if is_recorded(key) else name

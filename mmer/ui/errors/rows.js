@@ -5,8 +5,9 @@
 
   const { make } = window.mmerViews;
 
-  // draw(row): the element of a row's content; choose(row): it became the current one; play(row); details(row); open(row)
-  function makeList(label, { draw, choose, play, details, open }) {
+  // draw(row): the element of a row's content; choose(row): it became the current one; play(row); details(row); open(row);
+  // press(key): n, t, d or c
+  function makeList(label, { draw, choose, play, details, open, press }) {
     const space = make("div", { class: "me-space", role: "presentation" });
     const element = make("div", { class: "me-list", role: "listbox", tabindex: "0", "aria-label": label }, space);
     let rows = [];
@@ -70,10 +71,12 @@
       else if (event.key === " ") { if (rows.length) play(rows[at]); }
       else if (event.key === "Enter") { if (rows.length) details(rows[at]); }
       else if (event.key === "o") { if (rows.length) open(rows[at]); }
+      else if ("ntdc".includes(event.key)) { if (rows.length) press(event.key); }
       else return;
       event.preventDefault();
     });
-    return { element, fill, go: (step) => go(at + step), current: () => (rows.length ? rows[at] : null), focus: () => element.focus() };
+    const refresh = (row) => { const place = rows.indexOf(row); shown.get(place)?.replaceChildren(draw(row)); };
+    return { element, fill, refresh, go: (step) => go(at + step), current: () => (rows.length ? rows[at] : null), focus: () => element.focus() };
   }
 
   window.mmerRows = { makeList };

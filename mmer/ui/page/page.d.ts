@@ -21,6 +21,7 @@ interface Window {
   mmerCounts: Record<string, (...values: any[]) => any>;
   mmerRows: Record<string, (...values: any[]) => any>;
   mmerOpened: Record<string, (...values: any[]) => any>;
+  mmerNotes: Record<string, any>;
   mmerErrors: Record<string, (...values: any[]) => any>;
 }
 

@@ -19,7 +19,7 @@ VIEWS = "views"  # the scripts of mmer/views, in their own order
 SCRIPTS = (  # joined in this order, and no more
     *("texts/texts.js", "page/page.js", VIEWS),
     *("train/train.js", "lesson.js", "claim/claim.js", "keep/keep.js"),
-    *("errors/language.js", "errors/counts.js", "errors/rows.js", "errors/opened.js", "errors/errors.js"),
+    *("errors/language.js", "errors/counts.js", "errors/rows.js", "errors/opened.js", "errors/notes.js", "errors/errors.js"),
 )
 MONO_FONTS = ["ui-monospace", "SFMono-Regular", "Consolas", "Liberation Mono", "monospace"]
 

@@ -19,6 +19,9 @@ EMPTY = (
 NO_EXPERIMENTS = "There are no experiments yet. Train one in the Train tab, or open a batch's table."
 TOO_MANY = "This page takes tables of at most {most:,} rows; `python -m mmer errors` takes more."
 CHOOSE_FIRST = "Choose an experiment, or open a batch's table first."
+NOTES_NOT_HERE = "Notes of this table are kept in the browser, not here; open the table anew."
+NOTES_TOO_LARGE = "The file is too large for notes."
+THE_FILE = "The file"  # of notes that a visitor brings
 NOT_OPENED = "On a page for strangers no recordings are read, so no clip is opened; run mmer yourself."
 NOT_PLAYED = "The recordings of this table can't be read here."
 

@@ -82,6 +82,7 @@ def open_training(options: argparse.Namespace, *, is_public: bool) -> TrainingSe
         features=options.features,
         roots=tuple(root.resolve() for root in options.data_root),
         recorded=HERE / "assets" / "runs",
+        shipped=HERE / "assets" / "game-voices",
         heads=options.heads,
         closed=PUBLIC if is_public else "",
     )

@@ -58,7 +58,8 @@ def run(args: argparse.Namespace) -> None:
     if args.labels and not any(map(os.path.isfile, sources)):
         raise DataError("--labels says what a batch's labels mean, and no batch's table is named; leave it out.")
     labels = read_labels(args.labels) if args.labels else None
-    tables = [read_source(source, runs=args.runs, roots=args.data_root, labels=labels) for source in sources]
+    roots = [root.resolve() for root in args.data_root]
+    tables = [read_source(source, runs=args.runs, roots=roots, labels=labels) for source in sources]
     table = join_tables(*tables) if len(tables) == 2 else tables[0]
     table = add_measures(table, args.features, measure=args.measure, progress=None if args.quiet or not args.measure else show_progress)
     table = use_notes(args, table)

@@ -55,6 +55,7 @@ class TrainingService:
     features: Path = Path("cache")  # the feature cache
     roots: tuple[Path, ...] = ()  # below which data sets may lie
     recorded: Path | None = None  # experiments that came with the app, read only
+    shipped: Path | None = None  # the data set that came with the app: anybody may hear its clips
     heads: Path = Path("pretrained")  # where promoted heads go
     closed: str = ""  # why nothing may be started, stopped, deleted or promoted; "" when it may
     load: Callable[[], Engine] = field(default=load_engine)

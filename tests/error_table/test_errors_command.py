@@ -37,6 +37,14 @@ def test_an_experiment_is_named_as_in_other_commands(tmp_path, capsys):
     assert "McNemar: p = " in printed
 
 
+def test_the_data_set_is_found_below_a_root_that_is_named_from_here(monkeypatch, capsys):
+    monkeypatch.chdir(RUNS.parents[1])
+    arguments = ["errors", "game-voices-late-tf", "--runs", "assets/runs", "--data-root", "assets/game-voices", "--where", "text~fishes"]
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "its recordings are there" in " ".join(printed.split()) and "clips/mobster-illgetyou.opus" in printed
+
+
 def test_parquet_and_html_hold_the_same_rows(tmp_path):
     for name in ("t.parquet", "t.html"):
         assert main(["errors", str(PHONES), "--where", "speaker=actor01,actor02", "--out", str(tmp_path / name), "--quiet"]) == 0

@@ -14,7 +14,7 @@ from mmer.experiments.report.learning import LearningReport, find_best_epochs, j
 from mmer.experiments.trainer.run import RunProgress
 from mmer.scores.scores import is_at_chance, score_runs
 
-RECORDED = sorted(path.parent for path in (Path(__file__).parents[2] / "assets" / "runs").glob("*/config.json"))
+RECORDED = sorted((Path(__file__).parents[2] / "assets" / "runs").glob("ravdess-*"))  # the factor of the time left was read off these
 IEMOCAP_UTTERANCES, IEMOCAP_LARGEST_SESSION = 5531, 1241  # of the four emotions, happiness with excitement
 
 

@@ -15,7 +15,7 @@ from errors_cases import EVIL, make_service
 
 from mmer.error_table.page import MOST_BARS
 from mmer.error_table.summary import score_rows
-from mmer.experiments.training_service import PUBLIC
+from mmer.experiments.training_service import PUBLIC, TrainingService
 from mmer.notes.exchange import write_notes
 from mmer.notes.store import NotesFile
 from mmer.ui.errors.handlers import ErrorsHandlers, read_address
@@ -130,6 +130,19 @@ def test_a_visitor_s_own_table_is_shown_to_that_visitor(handlers, session, tmp_p
     (tmp_path / "bad.csv").write_text("x\n1\n")
     assert "is not a batch&#x27;s table" in handlers.upload(session, str(tmp_path / "bad.csv"))["said"]
     assert session.table is None
+
+
+def test_the_clips_that_came_with_the_app_are_heard_by_strangers_too(session, tmp_path):
+    shipped = RECORDED.parent / "game-voices"
+    handlers = ErrorsHandlers(TrainingService(runs=None, recorded=RECORDED, shipped=shipped, closed=PUBLIC), is_public=True)
+    sent = handlers.choose(session, "recorded/game-voices-late-tf", "")["view"]
+    payload = json.loads(sent)
+    assert payload["plays"] is True and str(shipped) not in sent and payload["rows"] == 52
+    found = json.loads(handlers.play(session, SimpleNamespace(utterance="clips/mobster-traitor.opus"))["sound"])
+    assert len(found["sound"]) > 1000
+    assert json.loads(handlers.choose(session, "recorded/ravdess-linear-f", "")["view"])["plays"] is False
+    with pytest.raises(gr.Error):
+        handlers.play(session, SimpleNamespace(utterance="clips/mobster-traitor.opus"))
 
 
 def test_strangers_see_recorded_experiments_and_their_own_table_alone(service, session, tmp_path):

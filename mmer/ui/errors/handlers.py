@@ -126,7 +126,7 @@ class ErrorsHandlers:
 
     def list_arguments(self, source: str, table: UtteranceTable) -> tuple[str, ...]:
         """The folders that the shell must be told of; strangers see no path."""
-        roots = [argument for root in self.service.roots for argument in ("--data-root", str(root))]
+        roots = [argument for root in self.list_roots(recorded=is_recorded(source)) for argument in ("--data-root", str(root))]
         own = ("--runs", str(self.service.runs)) if self.service.runs not in (None, Path("runs")) else ()
         return () if self.is_public else (*(roots if table.utterances else ()), *own)
 
@@ -135,12 +135,17 @@ class ErrorsHandlers:
             raise DataError(texts.CHOOSE_FIRST)
         folder = self.service.find(key)
         _, learned = self.service.sign(key)
-        roots = () if self.is_public or self.service.closed else self.service.roots
+        roots = self.list_roots(recorded=is_recorded(key))
 
         def read() -> UtteranceTable:
             return add_measures(read_table_with_data(folder, roots=roots), self.service.features, measure=False)
 
         return self.cache.find((key, learned), read)
+
+    def list_roots(self, *, recorded: bool) -> tuple[Path, ...]:
+        """The folders that an experiment's data set may lie in. What came with the app is for strangers too."""
+        own = () if self.is_public or self.service.closed else self.service.roots
+        return (*own, *([self.service.shipped] if recorded and self.service.shipped else []))
 
     def can_play(self, table: UtteranceTable) -> bool:
         """Of a batch each row is looked for when it is asked for."""
@@ -176,18 +181,16 @@ class ErrorsHandlers:
         return {"sound": dump_payload({"utterance": name, "sound": encode_sound(load_clip(utterance))})}
 
     def find_utterance(self, table: UtteranceTable, name: str) -> Utterance:
-        """The recording of one row, below a folder that the app may read. Raises DataError where there is none, and for strangers."""
-        if self.is_public or self.service.closed:
-            raise DataError(texts.NOT_PLAYED)
+        """The recording of one row, below a folder that this page may read. Raises DataError where there is none."""
         if table.listed is not None:
             row = table.listed.get(name)
-            if row is None:
+            if row is None or self.is_public or self.service.closed:
                 raise DataError(texts.NOT_PLAYED)
             return find_recording(row, self.service.roots)
-        utterance = (table.utterances or {}).get(name)
-        if utterance is None:
+        utterance, roots = (table.utterances or {}).get(name), self.list_roots(recorded=True)
+        if utterance is None or not roots:
             raise DataError(texts.NOT_PLAYED)
-        allow_path(str(utterance.path), self.service.roots)
+        allow_path(str(utterance.path), roots)
         return utterance
 
     def measure(self, session: ErrorsSession, event: gr.EventData) -> ErrorsUpdate:

@@ -10,10 +10,22 @@ from typing import Any
 
 from mmer.choices.units import UNITS
 from mmer.demo_heads.corpora import DemoCorpora
+from mmer.demo_heads.left_out import (
+    STORED,
+    Heard,
+    add_offsets,
+    calibrate_left_out,
+    combine_heard,
+    describe_strangers,
+    fit_left_out,
+    hear_left_out,
+    read_shifted,
+    store_heard,
+)
 from mmer.demo_heads.recipe import DEMO_EXPERIMENTS, DEMO_TITLES, EVERYDAY
 from mmer.experiments.evaluate import calibrate, describe_calibration, fit_familiarity, measure_run, slice_ua
 from mmer.experiments.experiment import Experiment, Pairing, shape_head
-from mmer.experiments.report.card import CAVEAT, CAVEAT_SPEECH, LICENCE, write_card
+from mmer.experiments.report.card import CAVEAT, CAVEAT_SPEECH, LICENCE, summarise_strangers, write_card
 from mmer.experiments.trainer.outputs import Outputs
 from mmer.experiments.trainer.paired_run import train_pairs
 from mmer.experiments.trainer.pairing import PairedExample, draw_pairs, list_copies, show_alone
@@ -33,6 +45,14 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `mmer demo-heads`."""
     parser.add_argument("head", choices=[*DEMO_EXPERIMENTS, "combined"], help="which head; combined needs the two others in --out")
     parser.add_argument("--speech", nargs="+", type=Path, required=True, metavar="MANIFEST", help="manifests: path, text, label, speaker")
+    parser.add_argument(
+        "--judge",
+        nargs="+",
+        type=Path,
+        default=(),
+        metavar="MANIFEST",
+        help="corpora that nobody learns from: with them every corpus is left out in turn, and how sure the head may be is fitted on that",
+    )
     parser.add_argument("--text", type=Path, required=True, metavar="FOLDER", help="meld.csv, emorynlp.csv and goemotions_ekman.csv")
     parser.add_argument("--features", type=Path, required=True, metavar="FOLDER", help="where extracted features are kept")
     parser.add_argument("--run", type=Path, required=True, metavar="FOLDER", help="checkpoints and metrics; an interrupted run goes on")
@@ -45,13 +65,14 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_train(args: argparse.Namespace, *, say: Callable[[str], None] = print) -> int:
     """Extracts what is missing, trains or goes on, calibrates, measures and writes the head. Returns the exit code."""
-    corpora = DemoCorpora.load(args.speech, args.text, args.features)
+    corpora = DemoCorpora.load(args.speech, args.text, args.features, judged=args.judge)
     if args.head == "combined":
-        head = write_combination(args.out, corpora)
+        head = write_combination(args.out, corpora, runs=args.run if args.judge else None)
     else:
         experiment = apply_settings(DEMO_EXPERIMENTS[args.head], vars(args))
         trained = train_pairs(experiment, corpora.training, corpora.cache, args.run, report=lambda row: say(_describe_row(row)))
-        head = write_trained(args.out, args.head, trained, corpora)
+        heard = hear_strangers(trained, corpora, args.run, say) if args.judge else []
+        head = write_trained(args.out, args.head, trained, corpora, heard)
     say(f"{args.out / args.head}: {head}")
     return 0
 
@@ -63,11 +84,28 @@ def apply_settings(experiment: Experiment, given: Mapping[str, Any]) -> Experime
     return replace(experiment, pairing=replace(experiment.pairing, **pairing), **own)
 
 
-def write_trained(out: Path, name: str, trained: TrainedRun, corpora: DemoCorpora) -> str:
-    """Calibrates, measures and saves a head with its card; returns its sha256."""
-    outputs = trained.predict(trained.validation)
+def hear_strangers(trained: TrainedRun, corpora: DemoCorpora, run: Path, say: Callable[[str], None]) -> list[Heard]:
+    """What the head, and runs without each acted corpus, say of corpora that they never read; kept in the run's folder."""
+    acted = {s.corpus for s in corpora.training.speech} - set(EVERYDAY)
+    whole = {corpus: corpora.list_corpus(corpus) for corpus in acted}
+    report = lambda row: say(_describe_row(row))  # noqa: E731
+    heard = hear_left_out(trained, trained.experiment, corpora.training, corpora.judged, run, whole=whole, report=report)
+    store_heard(run / STORED, heard)
+    return heard
+
+
+def write_trained(out: Path, name: str, trained: TrainedRun, corpora: DemoCorpora, heard: Sequence[Heard] = ()) -> str:
+    """Calibrates, measures and saves a head with its card; returns its sha256.
+
+    With what was `heard` of corpora left out, temperature, offsets and margin are fitted on that; the offsets go into the model's bias.
+    """
     training, clips = corpora.training, corpora.list_clips()
-    calibration = calibrate(outputs, clips=len(training.validation_speech))
+    calibration = calibrate(trained.predict(trained.validation), clips=len(training.validation_speech))
+    strangers: dict[str, Any] = {}
+    if heard:
+        fit = fit_left_out(heard)
+        add_offsets(trained.model, fit.offsets)
+        calibration, strangers = calibrate_left_out(fit, heard), describe_strangers(fit, heard)
     if trained.normalisation is None:
         raise ValueError("a head without speech has no normalisation and nothing to be familiar with")
     novelty, threshold = fit_familiarity(corpora.cache, training.speech, training.validation_speech, trained.normalisation)
@@ -81,10 +119,10 @@ def write_trained(out: Path, name: str, trained: TrainedRun, corpora: DemoCorpor
         novelty_threshold=threshold,
         trained_on=describe_training(corpora, trained.experiment.pairing.anchor if trained.experiment.pairing else ""),
         licence=LICENCE,
-        caveat=f"{CAVEAT} {CAVEAT_SPEECH}",
+        caveat=f"{CAVEAT} {summarise_strangers(strangers) or CAVEAT_SPEECH}",
         training=corpora.describe(trained.experiment)
         | {"epochs": list(trained.history), "listed clips": [len(clips.training), len(clips.validation)]},
-        metrics=measure_run(trained, corpora.test, calibration),
+        metrics=strangers | measure_run(trained, corpora.test, calibration),
     )
     sha256 = save_head(out / name, config, trained.model, normalisation=trained.normalisation, novelty=novelty, clips=clips)
     write_card(out / name, load_head(out / name).config)
@@ -104,11 +142,20 @@ def describe_clips(items: Sequence[FeatureItem], kind: str) -> str:
     return f"{say_count(len(items), f'{kind} clip')} of {say_count(len({s.speaker for s in items}), 'speaker')} ({names})"
 
 
-def write_combination(out: Path, corpora: DemoCorpora) -> str:
-    """The combination of late-fs and coattention-fp in `out`, with a temperature and a margin of its own."""
+def write_combination(out: Path, corpora: DemoCorpora, *, runs: Path | None = None) -> str:
+    """The combination of late-fs and coattention-fp in `out`, with a temperature and a margin of its own.
+
+    `runs` holds the run folders of both, by the heads' names: what these said of corpora left out is then what both are fitted on.
+    """
     late, early = load_single(out / "late-fs"), load_single(out / "coattention-fp")
-    mix = pair_validation(corpora)
-    calibration = calibrate(combine_outputs(late, early, mix, corpora.cache), clips=len(corpora.training.validation_speech))
+    strangers: dict[str, Any] = {}
+    if runs is None:
+        mix = pair_validation(corpora)
+        calibration = calibrate(combine_outputs(late, early, mix, corpora.cache), clips=len(corpora.training.validation_speech))
+    else:
+        heard = combine_heard(read_shifted(runs / "late-fs"), read_shifted(runs / "coattention-fp"))
+        fit = fit_left_out(heard, with_offsets=False)
+        calibration, strangers = calibrate_left_out(fit, heard), describe_strangers(fit, heard, with_offsets=False)
     own = [s for s in corpora.test.speech if s.text]
     tests = [t for items in corpora.test.texts.values() for t in items]
     pairs = draw_pairs(corpora.test.speech, tests, tuple(UNITS), seed=0)
@@ -129,8 +176,8 @@ def write_combination(out: Path, corpora: DemoCorpora) -> str:
         measured_clips=calibration.clips,
         trained_on=late.config.trained_on,
         licence=LICENCE,
-        caveat=late.config.caveat,
-        metrics=metrics,
+        caveat=f"{CAVEAT} {summarise_strangers(strangers) or CAVEAT_SPEECH}",
+        metrics=strangers | metrics,
     )
     sha256 = save_combination(out / "combined", config, early=early, late=late)
     write_card(out / "combined", load_head(out / "combined").config)

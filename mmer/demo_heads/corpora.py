@@ -15,7 +15,7 @@ from mmer.choices.emotions import EMOTIONS
 from mmer.choices.units import UNITS
 from mmer.datasets.manifest import read_manifest
 from mmer.datasets.texts import LabelledText
-from mmer.demo_heads.recipe import COPIES, ENGLISH, read_demo_texts, split_speech
+from mmer.demo_heads.recipe import COPIES, ENGLISH, list_other_readers, read_demo_texts, split_speech
 from mmer.encoders.encoders import TextEncoder
 from mmer.encoders.presets import PRESETS
 from mmer.errors import DataError
@@ -42,22 +42,27 @@ class DemoCorpora:
         texts: Mapping[str, tuple[FeatureItem, ...]],
         *,
         dropped: Mapping[str, int],
+        judged: Sequence[FeatureItem] = (),
     ):
         self.cache, self.dropped = cache, dropped
         self.speech = split_speech(speech)
+        self.judged = (*judged, *list_other_readers(speech))
         self.texts = texts
         self.training = PairedData(self.speech["train"], texts["train"], self.speech["validation"], texts["validation"])
         tests = {name.removeprefix("test "): items for name, items in texts.items() if name.startswith("test ")}
         self.test = TestData(self.speech["test"], tests)
 
     @classmethod
-    def load(cls, manifests: Sequence[Path], texts: Path, features: Path, *, preset: str = "compact") -> DemoCorpora:
-        """Reads manifests and texts and extracts what the cache lacks. Raises DataError."""
+    def load(
+        cls, manifests: Sequence[Path], texts: Path, features: Path, *, judged: Sequence[Path] = (), preset: str = "compact"
+    ) -> DemoCorpora:
+        """Reads manifests and texts and extracts what the cache lacks; nothing learns from the manifests `judged`. Raises DataError."""
         cache = FeatureCache(features)
         items = [item for path in manifests for item in load_speech(path, cache, preset=preset)]
+        others = [item for path in judged for item in load_speech(path, cache, preset=preset, copies=0)]
         parts, dropped = read_demo_texts(texts)
         encoder = TextEncoder.load(PRESETS[preset])
-        return cls(cache, items, extract_parts(parts, cache, encoder, preset=preset), dropped=dropped)
+        return cls(cache, items, extract_parts(parts, cache, encoder, preset=preset), dropped=dropped, judged=others)
 
     def count_data(self) -> dict[str, list[int]]:
         """Corpus -> examples in training, validation and test."""
@@ -69,6 +74,10 @@ class DemoCorpora:
         ]
         names = dict.fromkeys(item.corpus for part in parts for item in part)
         return {name: [sum(item.corpus == name for item in part) for part in parts] for name in names}
+
+    def list_corpus(self, corpus: str) -> tuple[FeatureItem, ...]:
+        """All clips of a corpus that trains, those of every speaker."""
+        return tuple(item for part in self.speech.values() for item in part if item.corpus == corpus)
 
     def list_clips(self) -> ClipList:
         """Hashes of the training and validation clips and of the training speakers."""

@@ -22,6 +22,7 @@ EVERYDAY = (
     "cmu_arctic_sample",
     "asterisk_prompts",
 )  # read or spoken by people at ease
+NEUTRAL = EMOTIONS.index("neutral")
 TEXT_CORPORA = ("meld", "emorynlp", "goemotions_ekman")  # spoken dialogue first
 TRAINING_TEXTS = 6000  # at most so many of each label, spoken dialogue first
 VALIDATION_TEXTS = 400  # of each label
@@ -103,8 +104,7 @@ def split_speech(items: Sequence[FeatureItem]) -> dict[str, tuple[FeatureItem, .
     Every second speaker of a corpus of everyday speech trains; nobody learns from the others, who are for judging what strangers get.
     """
     parts: dict[str, list[FeatureItem]] = {"train": [], "validation": [], "test": []}
-    everyday = {name: sorted({i.speaker for i in items if i.corpus == name}) for name in EVERYDAY}
-    judging = {speaker for speakers in everyday.values() for speaker in speakers[1::2]}
+    judging = {item.speaker for item in list_other_readers(items)}
     for item in items:
         held_out = "validation" if item.speaker in VALIDATION_SPEAKERS else "test" if item.speaker in TEST_SPEAKERS else "train"
         if item.speaker not in judging:
@@ -113,3 +113,10 @@ def split_speech(items: Sequence[FeatureItem]) -> dict[str, tuple[FeatureItem, .
     if empty:
         raise DataError(f"No clips for {' and '.join(empty)}: the demo heads need RAVDESS's actors 01 to 24 and nEMO's nine speakers.")
     return {name: tuple(part) for name, part in parts.items()}
+
+
+def list_other_readers(items: Sequence[FeatureItem]) -> tuple[FeatureItem, ...]:
+    """The clips of everyday speech whose speakers nobody learns from: every second one of each corpus."""
+    everyday = {name: sorted({i.speaker for i in items if i.corpus == name}) for name in EVERYDAY}
+    judging = {speaker for speakers in everyday.values() for speaker in speakers[1::2]}
+    return tuple(item for item in items if item.speaker in judging)

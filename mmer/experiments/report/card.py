@@ -22,6 +22,10 @@ SOURCES = {
     "ravdess": ("RAVDESS speech", "24 actors, two English sentences", "CC BY-NC-SA 4.0"),
     "nemo": ("nEMO", "9 actors, Polish; frames only", "CC BY-NC-SA 4.0"),
     "tess": ("TESS", "2 actresses, English", "CC BY-NC-ND 4.0"),
+    "an4": ("AN4", "spelled names and numbers, taken as neutral", "AN4's own, free for any purpose"),
+    "vctk_sample": ("VCTK, a sample", "readers of British and other English, taken as neutral", "CC BY 4.0"),
+    "cmu_arctic_sample": ("CMU ARCTIC, a sample", "readers of English, taken as neutral", "CMU ARCTIC's own, free"),
+    "asterisk_prompts": ("Asterisk's prompts", "announcements in several languages, taken as neutral", "CC BY-SA 3.0"),
     "librispeech": ("LibriSpeech, one clip a reader", "readers of English books, taken as neutral", "CC BY 4.0"),
     "common_voice": ("Common Voice 6.1", "readers in 58 languages, taken as neutral; frames only", "CC0 1.0"),
     "iemocap": ("IEMOCAP", "10 actors, English dialogues", "IEMOCAP release licence"),
@@ -43,6 +47,17 @@ FITTED = (
     "languages."
 )
 
+FITTED_LEFT_OUT = (
+    "Temperature, offsets and margin are fitted on {clips} clips of corpora that were left out, each predicted by a model that never read "
+    "it, so that of what is called sure at least 85 % is right in every one of them, as far as that can be had. {offsets}The table below "
+    "is of the test speakers of the corpora that it learned from: there it is right more often than elsewhere."
+)
+STRANGERS = (
+    "Each corpus as predicted by a model that never read it (RAVDESS and nEMO: one trained without it; LibriSpeech: readers who were not "
+    "trained on), with temperature, offsets and margin fitted on the other corpora. Everyday speech is neutral by genre, not by raters. "
+    "This is what to expect of people it has never met.\n\n"
+)
+
 
 def write_card(folder: str | Path, config: HeadConfig) -> None:
     """README.md beside config.json."""
@@ -54,13 +69,68 @@ def describe_head(config: HeadConfig) -> str:
         _front_matter(),
         f"# {config.name}: {config.title}\n\n{config.caveat}\n",
         describe_model(config),
+        describe_strangers(config.metrics),
         _describe_data(config),
         _describe_figures(config.metrics),
-        describe_calibration(config, how=FITTED.format(clips=config.measured_clips) if config.measured_clips else ""),
+        describe_calibration(config, how=explain_fit(config)),
         "## What it must not be used for\n\n" + "".join(f"- {line}\n" for line in MISUSE),
         f"## Licence\n\nThe weights are {LICENCE}, since RAVDESS and nEMO are; the code that made them is Apache-2.0.\n",
     ]
     return "\n".join(part for part in parts if part)
+
+
+def explain_fit(config: HeadConfig) -> str:
+    """What temperature and margin were fitted on; "" where they never were."""
+    if not config.measured_clips:
+        return ""
+    if "corpora left out" not in config.metrics:
+        return FITTED.format(clips=config.measured_clips)
+    named = ", ".join(f"{name} {value:+.2f}" for name, value in zip(config.classes, config.metrics.get("offsets", ())))
+    return FITTED_LEFT_OUT.format(
+        clips=config.measured_clips, offsets=f"The offsets are part of the model's bias: {named}. " if named else ""
+    )
+
+
+def describe_strangers(metrics: Mapping[str, Any]) -> str:
+    """The table of corpora left out, everyday speech first; "" for a head that was asked about none."""
+    found = sorted(metrics.get("corpora left out", ()), key=lambda row: row["ua"] is not None)
+    if not found:
+        return ""
+    rows = [
+        (
+            SOURCES.get(row["corpus"], (row["corpus"],))[0],
+            row["way"],
+            row["clips"],
+            *(_say_share(row[name]) for name in ("ua", "neutral recall", "sure", "right when sure", "sure and not neutral")),
+        )
+        for row in found
+    ]
+    names = ("corpus", "given", "clips", "UA", "neutral heard as neutral", "called sure", "right when sure", "sure and not neutral")
+    return f"## Strangers\n\n{STRANGERS}{format_table(names, rows)}"
+
+
+def summarise_strangers(metrics: Mapping[str, Any]) -> str:
+    """The table of corpora left out in a sentence or two, everyday speech first; "" where there is none."""
+    rows = metrics.get("corpora left out", ())
+    everyday, acted = ([r for r in rows if (r["ua"] is not None) == wanted and r["way"] == "own words"] for wanted in (False, True))
+    said = []
+    if everyday:
+        shares = sorted(r["neutral recall"] for r in everyday)
+        sets = say_count(len(everyday), "set")
+        said.append(f"Of everyday speech in {sets} that it never read it hears {shares[0]:.0%} to {shares[-1]:.0%} as neutral.")
+    measured = [r for r in acted if r["right when sure"] is not None]
+    if measured:
+        worst = min(measured, key=lambda r: r["right when sure"])
+        name = SOURCES.get(worst["corpus"], (worst["corpus"],))[0]
+        said.append(
+            f"Of acted clips in corpora left out it is sure of {sum(r['sure'] for r in acted) / len(acted):.0%}; of these "
+            f"{worst['right when sure']:.0%} are right in the worst corpus ({name})."
+        )
+    return " ".join(said)
+
+
+def _say_share(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
 
 
 def _front_matter() -> str:
@@ -141,7 +211,8 @@ def _describe_figures(metrics: Mapping[str, Any]) -> str:
             speakers.append((name, len(values), f"{values[0]:.3f} to {values[-1]:.3f}"))
     if not rows:
         return ""
-    text = "## Figures\n\nUA (mean recall of the four classes, chance 0.25) on the test part, on voices and texts it has never met.\n\n"
+    text = "## Figures inside the corpora that it learned from\n\n" if metrics.get("corpora left out") else "## Figures\n\n"
+    text += "UA (mean recall of the four classes, chance 0.25) on the test part, on voices and texts it has never met.\n\n"
     text += format_table(("what it is given", "examples", "UA", "per corpus", "per gender (RAVDESS)"), rows)
     text += "\n" + format_table(("what it is given", "speakers", "UA of the speakers"), speakers)
     text += "\n" + "".join(f"- {line}\n" for line in metrics.get("remarks", ()))

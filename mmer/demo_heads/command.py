@@ -8,21 +8,26 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mmer.choices.units import UNITS
 from mmer.demo_heads.corpora import DemoCorpora
 from mmer.demo_heads.left_out import (
     STORED,
+    WAYS,
     Heard,
     add_offsets,
     calibrate_left_out,
     combine_heard,
     describe_strangers,
     fit_left_out,
+    hear_judged,
     hear_left_out,
     read_shifted,
     store_heard,
 )
 from mmer.demo_heads.recipe import DEMO_EXPERIMENTS, DEMO_TITLES, EVERYDAY
+from mmer.errors import DataError
 from mmer.experiments.evaluate import calibrate, describe_calibration, fit_familiarity, measure_run, slice_ua
 from mmer.experiments.experiment import Experiment, Pairing, shape_head
 from mmer.experiments.report.card import CAVEAT, CAVEAT_SPEECH, LICENCE, summarise_strangers, write_card
@@ -38,7 +43,7 @@ from mmer.heads.head import Head
 from mmer.phrasing import say_count
 
 OWN_SETTINGS = ("seed", "epochs", "patience", "batch_size", "learning_rate", "voice_shift", "threads")
-OWN_PAIRING = ("augmented", "balance_corpora", "everyday", "anchor")
+OWN_PAIRING = ("augmented", "balance_corpora", "everyday", "reader_shift", "corpus_shift", "anchor")
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +62,9 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--features", type=Path, required=True, metavar="FOLDER", help="where extracted features are kept")
     parser.add_argument("--run", type=Path, required=True, metavar="FOLDER", help="checkpoints and metrics; an interrupted run goes on")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the head's folder is written, e.g. pretrained")
+    parser.add_argument(
+        "--refit", action="store_true", help="train nothing: ask the head in --out about the corpora of --judge and fit it on what it says"
+    )
     defaults = {f.name: f.default for kind in (Experiment, Pairing) for f in fields(kind)}
     for name in (*OWN_SETTINGS, *OWN_PAIRING):
         flag, kind = f"--{name.replace('_', '-')}", type(defaults[name])
@@ -66,8 +74,12 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 def run_train(args: argparse.Namespace, *, say: Callable[[str], None] = print) -> int:
     """Extracts what is missing, trains or goes on, calibrates, measures and writes the head. Returns the exit code."""
     corpora = DemoCorpora.load(args.speech, args.text, args.features, judged=args.judge)
+    if args.refit and not args.judge:
+        raise DataError("--refit fits a head on corpora that it never read: name them with --judge.")
     if args.head == "combined":
         head = write_combination(args.out, corpora, runs=args.run if args.judge else None)
+    elif args.refit:
+        head = refit_head(args.out, args.head, corpora, args.run)
     else:
         experiment = apply_settings(DEMO_EXPERIMENTS[args.head], vars(args))
         trained = train_pairs(experiment, corpora.training, corpora.cache, args.run, report=lambda row: say(_describe_row(row)))
@@ -125,6 +137,36 @@ def write_trained(out: Path, name: str, trained: TrainedRun, corpora: DemoCorpor
         metrics=strangers | measure_run(trained, corpora.test, calibration),
     )
     sha256 = save_head(out / name, config, trained.model, normalisation=trained.normalisation, novelty=novelty, clips=clips)
+    write_card(out / name, load_head(out / name).config)
+    return sha256
+
+
+def refit_head(out: Path, name: str, corpora: DemoCorpora, run: Path) -> str:
+    """Fits temperature, offsets and margin of a head in `out` anew, on what it says of corpora that it never read; returns its sha256.
+
+    An early head needs words, so it is asked only about clips that have them. What it was fitted on before leaves its bias first.
+    """
+    head = load_single(out / name)
+    early = head.role == "early"
+    judged = [item for item in corpora.judged if item.text or not early]
+    trained = TrainedRun(DEMO_EXPERIMENTS[name], head.config, head.model, head.normalisation, corpora.cache, (), ())
+    heard = hear_judged(trained, judged, ways=WAYS[1:] if early else WAYS)
+    before = np.array(head.config.metrics.get("offsets", ()) or [0.0] * len(head.config.classes), np.float32)
+    heard = [replace(h, outputs=replace(h.outputs, logits=h.outputs.logits - before)) for h in heard]
+    run.mkdir(parents=True, exist_ok=True)
+    store_heard(run / STORED, heard)
+    fit = fit_left_out(heard)
+    add_offsets(head.model, fit.offsets - before)
+    calibration, strangers = calibrate_left_out(fit, heard), describe_strangers(fit, heard)
+    config = replace(
+        head.config,
+        temperature=calibration.temperature,
+        margin=calibration.margin,
+        measured_clips=calibration.clips,
+        caveat=f"{CAVEAT} {summarise_strangers(strangers) or CAVEAT_SPEECH}",
+        metrics=strangers | measure_run(trained, corpora.test, calibration),
+    )
+    sha256 = save_head(out / name, config, head.model, normalisation=head.normalisation, novelty=head.novelty, clips=head.clips)
     write_card(out / name, load_head(out / name).config)
     return sha256
 

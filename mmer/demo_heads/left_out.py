@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from mmer.experiments.evaluate import Calibration
 from mmer.experiments.experiment import Experiment
 from mmer.experiments.trainer.outputs import Outputs
 from mmer.experiments.trainer.paired_run import train_pairs
-from mmer.experiments.trainer.pairing import show_alone
+from mmer.experiments.trainer.pairing import PairedExample, show_alone
 from mmer.experiments.trainer.predict import TrainedRun
 from mmer.experiments.trainer.schedule import PairedData
 from mmer.feature_store.feature_items import FeatureItem
@@ -78,6 +78,12 @@ def leave_out(data: PairedData, corpus: str) -> PairedData:
     return replace(data, speech=speech, validation_speech=validation)
 
 
+class Reader(Protocol):
+    """A trained model that can be asked."""
+
+    def predict(self, examples: Sequence[PairedExample]) -> Outputs: ...
+
+
 def hear_left_out(
     trained: TrainedRun,
     experiment: Experiment,
@@ -90,20 +96,30 @@ def hear_left_out(
 ) -> list[Heard]:
     """Trains a run without each acted corpus, in folders of their own, and asks; `whole` has all clips of those corpora.
 
-    `judged` are clips of corpora (or of everyday readers) that `trained` never read.
+    `judged` are clips of corpora (or of everyday readers) that `trained` never read. Acted ones among them take the place of the corpus
+    that is left out, so that each of these runs learns from as many acted corpora as the head does.
     """
-    heard = [h for corpus in sorted({i.corpus for i in judged}) for h in ask(trained, corpus, [i for i in judged if i.corpus == corpus])]
+    heard = hear_judged(trained, judged)
+    others = tuple(item for item in judged if item.corpus not in EVERYDAY)
     for corpus in sorted({i.corpus for i in data.speech} - set(EVERYDAY)):
-        without = train_pairs(experiment, leave_out(data, corpus), trained.cache, folder / f"without-{corpus}", report=report)
+        rest = leave_out(data, corpus)
+        without = train_pairs(
+            experiment, replace(rest, speech=(*rest.speech, *others)), trained.cache, folder / f"without-{corpus}", report=report
+        )
         heard += ask(without, corpus, whole[corpus])
     return heard
 
 
-def ask(trained: TrainedRun, corpus: str, items: Sequence[FeatureItem]) -> list[Heard]:
+def hear_judged(reader: Reader, judged: Sequence[FeatureItem], *, ways: Sequence[str] = WAYS) -> list[Heard]:
+    """What a model says of corpora that it never read."""
+    corpora = sorted({item.corpus for item in judged})
+    return [h for corpus in corpora for h in ask(reader, corpus, [i for i in judged if i.corpus == corpus], ways=ways)]
+
+
+def ask(reader: Reader, corpus: str, items: Sequence[FeatureItem], *, ways: Sequence[str] = WAYS) -> list[Heard]:
     """Each clip by its voice alone, and by all that it has: aligned units and written words, where there are any."""
-    voice = trained.predict(show_alone(items, ("F",)))
-    words = trained.predict(show_alone(items, tuple(UNITS), with_own_text=True))
-    return [Heard(corpus, way, outputs) for way, outputs in zip(WAYS, (voice, words), strict=True)]
+    shown = {WAYS[0]: show_alone(items, ("F",)), WAYS[1]: show_alone(items, tuple(UNITS), with_own_text=True)}
+    return [Heard(corpus, way, reader.predict(shown[way])) for way in ways]
 
 
 def fit_left_out(heard: Sequence[Heard], *, with_offsets: bool = True) -> Fit:
@@ -213,16 +229,18 @@ def read_shifted(run: Path) -> list[Heard]:
 
 
 def combine_heard(late: Sequence[Heard], early: Sequence[Heard]) -> list[Heard]:
-    """The mean of two heads' logits (section 2.4). Raises DataError where they heard different clips."""
+    """The mean of two heads' logits (section 2.4) of what both were asked. Raises DataError where they heard different clips."""
     pairs = {(h.corpus, h.way): h for h in early}
-    if {(h.corpus, h.way) for h in late} != set(pairs):
-        raise DataError("The two heads were asked about different corpora: give --judge the same manifests.")
     found = []
     for own in late:
-        other = pairs[own.corpus, own.way]
+        other = pairs.get((own.corpus, own.way))
+        if other is None:
+            continue
         if not np.array_equal(own.outputs.labels, other.outputs.labels):
             raise DataError(f"The two heads were asked about different clips of {own.corpus}: train both with the same manifests.")
         found.append(replace(own, outputs=Outputs(own.outputs.labels, combine(other.outputs.logits, own.outputs.logits))))
+    if not found:
+        raise DataError("The two heads were asked about different corpora: give --judge the same manifests.")
     return found
 
 
@@ -237,7 +255,8 @@ def calibrate_left_out(fit: Fit, heard: Sequence[Heard]) -> Calibration:
     """The fit as a head states it; its errors are of the corpora that it was fitted on."""
     logits, labels = np.concatenate([h.outputs.logits for h in heard]), np.concatenate([h.outputs.labels for h in heard])
     before, after = ece(softmax(logits), labels), ece(softmax((logits + fit.offsets) / fit.temperature), labels)
-    return Calibration(fit.temperature, fit.margin, after, before, sum(len(h.outputs.labels) for h in heard if h.way == WAYS[0]))
+    clips = {h.corpus: len(h.outputs.labels) for h in heard}
+    return Calibration(fit.temperature, fit.margin, after, before, sum(clips.values()))
 
 
 def describe_strangers(fit: Fit, heard: Sequence[Heard], *, with_offsets: bool = True) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from planted import plant_corpus, plant_data
 
+from mmer.choices.emotions import EMOTIONS
 from mmer.demo_heads.left_out import (
     SURE_ACCURACY,
     Heard,
@@ -25,7 +26,8 @@ from mmer.experiments.experiment import Experiment, Pairing, shape_head
 from mmer.experiments.report.card import describe_head, summarise_strangers
 from mmer.experiments.trainer.outputs import Outputs
 from mmer.experiments.trainer.paired_run import train_pairs
-from mmer.experiments.trainer.pairing import show_alone
+from mmer.experiments.trainer.pairing import make_example, show_alone
+from mmer.experiments.trainer.schedule import CorpusPlaces
 from mmer.feature_store.cache import FeatureCache
 from mmer.heads.head import build_model
 
@@ -90,6 +92,7 @@ def test_the_mean_of_two_heads_needs_the_same_clips(tmp_path):
     np.testing.assert_array_equal(again.outputs.logits, late[0].outputs.logits)
     with pytest.raises(DataError, match="different corpora"):
         combine_heard(late, [plant_heard("nemo")])
+    assert [h.corpus for h in combine_heard([*late, plant_heard("nemo")], early)] == ["ravdess"]
     with pytest.raises(DataError, match="different clips of ravdess"):
         combine_heard(late, [plant_heard("ravdess", labels=np.zeros(5, int))])
     with pytest.raises(DataError, match="--judge"):
@@ -136,3 +139,30 @@ def test_the_card_shows_strangers_before_its_own_corpora():
     sentence = summarise_strangers(metrics)
     assert sentence.startswith("Of everyday speech in 1 set that it never read") and "worst corpus (" in sentence
     assert summarise_strangers({}) == ""
+
+
+def test_a_clip_is_moved_towards_other_corpora_and_never_its_own(tmp_path):
+    cache = FeatureCache(tmp_path / "features")
+    items = [item for name in ("ravdess", "nemo", "an4") for item in plant_corpus(cache, name=name, seed=len(name))[0]]
+    places = CorpusPlaces.measure(cache, items, EMOTIONS)
+    examples = [*show_alone(items, ("F",)), make_example(0, None, "a text", (), "(c)")]
+    shifts = places.draw(examples, 1.0, np.random.default_rng(0))
+    corpora = sorted({item.corpus for item in items})
+    assert [corpora[row] for row in shifts.origins[0][:-1]] == [item.corpus for item in items]
+    assert (shifts.origins != shifts.targets).all() and set(shifts.targets[0]) == {0, 1, 2}
+    assert 0 <= shifts.shares.min() < 0.2 and 0.8 < shifts.shares.max() <= 1
+    with pytest.raises(DataError, match="two or more corpora"):
+        CorpusPlaces.measure(cache, [item for item in items if item.corpus == "an4"], EMOTIONS)
+
+
+def test_a_run_learns_from_clips_that_are_moved_between_corpora_and_readers(tmp_path):
+    cache = FeatureCache(tmp_path / "features")
+    data = plant_data(cache, name="ravdess")
+    readers = tuple(replace(item, label=3) for item in plant_corpus(cache, seed=7, name="an4")[0])
+    data = replace(data, speech=(*data.speech, *readers))
+    plain = train_pairs(PAIRED, data, cache)
+    moved = train_pairs(replace(PAIRED, pairing=Pairing(reader_shift=0.5, corpus_shift=1.0)), data, cache)
+    asked = show_alone(data.validation_speech, ("F",))
+    assert not np.allclose(plain.predict(asked).logits, moved.predict(asked).logits)
+    with pytest.raises(DataError, match="Reader shift"):
+        train_pairs(replace(PAIRED, pairing=Pairing(reader_shift=0.5)), plant_data(cache, name="nemo"), cache)

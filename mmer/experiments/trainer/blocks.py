@@ -60,6 +60,17 @@ class VoiceShifts:
         return np.ascontiguousarray((self.shares[rows, None, None] * ways).astype(np.float32).transpose(1, 0, 2)[:, :, None])
 
 
+@dataclass(frozen=True, eq=False)
+class SummedShifts:
+    """Several shifts at once: that between acted voices, and that between readers."""
+
+    parts: tuple[VoiceShifts, ...]
+
+    def take(self, rows: np.ndarray, normalisation: Normalisation, fold: int) -> np.ndarray:
+        found: np.ndarray = np.sum([part.take(rows, normalisation, fold) for part in self.parts], axis=0)
+        return found
+
+
 class Buffer:
     """Memory that is used again at every step, because on a CPU allocating it anew costs more than the computation that uses it.
 
@@ -178,7 +189,9 @@ class FeatureLoader:
         self.sizes = dict(sizes or {})  # unit -> layers, width of its states; what is missing is looked up
         self.show(items)
 
-    def show(self, items: Sequence[TrainingExample], *, firsts: np.ndarray | None = None, shifts: VoiceShifts | None = None) -> None:
+    def show(
+        self, items: Sequence[TrainingExample], *, firsts: np.ndarray | None = None, shifts: VoiceShifts | SummedShifts | None = None
+    ) -> None:
         """Makes row numbers refer to `items`. With a stride, `firsts` (items,) is each one's first frame, by default the middle one."""
         self.items, self.shifts = items, shifts
         self.firsts = np.full(len(items), self.stride // 2) if firsts is None else firsts

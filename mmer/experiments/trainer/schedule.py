@@ -6,7 +6,7 @@ epoch that is begun anew is the same epoch, and all runs read the same examples.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,14 +14,16 @@ import numpy as np
 
 from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment
-from mmer.experiments.trainer.blocks import FeatureLoader, VoiceShifts
+from mmer.experiments.trainer.blocks import FeatureLoader, SummedShifts, VoiceShifts
 from mmer.experiments.trainer.pairing import PairedExample, balance_texts, list_copies, pair_epoch, show_alone, show_texts
 from mmer.experiments.trainer.run import Run
+from mmer.feature_store.anchoring import average_neutral
 from mmer.feature_store.cache import FeatureCache
 from mmer.feature_store.feature_items import FeatureItem
 
+NEUTRAL = "neutral"  # the class whose clips tell where a corpus lies
 VALIDATION_DRAWS = 3  # epochs' worth of pairs that the validation set holds, drawn once
-PAIRS, VALIDATION, FIRSTS, SHIFTS = 2, 3, 7, 8  # of the generators' seeds, each its own
+PAIRS, VALIDATION, FIRSTS, SHIFTS, READERS, CORPORA = 2, 3, 7, 8, 9, 10  # of the generators' seeds, each its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,16 +102,29 @@ class Pairs:
         self.experiment, self.loader, self.data, self.pairing = experiment, loader, data, experiment.pairing
         shifts, classes = experiment.voice_shift and data.speech, len(experiment.class_names)
         self.voices = [average_voices(loader.cache, data.speech, classes=classes)] if shifts else []
+        self.readers = average_readers(loader.cache, data.speech) if self.pairing.reader_shift else None
+        self.places = CorpusPlaces.measure(loader.cache, data.speech, experiment.class_names) if self.pairing.corpus_shift else None
         self.validation = self.draw_validation()
         self.loader.show(self.validation)
         self.validation_lengths = self.loader.measure_lengths()
 
     def show_training(self, runs: Sequence[Run], epoch: int) -> ShownExamples:
         examples = self.draw_epoch(self.data.speech, self.data.texts, np.random.default_rng([self.experiment.seed, PAIRS, epoch]))
-        variations = draw_variations(self.experiment, len(examples), self.voices, epoch)
+        variations = draw_variations(self.experiment, len(examples), self.voices, epoch, self.draw_further(examples, epoch))
         self.loader.show(examples, firsts=variations.firsts, shifts=variations.shifts)
         rows = np.arange(len(examples))
         return ShownExamples(self.loader.measure_lengths(), np.array([e.label for e in examples]), [rows] * len(runs))
+
+    def draw_further(self, examples: Sequence[PairedExample], epoch: int) -> list[VoiceShifts]:
+        """What moves clips between readers and between corpora, as the pairing asks."""
+        parts = []
+        if self.readers is not None:
+            rng = np.random.default_rng([self.experiment.seed, READERS, epoch])
+            parts.append(draw_shifts([self.readers], len(examples), self.pairing.reader_shift, rng))
+        if self.places is not None:
+            rng = np.random.default_rng([self.experiment.seed, CORPORA, epoch])
+            parts.append(self.places.draw(examples, self.pairing.corpus_shift, rng))
+        return parts
 
     def show_validation(self, runs: Sequence[Run]) -> ShownExamples:
         self.loader.show(self.validation)
@@ -136,24 +151,61 @@ class Pairs:
 
 
 @dataclass(frozen=True, eq=False)
+class CorpusPlaces:
+    """Where each corpus's neutral clips lie: what differs between them is room, microphone and way of speaking, and no emotion.
+
+    A clip that is moved some of the way from its own corpus's place to another's keeps its emotion, so a model that learns from such
+    clips can't lean on where a corpus lies; nothing is moved when it is asked.
+    """
+
+    means: np.ndarray  # (corpora, layers, dim) float32
+    rows: Mapping[str, int]  # cache key of a clip or copy -> its corpus's row
+
+    @classmethod
+    def measure(cls, cache: FeatureCache, items: Sequence[FeatureItem], classes: Sequence[str]) -> CorpusPlaces:
+        """Raises DataError where the classes have no neutral one, a corpus has no neutral clip, or there is one corpus alone."""
+        corpora = sorted({item.corpus for item in items})
+        if NEUTRAL not in classes or len(corpora) < 2:
+            raise DataError("Corpus shift moves clips between the neutral clips of two or more corpora: there are none; set it to 0.")
+        neutral = list(classes).index(NEUTRAL)
+        means = np.stack([average_neutral(cache, items, corpus, neutral=neutral) for corpus in corpora])
+        return cls(means, {key: corpora.index(item.corpus) for item in items for key in list_copies(item)})
+
+    def draw(self, examples: Sequence[PairedExample], most: float, rng: np.random.Generator) -> VoiceShifts:
+        """For each example another corpus, and a share up to `most` of the way to it; examples without speech stay."""
+        own = np.array([self.rows.get(example.speech or "", 0) for example in examples])
+        targets = (own + rng.integers(1, len(self.means), size=len(own))) % len(self.means)
+        return VoiceShifts((self.means,), own[None], targets[None], rng.uniform(0, most, len(own)).astype(np.float32))
+
+
+@dataclass(frozen=True, eq=False)
 class Variations:
     """How the examples of an epoch differ from the cached features."""
 
     firsts: np.ndarray | None  # (examples,) each one's first frame, where only every n-th is read
-    shifts: VoiceShifts | None
+    shifts: VoiceShifts | SummedShifts | None
 
 
-def draw_variations(experiment: Experiment, count: int, voices: Sequence[np.ndarray], epoch: int) -> Variations:
-    """Draws the variations of an epoch. `voices` has one array (voices, layers, dim) a fold; it is empty where no shift is wanted."""
-    firsts, shifts = None, None
+def draw_variations(
+    experiment: Experiment, count: int, voices: Sequence[np.ndarray], epoch: int, further: Sequence[VoiceShifts] = ()
+) -> Variations:
+    """Draws the variations of an epoch. `voices` has one array (voices, layers, dim) a fold; it is empty where no shift is wanted.
+
+    `further` shifts are added to those between voices.
+    """
+    firsts, parts = None, list(further)
     if experiment.frame_stride > 1:
         firsts = np.random.default_rng([experiment.seed, FIRSTS, epoch]).integers(experiment.frame_stride, size=count)
     if voices:
-        rng = np.random.default_rng([experiment.seed, SHIFTS, epoch])
-        ends = np.stack([rng.integers(len(own), size=(2, count)) for own in voices])  # (folds, 2, examples)
-        shares = rng.uniform(0, experiment.voice_shift, count).astype(np.float32)
-        shifts = VoiceShifts(tuple(voices), ends[:, 0], ends[:, 1], shares)
-    return Variations(firsts, shifts)
+        parts.append(draw_shifts(voices, count, experiment.voice_shift, np.random.default_rng([experiment.seed, SHIFTS, epoch])))
+    return Variations(firsts, SummedShifts(tuple(parts)) if len(parts) > 1 else parts[0] if parts else None)
+
+
+def draw_shifts(voices: Sequence[np.ndarray], count: int, most: float, rng: np.random.Generator) -> VoiceShifts:
+    """For each of `count` examples two voices and a share up to `most` of the way from one to the other."""
+    ends = np.stack([rng.integers(len(own), size=(2, count)) for own in voices])  # (folds, 2, examples)
+    shares = rng.uniform(0, most, count).astype(np.float32)
+    return VoiceShifts(tuple(voices), ends[:, 0], ends[:, 1], shares)
 
 
 def average_voices(cache: FeatureCache, items: Sequence[FeatureItem], *, classes: int) -> np.ndarray:
@@ -170,3 +222,20 @@ def average_voices(cache: FeatureCache, items: Sequence[FeatureItem], *, classes
     if not whole:
         raise DataError("Voice shift: no speaker has every class, so there are no voices to shift to; set it to 0.")
     return np.stack([np.mean([np.mean(clips, axis=0) for clips in voice.values()], axis=0) for voice in whole]).astype(np.float32)
+
+
+def average_readers(cache: FeatureCache, items: Sequence[FeatureItem]) -> np.ndarray:
+    """(readers, layers, dim) float32: the mean state of every speaker of the corpora that hold one class alone (everyday speech).
+
+    What lies between two of them is voice, room and microphone, and no emotion. Raises DataError when there are not two.
+    """
+    labels: dict[str, set[int]] = {}
+    for item in items:
+        labels.setdefault(item.corpus, set()).add(item.label)
+    means: dict[str, list[np.ndarray]] = {}
+    for item in items:
+        if len(labels[item.corpus]) == 1 and item.speech and "F" in item.units:
+            means.setdefault(item.speaker, []).append(cache.read_states(item.speech, "F").mean(1, dtype=np.float32))
+    if len(means) < 2:
+        raise DataError("Reader shift: there are no two speakers of everyday speech to shift between; set it to 0.")
+    return np.stack([np.mean(clips, axis=0) for clips in means.values()]).astype(np.float32)

@@ -126,8 +126,8 @@ def measure_run(trained: TrainedRun, test: TestData, calibration: Calibration) -
         for unit in speech_units:
             items = [s for s in test.speech if unit in s.units]
             found[f"branch {unit}"] = measure_speech(trained, items, unit)
-        if test.speech[0].copies:
-            found["branch F, augmented copies"] = measure_speech(trained, test.speech, "F", copy=1)
+        if copied := [s for s in test.speech if s.copies]:
+            found["branch F, augmented copies"] = measure_speech(trained, copied, "F", copy=1)
     if "T" in experiment.units:
         for corpus, texts in test.texts.items():
             if late and texts:

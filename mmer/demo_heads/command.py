@@ -43,7 +43,7 @@ from mmer.heads.head import Head
 from mmer.phrasing import say_count
 
 OWN_SETTINGS = ("seed", "epochs", "patience", "batch_size", "learning_rate", "voice_shift", "threads")
-OWN_PAIRING = ("augmented", "balance_corpora", "text_alone", "everyday", "reader_shift", "corpus_shift", "anchor")
+OWN_PAIRING = ("augmented", "balance_corpora", "text_alone", "everyday", "corpus_shift", "anchor")
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:

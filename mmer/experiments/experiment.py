@@ -82,7 +82,7 @@ FURTHER = (
 )
 
 
-HIGHEST_OF_PAIRING = {"text_alone": 100.0, "reader_shift": 10.0}  # of a pairing's numbers; the others are shares
+HIGHEST_OF_PAIRING = {"text_alone": 100.0}  # of a pairing's numbers; the others are shares
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,6 @@ class Pairing:
     augmented: float = 0.7  # share of the clips taken from an augmented copy
     balance_corpora: float = 0.5  # 1: as many clips of each corpus in an epoch, 0: as many as there are; between: powers of the counts
     everyday: float = 0.1  # clips of corpora that hold one class alone (everyday speech), per clip of the others
-    reader_shift: float = 0.0  # greatest share of the difference between two everyday readers that is added to a clip's states as well
     corpus_shift: float = 0.0  # greatest share of the way from its corpus's neutral mean to another corpus's that a clip is moved
     anchor: str = (
         ""  # corpus to whose neutral clips those of every other are moved while training (feature_store/anchoring.py); "": none is moved

@@ -62,7 +62,7 @@ class VoiceShifts:
 
 @dataclass(frozen=True, eq=False)
 class SummedShifts:
-    """Several shifts at once: that between acted voices, and that between readers."""
+    """Several shifts at once: that between voices, and that between corpora."""
 
     parts: tuple[VoiceShifts, ...]
 

@@ -23,7 +23,7 @@ from mmer.feature_store.feature_items import FeatureItem
 
 NEUTRAL = "neutral"  # the class whose clips tell where a corpus lies
 VALIDATION_DRAWS = 3  # epochs' worth of pairs that the validation set holds, drawn once
-PAIRS, VALIDATION, FIRSTS, SHIFTS, READERS, CORPORA = 2, 3, 7, 8, 9, 10  # of the generators' seeds, each its own
+PAIRS, VALIDATION, FIRSTS, SHIFTS, CORPORA = 2, 3, 7, 8, 10  # of the generators' seeds, each its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,6 @@ class Pairs:
         self.experiment, self.loader, self.data, self.pairing = experiment, loader, data, experiment.pairing
         shifts, classes = experiment.voice_shift and data.speech, len(experiment.class_names)
         self.voices = [average_voices(loader.cache, data.speech, classes=classes)] if shifts else []
-        self.readers = average_readers(loader.cache, data.speech) if self.pairing.reader_shift else None
         self.places = CorpusPlaces.measure(loader.cache, data.speech, experiment.class_names) if self.pairing.corpus_shift else None
         self.validation = self.draw_validation()
         self.loader.show(self.validation)
@@ -116,15 +115,11 @@ class Pairs:
         return ShownExamples(self.loader.measure_lengths(), np.array([e.label for e in examples]), [rows] * len(runs))
 
     def draw_further(self, examples: Sequence[PairedExample], epoch: int) -> list[VoiceShifts]:
-        """What moves clips between readers and between corpora, as the pairing asks."""
-        parts = []
-        if self.readers is not None:
-            rng = np.random.default_rng([self.experiment.seed, READERS, epoch])
-            parts.append(draw_shifts([self.readers], len(examples), self.pairing.reader_shift, rng))
-        if self.places is not None:
-            rng = np.random.default_rng([self.experiment.seed, CORPORA, epoch])
-            parts.append(self.places.draw(examples, self.pairing.corpus_shift, rng))
-        return parts
+        """What moves clips between corpora, where the pairing asks for it."""
+        if self.places is None:
+            return []
+        rng = np.random.default_rng([self.experiment.seed, CORPORA, epoch])
+        return [self.places.draw(examples, self.pairing.corpus_shift, rng)]
 
     def show_validation(self, runs: Sequence[Run]) -> ShownExamples:
         self.loader.show(self.validation)
@@ -222,20 +217,3 @@ def average_voices(cache: FeatureCache, items: Sequence[FeatureItem], *, classes
     if not whole:
         raise DataError("Voice shift: no speaker has every class, so there are no voices to shift to; set it to 0.")
     return np.stack([np.mean([np.mean(clips, axis=0) for clips in voice.values()], axis=0) for voice in whole]).astype(np.float32)
-
-
-def average_readers(cache: FeatureCache, items: Sequence[FeatureItem]) -> np.ndarray:
-    """(readers, layers, dim) float32: the mean state of every speaker of the corpora that hold one class alone (everyday speech).
-
-    What lies between two of them is voice, room and microphone, and no emotion. Raises DataError when there are not two.
-    """
-    labels: dict[str, set[int]] = {}
-    for item in items:
-        labels.setdefault(item.corpus, set()).add(item.label)
-    means: dict[str, list[np.ndarray]] = {}
-    for item in items:
-        if len(labels[item.corpus]) == 1 and item.speech and "F" in item.units:
-            means.setdefault(item.speaker, []).append(cache.read_states(item.speech, "F").mean(1, dtype=np.float32))
-    if len(means) < 2:
-        raise DataError("Reader shift: there are no two speakers of everyday speech to shift between; set it to 0.")
-    return np.stack([np.mean(clips, axis=0) for clips in means.values()]).astype(np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", metavar="MAP", help="what a batch's labels mean: angry=anger,calm= or a JSON file")
     parser.add_argument("--measure", action="store_true", help="add pitch, loudness, pace ... of the clips; what was measured is kept")
     parser.add_argument("--features", metavar="FOLDER", type=Path, default=Path("cache"), help="where measures are kept (cache)")
+    parser.add_argument("--explore", action="store_true", help="print slices and labels worth a look, each with the filters of its rows")
     parser.add_argument("--notes-in", metavar="FILE", type=Path, help="bring in notes that were exported (.json, .csv)")
     parser.add_argument("--notes-out", metavar="FILE", type=Path, help="write what people noted: .json (with the codebook) or .csv")
     parser.add_argument("--agreement", action="store_true", help="print how far every two coders agree on each tag (Cohen's kappa)")
@@ -63,6 +65,8 @@ def run(args: argparse.Namespace) -> None:
     table = join_tables(*tables) if len(tables) == 2 else tables[0]
     table = add_measures(table, args.features, measure=args.measure, progress=None if args.quiet or not args.measure else show_progress)
     table = use_notes(args, table)
+    if args.explore:
+        print(format_findings(table), end="")
     whole, kept = len(table.frame), find_rows(table, filters)
     table = replace(table, notes=(*table.notes, *describe_absent(table, filters))).keep(kept)
     if args.sort:
@@ -99,6 +103,20 @@ def use_notes(args: argparse.Namespace, table: UtteranceTable) -> UtteranceTable
         found = list_agreements(notes.entries)
         print("\n".join(one.sentence for one in found) if found else "No two people have coded the same utterance and used a tag there.")
     return add_notes(table, notes)
+
+
+def format_findings(table: UtteranceTable) -> str:
+    """Slices and labels worth a look, of the whole table. Raises DataError for one of which neither can be said."""
+    from mmer.error_table.findings.doubted_labels import list_doubted
+    from mmer.error_table.findings.slices import list_slices
+
+    slices, said = list_slices(table)
+    text = "".join(f"{line}\n" for line in (said, *(f"  {one.sentence}" for one in slices)))
+    if table.has("runs") and table.frame["runs"].max() > 1:
+        doubted, said = list_doubted(table)
+        lines = (said, *(f"  {one.sentence}: {' '.join(f'--where {shlex.quote(str(f))}' for f in one.filters)}" for one in doubted))
+        text += "".join(f"{line}\n" for line in lines)
+    return text
 
 
 def check_apart(out: Path, sources: list[str | Path]) -> None:

@@ -13,14 +13,16 @@ import pytest
 import soundfile
 from errors_cases import EVIL, make_service
 
+from mmer.error_table.filters import find_rows, parse_filters
 from mmer.error_table.page import MOST_BARS
 from mmer.error_table.summary import score_rows
 from mmer.experiments.training_service import PUBLIC, TrainingService
 from mmer.notes.exchange import write_notes
 from mmer.notes.store import NotesFile
-from mmer.ui.errors.handlers import ErrorsHandlers, read_address
+from mmer.ui.errors.handlers import ErrorsHandlers, explore_table, read_address
 from mmer.ui.errors.noting import NoteHandlers
 from mmer.ui.errors.session import ErrorsSession
+from mmer.ui.texts import errors as texts
 
 RECORDED = Path(__file__).parents[2] / "assets" / "runs"
 
@@ -167,6 +169,18 @@ def test_the_address_names_sources_and_nothing_else(handlers, session):
     assert json.loads(opened["view"])["other"] == "run/second"
     assert set(handlers.open(session, "run/first", "#errors?source=run%2Fsecond")) == {"said", "source", "other"}  # what is chosen stays
     assert "view" not in handlers.open(session, None, "#errors?source=run%2F..%2F..")
+
+
+def test_findings_come_with_filters_that_the_table_takes(service, session):
+    ErrorsHandlers(service).choose(session, "recorded/ravdess-linear-f", "")
+    slices, doubted = json.loads(explore_table(session)["findings"])
+    assert (slices["name"], doubted["name"]) == ("slices", "doubted")
+    assert slices["said"].startswith("Exploratory: ") and "Holm" in slices["said"]
+    lines = slices["lines"] + doubted["lines"]
+    assert lines
+    for line in lines:
+        assert find_rows(session.table, parse_filters(line["filters"])).any()
+    assert [one["said"] for one in json.loads(explore_table(ErrorsSession())["findings"])] == [texts.CHOOSE_FIRST] * 2
 
 
 # notes

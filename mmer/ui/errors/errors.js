@@ -113,6 +113,8 @@
       this.notes = table.noted ? new NotePanel(table.noted, {
         send: (change) => this.trigger("edit", change), changed: (utterance, cells) => this.takeCells(utterance, cells), leave: () => this.list.focus(),
       }) : null;
+      this.explore = make("button", { type: "button", class: "mv-button", text: texts.look, onclick: () => { this.found.replaceChildren(make("p", { class: "me-note", text: texts.looking })); this.trigger("expand", {}); } });
+      this.found = make("div", { class: "me-found", "aria-live": "polite" });
       this.status = make("p", { class: "me-note", role: "status" });
       const buttons = [[texts.copyCommand, () => this.copy(this.command())], [texts.copyLink, () => this.copy(location.href)], [texts.save, () => this.save()]];
       this.root = make("div", { class: "mv me" },
@@ -125,7 +127,8 @@
           make("div", { class: "me-figures" },
             make("section", { "aria-label": texts.confusion }, make("h3", { text: texts.confusion }),
               make("div", { class: "me-controls" }, make("label", { class: "me-check" }, this.sharesBox, make("span", { text: texts.shares })), answers), this.matrix),
-            make("section", { "aria-label": texts.bars }, make("h3", { text: texts.bars }), make("div", { class: "me-controls" }, bars), this.barred, this.barsNote)),
+            make("section", { "aria-label": texts.bars }, make("h3", { text: texts.bars }), make("div", { class: "me-controls" }, bars), this.barred, this.barsNote),
+            table.columns.flip ? null : make("section", { "aria-label": texts.worth }, make("h3", { text: texts.worth }), make("div", { class: "me-controls" }, this.explore), this.found)),
           make("div", { class: "me-right" }, make("div", { class: "me-controls" }, sort, make("span", { class: "me-note", text: table.plays ? texts.keysPlay : texts.keys })),
             make("p", { class: "me-note", text: texts.legend(table.classes.join(", "), Boolean(table.columns.flip)) }), this.list.element, this.details, this.notes?.element ?? null)));
       this.place.replaceChildren(this.root);
@@ -258,6 +261,13 @@
       if (!scored || !lines.length) return;
       const bars = ["", ...groups.map((group) => write(group.filter))]; // the first: all rows that are left
       this.timer = setTimeout(() => this.trigger("input", { ask: request, filters: this.filters.map(write), bars }), PATIENCE);
+    }
+
+    // slices and labels worth a look, when they come; each is the filters that give its rows
+    drawFindings(findings) {
+      const choose = (filters) => { this.filters = filters.map(parse).filter((filter) => filter && fits(filter, this.table.columns[filter.column])); this.update(); this.list.focus(); };
+      this.found.replaceChildren(...findings.flatMap(({ name, said, lines }) => [make("h4", { text: texts[name] }), make("p", { class: "me-note", text: said }),
+        lines.length ? make("ul", {}, ...lines.map(({ text, filters }) => make("li", {}, make("button", { type: "button", class: "me-finding", text, onclick: () => choose(filters) })))) : null].filter(Boolean)));
     }
 
     // the intervals of the bars that are shown, when they come
@@ -439,6 +449,7 @@
       watch("value", draw);
       draw();
     },
+    takeFindings: (props, watch) => watch("value", () => { if (props.value && view) view.drawFindings(JSON.parse(props.value)); }),
     takeNoted: (props, watch) => watch("value", () => { if (props.value && view) view.notes?.hear(JSON.parse(props.value)); }),
     hear: (props, watch) => watch("value", () => { if (props.value && view) view.hear(JSON.parse(props.value)); }),
     judge: (props, watch) => watch("value", () => { if (props.value && view) view.judge(JSON.parse(props.value)); }),

@@ -9,7 +9,7 @@ import gradio as gr
 
 from mmer.experiments.training_service import TrainingService
 from mmer.pipeline import Analyzer
-from mmer.ui.errors.handlers import ErrorsHandlers
+from mmer.ui.errors.handlers import ErrorsHandlers, explore_table
 from mmer.ui.errors.noting import NoteHandlers
 from mmer.ui.errors.opening import OpenHandlers
 from mmer.ui.errors.session import ErrorsSession
@@ -24,9 +24,10 @@ HEAR = "window.mmerErrors.hear(props, watch);"
 JUDGE = "window.mmerErrors.judge(props, watch);"
 WITH_ADDRESS = "(session, source, address) => [session, source, window.mmerErrors.takeAddress()]"
 SHOW_OPENED = "window.mmerOpened.show(element, props, watch, trigger);"
+TAKE_FINDINGS = "window.mmerErrors.takeFindings(props, watch);"
 TAKE_NOTED = "window.mmerErrors.takeNoted(props, watch);"
 FOLLOW_OPENING = "window.mmerErrors.followOpening(props, watch);"
-SHOWN = ("source", "other", "view", "said", "sound", "intervals")
+SHOWN = ("source", "other", "view", "said", "sound", "intervals", "findings")
 
 
 @dataclass
@@ -40,6 +41,7 @@ class ErrorsWidgets:
     view: gr.HTML  # its value is the payload of mmer.error_table.page as JSON text
     sound: gr.HTML  # never seen: the sound that was asked for, as JSON text
     intervals: gr.HTML  # never seen: the intervals that were asked for
+    findings: gr.HTML  # never seen: slices and labels worth a look
     noted: gr.HTML  # never seen: what came of a note
     opening: gr.HTML  # never seen: how far a clip is that is being opened
     follow: gr.Button  # never seen: pressed by the browser for an address that names the tab
@@ -88,6 +90,7 @@ def build(service: TrainingService, tab: gr.Tab, *, is_public: bool, place: Open
         ),
         gr.HTML("", js_on_load=HEAR, elem_id="errors-sound", **hidden),
         gr.HTML("", js_on_load=JUDGE, elem_id="errors-intervals", **hidden),
+        gr.HTML("", js_on_load=TAKE_FINDINGS, elem_id="errors-findings", **hidden),
         gr.HTML("", js_on_load=TAKE_NOTED, elem_id="errors-noted", **hidden),
         gr.HTML("", js_on_load=FOLLOW_OPENING, elem_id="errors-opening", **hidden),
         gr.Button(texts.FOLLOW, elem_classes="mm-hidden", elem_id="errors-follow"),
@@ -120,6 +123,8 @@ def wire(handlers: ErrorsHandlers, widgets: ErrorsWidgets, tab: gr.Tab, session:
     widgets.view.click(**played, api_name="play_utterance", **POLL)
     measured = wiring.connect(handlers.measure, changes=["intervals"])
     widgets.view.input(**measured, api_name="measure_bars", **POLL)
+    explored = wiring.connect(explore_table, changes=["findings"])
+    widgets.view.expand(**explored, api_name="explore_utterances", **POLL)
     noted = wiring.connect(NoteHandlers().note, changes=["noted"])
     widgets.view.edit(**noted, api_name="note_utterance", trigger_mode="multiple", **POLL)
 

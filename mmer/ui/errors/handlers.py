@@ -18,7 +18,9 @@ from mmer.datasets.clips import load_clip
 from mmer.datasets.dataset import Utterance
 from mmer.error_table.batch_table import read_batch_table
 from mmer.error_table.data import find_recording, read_table_with_data
+from mmer.error_table.findings.doubted_labels import list_doubted
 from mmer.error_table.findings.noted import add_notes
+from mmer.error_table.findings.slices import list_slices
 from mmer.error_table.joined import join_tables
 from mmer.error_table.measures import add_measures
 from mmer.error_table.page import PageSource, build_payload, measure_bars
@@ -50,6 +52,7 @@ class ErrorsUpdate(TypedDict, total=False):
     said: str
     sound: str
     intervals: str
+    findings: str
 
 
 @dataclass(eq=False)
@@ -221,13 +224,34 @@ def with_notes(table: UtteranceTable, place: Path | None, key: str) -> tuple[Utt
     return add_notes(table, found, always=True), describe_notes(found, key, is_kept=place is not None)
 
 
+def explore_table(session: ErrorsSession) -> ErrorsUpdate:
+    """Slices and labels worth a look, of the whole table; each finding with the filters that give its rows."""
+    found: list[dict[str, Any]] = []
+    for name, search in (("slices", list_slices), ("doubted", list_doubted)):
+        try:
+            if session.table is None:
+                raise DataError(texts.CHOOSE_FIRST)
+            findings, said = search(session.table)
+            lines = [{"text": one.sentence, "filters": list(map(str, one.filters))} for one in findings]
+            found.append({"name": name, "said": said, "lines": lines})
+        except MmerError as error:
+            found.append({"name": name, "said": str(error), "lines": []})
+    return {"findings": dump_payload(found)}
+
+
 def show(table: UtteranceTable, source: PageSource, notes: dict[str, Any]) -> ErrorsUpdate:
-    return {"view": dump_payload(build_payload(table, source, notes)), "said": "", "sound": "", "intervals": ""}
+    return {"view": dump_payload(build_payload(table, source, notes)), "said": "", "sound": "", "intervals": "", "findings": ""}
 
 
 def say_problem(error: MmerError) -> ErrorsUpdate:
     """In the place of a table: why there is none."""
-    return {"view": "", "said": f'<p class="mm-problem" role="alert">{escape(str(error))}</p>', "sound": "", "intervals": ""}
+    return {
+        "view": "",
+        "said": f'<p class="mm-problem" role="alert">{escape(str(error))}</p>',
+        "sound": "",
+        "intervals": "",
+        "findings": "",
+    }
 
 
 def are_texts(value: Any) -> bool:

@@ -51,6 +51,7 @@ window.mmerTexts = {
     sort: "Sort by", asListed: "name", up: (name) => `${name}, lowest first`, down: (name) => `${name}, highest first`,
     list: "Utterances", current: "This utterance", details: "All columns of this utterance", noLabel: "no label",
     keys: "↑ ↓ go on, Enter shows all columns, o opens in Explore, n notes, t tags, d disputes the label, c marks as coded", keysPlay: "↑ ↓ go on, space plays, Enter shows all columns, o opens in Explore, n notes, t tags, d disputes the label, c marks as coded",
+    worth: "Worth a look", look: "Look for slices and labels", looking: "Comparing …", slices: "Slices", doubted: "Labels worth checking",
     notes: "Notes", coder: "Your name or initials", note: "Note", from: "from (s)", until: "to (s)", tag: "Tag",
     addNote: "Add note", addTag: "Add tag", disputed: "Label disputed", coded: "Coded by me", codedBy: "coded",
     keptInFile: "Notes are kept with the experiment or batch, for all who open it, each with the name of who wrote it.",

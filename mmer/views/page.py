@@ -10,7 +10,7 @@ from mmer.views.payload import dump_payload
 
 # in the order of their needs; together they are one function, so that nothing of theirs is global but window.mmerViews
 SCRIPTS = (
-    "elements", "data", "words", "selection", "sound", "axis", "transcript", "player", "attention", "evidence", "layers", "pair",
+    "elements", "hints", "data", "words", "selection", "sound", "axis", "transcript", "player", "attention", "evidence", "layers", "pair",
     "drawing", "svg", "pdf", "figures", "saving", "views",
 )  # fmt: skip
 

@@ -71,6 +71,7 @@ function makePlayer(view) {
     if (word === now) return;
     now = word;
     transcript.markNow(word);
+    view.showNow(word);
     for (const tier of tiers) if (tier.unit === "W") tier.markNow(at);
   }
   axis.subscribe(draw);

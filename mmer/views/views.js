@@ -60,14 +60,20 @@ function makeBarOfTools(view) {
   emotion.element.dataset.part = "emotion";
   emotion.element.classList.add("mv-wrapping"); // seven classes are wider than a phone
   scale.element.dataset.part = "scale";
+  scale.element.append(makeTerm("?", "What logits are", "A logit is a model’s score for an emotion before it becomes a probability. Centred: minus the mean over the emotions, which softmax ignores."));
   if (!isNamed) emotion.element.prepend(make("span", { class: "mv-numbers-for", text: "Numbers for", "aria-hidden": "true" })); // chosen, not heard
   const play = makeButton("▶ Play", () => (sound.isPlaying() ? sound.stop() : sound.play(0, data.duration)), { class: "mv-button mv-play", "data-part": "play", disabled: !sound.ready });
   const again = makeButton("▶", view.playSelection, { class: "mv-button", "data-part": "play-selection", "aria-label": "Play the selection", title: "Play the selection (space)" });
   again.append(make("span", { text: " Selection" }));
   const clear = makeButton("×", () => { sound.stop(); selection.clear(); }, { class: "mv-button mv-small", "aria-label": "Clear the selection", title: "Clear the selection (Esc)" });
   const clock = make("span", { class: "mv-clock" });
+  const nowWord = make("span", { class: "mv-now-word", "aria-hidden": "true" });
+  view.showNow = (word) => {
+    const { emotion, scale: chosen, part } = selection.current();
+    nowWord.textContent = word === null || word < 0 || !data.sums ? "" : `${data.payload.words[word]} ${signed(data.wordValues(emotion, chosen, part)[word], 2)}`;
+  };
   const readout = make("p", { class: "mv-readout", "aria-live": "polite", "data-part": "readout" });
-  const picked = make("div", { class: "mv-picked" }, again, readout, clear);
+  const picked = make("div", { class: "mv-picked" }, again, readout, nowWord, clear);
   const element = make("div", { class: "mv-bar-of-tools" }, make("div", { class: "mv-tools" }, play, clock, emotion.element, scale.element), picked);
   const tick = () => {
     clock.textContent = `${seconds(sound.position() ?? 0)} / ${seconds(data.duration)} s`;
@@ -214,6 +220,8 @@ function empty(place) {
   if (latest && latest === mounted.get(place)) latest = null;
   for (const kept of [mounted, pairs]) kept.delete(place);
 }
+
+listenForHints();
 
 window.mmerViews = {
   // an element with attributes, listeners and text, never markup; for the other scripts of the page

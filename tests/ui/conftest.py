@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from by_hand import BY_HAND
 from playwright.sync_api import expect
 
 from mmer.heads.folder import load_heads
@@ -99,6 +100,7 @@ def page(browser, address, speech_file, spy):
     page = browser.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True)
     page.set_default_timeout(PATIENCE)
     page.add_init_script(spy)
+    page.add_init_script(BY_HAND)
     troubles = []
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.goto(address)

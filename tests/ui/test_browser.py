@@ -6,6 +6,7 @@ from urllib.parse import urlparse
 import av
 import pytest
 import soundfile
+from by_hand import BY_HAND
 from playwright.sync_api import expect
 
 PATIENCE = 180_000  # ms; a busy machine recognises speech slowly
@@ -30,6 +31,7 @@ def open_page(browser, address, requests):
         page.set_default_timeout(PATIENCE)
         page.on("request", lambda request: requests.add(urlparse(request.url).hostname))
         page.on("pageerror", lambda error: pytest.fail(f"a script failed: {error}"))
+        page.add_init_script(BY_HAND)
         page.goto(address)
         page.wait_for_selector("#analyse")
         pages.append(page)
@@ -46,7 +48,7 @@ def upload(page, path):
 
 
 def read_probabilities(page):
-    return page.locator(".mm-role").all_inner_texts()
+    return page.locator(".mm-role").all_text_contents()  # folded
 
 
 def wait_for_drawing(page):
@@ -65,7 +67,7 @@ def test_a_clip_is_analysed_edited_and_heard_by_another_head(open_page, speech_f
     wait_for_drawing(page)
     expect(page.locator("#empty")).not_to_be_visible()
     expect(page.locator("#transcript textarea")).to_have_value(re.compile("young man"))
-    assert [t.split("\n")[0] for t in read_probabilities(page)] == ["late fusion", "early fusion", "combined"]
+    assert page.locator(".mm-role caption").all_text_contents() == ["late fusion", "early fusion", "combined"]
     first = read_probabilities(page)
 
     page.fill("#transcript textarea", "He was not an angry young man.")

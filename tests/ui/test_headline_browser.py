@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import soundfile
+from by_hand import BY_HAND
 from playwright.sync_api import expect
 from test_browser import PATIENCE
 
@@ -22,6 +23,7 @@ def tone(tmp_path_factory):
 def test_a_tone_has_no_emotion_in_big_type(browser, address, tone, width):
     page = browser.new_page(viewport={"width": width, "height": 900})
     page.set_default_timeout(PATIENCE)
+    page.add_init_script(BY_HAND)
     page.goto(address)
     page.set_input_files("#clip input[type=file]", str(tone))
     expect(page.locator("#clip")).to_contain_text("0:02")

@@ -4,30 +4,24 @@ import re
 from pathlib import Path
 
 import pytest
+from by_hand import BY_HAND
 from playwright.sync_api import expect
 from test_browser import PATIENCE
 
 from mmer.experiments.training_service import TrainingService
 from mmer.exports.formats import EXPORTS
 from mmer.ui import build_app
+from mmer.ui.explore.examples import list_stored
 
 ROOT = Path(__file__).parents[2]
 FRAMES = {"tabs", "tabitem", "row", "column", "group", "form", "accordion", "html", "markdown", "state", "timer"}  # not to be used
-EXAMPLES = [
-    "A real voice: young man",
-    "A real voice: cold-hearted",
-    "Synthetic: happy words, bright voice",
-    "Synthetic: happy words, dull voice",
-    "Synthetic: angry words, loud voice",
-    "Synthetic: sad words, bright voice",
-]
+EXAMPLES = [example.title for example in list_stored(ROOT / "assets" / "examples")]
 SHOWN = {
     "page": [],
     "Explore": [
-        *EXAMPLES,
         "Your clip: a few seconds of English speech",
         "What is said",
-        "Video or other file",
+        "Choose a file",
         "Transcribe",
         "Open an exported JSON file",
         "Analyse",
@@ -88,6 +82,7 @@ def list_shown(app, *, opened=()):
             hidden = hidden or (props.get("visible") is False and props.get("elem_id") not in opened)
             if kind not in FRAMES and not hidden:
                 name = props["label"] if props.get("label") is not None else props.get("value")
+                name = name.split("\n")[0] if isinstance(name, str) else name  # a card's further lines say what came of it
                 found.setdefault(tab, []).append(name)
         for child in node.get("children") or ():
             walk(child, tab, hidden)
@@ -102,13 +97,19 @@ def app(stored_analyzer, tmp_path_factory):
     return build_app(stored_analyzer, examples=ROOT / "assets" / "examples", service=service)
 
 
-@pytest.mark.parametrize("tab", SHOWN)
+@pytest.mark.parametrize("tab", [tab for tab in SHOWN if tab != "Explore"])
 def test_a_tab_shows_what_belongs_there_and_nothing_else(app, tab):
     assert list_shown(app).get(tab, []) == SHOWN[tab]
 
 
-def test_a_result_adds_its_panels_and_nothing_else(app):
-    assert list_shown(app, opened=["results"])["Explore"] == SHOWN["Explore"] + CLAIM
+def test_explore_opens_with_a_result_and_its_panels_and_nothing_else(app):
+    found = list_shown(app)["Explore"]
+    assert sorted(found[:4] + found[4 + len(SHOWN["Explore"]) : len(SHOWN["Explore"]) + len(EXAMPLES)]) == sorted(EXAMPLES)
+    assert [name for name in found if name not in EXAMPLES] == SHOWN["Explore"] + CLAIM
+
+
+def test_without_examples_explore_asks_for_a_clip(stored_analyzer, tmp_path):
+    assert list_shown(build_app(stored_analyzer, examples=tmp_path))["Explore"] == SHOWN["Explore"]
 
 
 def test_every_field_of_the_page_has_a_name_of_its_own_and_stands_in_a_tab(app):
@@ -139,8 +140,7 @@ def open_stored(browser, stored_address):
         page.said = []
         page.on("console", lambda message: page.said.append((message.type, message.text)))
         page.on("pageerror", lambda error: page.said.append(("error", str(error))))
-        if script:
-            page.add_init_script(script)
+        page.add_init_script(BY_HAND + script)
         page.goto(stored_address)
         page.wait_for_selector("#analyse")
         pages.append(page)
@@ -152,7 +152,10 @@ def open_stored(browser, stored_address):
 
 
 def open_example(page):
+    if not page.locator("#empty").is_visible():  # where no clip was cleared, what the page opens with comes first
+        page.wait_for_selector("#views .mv-tile")
     page.get_by_role("button", name=EXAMPLES[0]).click()
+    expect(page.locator("#clip [aria-label='Clear']")).to_be_visible()
     page.wait_for_selector("#views .mv-tile")
 
 
@@ -164,16 +167,16 @@ def test_nothing_jumps_while_the_page_comes(open_stored, width, height):
         page = open_stored(width, height, script=RECORD_SHIFTS)
         page.wait_for_timeout(3000)
         found.append(sum(page.evaluate("window.shifts")))
-        if found[-1] < 0.1:  # what browsers call good
+        if found[-1] < 0.05:  # half of what browsers call good
             return
     pytest.fail(f"The page moved by {found} in three loads.")
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
-def test_analyse_stays_where_it_is_whichever_way_a_clip_is_taken(open_stored, width, height):
-    page = open_stored(width, height)
-    page.wait_for_timeout(1000)
+def test_analyse_stays_where_it_is_whichever_way_a_clip_is_taken(open_stored):
+    """On a phone, where nothing is dropped, the recorder comes with the clip."""
+    page = open_stored()
+    page.wait_for_selector("#views .mv-tile")
     before = page.evaluate(TOP_OF, "analyse")
     page.locator("#clip .source-selection button").last.click()  # the microphone
     expect(page.locator("#clip .record-button")).to_be_visible()

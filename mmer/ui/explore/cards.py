@@ -50,20 +50,41 @@ def write_verdict(analysis: Analysis, example: ExampleClip | None, *, flips: Seq
     roles = (
         f'<div class="mm-roles">{"".join(write_role(r, p, best) for r, p in analysis.predictions.items())}{write_silent(analysis)}</div>'
     )
-    if said.share is None:
-        roles = f'<details class="mm-fold"><summary>{escape(FEW)}</summary>{roles}</details>'
+    summary = escape(FEW if said.share is None else texts.say_trained(read_facts(analysis)))
     return f"""
-<section class="mm-verdict" aria-label="{texts.VERDICT}">
+<section class="mm-verdict" aria-label="{texts.VERDICT}" data-example="{escape(example.folder.name) if example else ""}">
   {headline}
-  {f'<p class="mm-because">{escape(because)}</p>' if because else ""}
+  {f'<p class="mm-because">{mark_terms(escape(because))}</p>' if because else ""}
   <div class="mm-said">
     <p class="mm-state mm-{said.state.replace(" ", "-")}{" mm-seen" if analysis.seen else ""}">{escape(said.sentence)}</p>
     {write_truth(analysis, example) if example else ""}
   </div>
-  {write_origin(example) if example else ""}
-  {roles}
-  {write_speakers(analysis)}
+  <details class="mm-fold{" mm-grey" if said.share is None else ""}"><summary>{summary}</summary>
+    {roles}
+    {write_origin(example) if example else ""}
+    {write_speakers(analysis)}
+  </details>
 </section>"""
+
+
+def read_facts(analysis: Analysis) -> str:
+    """What the head whose verdict counts was trained on, in its own first sentence."""
+    heads = {head.name: head for head in analysis.heads}
+    head = heads.get(analysis.best.head) or next(iter(heads.values()), None)
+    return (head.trained_on or head.caveat).strip() if head else ""
+
+
+def mark_terms(text: str) -> str:
+    """Escaped text -> HTML in which the first use of each term explains itself."""
+    for term in texts.HINTS:
+        text = text.replace(term, write_term(term), 1)
+    return text
+
+
+def write_term(term: str) -> str:
+    """A word of the field; what it means is said on hover, focus and tap (mmer/views/hints.js). Any other word stays as it is."""
+    hint = texts.HINTS.get(term)
+    return f'<button type="button" class="mv-term" data-hint="{escape(hint)}">{escape(term)}</button>' if hint else escape(term)
 
 
 def write_truth(analysis: Analysis, example: ExampleClip) -> str:
@@ -108,7 +129,7 @@ def write_role(role: str, prediction: Prediction, best: Prediction) -> str:
     )
     kind = "mm-role mm-best" if prediction is best else "mm-role"
     longest = min(max(map(len, prediction.classes)), LONGEST_NAME)
-    caption = f"<caption>{ROLE_NAMES.get(role, role)}</caption>"
+    caption = f"<caption>{write_term(ROLE_NAMES.get(role, role))}</caption>"
     return f'<table class="{kind}" data-role="{escape(role)}" style="--name: {longest}ch">{caption}{rows}</table>'
 
 
@@ -150,6 +171,19 @@ def word_alignment(analysis: Analysis) -> str:
     if analysis.alignment is None:
         return "none"
     return texts.say_alignment(analysis.alignment.source, analysis.alignment.score, is_approximate=analysis.alignment.approximate)
+
+
+def write_voice() -> str:
+    """The large button that records, the switch, and where the sound goes. The script is voice.js."""
+    return f"""
+<div class="mm-voice">
+  <button type="button" id="voice" class="mm-voice-button">
+    <span class="mm-dot" aria-hidden="true"></span><span class="mm-voice-name">{texts.VOICE}</span>
+  </button>
+  <p id="voice-problem" class="mm-voice-problem" role="alert" hidden></p>
+  <label class="mm-auto"><input type="checkbox" id="auto" checked> {texts.AT_ONCE}</label>
+  <p class="mm-note">{texts.SOUND_GOES}</p>
+</div>"""
 
 
 def write_stages(stages: Sequence[Stage]) -> str:

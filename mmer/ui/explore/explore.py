@@ -18,10 +18,11 @@ from mmer.ui.claim.handlers import ClaimHandlers
 from mmer.ui.explore import cards
 from mmer.ui.explore.example_clip import ExampleClip, Opener
 from mmer.ui.explore.examples import choose_head
+from mmer.ui.explore.first_screen import FirstScreen, plan_first_screen, read_stored
 from mmer.ui.explore.forms import OTHER_FILES, name_heads
 from mmer.ui.explore.handlers import AlignerRequest, AnalysisRequest, ExploreHandlers
 from mmer.ui.explore.session import Session
-from mmer.ui.explore.updates import ExploreLink
+from mmer.ui.explore.updates import ExploreLink, ExploreUpdate
 from mmer.ui.keep import keep
 from mmer.ui.keep.handlers import KeepHandlers
 from mmer.ui.page.events import BOUNDS, HIDDEN, MODEL_QUEUE, MOST_SECONDS, POLL, QUIET
@@ -34,6 +35,7 @@ SHOW_VIEWS = "window.mmer.showViews(element, props, watch);"  # the linked views
 SHOWN = ("empty", "body", "stages", "verdict", "notices", "views", "trace")  # what a new analysis changes
 PROGRESS = ("stages", "analyse")  # what work in progress changes
 FILLED = ("audio", "transcript", "head", "aligner")  # inputs that follow what is shown
+AT_ONCE = "() => window.mmerVoice.analyseAtOnce()"
 UNSEEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 WAITING = "() => { window.mmer.revealProgress(); return window.mmer.wait('model'); }"
 OPENING = "() => window.mmer.wait('example')"  # one of other models than the page's waits in line like any clip, and Cancel ends the wait
@@ -79,17 +81,19 @@ class Results:
 def build(analyzer: Analyzer, *, examples: Sequence[ExampleClip], open_stored: Opener, is_public: bool) -> ExploreLink:
     """The tab's content, inside the gr.Blocks that is open."""
     session = gr.State(Session(), time_to_live=KEPT_SECONDS)  # copied for every visitor
-    chips = build_examples(examples)
+    opening = plan_first_screen(examples, read_stored(examples, analyzer))
+    chips = build_cards(opening)
     with gr.Row(elem_classes="mm-page", equal_height=False):
         with gr.Column(scale=4, min_width=300, elem_classes="mm-inputs"):
-            inputs = build_inputs(analyzer, is_public=is_public)
-            inputs.examples += chips
+            inputs = build_inputs(analyzer)
+            inputs.examples += chips + build_chips(opening)
         with gr.Column(scale=9, min_width=320, elem_classes="mm-results"):
-            results = build_results(analyzer)
+            results = build_results(analyzer, opening)
     side = keep.build_side(head_section)
     wiring = Wiring(name_components(inputs, results), session)
     handlers = ExploreHandlers(analyzer, BOUNDS[is_public], open_stored)
     wire_analysis(handlers, inputs, wiring)
+    wire_opening(handlers, opening, wiring)
     wire_exports(handlers, results, wiring)
 
     def show_again(event: Any) -> Any:
@@ -110,12 +114,11 @@ def build(analyzer: Analyzer, *, examples: Sequence[ExampleClip], open_stored: O
     return ExploreLink(session, show_again, results.views)
 
 
-def build_inputs(analyzer: Analyzer, *, is_public: bool) -> Inputs:
+def build_inputs(analyzer: Analyzer) -> Inputs:
+    gr.HTML(cards.write_voice(), elem_classes="mm-voice-block")
     preset = PRESETS.get(analyzer.preset)
     clip = texts.CLIP_ANY.format(languages=preset.spoken) if preset and len(preset.languages) > 1 else texts.CLIP
     audio = gr.Audio(sources=["upload", "microphone"], type="filepath", label=clip, elem_id="clip", buttons=[])
-    if is_public:
-        gr.HTML(f'<p class="mm-note">{texts.RECORDINGS_GO}</p>')
     transcript = gr.Textbox(
         label=shared.WORDS,
         lines=3,
@@ -143,25 +146,39 @@ def build_inputs(analyzer: Analyzer, *, is_public: bool) -> Inputs:
     return Inputs(audio, other, transcript, transcribe, analyse, cancel, aligner, head, pronunciations, textgrid, [], importer)
 
 
-def build_examples(examples: Sequence[ExampleClip]) -> list[tuple[gr.Button, ExampleClip]]:
-    if not examples:
+def build_cards(opening: FirstScreen) -> list[tuple[gr.Button, ExampleClip]]:
+    """The example that the page opens with, and three more, each with what is said of it."""
+    if not opening.cards:
+        return []
+    with gr.Row(elem_classes="mm-cards"):
+        return [build_example(example, opening, "mm-card", min_width=170) for example in opening.cards]
+
+
+def build_chips(opening: FirstScreen) -> list[tuple[gr.Button, ExampleClip]]:
+    if not opening.others:
         return []
     with gr.Row(elem_classes="mm-examples"):
-        gr.HTML(f'<span class="mm-try">{texts.TRY}</span>', elem_classes="mm-try-block")
-        return [
-            (gr.Button(example.title, size="sm", min_width=60, elem_id=f"example-{example.folder.name}", elem_classes="mm-chip"), example)
-            for example in examples
-        ]
+        gr.HTML(f'<span class="mm-try">{texts.MORE_EXAMPLES}</span>', elem_classes="mm-try-block")
+        return [build_example(example, opening, "mm-chip", min_width=60) for example in opening.others]
 
 
-def build_results(analyzer: Analyzer) -> Results:
+def build_example(example: ExampleClip, opening: FirstScreen, kind: str, *, min_width: int) -> tuple[gr.Button, ExampleClip]:
+    name = example.folder.name
+    text = "\n".join(filter(None, (example.title, opening.outcomes[name])))
+    return gr.Button(text, size="sm", min_width=min_width, elem_id=f"example-{name}", elem_classes=kind), example
+
+
+def build_results(analyzer: Analyzer, opening: FirstScreen) -> Results:
+    """What the opening says stands there from the start; its pictures follow once the page is there."""
+    first = opening.analysis
+    empty = cards.write_empty(analyzer.read_classes(choose_head(analyzer)))
     parts: dict[str, Any] = {
-        "stages": gr.HTML("", elem_id="stages", elem_classes="mm-stages-block"),
-        "empty": gr.HTML(cards.write_empty(analyzer.read_classes(choose_head(analyzer))), elem_id="empty"),
+        "stages": gr.HTML(cards.write_timings({}, {}, origin="example") if first else "", elem_id="stages", elem_classes="mm-stages-block"),
+        "empty": gr.HTML(empty, elem_id="empty", visible=first is None),
     }
-    with gr.Column(visible=False, elem_id="results") as parts["body"]:
-        parts["verdict"] = gr.HTML(elem_id="verdict")
-        parts["notices"] = gr.HTML(elem_id="notices")
+    with gr.Column(visible=first is not None, elem_id="results") as parts["body"]:
+        parts["verdict"] = gr.HTML(cards.write_verdict(first, opening.first) if first else "", elem_id="verdict")
+        parts["notices"] = gr.HTML(cards.write_notices(first) if first else "", elem_id="notices")
         parts["views"] = gr.HTML(
             "",
             elem_id="views",
@@ -240,18 +257,38 @@ def wire_analysis(handlers: ExploreHandlers, inputs: Inputs, wiring: Wiring) -> 
         opened.failure(**wiring.connect(handlers.show_problem, changes=PROGRESS), api_name=f"problem_{name}", **QUIET)
 
 
+def wire_opening(handlers: ExploreHandlers, opening: FirstScreen, wiring: Wiring) -> None:
+    """The pictures of the example that the page opens with; pressed by the page's script, unless a link names another."""
+    first = opening.first
+    if first is None:
+        return
+
+    def open_first(session: Session) -> ExploreUpdate:
+        return handlers.open_first(session, first)
+
+    button = gr.Button("open", elem_classes="mm-hidden", elem_id="open-first")
+    button.click(
+        **wiring.connect(open_first, changes=SHOWN), js="(...values) => window.mmerKeep.takeOpening(values)", api_name="open_first", **QUIET
+    )
+
+
 def wire_clip(handlers: ExploreHandlers, inputs: Inputs, wiring: Wiring) -> None:
     """A clip that comes or goes: what needs one can be pressed or not, and the result of one that is gone is taken away."""
     taken = wiring.connect(handlers.take_file, asks=["other"], changes=["audio"])
-    inputs.other.upload(**taken, show_progress_on=[inputs.audio], api_name="take_file", **HIDDEN)
+    came = inputs.other.upload(**taken, show_progress_on=[inputs.audio], api_name="take_file", **HIDDEN)
     arrivals = (inputs.other.upload, inputs.audio.upload, inputs.audio.stop_recording)
-    for event in (*arrivals, inputs.audio.clear):
-        event(**wiring.connect(handlers.forget_words, asks=["transcript"], changes=["transcript"]), **UNSEEN)
+    forgetting = wiring.connect(handlers.forget_words, asks=["transcript"], changes=["transcript"])
+    inputs.audio.clear(**forgetting, **UNSEEN)
     needing = wiring.connect(handlers.take_clip, asks=["audio"], changes=["analyse", "transcribe"])
     inputs.audio.change(**needing, api_name="take_clip", **POLL)
     inputs.audio.clear(**wiring.connect(handlers.clear_result, changes=SHOWN), api_name="clear_result", **POLL)
+    came.success(fn=None, js=AT_ONCE, api_visibility="private")
     for number, event in enumerate(arrivals):
-        event(**wiring.connect(handlers.name_shown, changes=["stages"]), api_name=f"name_shown_{number}", **POLL)
+        named = event(**forgetting, **UNSEEN).then(
+            **wiring.connect(handlers.name_shown, changes=["stages"]), api_name=f"name_shown_{number}", **POLL
+        )
+        if event is not inputs.other.upload:  # whose sound comes later
+            named.then(fn=None, js=AT_ONCE, api_visibility="private")
 
 
 def wire_link(handlers: ExploreHandlers, keeping: KeepHandlers, wiring: Wiring) -> None:
@@ -267,7 +304,7 @@ def wire_link(handlers: ExploreHandlers, keeping: KeepHandlers, wiring: Wiring) 
     shown = opened.success(**wiring.connect(handlers.show_linked, changes=SHOWN), **UNSEEN)
     asked = wiring.connect(handlers.run_linked, asks=AnalysisRequest, changes=PROGRESS)
     run = shown.success(**asked, api_name="run_linked", **HIDDEN, **MODEL_QUEUE)
-    run.failure(**wiring.connect(handlers.show_link_problem, changes=["empty", *PROGRESS]), **UNSEEN)
+    run.failure(**wiring.connect(handlers.show_link_problem, changes=["empty", "body", *PROGRESS]), **UNSEEN)
     shown = run.success(**wiring.connect(handlers.show_unseen, changes=SHOWN), **UNSEEN)
     shown.success(fn=None, js="() => { window.mmer?.reveal(); window.mmerKeep.restore(); }", api_visibility="private")
 

@@ -228,11 +228,13 @@ class ExploreHandlers:
         """Why what a link asks for can't be had; nothing is shown then."""
         if session.shown == 0:
             session.analysis = session.example = None
-        return {"empty": gr.HTML(visible=session.analysis is None), **self.show_problem(session)}
+        is_empty = session.analysis is None
+        return {"empty": gr.HTML(visible=is_empty), "body": gr.Column(visible=not is_empty), **self.show_problem(session)}
 
     def take_clip(self, session: Session, audio: str | None) -> ExploreUpdate:
         """The clip has come or gone: whether what needs one can be pressed."""
         session.has_clip = audio is not None
+        session.is_opening = session.is_opening and audio is None
         return {"analyse": BUSY if session.working else name_idle(session), "transcribe": name_idle(session)}
 
     def name_shown(self, session: Session) -> ExploreUpdate:
@@ -243,7 +245,12 @@ class ExploreHandlers:
         return {"stages": f'<p class="mm-note">{texts.say_still_of(name)}</p>'}
 
     def clear_result(self, session: Session) -> ExploreUpdate:
-        """The clip is gone, and with it what was said about it; the list of results is back with the next one."""
+        """The clip is gone, and with it what was said about it; the list of results is back with the next one.
+
+        What the page opened with stays when the recorder, which holds nothing yet, is emptied or asked for the microphone.
+        """
+        if session.is_opening:
+            return {}
         session.take_away()
         kept = "" if not session.kept else f"<p>{texts.KEPT_AWAY}</p>"
         empty = cards.write_empty(self.analyzer.read_classes(choose_head(self.analyzer)), more=kept)
@@ -278,6 +285,14 @@ class ExploreHandlers:
             return {"audio": str(example.clip), "transcript": example.text}
 
         return open_stored
+
+    def open_first(self, session: Session, example: ExampleClip) -> ExploreUpdate:
+        """The example that the page opens with, whose verdict stands there already; nothing where something was shown or asked for."""
+        if session.shown or session.working or session.analysis is not None:
+            return {}
+        session.show_example(example, self.open_stored(example))
+        session.filled_in, session.is_opening = "", True  # the recorder and the words stay empty: they are the visitor's
+        return self.show(session)
 
     def show(self, session: Session) -> ExploreUpdate:
         """Every part of the page that a new analysis changes."""

@@ -57,6 +57,7 @@ class Session:
     analysis: Analysis | None = None  # what the page shows; None before the first
     example: ExampleClip | None = None  # the example that the page shows; None for a visitor's own clip
     has_clip: bool = False  # whether the recorder holds a clip
+    is_opening: bool = False  # whether what is shown came with the page, so that the recorder holds nothing of it
     working: bool = False  # whether a run is in progress
     cancelled: bool = False  # whether Cancel was pressed since the last run began; it may still have been waiting then
     origin: str = ""  # where the result came from if no model was asked: "example", "list" or "file"
@@ -98,7 +99,7 @@ class Session:
         """The analysis that is shown from now on, without a model having been asked."""
         self.begin()
         self.working, self.problem = False, ""
-        self.analysis, self.example, self.origin = analysis, example, origin
+        self.analysis, self.example, self.origin, self.is_opening = analysis, example, origin, False
 
     def take_away(self) -> None:
         """Nothing is shown any more; the list of results stays."""

@@ -29,18 +29,23 @@
     if (handle.data.hasBranch(wanted.get("branch"))) handle.set({ branch: wanted.get("branch") });
   }
 
-  let isFollowed = false; // whether the page has been asked for what its link names
+  let isFollowed = false; // whether the page has been asked for what its link names, or for what it opens with
   function takeQuery() {
     isFollowed = true;
     return location.search;
   }
+  function takeOpening(values) {
+    isFollowed = true;
+    return values;
+  }
 
   function followLink() {
-    if (!new URLSearchParams(location.search).has("example")) return;
+    const isLinked = new URLSearchParams(location.search).has("example");
+    document.documentElement.classList.toggle("mm-linked", isLinked); // what the page opens with is not shown before what the link names
     let tries = 0;
     const wait = setInterval(() => {
-      const button = document.getElementById("keep-follow");
-      if (++tries > 300) clearInterval(wait);
+      const button = document.getElementById(isLinked ? "keep-follow" : "open-first");
+      if (++tries > 300 && isLinked) clearInterval(wait); // Explore may be opened much later
       if (!button) return;
       if (isFollowed) clearInterval(wait);
       else if (tries % 4 === 0) button.click(); // again: the page's own events are there only a little later
@@ -69,6 +74,7 @@
   window.mmerKeep = {
     main,
     takeQuery,
+    takeOpening,
     paired: (...values) => { values[1] = paired; return values; },
     // what stands side by side, once it is drawn
     reveal: () => setTimeout(() => document.getElementById("side-by-side")?.scrollIntoView({ block: "start" }), 250),

@@ -15,6 +15,7 @@ interface Window {
   mmerViews: Record<string, (...values: any[]) => any>;
   mmerLesson: Record<string, (...values: any[]) => any>;
   mmerClaim: Record<string, (...values: any[]) => any>;
+  mmerVoice: Record<string, (...values: any[]) => any>;
   mmerKeep: Record<string, (...values: any[]) => any>;
   mmerTrain: Record<string, (...values: any[]) => any>;
   mmerFilters: Record<string, any>;

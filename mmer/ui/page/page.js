@@ -66,13 +66,21 @@
       if (button && button.ariaDisabled !== String(isIdle)) button.ariaDisabled = String(isIdle);
     }
   }
+  // the card of the example that is shown
+  function markExample() {
+    const { example = "" } = /** @type {HTMLElement | null} */ (find("#verdict .mm-verdict"))?.dataset ?? {};
+    for (const card of document.querySelectorAll("[id^=example-]")) {
+      const isShown = String(card.id === `example-${example}`);
+      if (card.ariaCurrent !== isShown) card.ariaCurrent = isShown;
+    }
+  }
   document.addEventListener("click", (event) => {
     const button = within(event, "button[aria-disabled=true]");
     if (!button || !(button.id in CANCELS)) return;
     event.stopImmediatePropagation();
     event.preventDefault();
   }, true);
-  new MutationObserver((records) => { nameControls(records); offerCancel(); keepFocus(); }).observe(document.documentElement, {
+  new MutationObserver((records) => { nameControls(records); offerCancel(); markExample(); keepFocus(); }).observe(document.documentElement, {
     childList: true, subtree: true, attributes: true, attributeFilter: ["disabled", "class", "style"],
   });
 

@@ -14,10 +14,13 @@ from mmer.ui.page.middleware import CompressPages, GuardDisk
 from mmer.views import read_script, read_style
 
 SYSTEM_FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
-STYLES = ("page/page.css", "batch.css", "train/train.css", "lesson.css", "claim/claim.css", "keep/keep.css", "errors/errors.css")
+STYLES = (
+    *("page/page.css", "explore/explore.css", "batch.css", "train/train.css", "lesson.css"),
+    *("claim/claim.css", "keep/keep.css", "errors/errors.css"),
+)
 VIEWS = "views"  # the scripts of mmer/views, in their own order
 SCRIPTS = (  # joined in this order, and no more
-    *("texts/texts.js", "page/page.js", VIEWS),
+    *("texts/texts.js", "page/page.js", "explore/voice.js", VIEWS),
     *("train/train.js", "lesson.js", "claim/claim.js", "keep/keep.js"),
     *("errors/language.js", "errors/counts.js", "errors/rows.js", "errors/opened.js", "errors/notes.js", "errors/errors.js"),
 )

@@ -8,12 +8,14 @@ ETHICS = "For learning about such models, not for judging people."
 
 # what is asked
 
-TRY = "Try an example"
+MORE_EXAMPLES = "More examples"
+VOICE = "Your voice"
+AT_ONCE = "Analyse as soon as a recording stops or a file arrives"
+SOUND_GOES = "Your sound goes to the program that serves this page and nowhere else, and is deleted within an hour."
 CLIP_ANY = "Your clip: a few seconds of speech in {languages}"
 CLIP = "Your clip: a few seconds of English speech"
-RECORDINGS_GO = "Your recording is used for your result only and is deleted within an hour."
 WORDS_HINT = "Leave this empty to have the words recognised, or type them yourself."
-OTHER_FILE = "Video or other file"
+OTHER_FILE = "Choose a file"
 TRANSCRIBE, ANALYSE = "Transcribe", "Analyse"
 KEYS = "<kbd>Ctrl</kbd> + <kbd>Enter</kbd> analyses."  # HTML
 TEXTGRID = "TextGrid file to use instead of the aligner"
@@ -44,6 +46,12 @@ CHANGED_CLIP = "The word times of a changed clip come from its original recordin
 # the result
 
 VERDICT, NOTICES = "Verdict", "Notices"
+MORE = "All models, and what they were trained on"
+HINTS = {  # term -> one line, shown on hover, focus and tap
+    "late fusion": "A sum: text and sound are each judged alone, segment by segment, and what they add is added up.",
+    "early fusion": "Words and sound are mixed by attention before anything is judged, so its answer is one number per emotion, not a sum.",
+    "combined": "The mean of late and early fusion's logits; its probabilities are the verdict.",
+}
 TYPE_WORDS = "Type the words"
 KINDS = {"recorded": "A real recording", "synthesised": "Synthesised speech, no human voice"}
 ORIGINS = {
@@ -57,6 +65,16 @@ ORIGINS = {
 EXPORTS = "Download the result"
 HOW_COMPUTED = "How this was computed"
 NOTHING_TO_EXPORT = "There is no result to export yet."
+
+
+def say_card(said: str, share: float, meant: str, *, is_right: bool) -> str:
+    """What an example's card says of its stored verdict."""
+    return f"✓ {said} {100 * share:.0f} %, as meant" if is_right else f"✗ wrong: {said} {100 * share:.0f} %, meant {meant}"
+
+
+def say_trained(facts: str) -> str:
+    """The line above the numbers of all models."""
+    return f"Trained on {facts}" if facts else MORE
 
 
 def say_not_ready(aligner: str, reason: str) -> str:

@@ -1,8 +1,17 @@
 // What the page's scripts say, in one place: a translation replaces this file, as it replaces the modules beside it.
 // The linked views have their own words, since they also stand in reports without this page (mmer/views).
 window.mmerTexts = {
-  waiting: { model: "Waiting for a free model", example: "Opening the example", comparison: "Comparing the two", batch: "Waiting for the models" },
+  waiting: { model: "Waiting for a free model", example: "FirstScreen the example", comparison: "Comparing the two", batch: "Waiting for the models" },
   addFiles: "Add files",
+
+  // the visitor's own voice
+  voice: {
+    start: "Your voice", stop: "Stop",
+    notSecure: "Browsers give a microphone only to pages that come over https or from this computer itself. Open this page so, or choose a file.",
+    refused: "The browser keeps the microphone from this page. Allow it beside the address, then press again; or choose a file.",
+    none: "No microphone was found. Connect one and press again, or choose a file.",
+    busy: "The microphone can't be used, perhaps because another program has it. Close that one and press again, or choose a file.",
+  },
 
   // a command's button
   copy: "Copy", copied: "Copied", notCopied: "Not copied: press Ctrl+C",

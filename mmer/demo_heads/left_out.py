@@ -188,7 +188,14 @@ def measure_sure(fit: Fit, one: Heard) -> dict[str, Any]:
 
 
 def describe_left_out(heard: Sequence[Heard], *, with_offsets: bool = True) -> list[dict[str, Any]]:
-    """A row per corpus and way, each judged by temperature, offsets and margin that were fitted on the other corpora."""
+    """A row per corpus and way, each judged by temperature, offsets and margin that were fitted on the other corpora.
+
+    Raises DataError for fewer than two acted corpora: everyday speech alone tells no emotions apart.
+    """
+    acted = sorted({h.corpus for h in heard if h.acted})
+    if len(acted) < 2:
+        named = f"{acted[0]} alone is" if acted else "none is"
+        raise DataError(f"How sure a head may be is judged on two or more acted corpora that it never read; {named} there. Add to --judge.")
     rows = []
     for corpus in dict.fromkeys(h.corpus for h in heard):
         fit = fit_left_out([h for h in heard if h.corpus != corpus], with_offsets=with_offsets)

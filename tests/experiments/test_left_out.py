@@ -7,6 +7,8 @@ import pytest
 from planted import plant_corpus, plant_data
 
 from mmer.choices.emotions import EMOTIONS
+from mmer.demo_heads.command import refit_head
+from mmer.demo_heads.corpora import DemoCorpora
 from mmer.demo_heads.left_out import (
     SURE_ACCURACY,
     Heard,
@@ -21,6 +23,7 @@ from mmer.demo_heads.left_out import (
     read_heard,
     store_heard,
 )
+from mmer.demo_heads.recipe import DEMO_EXPERIMENTS
 from mmer.errors import DataError
 from mmer.experiments.experiment import Experiment, Pairing, shape_head
 from mmer.experiments.report.card import describe_head, summarise_strangers
@@ -29,6 +32,7 @@ from mmer.experiments.trainer.paired_run import train_pairs
 from mmer.experiments.trainer.pairing import make_example, show_alone
 from mmer.experiments.trainer.schedule import CorpusPlaces
 from mmer.feature_store.cache import FeatureCache
+from mmer.heads.folder import load_single, save_head
 from mmer.heads.head import build_model
 
 PAIRED = Experiment(data="", features="", units=("T", "F", "S"), epochs=2, patience=9, branch_loss=0.5, threads=1, pairing=Pairing())
@@ -164,3 +168,26 @@ def test_a_run_learns_from_clips_that_are_moved_between_corpora(tmp_path):
     moved = train_pairs(replace(PAIRED, pairing=Pairing(corpus_shift=1.0)), data, cache)
     asked = show_alone(data.validation_speech, ("F",))
     assert not np.allclose(plain.predict(asked).logits, moved.predict(asked).logits)
+
+
+def test_a_head_is_fitted_anew_without_being_trained(tmp_path):
+    cache = FeatureCache(tmp_path / "features")
+    speech, texts = plant_corpus(cache, name="ravdess", speakers=3)
+    actors = {"ravdess/0": "ravdess/actor01", "ravdess/1": "ravdess/actor17", "ravdess/2": "ravdess/actor21"}
+    speech = tuple(replace(item, speaker=actors[item.speaker], text=texts[item.label].text) for item in speech)
+    judged, words = plant_corpus(cache, name="tess", seed=5)
+    judged = tuple(replace(item, text=words[item.label].text) for item in judged)
+    other = tuple(replace(item, text=words[item.label].text) for item in plant_corpus(cache, name="urdu", seed=6)[0])
+    parts = {"train": texts, "validation": texts, "test meld": texts}
+    corpora = DemoCorpora(cache, speech, parts, dropped={}, judged=(*judged, *other))
+    config = shape_head(DEMO_EXPERIMENTS["late-fs"], name="late-fs", title="Planted", trained_on="planted clips")
+    save_head(tmp_path / "late-fs", config, build_model(config))
+    refit_head(tmp_path, "late-fs", corpora, tmp_path / "run")
+    once = load_single(tmp_path / "late-fs")
+    assert once.config.measured_clips == len(judged) + len(other) and once.config.metrics["corpora left out"][0]["corpus"] == "tess"
+    refit_head(tmp_path, "late-fs", corpora, tmp_path / "run")
+    again = load_single(tmp_path / "late-fs")  # what it was fitted on before does not add up
+    np.testing.assert_allclose(again.config.metrics["offsets"], once.config.metrics["offsets"], atol=0.01)
+    assert again.config.temperature == pytest.approx(once.config.temperature, rel=0.01)
+    with pytest.raises(DataError, match="tess alone is there"):
+        refit_head(tmp_path, "late-fs", DemoCorpora(cache, speech, parts, dropped={}, judged=judged), tmp_path / "run")

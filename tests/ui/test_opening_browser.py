@@ -29,6 +29,7 @@ def test_from_a_row_to_its_run_s_explanation_and_back(browser, address, width):
     page.locator(".me-list").focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
+    page.wait_for_function("location.hash.includes('row=')")
     before = page.evaluate(PLACE)
     assert "row=" in before[0] and before[1] == "me-row-2"
     page.keyboard.press("o")

@@ -138,7 +138,8 @@
     choose(row) {
       this.row = row === null ? "" : textAt(this.table.columns.utterance, row);
       this.drawDetails(row);
-      writeAddress(this);
+      clearTimeout(this.addressTimer); // an arrow that is held down would write the address more often than browsers allow
+      this.addressTimer = setTimeout(() => writeAddress(this), PATIENCE);
     }
 
     // what is noted of an utterance stands in its cells too; the rows that a filter left stay until it changes
@@ -348,6 +349,9 @@
     // the clip in Explore, explained by a run that tested it; how far that is comes to followOpening
     openClip(row, side = "a") {
       const utterance = textAt(this.table.columns.utterance, row);
+      clearTimeout(this.addressTimer);
+      this.row = utterance;
+      writeAddress(this);
       this.status.textContent = texts.opening(utterance, "");
       this.trigger("submit", { utterance, side });
     }

@@ -134,7 +134,7 @@ def wire_opening(handlers: OpenHandlers, widgets: ErrorsWidgets, place: OpeningP
     named = {"opening": widgets.opening, "opened": place.opened, "explored": place.explore.session}
     wiring = Wiring(named, session)
     opened = wiring.connect(handlers.open, asks=["explored"], changes=["opening", "opened"])
-    for trigger, name in ((widgets.view.submit, "open_utterance"), (place.opened.submit, "open_by_another_run")):
+    for trigger, name in ((widgets.view.submit, "explain_utterance"), (place.opened.submit, "explain_by_another_run")):
         event = trigger(**opened, api_name=name, trigger_mode="once", **QUIET, **MODEL_QUEUE)
         event.success(fn=None, js="() => window.mmerErrors.enterExplore()", api_visibility="private")
         shown = place.explore.show_again(event)

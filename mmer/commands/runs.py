@@ -23,6 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             own.add_argument("--tensorboard", type=Path, metavar="FOLDER", help="write event files for TensorBoard instead of a zip")
         if name == "promote":
             add_promote_arguments(own)
+        if name == "claims":
+            own.add_argument("names", metavar="NAME", nargs="*", help="the experiments (all that are finished in the folder)")
+            own.add_argument("--out", type=Path, metavar="FILE", help="write the table as .csv, .md or .tex")
 
 
 def add_promote_arguments(parser: argparse.ArgumentParser) -> None:
@@ -145,6 +148,22 @@ def compare(args: argparse.Namespace) -> None:
             print(f"! {folder.name}: {learning.short}, and the comparison includes them.")
 
 
+def claims(args: argparse.Namespace) -> None:
+    from mmer.errors import DataError
+    from mmer.experiments.folder.run_list import list_runs
+    from mmer.experiments.folder.runs import find_run
+    from mmer.experiments.report.claims import WRITERS, check_claims, write_text
+    from mmer.files.output import write_file
+
+    if args.out and args.out.suffix not in WRITERS:
+        raise DataError(f"{args.out}: the ending must be one of {', '.join(WRITERS)}.")
+    folders = [find_run(args.runs, name) for name in dict.fromkeys(args.names or [run.name for run in list_runs(args.runs)])]
+    report = check_claims(folders if args.names else [folder for folder in folders if folder.has("results")])
+    print(write_text(report), end="")
+    if args.out:
+        print(f"wrote {write_file(args.out, WRITERS[args.out.suffix](report))}")
+
+
 ACTIONS: dict[str, tuple[Callable[[argparse.Namespace], int | None], str, tuple[str, ...]]] = {
     "list": (list_experiments, "list the experiments, the newest first", ()),
     "show": (show, "show one experiment: its state, scores per fold, layer weights, confusion", ("name",)),
@@ -153,5 +172,6 @@ ACTIONS: dict[str, tuple[Callable[[argparse.Namespace], int | None], str, tuple[
     "delete": (delete, "delete it permanently", ("name",)),
     "export": (export, "write all its results as a zip, without checkpoints", ("name",)),
     "promote": (promote, "turn one of its runs into a head, with a model card", ("name",)),
+    "claims": (claims, "test what the paper says of its models on experiments of one plan", ()),
     "compare": (compare, "print the difference of two experiments' UA, with its interval and p value", ("name", "other")),
 }

@@ -6,6 +6,7 @@ Labels are class indices, (clips,) int; probabilities are (clips, classes).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,3 +86,14 @@ def measure_reliability(labels: np.ndarray, probabilities: np.ndarray, *, bins: 
 
 def mean_known(values: np.ndarray, axis: int = 0) -> np.ndarray:
     return mean_where(values, ~np.isnan(values), axis)
+
+
+def correct_holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's correction, in the order given."""
+    order = np.argsort(p_values, kind="stable")
+    corrected = np.ones(len(order))
+    highest = 0.0
+    for rank, place in enumerate(order):
+        highest = max(highest, min(1.0, p_values[place] * (len(order) - rank)))
+        corrected[place] = highest
+    return corrected.tolist()

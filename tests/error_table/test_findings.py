@@ -12,10 +12,11 @@ from mmer.cli import main
 from mmer.error_table.experiment_table import make_table
 from mmer.error_table.filters import find_rows
 from mmer.error_table.findings.doubted_labels import list_doubted
-from mmer.error_table.findings.slices import FEWEST_CLIPS, compare, correct_holm, list_slices
+from mmer.error_table.findings.slices import FEWEST_CLIPS, compare, list_slices
 from mmer.error_table.joined import join_tables
 from mmer.error_table.table import NUMBER, TEXT, Column
 from mmer.errors import DataError
+from mmer.scores.metrics import correct_holm
 
 LOGITS = [f"logit.{name}" for name in EMOTIONS]
 

@@ -7,7 +7,6 @@ other data. Speakers, not utterances, are what varies: the deviation of a gap is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -18,6 +17,7 @@ from mmer.error_table.filters import IS, RANGE, Filter
 from mmer.error_table.table import NOTED, NUMBER, RIGHT, WRONG, UtteranceTable, is_of_answers
 from mmer.errors import DataError
 from mmer.phrasing import say_count
+from mmer.scores.metrics import correct_holm
 
 FEWEST_CLIPS = 20  # of a slice, and of the rest
 FEWEST_SPEAKERS = 5  # of a slice, and of the rest: a few say nothing of others
@@ -161,14 +161,3 @@ def compare(
     gap = recalls[0] - recalls[1]
     p = float(2 * student.sf(abs(gap) / deviation, freedom)) if deviation > 0 else 1.0
     return int(sides[0].sum()), counts[0], float(recalls[0]), float(recalls[1]), deviation, p
-
-
-def correct_holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's correction, in the order given."""
-    order = np.argsort(p_values, kind="stable")
-    corrected = np.ones(len(order))
-    highest = 0.0
-    for rank, place in enumerate(order):
-        highest = max(highest, min(1.0, p_values[place] * (len(order) - rank)))
-        corrected[place] = highest
-    return corrected.tolist()

@@ -223,16 +223,16 @@ def format_table(table: int, results: Mapping[str, Mapping[str, Any]], reading: 
 
 def to_markdown(table: int, results: Mapping[str, Mapping[str, Any]], reading: TableCaveats = TableCaveats()) -> str:
     """The same as a Markdown table."""
-    lines = ["| " + " | ".join(map(_escape_markdown, row)) + " |" for row in [HEADINGS, *list_rows(table, results, reading)]]
+    lines = ["| " + " | ".join(map(escape_markdown, row)) + " |" for row in [HEADINGS, *list_rows(table, results, reading)]]
     aligned = "|" + "|".join(["---", "---", *["---:"] * (len(HEADINGS) - 2)]) + "|"
-    notes = [text for line in _list_notes(table, reading) for text in ("", _escape_markdown(line))]
+    notes = [text for line in _list_notes(table, reading) for text in ("", escape_markdown(line))]
     return "\n".join([f"**{TABLE_TITLES[table]}**", "", lines[0], aligned, *lines[1:], *notes])
 
 
 def to_latex(table: int, results: Mapping[str, Mapping[str, Any]], reading: TableCaveats = TableCaveats()) -> str:
     """The same as a LaTeX table (booktabs), with what is not as in the paper in its caption."""
-    head, *rows = [" & ".join(map(_escape_latex, row)) + r" \\" for row in [HEADINGS, *list_rows(table, results, reading)]]
-    caption = _escape_latex(" ".join([f"{TABLE_TITLES[table]}.", *reading.sentences, *_list_notes(table, TableCaveats())]))
+    head, *rows = [" & ".join(map(escape_latex, row)) + r" \\" for row in [HEADINGS, *list_rows(table, results, reading)]]
+    caption = escape_latex(" ".join([f"{TABLE_TITLES[table]}.", *reading.sentences, *_list_notes(table, TableCaveats())]))
     columns = "ll" + "r" * (len(HEADINGS) - 2)
     body = [r"\toprule", head, r"\midrule", *rows, r"\bottomrule"]
     return "\n".join(
@@ -259,10 +259,10 @@ LATEX = {
 }
 
 
-def _escape_latex(text: str) -> str:
+def escape_latex(text: str) -> str:
     """What a data set's or an experiment's name may hold can't become a command."""
     return "".join(LATEX.get(character, character) for character in text)
 
 
-def _escape_markdown(text: str) -> str:
+def escape_markdown(text: str) -> str:
     return "".join(f"\\{character}" if character in "|\\`*<" else character for character in text)

@@ -74,8 +74,9 @@ def list_slices(table: UtteranceTable) -> tuple[tuple[Slice, ...], str]:
     unit = f"{FEWEST_SPEAKERS} speakers" if (speakers >= 0).any() else "utterances taken for independent, since speakers aren't known"
     beyond = say_count(sum(p < 0.05 for p in corrected), "slice")
     said = (
-        f"Exploratory: {say_count(len(tried), 'slice')} with at least {FEWEST_CLIPS} clips and {unit} were compared with all others, "
-        f"over the classes that both have; p is corrected for that number (Holm). Beyond chance: {beyond}. Try what you find on other data."
+        f"Exploratory: {say_count(len(tried), 'slice')} with at least {say_count(FEWEST_CLIPS, 'clip')} and {unit} were compared "
+        f"with all others, over the classes that both have; p is corrected for that number (Holm). "
+        f"Beyond chance: {beyond}. Try what you find on other data."
     )
     return tuple(first), said
 

@@ -272,3 +272,24 @@ def test_tensorboard_reads_its_event_files(planted, tmp_path):
     rows = [r for r in planted.read_metrics() if (r["fold"], r["repetition"]) == (1, 0)]
     assert [(e.step, e.value) for e in events.Scalars("loss/training")] == [(r["epoch"], np.float32(r["loss"])) for r in rows]
     assert {*events.Tags()["scalars"]} == {"loss/training", "loss/validation", "ua/validation"}
+
+
+class Busy(RunFolder):
+    """A folder whose parts another process merges while they are read, so many times."""
+
+    def _gather_predictions(self):
+        if MERGES.pop():
+            raise FileNotFoundError("merged")
+        return super()._gather_predictions()
+
+
+MERGES = []
+
+
+def test_parts_that_are_merged_while_they_are_read_are_read_again(folder):
+    folder.write_part(0, 0, pd.DataFrame({"fold": [0, 0], "repetition": 0, "utterance": ["a", "b"]}))
+    MERGES[:] = [False, True, True, True]
+    assert Busy(folder.path).read_predictions()["utterance"].tolist() == ["a", "b"] and not MERGES
+    MERGES[:] = [True] * 5
+    with pytest.raises(FileNotFoundError):
+        Busy(folder.path).read_predictions()

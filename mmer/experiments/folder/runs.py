@@ -16,6 +16,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -36,6 +37,7 @@ PARTS, HEADS, CHECKPOINT = "parts", "heads", "checkpoint"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 EPOCH = ("fold", "repetition", "epoch")  # what names a row of the metrics
 LARGEST = 256 * 2**20  # bytes of a document
+TRIES = 5  # of reading parts that another process may be merging
 TAIL_BYTES = 1 << 16  # of the log, read from its end
 
 
@@ -137,9 +139,11 @@ class RunFolder:
 
     def read_predictions(self) -> pd.DataFrame:
         """What there is so far: predictions.parquet, and the parts of runs done since. Raises DataError when there is nothing or damage."""
-        try:
-            parts = self._gather_predictions()
-        except FileNotFoundError:  # the parts were merged while we read them
+        for _ in range(TRIES - 1):
+            with suppress(FileNotFoundError):  # the parts were merged while we read them
+                parts = self._gather_predictions()
+                break
+        else:
             parts = self._gather_predictions()
         if not parts:
             raise DataError(f"{self.name} has no predictions yet: none of its runs is finished.")

@@ -100,7 +100,10 @@ def hear_strangers(trained: TrainedRun, corpora: DemoCorpora, run: Path, say: Ca
     """What the head, and runs without each acted corpus, say of corpora that they never read; kept in the run's folder."""
     acted = {s.corpus for s in corpora.training.speech} - set(EVERYDAY)
     whole = {corpus: corpora.list_corpus(corpus) for corpus in acted}
-    report = lambda row: say(_describe_row(row))  # noqa: E731
+
+    def report(row: dict[str, Any]) -> None:
+        say(_describe_row(row))
+
     heard = hear_left_out(trained, trained.experiment, corpora.training, corpora.judged, run, whole=whole, report=report)
     store_heard(run / STORED, heard)
     return heard

@@ -18,8 +18,7 @@ from mmer.error_table.experiment_table import describe_shares
 from mmer.error_table.table import NUMBER, RIGHT, SEEN_APART, TEXT, WRONG, Column, UtteranceTable, read_texts, round_numbers
 from mmer.errors import DataError
 from mmer.explain.verdict import SEEN
-from mmer.files.encoding import decode_text
-from mmer.files.guarded_json import parse_json, show
+from mmer.files.guarded_json import parse_json, read_text, show
 from mmer.phrasing import say_count
 
 MOST_BYTES = 256 * 2**20
@@ -50,14 +49,7 @@ def read_batch_table(path: Path, *, labels: Mapping[str, str] | None = None) -> 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
     """The cells of every row, whichever of the two forms the file has. Raises DataError."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{show(path)} can't be opened: {getattr(error, 'strerror', None) or error}.") from error
-    if len(data) > MOST_BYTES:
-        raise DataError(f"{show(path)} has more than {MOST_BYTES // 2**20} MB, too many for a batch's table.")
-    text = decode_text(data, show(path))
+    text = read_text(path, most=MOST_BYTES, purpose="too many for a batch's table")
     rows = _read_json(text, path) if path.suffix.lower() == ".json" else [row for _, row in parse_table(text, path.name).rows]
     if not rows:
         raise DataError(f"{show(path)} has no rows.")

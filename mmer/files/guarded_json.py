@@ -33,6 +33,18 @@ def read_json(path: Path | str, *, error: type[MmerError] = DataError, limit: in
     return parse_json(text, show(path), error=error)
 
 
+def read_text(path: Path, *, most: int, purpose: str) -> str:
+    """The text of a file of at most `most` bytes; `purpose` ends the sentence about a larger one: "too many for notes"."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(most + 1)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{show(path)} can't be opened: {getattr(error, 'strerror', None) or error}.") from error
+    if len(data) > most:
+        raise DataError(f"{show(path)} has more than {most // 2**20} MB, {purpose}.")
+    return decode_text(data, show(path))
+
+
 def parse_json(text: str, where: str, *, error: type[MmerError] = DataError, key: str = "key", half_characters: bool = False) -> Any:
     """The value of JSON text. `where` names the file (and row) and `key` what its names are called, for the message.
 

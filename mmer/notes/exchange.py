@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from mmer.batch.table import free_cell, guard_text
+from mmer.datasets.table import parse_table
 from mmer.errors import DataError
-from mmer.files.encoding import decode_text
-from mmer.files.guarded_json import parse_json, show
+from mmer.files.guarded_json import parse_json, read_text, show
 from mmer.notes.entries import MOST_ENTRIES, TAG, Entry, Notes, check_codebook, read_entry
 
 FORMAT, VERSION = "mmer-notes", 1
@@ -51,14 +51,7 @@ def check_suffix(suffix: str) -> None:
 def read_notes(path: Path) -> Notes:
     """What write_notes wrote. Raises DataError that names what is wrong."""
     check_suffix(path.suffix)
-    try:
-        with open(path, "rb") as file:
-            data = file.read(LARGEST + 1)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{show(path)} can't be opened: {getattr(error, 'strerror', None) or error}.") from error
-    if len(data) > LARGEST:
-        raise DataError(f"{show(path)} has more than {LARGEST // 2**20} MB, too many for notes.")
-    text = decode_text(data, show(path))
+    text = read_text(path, most=LARGEST, purpose="too many for notes")
     return read_json_notes(parse_json(text, show(path)), show(path)) if path.suffix.lower() == ".json" else _read_csv(text, show(path))
 
 
@@ -72,12 +65,12 @@ def read_json_notes(stored: Any, name: str) -> Notes:
 
 
 def _read_csv(text: str, name: str) -> Notes:
-    rows = list(csv.DictReader(io.StringIO(text)))
+    table = parse_table(text, name)
+    if not set(COLUMNS) <= set(table.columns):
+        raise DataError(f"{name} is no table of notes; their columns are {', '.join(COLUMNS)}.")
     entries: list[dict[str, Any]] = []
     codebook: dict[str, str] = {}
-    for number, row in enumerate(rows, 2):
-        if not set(COLUMNS) <= set(row) or None in row or any(cell is None for cell in row.values()):
-            raise DataError(f"{name}, row {number}, is not of notes; its columns are {', '.join(COLUMNS)}.")
+    for number, row in table.rows:
         cells = {column: free_cell(cell) for column, cell in row.items()}
         entries.append(
             {column: _read_time(cells[column], name, number) if column in ("start", "end") else cells[column] for column in COLUMNS}

@@ -6,18 +6,20 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from mmer.errors import DataError
 from mmer.notes.agreement import list_agreements, measure_kappa
-from mmer.notes.entries import LONGEST_NOTE, Notes, read_entry
+from mmer.notes.entries import LONGEST_NOTE, Entry, Notes, read_entry
 from mmer.notes.exchange import read_notes, write_notes
 from mmer.notes.store import NotesFile, place_batch_notes, place_notes
 
 WRITER = """
 import sys
+from dataclasses import fields
 from pathlib import Path
 from mmer.notes.store import NotesFile
 file = NotesFile(Path(sys.argv[1]))
@@ -153,9 +155,15 @@ def test_a_file_that_holds_no_notes_is_named(tmp_path):
     (tmp_path / "x.json").write_text('{"format": "mmer-batch", "rows": []}')
     with pytest.raises(DataError, match="holds no notes of mmer"):
         read_notes(tmp_path / "x.json")
-    (tmp_path / "y.csv").write_text("id,utterance\n1,2\n")
-    with pytest.raises(DataError, match="row 2, is not of notes"):
-        read_notes(tmp_path / "y.csv")
+    header = ",".join(one.name for one in fields(Entry))
+    for text, said in (
+        ("id,utterance\n1,2\n", "is no table of notes"),
+        ("", "is no table of notes"),
+        (f"{header}\n{'x' * 200_000}\n", "not a table"),
+    ):
+        (tmp_path / "y.csv").write_text(text)
+        with pytest.raises(DataError, match=said):
+            read_notes(tmp_path / "y.csv")
     with pytest.raises(DataError, match=r"not as '\.txt'"):
         write_notes(Notes(), ".txt")
     for broken in ({"id": "x"}, [], {"id": "0" * 32, "utterance": "a", "coder": "b", "kind": "note", "value": "c", "made": "noon"}):

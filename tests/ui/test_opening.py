@@ -1,5 +1,6 @@
 """From a row of the Errors tab to Explore: by the run that tested it, by another one, from a batch, and what is said where it can't be."""
 
+import csv
 import json
 from types import SimpleNamespace
 
@@ -105,8 +106,10 @@ def write_batch(analyzer, path, *, head="late-fs"):
     rows.append({**rows[1], "path": f"voices/{NAME.format('0890')}"})  # another recording under this name
     assert not any(row.get("error") for row in rows), rows
     columns = list(rows[0])
-    quote = lambda cell: '"{}"'.format(str(cell).replace('"', '""'))  # noqa: E731
-    path.write_text("\n".join([",".join(columns), *(",".join(quote(row.get(c, "")) for c in columns) for row in rows)]) + "\n", "utf-8")
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, restval="", extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
     return path
 
 

@@ -19,7 +19,6 @@ from mmer.notes.store import NotesFile, place_batch_notes, place_notes
 
 WRITER = """
 import sys
-from dataclasses import fields
 from pathlib import Path
 from mmer.notes.store import NotesFile
 file = NotesFile(Path(sys.argv[1]))

@@ -80,6 +80,11 @@ def test_whole_speakers_are_what_varies():
     assert compare(speakers < 4, shares, np.zeros(120, int), speakers) is None  # four speakers are too few
 
 
+def test_where_nothing_can_be_compared_that_is_said_and_not_that_nothing_was_found():
+    first, said = list_slices(plant_table().keep(np.arange(480) < 10))
+    assert first == () and said.startswith("Nothing was compared: no slice has 20 clips and 5 speakers")
+
+
 def test_holm_by_hand():
     assert correct_holm([0.01, 0.04, 0.03, 0.5]) == pytest.approx([0.04, 0.09, 0.09, 0.5])
     assert correct_holm([]) == []

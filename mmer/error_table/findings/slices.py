@@ -72,6 +72,8 @@ def list_slices(table: UtteranceTable) -> tuple[tuple[Slice, ...], str]:
     found_slices = [Slice(**{**vars(one), "p": p}) for (one, _), p in zip(tried, corrected)]
     first = sorted(found_slices, key=lambda one: -abs(one.gap))[:SHOWN]
     unit = f"{FEWEST_SPEAKERS} speakers" if (speakers >= 0).any() else "utterances taken for independent, since speakers aren't known"
+    if not tried:
+        return (), f"Nothing was compared: no slice has {say_count(FEWEST_CLIPS, 'clip')} and {unit}, nor as many beside it."
     beyond = say_count(sum(p < 0.05 for p in corrected), "slice")
     said = (
         f"Exploratory: {say_count(len(tried), 'slice')} with at least {say_count(FEWEST_CLIPS, 'clip')} and {unit} were compared "

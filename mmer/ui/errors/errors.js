@@ -276,7 +276,7 @@
       if (ask !== asked || !this.marks) return;
       if (problem) { this.barsNote.textContent += ` ${problem}`; return; }
       const [whole, ...groups] = found;
-      if (whole?.interval) this.count.textContent += texts.wholeInterval((100 * whole.interval.low).toFixed(0), percent(whole.interval.high), whole.interval.of);
+      if (whole?.interval) this.count.textContent += texts.wholeInterval((100 * whole.interval.low).toFixed(0), percent(whole.interval.high), whole.interval.of === "speakers" ? `${whole.speakers} speakers` : whole.interval.of);
       if (groups.some((score) => score && !score.interval)) this.barsNote.textContent += ` ${texts.noInterval}`;
       groups.forEach((score, i) => {
         const place = this.marks[i];

@@ -207,7 +207,8 @@ class Experiment:
     def choose_precision(self, device: str) -> str:
         """Of the matrix products of training on a device as PyTorch names it: float32, tf32 or bfloat16.
 
-        On a card the fastest that ended at the UA of float32 (benchmarks/RESULTS.md): attention alone is bound by its products.
+        On a card tf32, which ended at the UA of float32 (benchmarks/RESULTS.md). Attention is bound by its products and takes bfloat16,
+        whose UA was compared for a model without attention only.
         """
         if self.precision != "auto" or not device.startswith("cuda"):
             return "float32" if self.precision == "auto" else self.precision

@@ -128,6 +128,7 @@ class BatchedSteps:
                 total += self.cut(len(stack.runs), partial(self.backpropagate, stack, step))
                 clip_and_step(state, rates, number, experiment, kernels=self.kernels)
                 report(number + 1)
+        self.tied = None  # the matrices that it holds may be replaced before the next epoch
         return total / self.send(np.maximum(plan.active.sum(0), 1))
 
     def send(self, values: np.ndarray) -> Tensor:
